@@ -1,0 +1,178 @@
+// Package dnsname holds what every package above needs to know about names:
+// their one canonical form, what a host name looks like, which names are never
+// asked, the reverse names of addresses, and the organisation a name belongs to.
+package dnsname
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+	"golang.org/x/net/idna"
+)
+
+// ErrName is in every error of this package that says a text is no DNS name.
+var ErrName = errors.New("not a DNS name")
+
+// toASCII maps as browsers and resolvers do before a look-up (UTS 46,
+// nontransitional). It only ever sees single labels with non-ASCII octets.
+var toASCII = idna.New(
+	idna.MapForLookup(),
+	idna.Transitional(false),
+	idna.StrictDomainName(true),
+	idna.BidiRule(),
+)
+
+// toUnicode is for showing a name to people.
+var toUnicode = idna.New(idna.Transitional(false), idna.BidiRule(), idna.ValidateLabels(true))
+
+// Canonical returns the one form in which a Resolver is asked: lower case,
+// A-labels, absolute, with its final dot, and escaped as miekg/dns escapes.
+// It accepts any case, a missing final dot, U-labels and escapes (\. and \DDD).
+// Only labels with non-ASCII octets go through IDNA, so that _client._smtp and
+// r3---sn pass as they are. The error wraps ErrName.
+func Canonical(name string) (string, error) {
+	if isCanonical(name) {
+		return name, nil
+	}
+	if name == "" {
+		return "", fmt.Errorf("%w: empty", ErrName)
+	}
+	ascii, err := aLabels(name)
+	if err != nil {
+		return "", err
+	}
+	// Over the wire form and back: two spellings of one name (\065 and a) must
+	// not stay two names. PackDomainName also holds the limits of RFC 1035,
+	// Section 2.3.4: 63 octets a label, 255 a name.
+	var wire [256]byte
+	n, err := dns.PackDomainName(dns.Fqdn(ascii), wire[:], 0, nil, false)
+	if err != nil {
+		return "", fmt.Errorf("%w: %q: %v", ErrName, name, reason(err))
+	}
+	lowerLabels(wire[:n])
+	canonical, _, err := dns.UnpackDomainName(wire[:n], 0)
+	if err != nil {
+		return "", fmt.Errorf("%w: %q: %v", ErrName, name, reason(err))
+	}
+	return canonical, nil
+}
+
+// isCanonical is the fast path: it may say no to a canonical name with escapes.
+func isCanonical(name string) bool {
+	if name == "." {
+		return true
+	}
+	if len(name) < 2 || len(name) > 254 || name[len(name)-1] != '.' {
+		return false
+	}
+	label := 0
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '.':
+			if label == 0 || label > 63 {
+				return false
+			}
+			label = 0
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '*':
+			label++
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// aLabels maps each label that has non-ASCII octets, and leaves the others.
+func aLabels(name string) (string, error) {
+	if strings.IndexFunc(name, func(r rune) bool { return r >= 0x80 }) < 0 {
+		return name, nil
+	}
+	labels := dns.SplitDomainName(name)
+	for i, label := range labels {
+		if strings.IndexFunc(label, func(r rune) bool { return r >= 0x80 }) < 0 {
+			continue
+		}
+		mapped, err := toASCII.ToASCII(label)
+		if err != nil {
+			return "", fmt.Errorf("%w: label %q: not an internationalised label", ErrName, label)
+		}
+		labels[i] = mapped
+	}
+	return strings.Join(labels, ".") + ".", nil
+}
+
+// lowerLabels lowers ASCII letters in a name in wire form. Bytes of non-ASCII
+// value stay: RFC 4343 folds A to Z and nothing else.
+func lowerLabels(wire []byte) {
+	for i := 0; i < len(wire) && wire[i] != 0; i += int(wire[i]) + 1 {
+		for j := i + 1; j <= i+int(wire[i]) && j < len(wire); j++ {
+			if 'A' <= wire[j] && wire[j] <= 'Z' {
+				wire[j] += 'a' - 'A'
+			}
+		}
+	}
+}
+
+// reason drops the library's prefix from its message.
+func reason(err error) string { return strings.TrimPrefix(err.Error(), "dns: ") }
+
+// Unicode returns a canonical name with U-labels, for people; a label that is
+// no valid A-label stays as it is. Never compare or ask what it returns.
+func Unicode(name string) string {
+	if !strings.Contains(name, "xn--") {
+		return name
+	}
+	labels := dns.SplitDomainName(name)
+	for i, label := range labels {
+		if u, err := toUnicode.ToUnicode(label); err == nil {
+			labels[i] = u
+		}
+	}
+	return dns.Fqdn(strings.Join(labels, "."))
+}
+
+// Reserved reports whether a canonical name lies under a domain that means
+// nothing in the public DNS, and so is never asked: .onion (RFC 7686), .local
+// (RFC 6762), .localhost and .invalid (RFC 6761).
+func Reserved(name string) bool {
+	return Under(name, "onion.") || Under(name, "local.") || Under(name, "localhost.") || Under(name, "invalid.")
+}
+
+// Documentation reports whether a canonical name lies under a domain set aside
+// for documentation and tests (RFC 6761, Sections 6.2 and 6.5).
+func Documentation(name string) bool {
+	return Under(name, "test.") || Under(name, "example.") ||
+		Under(name, "example.com.") || Under(name, "example.net.") || Under(name, "example.org.")
+}
+
+// Under reports whether the canonical name is zone or lies below it.
+func Under(name, zone string) bool {
+	if zone == "." || name == zone {
+		return true
+	}
+	cut := len(name) - len(zone)
+	if cut <= 0 || name[cut:] != zone || name[cut-1] != '.' {
+		return false
+	}
+	// An escaped dot before the suffix (a\.example.test.) belongs to a label.
+	escapes := 0
+	for i := cut - 2; i >= 0 && name[i] == '\\'; i-- {
+		escapes++
+	}
+	return escapes%2 == 0
+}
+
+// Parent returns the name without its first label, and "." for a top-level
+// domain. It returns "" for the root, which has none.
+func Parent(name string) string {
+	if name == "." {
+		return ""
+	}
+	next, end := dns.NextLabel(name, 0)
+	if end {
+		return "."
+	}
+	return name[next:]
+}

@@ -1,0 +1,71 @@
+package dnsname
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// Form says what a canonical name could be, from the worst to the best: what a
+// mail server may be called, and what only looks like a name.
+type Form uint8
+
+// The forms of a name. Exactly one applies; the first that does is reported.
+const (
+	_           Form = iota
+	Malformed        // a label with octets that no host name has, or a hyphen at its end
+	Numeric          // the last label is all digits: an address, or a part of one
+	SingleLabel      // no dot: no name of the public DNS
+	Special          // under a reserved domain (see Reserved)
+	Underscore       // would be a host name, but for an underscore
+	Host             // letters, digits and hyphens (RFC 1123, Section 2.1)
+)
+
+// FormOf returns the form of a canonical name.
+func FormOf(name string) Form {
+	if name == "." {
+		return Malformed
+	}
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	underscore := false
+	for _, label := range labels {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return Malformed
+		}
+		for i := range len(label) {
+			switch c := label[i]; {
+			case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-':
+			case c == '_':
+				underscore = true
+			default:
+				return Malformed
+			}
+		}
+	}
+	// RFC 1123, Section 2.1: a host name can never have the form of an address,
+	// since at least its last label is alphabetic.
+	switch last := labels[len(labels)-1]; {
+	case strings.Trim(last, "0123456789") == "":
+		return Numeric
+	case len(labels) == 1:
+		return SingleLabel
+	case Reserved(name):
+		return Special
+	case underscore:
+		return Underscore
+	}
+	return Host
+}
+
+// Reverse returns the canonical name under in-addr.arpa or ip6.arpa that holds
+// the PTR records of addr (RFC 1035, Section 3.5; RFC 3596, Section 2.5). An
+// IPv4-mapped address gets its IPv4 name; a zone is dropped. It returns "" for
+// an invalid address.
+func Reverse(addr netip.Addr) string {
+	name, err := dns.ReverseAddr(addr.Unmap().WithZone("").String())
+	if err != nil {
+		return ""
+	}
+	return name
+}

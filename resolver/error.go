@@ -1,0 +1,119 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+// Causes that errors.Is finds in an [Error].
+var (
+	ErrName       = dnsname.ErrName                               // the text asked is no DNS name
+	ErrNoResolver = errors.New("no Resolver given")               // a checker's Resolver field is nil
+	ErrNoZone     = errors.New("the name is outside every zone")  // Zones was asked for a name it does not hold
+	ErrNoServer   = errors.New("no DNS server to ask")            // a Client without servers
+	ErrMalformed  = errors.New("the answer is malformed")         // a server's message cannot be used
+	ErrChain      = errors.New("the chain of aliases never ends") // a loop, or more than 16 hops
+)
+
+// An Error says why a question has no answer. The cause is in RCode when a
+// server answered with a failure, else in Err.
+type Error struct {
+	Name     string          // the name asked
+	Type     uint16          // the type asked
+	Server   string          // who failed; "" when nobody was asked
+	RCode    int             // the response code that says so, e.g. dns.RcodeServerFailure; 0: see Err
+	Extended []ExtendedError // what the server adds (RFC 8914), untrusted text included
+	Err      error           // the cause, e.g. a context's or the network's error; may be nil
+}
+
+// An ExtendedError is one extended DNS error (RFC 8914) of a failed answer.
+type ExtendedError struct {
+	Code uint16 // the info code: 6 is "DNSSEC Bogus"
+	Text string // extra text of the server's, untrusted
+}
+
+// String returns the code, its registered name, and the text quoted.
+func (e ExtendedError) String() string {
+	s := fmt.Sprintf("EDE %d", e.Code)
+	if name := dns.ExtendedErrorCodeToString[e.Code]; name != "" {
+		s += " " + name
+	}
+	if e.Text != "" {
+		s += fmt.Sprintf(": %q", e.Text)
+	}
+	return s
+}
+
+// Error returns one line: the question, the server, the cause.
+func (e *Error) Error() string {
+	return fmt.Sprintf("lookup %s %s: %s", e.Name, TypeString(e.Type), e.detail())
+}
+
+// detail is the message without the question.
+func (e *Error) detail() string {
+	var parts []string
+	if e.RCode != 0 {
+		parts = append(parts, dns.RcodeToString[e.RCode])
+		if dns.RcodeToString[e.RCode] == "" {
+			parts[0] = fmt.Sprintf("RCODE %d", e.RCode)
+		}
+	}
+	for _, x := range e.Extended {
+		parts = append(parts, x.String())
+	}
+	if e.Err != nil {
+		parts = append(parts, e.Err.Error())
+	}
+	s := strings.Join(parts, ", ")
+	if s == "" {
+		s = "no answer"
+	}
+	if e.Server != "" {
+		s += " (" + e.Server + ")"
+	}
+	return s
+}
+
+// Unwrap returns the cause, for errors.Is and errors.AsType.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Timeout reports whether the cause is a time limit: a deadline that passed or
+// a server that stayed silent.
+func (e *Error) Timeout() bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](e.Err)
+	return ok && t.Timeout()
+}
+
+// Temporary is always true: no answer is never a verdict, so whoever asked
+// should ask again later. It is here for code written against package net.
+func (e *Error) Temporary() bool { return true }
+
+// asError finds an *Error in err.
+func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
+
+// wrap makes sure that an error of any Resolver names the question.
+func wrap(name string, qtype uint16, err error) error {
+	if _, ok := asError(err); ok {
+		return err
+	}
+	return &Error{Name: name, Type: qtype, Err: err}
+}
+
+// contextError is the error of a question that its context ended. It wraps both
+// what ended the context and the reason that its owner gave.
+func contextError(ctx context.Context, name string, qtype uint16, server string) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &Error{Name: name, Type: qtype, Server: server, Err: err}
+}

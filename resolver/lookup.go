@@ -1,0 +1,131 @@
+package resolver
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/miekg/dns"
+)
+
+// Records returns the records of an answer that have the Go type R, in order:
+//
+//	mx := resolver.Records[*dns.MX](answer)
+//
+// Records of another type than was asked, which a careless Resolver may let
+// through, are so left out.
+func Records[R dns.RR](a Answer) []R {
+	var out []R
+	for _, rr := range a.Records {
+		if r, ok := rr.(R); ok {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Addrs returns the addresses of an answer to a question of type A or AAAA, in
+// order, IPv4-mapped ones as IPv4.
+func (a Answer) Addrs() []netip.Addr {
+	var out []netip.Addr
+	for _, rr := range a.Records {
+		var addr netip.Addr
+		switch rr := rr.(type) {
+		case *dns.A:
+			addr, _ = netip.AddrFromSlice(rr.A)
+		case *dns.AAAA:
+			addr, _ = netip.AddrFromSlice(rr.AAAA)
+		}
+		if addr.IsValid() {
+			out = append(out, addr.Unmap())
+		}
+	}
+	return out
+}
+
+// TXT returns the texts of an answer to a question of type TXT, in order: the
+// strings of each record joined without a separator (RFC 7208, Section 3.3), as
+// the octets that were published, without the escapes of zone files.
+func (a Answer) TXT() []string {
+	var out []string
+	for _, rr := range Records[*dns.TXT](a) {
+		var text []byte
+		for _, s := range rr.Txt {
+			text = appendUnescaped(text, s)
+		}
+		out = append(out, string(text))
+	}
+	return out
+}
+
+// appendUnescaped appends the octets that s stands for: miekg/dns keeps \DDD,
+// \" and \\ as they were in the zone file.
+func appendUnescaped(text []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '\\' || i+1 == len(s):
+			text = append(text, s[i])
+		case i+3 < len(s) && isDigit(s[i+1]) && isDigit(s[i+2]) && isDigit(s[i+3]):
+			text = append(text, byte(int(s[i+1]-'0')*100+int(s[i+2]-'0')*10+int(s[i+3]-'0')))
+			i += 3
+		default:
+			text = append(text, s[i+1])
+			i++
+		}
+	}
+	return text
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// Addrs asks r for the addresses of name, A first, then AAAA. It returns what it
+// has along with the error of a family that has no answer. A name without
+// addresses, or that does not exist, is no error: the slice is empty.
+func Addrs(ctx context.Context, r Resolver, name string) ([]netip.Addr, error) {
+	v4 := Ask(ctx, r, name, dns.TypeA)
+	v6 := Ask(ctx, r, name, dns.TypeAAAA)
+	addrs := append(v4.Addrs(), v6.Addrs()...)
+	if v4.Err != nil {
+		return addrs, v4.Err
+	}
+	return addrs, v6.Err
+}
+
+// TXT asks r for the texts of name, each the joined strings of one record as
+// octets. No texts is no error.
+func TXT(ctx context.Context, r Resolver, name string) ([]string, error) {
+	reply := Ask(ctx, r, name, dns.TypeTXT)
+	return reply.TXT(), reply.Err
+}
+
+// MX asks r for the MX records of name, in the order of the answer. No records
+// is no error; a single record of "." is a Null MX (RFC 7505).
+func MX(ctx context.Context, r Resolver, name string) ([]*dns.MX, error) {
+	return lookup[*dns.MX](ctx, r, name, dns.TypeMX)
+}
+
+// SRV asks r for the SRV records of name, in the order of the answer.
+func SRV(ctx context.Context, r Resolver, name string) ([]*dns.SRV, error) {
+	return lookup[*dns.SRV](ctx, r, name, dns.TypeSRV)
+}
+
+// RP asks r for the RP records of name, in the order of the answer.
+func RP(ctx context.Context, r Resolver, name string) ([]*dns.RP, error) {
+	return lookup[*dns.RP](ctx, r, name, dns.TypeRP)
+}
+
+// PTR asks r for the names of addr, in the order of the answer and as the
+// answer spells them. Whoever may write the reverse zone may write any name
+// there: package fcrdns tells which of them are confirmed.
+func PTR(ctx context.Context, r Resolver, addr netip.Addr) ([]string, error) {
+	records, err := lookup[*dns.PTR](ctx, r, ReverseName(addr), dns.TypePTR)
+	var names []string
+	for _, ptr := range records {
+		names = append(names, ptr.Ptr)
+	}
+	return names, err
+}
+
+func lookup[R dns.RR](ctx context.Context, r Resolver, name string, qtype uint16) ([]R, error) {
+	reply := Ask(ctx, r, name, qtype)
+	return Records[R](reply.Answer), reply.Err
+}

@@ -1,0 +1,195 @@
+package resolver
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+// A Resolver answers DNS questions. Its one method is all that an
+// implementation, a wrapper or a test double has to write.
+//
+// The checkers of this module pass the canonical name: lower case, A-labels,
+// absolute, with its final dot (see [Canonical]). Names are absolute: no search
+// list, no hosts file. Aliases (CNAME, DNAME) are followed, but for questions of
+// type CNAME, DNAME and ANY.
+//
+// A negative answer is an answer: the error is nil, the records are empty, and
+// Status tells which kind it is. An error means that there is no answer, and any
+// error of any type is a temporary failure to the caller; [Error] adds detail.
+//
+// Lookup must be safe for concurrent use and return soon after ctx is done.
+type Resolver interface {
+	Lookup(ctx context.Context, name string, qtype uint16) (Answer, error)
+}
+
+// Func is a function as a Resolver.
+type Func func(ctx context.Context, name string, qtype uint16) (Answer, error)
+
+// Lookup calls f.
+func (f Func) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+	return f(ctx, name, qtype)
+}
+
+// An Answer is what DNS said to one question. The zero Answer means: the name
+// exists, without records of this type.
+type Answer struct {
+	// Records are of the type asked, at the end of the alias chain (of every
+	// type for a question of type ANY). They are shared: read them only.
+	Records []dns.RR
+	// Chain are the aliases followed, CNAME and DNAME, in order. Read only.
+	Chain []dns.RR
+	// Status is NoError unless the name does not exist.
+	Status Status
+	// TTL is the time remaining for all that the answer rests on, negative
+	// answers too. Zero means: do not cache.
+	TTL time.Duration
+	// Authentic is set when a resolver whose word is trusted validated the
+	// answer by DNSSEC, or a zone declares it so.
+	Authentic bool
+	// Server says who answered, for evidence: an address, a file, "cache".
+	Server string
+}
+
+// Status tells an existing name from one that does not exist. Its zero value is
+// NoError: unlike other enums of this module, where zero means unset.
+type Status uint8
+
+// The statuses of an answer.
+const (
+	NoError  Status = iota // the name exists; no records means NODATA (RFC 2308, Section 2.2)
+	NXDomain               // the name does not exist, nor any below it (RFC 8020)
+	NotFound               // no records, and the source cannot tell which: a *net.Resolver
+)
+
+var statusText = [...]string{NoError: "NOERROR", NXDomain: "NXDOMAIN", NotFound: "NOTFOUND"}
+
+// String returns NOERROR, NXDOMAIN or NOTFOUND.
+func (s Status) String() string {
+	if int(s) < len(statusText) {
+		return statusText[s]
+	}
+	return fmt.Sprintf("Status(%d)", uint8(s))
+}
+
+// MarshalText returns the text of String; an unknown value is an error.
+func (s Status) MarshalText() ([]byte, error) {
+	if int(s) >= len(statusText) {
+		return nil, fmt.Errorf("resolver: no such status: %d", uint8(s))
+	}
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Status) UnmarshalText(text []byte) error {
+	for i, t := range statusText {
+		if strings.EqualFold(t, string(text)) {
+			*s = Status(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("resolver: no such status: %q", text)
+}
+
+// Canonical returns the form of name that a Resolver is asked: lower case,
+// A-labels, absolute, with its final dot. Any case, a missing final dot,
+// U-labels and the escapes of zone files (\. and \DDD) are accepted. Two texts
+// mean the same name exactly when their canonical forms are equal.
+// The error wraps [ErrName].
+func Canonical(name string) (string, error) { return dnsname.Canonical(name) }
+
+// A Reply is one question and what came of it: the evidence that results carry.
+// Exactly one of Answer and Err means something: Err != nil is no answer.
+type Reply struct {
+	Name string // the name asked, in canonical form
+	Type uint16 // the type asked: dns.TypeA, …
+	Answer
+	Err error
+}
+
+// Ask puts one question to r: it brings name into canonical form, gives a nil r
+// the error [ErrNoResolver], and keeps question and answer together. An error
+// that r returns bare is wrapped in an [Error] that says what was asked.
+//
+// A name under .onion, .local, .localhost or .invalid gets the answer NXDomain
+// and is not asked: it means nothing in the public DNS, and asking tells the
+// world about it (RFC 6761, RFC 6762, RFC 7686).
+func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Reply {
+	reply := Reply{Name: name, Type: qtype}
+	canonical, err := Canonical(name)
+	if err != nil {
+		reply.Err = &Error{Name: name, Type: qtype, Err: err}
+		return reply
+	}
+	reply.Name = canonical
+	if r == nil {
+		reply.Err = &Error{Name: canonical, Type: qtype, Err: ErrNoResolver}
+		return reply
+	}
+	if dnsname.Reserved(canonical) {
+		reply.Answer = Answer{Status: NXDomain, Server: "reserved name, not asked"}
+		return reply
+	}
+	answer, err := r.Lookup(ctx, canonical, qtype)
+	if err != nil {
+		reply.Err = wrap(canonical, qtype, err)
+		return reply
+	}
+	reply.Answer = answer
+	return reply
+}
+
+// String is one line for a log or a report: the question, what came, and who
+// said so. Text from outside is escaped as in zone files or quoted.
+func (r Reply) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: ", r.Name, TypeString(r.Type))
+	switch {
+	case r.Err != nil:
+		// The question is already there: say only what went wrong.
+		if e, ok := asError(r.Err); ok {
+			b.WriteString(e.detail())
+		} else {
+			fmt.Fprintf(&b, "%q", r.Err.Error())
+		}
+		return b.String()
+	case len(r.Records) > 0:
+		for i, rr := range r.Records {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(data(rr))
+		}
+	case r.Status == NoError:
+		b.WriteString("no records")
+	default:
+		b.WriteString(r.Status.String())
+	}
+	if len(r.Chain) > 0 {
+		fmt.Fprintf(&b, " (by way of %d aliases)", len(r.Chain))
+	}
+	if r.Server != "" {
+		fmt.Fprintf(&b, " (%s)", r.Server)
+	}
+	return b.String()
+}
+
+// data returns the data of a record as zone text.
+func data(rr dns.RR) string {
+	return strings.TrimSpace(strings.TrimPrefix(rr.String(), rr.Header().String()))
+}
+
+// TypeString returns the name of a record type as zone files write it: "A",
+// and "TYPE65280" for one without a name (RFC 3597).
+func TypeString(qtype uint16) string { return dns.Type(qtype).String() }
+
+// ReverseName returns the canonical name under in-addr.arpa or ip6.arpa whose
+// PTR records name addr, and "" for an invalid address. An IPv4-mapped address
+// gets its IPv4 name; a zone is dropped.
+func ReverseName(addr netip.Addr) string { return dnsname.Reverse(addr) }
