@@ -1,0 +1,25 @@
+// Package resolver asks the DNS, or whatever stands in for it: one small
+// interface, [Resolver], that every checker of this module takes.
+//
+//   - [Client] asks DNS servers; [SystemClient] those of /etc/resolv.conf.
+//   - [ParseZones] and [ReadZone] make [Zones], which answer from zone text in
+//     memory, for tests and for auditing a zone before it is published.
+//   - [Func] turns a function into a Resolver. Tracing, counting or rewriting
+//     questions is a Func around another Resolver.
+//   - [Net] gives a Resolver the look-up methods of *net.Resolver, for code
+//     written against those.
+//
+// To ask, use [Addrs], [TXT], [MX], [SRV], [RP] and [PTR] for plain data, and
+// [Ask] when the evidence matters too: who answered, by way of which aliases,
+// how long it holds, whether it was authenticated.
+//
+// A negative answer is an answer, not an error: NXDOMAIN and NODATA come back
+// with a nil error and no records. An error means that there is no answer yet.
+//
+// Records are those of github.com/miekg/dns, and read-only. A name may be given
+// in any case, with or without its final dot, with U-labels or A-labels; names
+// are always absolute: there is no search list and no hosts file.
+//
+// What this package does not do: validate DNSSEC (it reports whether a resolver
+// that is trusted did), recurse from the root, or cache.
+package resolver

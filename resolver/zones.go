@@ -1,0 +1,409 @@
+package resolver
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+// Zones answers from zone text in memory, as authoritative servers and a
+// resolver in front of them would: for tests, and for auditing a zone before it
+// is published. It is immutable and safe for concurrent use.
+//
+// Within a zone it follows RFC 1034, Section 4.3.2, RFC 4592 (wildcards, empty
+// non-terminals) and RFC 6672 (DNAME), as NSD, Knot and BIND do. Across zones it
+// behaves as a resolver: aliases are followed into other zones of the same
+// Zones; a delegation to a zone that is not there and an alias loop are SERVFAIL.
+// A name outside every zone is an error that wraps [ErrNoZone], so that a test
+// with a typo in a name fails; declare "$ORIGIN ." to make it NXDOMAIN.
+//
+// The zero Zones holds no zone.
+type Zones struct {
+	zones    map[string]*zone // by apex
+	warnings []Problem
+}
+
+// ParseZones reads one text with any number of zones in the format of RFC 1035,
+// Section 5. A zone's apex is where a SOA stands, else the $ORIGIN in force:
+// records under no SOA form a zone at that origin, which gets a SOA and an NS
+// record made up. An $ORIGIN below another one is a part of its zone; one
+// without records is an empty zone.
+//
+// Every record needs a TTL, its own or by $TTL. $GENERATE is read, $INCLUDE is
+// not. The error is a [*ZoneError] that lists every bad entry; nothing is loaded
+// then.
+func ParseZones(text string) (*Zones, error) {
+	return ReadZone("", "", strings.NewReader(text))
+}
+
+// ReadZone reads zone text from r as [ParseZones] does. The names in it are
+// relative to origin until an $ORIGIN says otherwise, as in a server's
+// configuration; origin may be "". The file name stands in errors and in
+// Answer.Server, and is not opened.
+func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, asZoneError([]Problem{{File: file, Text: err.Error()}})
+	}
+	reader := newZoneReader(file)
+	if origin != "" {
+		canonical, err := dnsname.Canonical(origin)
+		if err != nil {
+			return nil, asZoneError([]Problem{{File: file, Text: fmt.Sprintf("origin: %v", err)}})
+		}
+		reader.setOrigin(canonical)
+	}
+	cutEntries(text, reader.read)
+	return reader.zones()
+}
+
+// MergeZones returns all zones of its arguments as one. The same apex in two of
+// them is an error.
+func MergeZones(parts ...*Zones) (*Zones, error) {
+	merged := &Zones{zones: make(map[string]*zone)}
+	for _, part := range parts {
+		for _, apex := range part.Origins() {
+			if old, ok := merged.zones[apex]; ok {
+				return nil, fmt.Errorf("zone %s is given twice: by %s and by %s", apex, old.source, part.zones[apex].source)
+			}
+			merged.zones[apex] = part.zones[apex]
+		}
+		merged.warnings = append(merged.warnings, part.warnings...)
+	}
+	return merged, nil
+}
+
+// Origins returns the apex of every zone in canonical form, sorted.
+func (z *Zones) Origins() []string {
+	return slices.Sorted(maps.Keys(z.zones))
+}
+
+// Warnings lists what is legal in the text but hardly meant, such as the
+// unquoted TXT v=spf1 -all, which is served as v=spf1-all.
+func (z *Zones) Warnings() []Problem { return slices.Clone(z.warnings) }
+
+// A zone is the names at and below one apex.
+type zone struct {
+	apex   string
+	source string // for Answer.Server
+	soa    *dns.SOA
+	nodes  map[string]*node // by canonical name; empty non-terminals too
+}
+
+// A node is one existing name of a zone.
+type node struct {
+	name  string
+	sets  []rrset // sorted by type; none for an empty non-terminal
+	above *node   // the topmost delegation or DNAME owner above, which hides this name
+	wild  *node   // the wildcard child
+	cut   bool    // a delegation: NS below the apex
+}
+
+// An rrset is the records of one type at one name.
+type rrset struct {
+	rtype   uint16
+	records []dns.RR
+	target  string // of a CNAME or DNAME, canonical
+}
+
+func (n *node) set(rtype uint16) *rrset {
+	for i := range n.sets {
+		if n.sets[i].rtype == rtype {
+			return &n.sets[i]
+		}
+	}
+	return nil
+}
+
+// zones builds the zones of what was read.
+func (z *zoneReader) zones() (*Zones, error) {
+	zones := make(map[string]*zone)
+	for _, r := range z.records {
+		if _, ok := r.rr.(*dns.SOA); ok {
+			apex := r.rr.Header().Name
+			zones[apex] = newZone(apex, z.file)
+		}
+	}
+	// The shallow origins first, so that a deeper one finds the zone it is in.
+	// The root is no such zone: it is there to say NXDOMAIN.
+	origins := slices.SortedFunc(slices.Values(z.origins), func(a, b string) int {
+		return cmp.Compare(dns.CountLabel(a), dns.CountLabel(b))
+	})
+	for _, origin := range origins {
+		if in := enclosing(zones, origin); in == nil || in.apex == "." && origin != "." {
+			zones[origin] = newZone(origin, z.file)
+		}
+	}
+	if len(zones) == 0 && len(z.problems) == 0 {
+		z.fail(0, "%s", z.noZone())
+	}
+	for _, r := range z.records {
+		z.place(zones, r)
+	}
+	for _, apex := range slices.Sorted(maps.Keys(zones)) {
+		zones[apex].finish(z)
+	}
+	slices.SortStableFunc(z.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if err := asZoneError(z.problems); err != nil {
+		return nil, err
+	}
+	return &Zones{zones, z.warnings}, nil
+}
+
+// noZone says which line to add to a text that has neither SOA nor $ORIGIN.
+func (z *zoneReader) noZone() string {
+	if len(z.records) == 0 {
+		return "no zone: neither a record nor an $ORIGIN"
+	}
+	name := z.records[0].rr.Header().Name
+	if org := dnsname.Organisational(name); org != "" {
+		name = org
+	}
+	return fmt.Sprintf("no zone: the text has neither a SOA record nor an $ORIGIN; add the line $ORIGIN %s above the records", name)
+}
+
+func newZone(apex, file string) *zone {
+	z := &zone{apex: apex, source: file, nodes: make(map[string]*node)}
+	if file == "" {
+		z.source = "zone " + apex
+	}
+	z.node(apex)
+	return z
+}
+
+// node returns the node of name, and makes it and the empty non-terminals above
+// it where they are missing.
+func (z *zone) node(name string) *node {
+	if n := z.nodes[name]; n != nil {
+		return n
+	}
+	n := &node{name: name}
+	z.nodes[name] = n
+	if name != z.apex {
+		parent := z.node(dnsname.Parent(name))
+		if strings.HasPrefix(name, "*.") {
+			parent.wild = n
+		}
+	}
+	return n
+}
+
+// enclosing returns the deepest zone that name is in, or nil.
+func enclosing(zones map[string]*zone, name string) *zone {
+	for ; name != ""; name = dnsname.Parent(name) {
+		if z, ok := zones[name]; ok {
+			return z
+		}
+	}
+	return nil
+}
+
+// place puts a record into the deepest zone that its owner is in.
+func (z *zoneReader) place(zones map[string]*zone, r zoneRecord) {
+	h := r.rr.Header()
+	in := enclosing(zones, h.Name)
+	if h.Rrtype == dns.TypeDS && in != nil && in.apex == h.Name {
+		// The parent side speaks for DS (RFC 4035, Section 2.4).
+		if parent := enclosing(zones, dnsname.Parent(h.Name)); parent != nil {
+			in = parent
+		}
+	}
+	if in == nil {
+		if len(zones) > 0 {
+			z.fail(r.line, "%s lies in no zone of this text: put it under an $ORIGIN of its own", h.Name)
+		}
+		return
+	}
+	n := in.node(h.Name)
+	set := n.set(h.Rrtype)
+	if set == nil {
+		n.sets = append(n.sets, rrset{rtype: h.Rrtype})
+		set = &n.sets[len(n.sets)-1]
+	}
+	switch rr := r.rr.(type) {
+	case *dns.SOA:
+		if in.soa != nil {
+			z.fail(r.line, "a second SOA at %s", h.Name)
+		}
+		in.soa = rr
+	case *dns.CNAME:
+		set.target = z.target(r.line, rr.Target)
+	case *dns.DNAME:
+		set.target = z.target(r.line, rr.Target)
+	}
+	// RFC 1034, Section 3.6.2, and RFC 6672, Section 2.4.
+	if len(set.records) == 1 && (h.Rrtype == dns.TypeCNAME || h.Rrtype == dns.TypeDNAME) {
+		z.fail(r.line, "a second %s at %s", TypeString(h.Rrtype), h.Name)
+	}
+	set.records = append(set.records, r.rr)
+	if first := set.records[0].Header(); first.Ttl != h.Ttl {
+		// RFC 2181, Section 5.2: one TTL a set; the lowest is safe.
+		z.warn(r.line, "%s %s has records with several TTLs: the lowest is served", h.Name, TypeString(h.Rrtype))
+		for _, rr := range set.records {
+			rr.Header().Ttl = min(first.Ttl, h.Ttl)
+		}
+	}
+	if n.set(dns.TypeCNAME) != nil && !cnameAlone(n) {
+		z.fail(r.line, "CNAME and other data at %s (RFC 1034, Section 3.6.2)", h.Name)
+	}
+}
+
+func (z *zoneReader) target(line int, name string) string {
+	canonical, err := dnsname.Canonical(name)
+	if err != nil {
+		z.fail(line, "%v", err)
+	}
+	return canonical
+}
+
+// cnameAlone reports whether nothing but DNSSEC's records stands beside a CNAME.
+func cnameAlone(n *node) bool {
+	return !slices.ContainsFunc(n.sets, func(s rrset) bool {
+		switch s.rtype {
+		case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeKEY:
+			return false
+		}
+		return true
+	})
+}
+
+// Made-up records of a zone whose text has no SOA. They point into .invalid, so
+// that nothing can come of them.
+const (
+	madeUpTTL = 300
+	madeUpNS  = "ns.invalid."
+)
+
+// finish completes a zone once every record is in place.
+func (z *zone) finish(r *zoneReader) {
+	apex := z.nodes[z.apex]
+	header := func(rtype uint16) dns.RR_Header {
+		return dns.RR_Header{Name: z.apex, Rrtype: rtype, Class: dns.ClassINET, Ttl: madeUpTTL}
+	}
+	switch {
+	case z.soa == nil:
+		z.soa = &dns.SOA{Hdr: header(dns.TypeSOA), Ns: madeUpNS, Mbox: "hostmaster.invalid.",
+			Serial: 1, Refresh: 3600, Retry: 600, Expire: 86400, Minttl: madeUpTTL}
+		apex.sets = append(apex.sets, rrset{rtype: dns.TypeSOA, records: []dns.RR{z.soa}})
+		if apex.set(dns.TypeNS) == nil {
+			ns := &dns.NS{Hdr: header(dns.TypeNS), Ns: madeUpNS}
+			apex.sets = append(apex.sets, rrset{rtype: dns.TypeNS, records: []dns.RR{ns}})
+		}
+		if apex.set(dns.TypeCNAME) != nil {
+			r.fail(0, "CNAME at %s, the apex of a zone (RFC 1034, Section 3.6.2)", z.apex)
+		}
+	case apex.set(dns.TypeNS) == nil:
+		r.warn(0, "zone %s has no NS record: some servers refuse to load it", z.apex)
+	}
+	hiding := false // whether any name may be hidden
+	for name, n := range z.nodes {
+		slices.SortFunc(n.sets, func(a, b rrset) int { return cmp.Compare(a.rtype, b.rtype) })
+		n.cut = name != z.apex && n.set(dns.TypeNS) != nil
+		hiding = hiding || n.cut || n.set(dns.TypeDNAME) != nil
+	}
+	if !hiding {
+		return
+	}
+	for name, n := range z.nodes {
+		for up := name; up != z.apex; {
+			up = dnsname.Parent(up)
+			if p := z.nodes[up]; p.cut || p.set(dns.TypeDNAME) != nil {
+				n.above = p
+			}
+		}
+	}
+}
+
+// negativeTTL is how long a negative answer may be kept (RFC 2308, Section 5).
+func (z *zone) negativeTTL() uint32 { return min(z.soa.Hdr.Ttl, z.soa.Minttl) }
+
+// maxHops is how many aliases are followed before a chain counts as endless.
+const maxHops = 16
+
+// Lookup answers as a resolver that has the zones' servers to itself.
+func (z *Zones) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+	if ctx.Err() != nil {
+		return Answer{}, contextError(ctx, name, qtype, "")
+	}
+	owner, err := dnsname.Canonical(name)
+	if err != nil {
+		return Answer{}, &Error{Name: name, Type: qtype, Err: err}
+	}
+	var answer Answer
+	ttl := uint32(1<<32 - 1)
+	for range maxHops + 1 {
+		in := z.zoneFor(owner, qtype)
+		if in == nil {
+			return Answer{}, &Error{Name: name, Type: qtype, Err: fmt.Errorf("%w: %s", ErrNoZone, owner)}
+		}
+		answer.Server = in.source
+		f := in.find(owner, qtype)
+		switch f.kind {
+		case isPositive:
+			answer.Records = f.records
+			for _, rr := range f.records {
+				ttl = min(ttl, rr.Header().Ttl)
+			}
+		case isNoData, isNXDomain:
+			if f.kind == isNXDomain {
+				answer.Status = NXDomain
+			}
+			ttl = min(ttl, in.negativeTTL())
+		case isAlias:
+			for _, rr := range f.records {
+				ttl = min(ttl, rr.Header().Ttl)
+			}
+			if followed(qtype) {
+				answer.Chain = append(answer.Chain, f.records...)
+				owner = f.target
+				continue
+			}
+			answer.unfollowed(f.records, qtype)
+		case isReferral:
+			return Answer{}, &Error{Name: name, Type: qtype, Server: in.source, RCode: dns.RcodeServerFailure,
+				Err: fmt.Errorf("%s is delegated, and no zone given for it", f.cut.name)}
+		case isTooLong:
+			return Answer{}, &Error{Name: name, Type: qtype, Server: in.source, RCode: dns.RcodeYXDomain,
+				Err: fmt.Errorf("a DNAME makes %s too long", owner)}
+		}
+		answer.TTL = time.Duration(ttl) * time.Second
+		return answer, nil
+	}
+	return Answer{}, &Error{Name: name, Type: qtype, Server: answer.Server, RCode: dns.RcodeServerFailure, Err: ErrChain}
+}
+
+// followed reports whether aliases are followed for a question of this type.
+func followed(qtype uint16) bool {
+	return qtype != dns.TypeCNAME && qtype != dns.TypeDNAME && qtype != dns.TypeANY
+}
+
+// unfollowed keeps the aliases at the name asked as its records as far as they
+// are of the type asked, else as the chain: a DNAME above, and the CNAME it makes.
+func (a *Answer) unfollowed(aliases []dns.RR, qtype uint16) {
+	for _, rr := range aliases {
+		if rr.Header().Rrtype == qtype && qtype == dns.TypeCNAME || qtype == dns.TypeANY {
+			a.Records = append(a.Records, rr)
+		} else {
+			a.Chain = append(a.Chain, rr)
+		}
+	}
+}
+
+// zoneFor returns the zone that speaks for a question, or nil.
+func (z *Zones) zoneFor(name string, qtype uint16) *zone {
+	if qtype == dns.TypeDS && name != "." { // RFC 4035, Section 3.1.4.1: asked at the parent
+		if in := enclosing(z.zones, dnsname.Parent(name)); in != nil {
+			return in
+		}
+	}
+	return enclosing(z.zones, name)
+}
