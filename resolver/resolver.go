@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
 )
 
 // A Resolver answers DNS questions. Its one method is all that an
@@ -68,34 +69,16 @@ const (
 	NotFound               // no records, and the source cannot tell which: a *net.Resolver
 )
 
-var statusText = [...]string{NoError: "NOERROR", NXDomain: "NXDOMAIN", NotFound: "NOTFOUND"}
+var statusText = []string{NoError: "NOERROR", NXDomain: "NXDOMAIN", NotFound: "NOTFOUND"}
 
 // String returns NOERROR, NXDOMAIN or NOTFOUND.
-func (s Status) String() string {
-	if int(s) < len(statusText) {
-		return statusText[s]
-	}
-	return fmt.Sprintf("Status(%d)", uint8(s))
-}
+func (s Status) String() string { return enum.String(s, statusText) }
 
 // MarshalText returns the text of String; an unknown value is an error.
-func (s Status) MarshalText() ([]byte, error) {
-	if int(s) >= len(statusText) {
-		return nil, fmt.Errorf("resolver: no such status: %d", uint8(s))
-	}
-	return []byte(s.String()), nil
-}
+func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusText) }
 
 // UnmarshalText accepts what MarshalText returns, in any case.
-func (s *Status) UnmarshalText(text []byte) error {
-	for i, t := range statusText {
-		if strings.EqualFold(t, string(text)) {
-			*s = Status(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("resolver: no such status: %q", text)
-}
+func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
 
 // Canonical returns the form of name that a Resolver is asked: lower case,
 // A-labels, absolute, with its final dot. Any case, a missing final dot,

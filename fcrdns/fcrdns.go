@@ -1,0 +1,285 @@
+// Package fcrdns tells whether an address has a forward-confirmed name: a name
+// that its PTR record gives and whose own address records lead back to it. RFC
+// 8601, Section 3, calls this check iprev.
+//
+// Call [Checker.Check]; decide on Status, Err explains. To publish, write a
+// [Mapping] as records; [ReverseName] and [FromReverseName] convert between
+// addresses and names under in-addr.arpa and ip6.arpa.
+//
+// A confirmed name says who runs the address, not whether they are good, and
+// nothing about what the client said in HELO. Whoever runs the reverse zone may
+// put any name there, so that Result.Name is the only name to trust: the others
+// stand in Names for logs. Addresses are compared whole, never by network.
+//
+// One check asks at most 1 + MaxNames questions (11 by default), the PTR first,
+// then the addresses of all names at once: two round trips, and one more for
+// each alias that the resolver does not follow in one answer. Its memory is
+// bounded by the answers, its time by the context and the Resolver.
+package fcrdns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// Status is the result of a check, as RFC 8601, Section 2.7.3, names them. The
+// zero Status is invalid.
+type Status uint8
+
+// The statuses of iprev.
+const (
+	_         Status = iota
+	Pass             // a PTR name has the address
+	Fail             // there are PTR names, and none has the address
+	TempError        // no name confirms, and some could not be looked up
+	PermError        // there is no PTR name that could confirm
+	// NotApplicable means that no public name can exist: a private, loopback,
+	// link-local, multicast or unspecified address. Nothing was asked.
+	NotApplicable
+)
+
+var statusText = []string{Pass: "pass", Fail: "fail", TempError: "temperror", PermError: "permerror", NotApplicable: "notapplicable"}
+
+// String returns the keyword of RFC 8601, and "notapplicable" for the one status
+// that it does not have.
+func (s Status) String() string { return enum.String(s, statusText) }
+
+// MarshalText returns the text of String; an invalid Status is an error.
+func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
+
+// Temporary reports whether a later check may come out otherwise.
+func (s Status) Temporary() bool { return s == TempError }
+
+// Causes of a PermError, for errors.Is.
+var (
+	ErrAddr   = errors.New("not a valid address")
+	ErrNoPTR  = errors.New("the address has no PTR record")
+	ErrNoName = errors.New("no PTR record names a host: numbers, single labels and reserved names cannot confirm an address")
+)
+
+// DefaultMaxNames is how many names are looked up, as for SPF's ptr mechanism
+// (RFC 7208, Section 4.6.4): anyone may write any number of PTR records.
+const DefaultMaxNames = 10
+
+// A Checker checks addresses. All fields but Resolver may stay zero.
+type Checker struct {
+	// Resolver answers the questions. Nil makes every check a TempError with
+	// resolver.ErrNoResolver.
+	Resolver resolver.Resolver
+	// MaxNames is how many PTR names are looked up, in alphabetical order; 0
+	// means DefaultMaxNames. The others are counted in Result.Skipped.
+	MaxNames int
+	// Inner also checks addresses that have no public name, for networks with a
+	// reverse DNS of their own. Multicast and unspecified addresses stay
+	// NotApplicable.
+	Inner bool
+}
+
+// A Result is the outcome of a check with its evidence. Err is non-nil exactly
+// when Status is TempError or PermError.
+type Result struct {
+	Addr    netip.Addr // the address checked: IPv4-mapped ones as IPv4, without zone
+	Status  Status
+	Name    string         // with Pass the confirmed name, the first in alphabetical order; else ""
+	Names   []Name         // every name considered, each with its outcome; usable ones first, alphabetical
+	Skipped int            // PTR names beyond MaxNames
+	PTR     resolver.Reply // the PTR question; its Chain holds the aliases of RFC 2317
+	// Authentic is set when the answers that the status rests on are: with Pass
+	// the PTR and the confirming name's, with Fail all of them.
+	Authentic bool
+	Err       error
+}
+
+// A Name is one name of a PTR record, and what its own look-up said. Only a
+// Confirmed name is the client's.
+type Name struct {
+	Name    string // canonical
+	Outcome Outcome
+	// Underscore flags a name that is no host name (RFC 1123) for its
+	// underscore. It may confirm: it is in the DNS, and receivers differ.
+	Underscore bool
+	Reply      resolver.Reply // the address question; zero when nothing was asked
+}
+
+// Outcome tells what became of one name. The zero Outcome is invalid.
+type Outcome uint8
+
+// The outcomes of a name.
+const (
+	_         Outcome = iota
+	Confirmed         // it has the address
+	Mismatch          // it has addresses of the client's family, but not this one
+	NoAddress         // it has no address of the client's family, or does not exist
+	NoAnswer          // it could not be looked up
+	Unusable          // it was not looked up: no host name, a number, a single label, or reserved
+)
+
+var outcomeText = []string{Confirmed: "confirmed", Mismatch: "mismatch", NoAddress: "no-address", NoAnswer: "no-answer", Unusable: "unusable"}
+
+// String returns a keyword: confirmed, mismatch, no-address, no-answer, unusable.
+func (o Outcome) String() string { return enum.String(o, outcomeText) }
+
+// MarshalText returns the text of String; an invalid Outcome is an error.
+func (o Outcome) MarshalText() ([]byte, error) { return enum.Marshal(o, outcomeText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (o *Outcome) UnmarshalText(text []byte) error { return enum.Unmarshal(o, text, outcomeText) }
+
+// LogValue groups what a log line needs. Names are the canonical ones: their
+// escapes keep control characters out.
+func (r *Result) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("addr", r.Addr.String()), slog.String("status", r.Status.String())}
+	if r.Name != "" {
+		attrs = append(attrs, slog.String("name", r.Name))
+	}
+	if r.Skipped > 0 {
+		attrs = append(attrs, slog.Int("skipped", r.Skipped))
+	}
+	if r.Err != nil {
+		attrs = append(attrs, slog.String("err", r.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Check looks up the names of addr and tells whether one of them confirms it.
+// Any confirmed name makes it a Pass, whatever became of the others; without
+// one, a name that could not be looked up makes it a TempError.
+func (c Checker) Check(ctx context.Context, addr netip.Addr) *Result {
+	r := &Result{Addr: addr.Unmap().WithZone("")}
+	if !addr.IsValid() {
+		r.Status, r.Err = PermError, ErrAddr
+		return r
+	}
+	if !c.applicable(r.Addr) {
+		r.Status = NotApplicable
+		return r
+	}
+	r.PTR = resolver.Ask(ctx, c.Resolver, ReverseName(r.Addr), dns.TypePTR)
+	if r.PTR.Err != nil {
+		r.Status, r.Err = TempError, r.PTR.Err
+		return r
+	}
+	r.Names, r.Skipped = c.names(r.PTR.Answer)
+	c.confirm(ctx, r)
+	r.conclude()
+	return r
+}
+
+// applicable reports whether an address may have a name that the public sees.
+func (c Checker) applicable(addr netip.Addr) bool {
+	if addr.IsUnspecified() || addr.IsMulticast() {
+		return false
+	}
+	return c.Inner || !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast()
+}
+
+// names returns the names to consider, and how many are left out. Sorting comes
+// before the cap: the verdict must not depend on the order of records.
+func (c Checker) names(ptr resolver.Answer) (names []Name, skipped int) {
+	seen := make(map[string]bool)
+	for _, rr := range resolver.Records[*dns.PTR](ptr) {
+		canonical, err := dnsname.Canonical(rr.Ptr)
+		if err != nil || seen[canonical] {
+			continue // no name: the wire form cannot hold it, only a careless Resolver
+		}
+		seen[canonical] = true
+		form := dnsname.FormOf(canonical)
+		name := Name{Name: canonical, Underscore: form == dnsname.Underscore}
+		if form != dnsname.Host && form != dnsname.Underscore {
+			name.Outcome = Unusable
+		}
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b Name) int {
+		if a.Outcome != b.Outcome {
+			return int(a.Outcome) - int(b.Outcome) // 0 before Unusable
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	limit := c.MaxNames
+	if limit <= 0 {
+		limit = DefaultMaxNames
+	}
+	if len(names) > limit {
+		names, skipped = slices.Clip(names[:limit]), len(names)-limit
+	}
+	return names, skipped
+}
+
+// confirm looks up the client's family at every usable name, all at once. The
+// other family could not confirm anything.
+func (c Checker) confirm(ctx context.Context, r *Result) {
+	qtype := dns.TypeA
+	if r.Addr.Is6() {
+		qtype = dns.TypeAAAA
+	}
+	var wg sync.WaitGroup
+	for i := range r.Names {
+		name := &r.Names[i]
+		if name.Outcome == Unusable {
+			continue
+		}
+		wg.Go(func() {
+			name.Reply = resolver.Ask(ctx, c.Resolver, name.Name, qtype)
+			addrs := name.Reply.Addrs()
+			switch {
+			case name.Reply.Err != nil:
+				name.Outcome = NoAnswer
+			case slices.Contains(addrs, r.Addr):
+				name.Outcome = Confirmed
+			case len(addrs) > 0:
+				name.Outcome = Mismatch
+			default:
+				name.Outcome = NoAddress
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// conclude draws the status from the outcomes.
+func (r *Result) conclude() {
+	usable, authentic := 0, r.PTR.Authentic
+	var failed error
+	for _, name := range r.Names {
+		switch name.Outcome {
+		case Confirmed:
+			if r.Status != Pass {
+				r.Status, r.Name, r.Authentic = Pass, name.Name, r.PTR.Authentic && name.Reply.Authentic
+			}
+		case NoAnswer:
+			failed = errors.Join(failed, name.Reply.Err)
+		}
+		if name.Outcome != Unusable {
+			usable++
+			authentic = authentic && name.Reply.Authentic
+		}
+	}
+	switch {
+	case r.Status == Pass:
+	case failed != nil:
+		r.Status, r.Err = TempError, failed
+	case usable > 0:
+		// RFC 8601, Section 3: a name without any address fails too.
+		r.Status, r.Authentic = Fail, authentic
+	case len(r.Names) > 0:
+		r.Status, r.Err = PermError, ErrNoName
+	default:
+		r.Status, r.Err = PermError, fmt.Errorf("%w (%s)", ErrNoPTR, r.PTR.Answer.Status)
+	}
+}

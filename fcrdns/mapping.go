@@ -1,0 +1,145 @@
+package fcrdns
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+// ReverseName returns the canonical name whose PTR records name addr: under
+// in-addr.arpa (RFC 1035, Section 3.5) or, by nibbles, ip6.arpa (RFC 3596,
+// Section 2.5). An IPv4-mapped address gets its IPv4 name and a zone is dropped.
+// It returns "" for an invalid address.
+func ReverseName(addr netip.Addr) string { return dnsname.Reverse(addr) }
+
+// FromReverseName returns the address of a reverse name, in any case, with or
+// without the final dot. A name of fewer labels, a network's, is an error, and
+// so is one of RFC 2317 (11.8-15.2.0.192.in-addr.arpa), which says no address.
+func FromReverseName(name string) (netip.Addr, error) {
+	canonical, err := dnsname.Canonical(name)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("fcrdns: %w", err)
+	}
+	addr, ok := netip.Addr{}, false
+	if digits, v4 := strings.CutSuffix(canonical, ".in-addr.arpa."); v4 {
+		addr, ok = fromOctets(strings.Split(digits, "."))
+	} else if digits, v6 := strings.CutSuffix(canonical, ".ip6.arpa."); v6 {
+		addr, ok = fromNibbles(strings.Split(digits, "."))
+	}
+	// The way back decides what is a reverse name: no leading zeros, no
+	// IPv4-mapped address under ip6.arpa.
+	if !ok || ReverseName(addr) != canonical {
+		return netip.Addr{}, fmt.Errorf("fcrdns: %q is no reverse name of an address: expected four numbers under in-addr.arpa or 32 hexadecimal digits under ip6.arpa", name)
+	}
+	return addr, nil
+}
+
+func fromOctets(labels []string) (netip.Addr, bool) {
+	slices.Reverse(labels)
+	addr, err := netip.ParseAddr(strings.Join(labels, "."))
+	return addr, err == nil && addr.Is4()
+}
+
+func fromNibbles(labels []string) (netip.Addr, bool) {
+	if len(labels) != 32 {
+		return netip.Addr{}, false
+	}
+	slices.Reverse(labels)
+	var b strings.Builder
+	for i, label := range labels {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(label)
+	}
+	addr, err := netip.ParseAddr(b.String())
+	return addr, err == nil
+}
+
+// A Mapping is a name and its addresses, to be published both ways: PTR records
+// for the addresses, A and AAAA records for the name.
+type Mapping struct {
+	Name  string       // a host name, in any form that resolver.Canonical accepts
+	Addrs []netip.Addr // at least one; duplicates do no harm
+	TTL   uint32       // in seconds, for every record
+}
+
+// PTRs returns one PTR record an address, by address. Records that a Check
+// could not pass are refused: see [Mapping.Addresses].
+func (m Mapping) PTRs() ([]*dns.PTR, error) {
+	name, addrs, err := m.check()
+	if err != nil {
+		return nil, err
+	}
+	var out []*dns.PTR
+	for _, addr := range addrs {
+		out = append(out, &dns.PTR{Hdr: header(ReverseName(addr), dns.TypePTR, m.TTL), Ptr: name})
+	}
+	return out, nil
+}
+
+// Addresses returns the A and AAAA records of the name, by address. It refuses,
+// as PTRs does, a name that cannot confirm (a number, a single label, a reserved
+// name), one with an underscore, which mail servers should not have, and an
+// invalid, unspecified or multicast address.
+func (m Mapping) Addresses() ([]dns.RR, error) {
+	name, addrs, err := m.check()
+	if err != nil {
+		return nil, err
+	}
+	var out []dns.RR
+	for _, addr := range addrs {
+		if addr.Is4() {
+			out = append(out, &dns.A{Hdr: header(name, dns.TypeA, m.TTL), A: addr.AsSlice()})
+		} else {
+			out = append(out, &dns.AAAA{Hdr: header(name, dns.TypeAAAA, m.TTL), AAAA: addr.AsSlice()})
+		}
+	}
+	return out, nil
+}
+
+// RRs returns the records of both directions: Addresses, then PTRs.
+func (m Mapping) RRs() ([]dns.RR, error) {
+	out, err := m.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	ptrs, err := m.PTRs()
+	for _, ptr := range ptrs {
+		out = append(out, ptr)
+	}
+	return out, err
+}
+
+func header(name string, rtype uint16, ttl uint32) dns.RR_Header {
+	return dns.RR_Header{Name: name, Rrtype: rtype, Class: dns.ClassINET, Ttl: ttl}
+}
+
+// check returns the canonical name and the addresses, sorted, each once.
+func (m Mapping) check() (string, []netip.Addr, error) {
+	name, err := dnsname.Canonical(m.Name)
+	if err != nil {
+		return "", nil, fmt.Errorf("fcrdns: %w", err)
+	}
+	if dnsname.FormOf(name) != dnsname.Host {
+		return "", nil, fmt.Errorf("fcrdns: %q is no host name of the public DNS: expected letters, digits and hyphens, and at least two labels", m.Name)
+	}
+	if len(m.Addrs) == 0 {
+		return "", nil, fmt.Errorf("fcrdns: no address for %s", name)
+	}
+	var addrs []netip.Addr
+	for _, addr := range m.Addrs {
+		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
+			return "", nil, fmt.Errorf("fcrdns: %s is no address of a host", addr)
+		}
+		addrs = append(addrs, addr.Unmap().WithZone(""))
+	}
+	slices.SortFunc(addrs, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(a.BitLen(), b.BitLen()), a.Compare(b)) })
+	return name, slices.Compact(addrs), nil
+}

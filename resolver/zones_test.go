@@ -1,0 +1,253 @@
+package resolver_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected answers in testdata")
+
+// TestZonesArchives asks what each archive of testdata/zones lists, and compares
+// the whole answer: status, aliases, records, TTL, or the error.
+func TestZonesArchives(t *testing.T) {
+	files, err := filepath.Glob("testdata/zones/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no archives", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(archive.Files) != 2 || archive.Files[0].Name != "zone" || archive.Files[1].Name != "answers" {
+				t.Fatal("want the files zone and answers")
+			}
+			zones, err := resolver.ParseZones(string(archive.Files[0].Data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := string(archive.Files[1].Data)
+			got := answers(t, zones, want)
+			if *update {
+				archive.Files[1].Data = []byte(got)
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("answers differ (-want +got), -update rewrites them:\n%s", diff)
+			}
+		})
+	}
+}
+
+// answers asks each question of a text of "? NAME TYPE" lines, and writes what
+// came beneath it.
+func answers(t *testing.T, r resolver.Resolver, text string) string {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		question, ok := strings.CutPrefix(line, "? ")
+		if !ok {
+			continue
+		}
+		fields := strings.Fields(question)
+		qtype, ok := dns.StringToType[fields[len(fields)-1]]
+		if len(fields) != 2 || !ok {
+			t.Fatalf("not a question: %q", line)
+		}
+		b.WriteString(line)
+		answer, err := r.Lookup(t.Context(), fields[0], qtype)
+		if err != nil {
+			fmt.Fprintf(&b, "  error: %v\n", err)
+			continue
+		}
+		for _, rr := range answer.Chain {
+			fmt.Fprintf(&b, "  alias: %s\n", strings.ReplaceAll(rr.String(), "\t", " "))
+		}
+		for _, rr := range answer.Records {
+			fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(rr.String(), "\t", " "))
+		}
+		fmt.Fprintf(&b, "  %s, %v, %s\n", answer.Status, answer.TTL, answer.Server)
+	}
+	return b.String()
+}
+
+func mustParse(t testing.TB, text string) *resolver.Zones {
+	t.Helper()
+	zones, err := resolver.ParseZones(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zones
+}
+
+func TestZonesRootDeclared(t *testing.T) {
+	zones := mustParse(t, "$ORIGIN .\n$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if diff := cmp.Diff([]string{".", "example.test."}, zones.Origins()); diff != "" {
+		t.Error(diff)
+	}
+	answer, err := zones.Lookup(t.Context(), "nowhere.invalid-typo.test", dns.TypeA)
+	if err != nil || answer.Status != resolver.NXDomain || answer.TTL != 300*time.Second {
+		t.Errorf("got %+v, %v; want NXDOMAIN", answer, err)
+	}
+}
+
+func TestZonesOriginBelowAnother(t *testing.T) {
+	// A sub-origin is a way to write, not a zone of its own: the wildcard of the
+	// zone still covers the names below it that do not exist.
+	zones := mustParse(t, "$ORIGIN sub.example.test.\n$TTL 300\na A 192.0.2.1\n$ORIGIN example.test.\n* TXT \"w\"")
+	if diff := cmp.Diff([]string{"example.test."}, zones.Origins()); diff != "" {
+		t.Error(diff)
+	}
+	if got, err := resolver.TXT(t.Context(), zones, "x.y.example.test"); err != nil || len(got) != 1 {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := resolver.TXT(t.Context(), zones, "x.sub.example.test"); err != nil || len(got) != 0 {
+		t.Errorf("sub exists, so that no wildcard covers what is below it: got %q, %v", got, err)
+	}
+}
+
+func TestZonesChildZone(t *testing.T) {
+	zones := mustParse(t, `
+$TTL 300
+example.test. SOA ns.example.test. h.example.test. 1 1 1 1 60
+example.test. NS ns.example.test.
+child.example.test. DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000
+child.example.test. SOA ns.example.test. h.example.test. 1 1 1 1 60
+child.example.test. NS ns.example.test.
+mail.child.example.test. A 192.0.2.1`)
+	if diff := cmp.Diff([]string{"child.example.test.", "example.test."}, zones.Origins()); diff != "" {
+		t.Error(diff)
+	}
+	// The parent speaks for DS, the child for all else.
+	for qtype, server := range map[uint16]string{dns.TypeDS: "zone example.test.", dns.TypeNS: "zone child.example.test."} {
+		answer, err := zones.Lookup(t.Context(), "child.example.test", qtype)
+		if err != nil || len(answer.Records) != 1 || answer.Server != server {
+			t.Errorf("%s: got %+v, %v", resolver.TypeString(qtype), answer, err)
+		}
+	}
+}
+
+func TestZonesHops(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("$ORIGIN example.test.\n$TTL 300\n")
+	for i := range 20 {
+		fmt.Fprintf(&b, "h%d CNAME h%d\n", i, i+1)
+	}
+	b.WriteString("h20 A 192.0.2.1\n")
+	zones := mustParse(t, b.String())
+	answer, err := zones.Lookup(t.Context(), "h4.example.test", dns.TypeA) // 16 hops
+	if err != nil || len(answer.Chain) != 16 || len(answer.Records) != 1 {
+		t.Errorf("16 hops: got %d aliases, %v", len(answer.Chain), err)
+	}
+	_, err = zones.Lookup(t.Context(), "h3.example.test", dns.TypeA)
+	if !errors.Is(err, resolver.ErrChain) {
+		t.Errorf("17 hops: got %v", err)
+	}
+}
+
+func TestZonesErrors(t *testing.T) {
+	zones := mustParse(t, "$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	t.Run("outside", func(t *testing.T) {
+		_, err := zones.Lookup(t.Context(), "mail.example.tset", dns.TypeA)
+		if !errors.Is(err, resolver.ErrNoZone) || !strings.Contains(err.Error(), "mail.example.tset") {
+			t.Error(err)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := zones.Lookup(ctx, "mail.example.test", dns.TypeA); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	t.Run("no name", func(t *testing.T) {
+		if _, err := zones.Lookup(t.Context(), "a..b", dns.TypeA); !errors.Is(err, resolver.ErrName) {
+			t.Error(err)
+		}
+	})
+	t.Run("zero", func(t *testing.T) {
+		var none resolver.Zones
+		if _, err := none.Lookup(t.Context(), "a.test", dns.TypeA); !errors.Is(err, resolver.ErrNoZone) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMergeZones(t *testing.T) {
+	forward := mustParse(t, "$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10\n@ TXT a b")
+	reverse := mustParse(t, "$ORIGIN 2.0.192.in-addr.arpa.\n$TTL 300\n10 PTR mail.example.test.")
+	both, err := resolver.MergeZones(forward, reverse)
+	if err != nil || len(both.Origins()) != 2 || len(both.Warnings()) != 1 {
+		t.Fatalf("got %v, %v, %v", both.Origins(), both.Warnings(), err)
+	}
+	if _, err := resolver.MergeZones(both, forward); err == nil || !strings.Contains(err.Error(), "example.test. is given twice") {
+		t.Errorf("the same apex twice: %v", err)
+	}
+}
+
+// A hit costs no allocation: Zones stands behind every test of an MTA.
+func TestZonesLookupAllocates(t *testing.T) {
+	zones := mustParse(t, "$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10\n@ MX 10 mail")
+	for _, q := range []struct {
+		name  string
+		qtype uint16
+	}{
+		{"mail.example.test.", dns.TypeA}, {"mail.example.test.", dns.TypeAAAA}, {"nowhere.example.test.", dns.TypeA},
+	} {
+		allocs := testing.AllocsPerRun(100, func() {
+			if _, err := zones.Lookup(t.Context(), q.name, q.qtype); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%s %d: %v allocations", q.name, q.qtype, allocs)
+		}
+	}
+}
+
+func BenchmarkZones(b *testing.B) {
+	zones := mustParse(b, `
+$ORIGIN example.test.
+$TTL 300
+mail A 192.0.2.10
+www CNAME mail
+*.wild TXT "w"
+`)
+	for _, bench := range []struct {
+		label, name string
+		qtype       uint16
+	}{
+		{"hit", "mail.example.test.", dns.TypeA},
+		{"nodata", "mail.example.test.", dns.TypeMX},
+		{"nxdomain", "nowhere.example.test.", dns.TypeA},
+		{"alias", "www.example.test.", dns.TypeA},
+		{"wildcard", "x.wild.example.test.", dns.TypeTXT},
+		{"uppercase", "MAIL.Example.Test", dns.TypeA},
+	} {
+		b.Run(bench.label, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := zones.Lookup(b.Context(), bench.name, bench.qtype); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
