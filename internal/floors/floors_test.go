@@ -1,0 +1,194 @@
+package floors_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "github.com/bonafide-mta/bonafide"
+	root   = "../.."
+)
+
+// floors gives every package of the module its floor. A package imports only
+// from lower floors, so no two packages of one floor import each other. A path
+// that ends in /... stands for all packages below it.
+var floors = map[string]int{
+	".":                     0, // doc.go alone: it imports nothing
+	"internal/address":      0,
+	"internal/dnsname":      0,
+	"internal/enum":         0,
+	"resolver":              1,
+	"resolver/dnsfake":      2,
+	"fcrdns":                2,
+	"spf":                   2,
+	"csa":                   2,
+	"rp":                    2,
+	"nullmx":                2,
+	"resolver/resolvertest": 3,
+	"spf/blitiri":           3,
+	"identity":              3,
+	"identity/org":          3,
+	"identity/rule":         4,
+	"reputation/...":        4,
+	"identity/plan":         5,
+	"identity/audit":        6,
+	"examples/...":          7,
+}
+
+// exempt packages check and measure the others. They may import anything, and
+// nothing may import them.
+var exempt = []string{
+	"internal/floors",
+}
+
+const yaml = "github.com/goccy/go-yaml"
+
+// pkg is a package as go list -json describes it, without its tests.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string // of Imports, and of theirs, and so on
+}
+
+func TestFloors(t *testing.T) {
+	walk(t) // see there
+
+	for _, p := range list(t) {
+		path := relative(p.ImportPath)
+		if slices.Contains(exempt, path) {
+			continue
+		}
+		floor, ok := floorOf(path)
+		if !ok {
+			t.Errorf("%s has no floor: add it to the table of this test", path)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !ours(imported) {
+				continue
+			}
+			below := relative(imported)
+			switch at, ok := floorOf(below); {
+			case slices.Contains(exempt, below):
+				t.Errorf("%s imports %s, which nothing may import", path, below)
+			case ok && at >= floor:
+				t.Errorf("%s (floor %d) imports %s (floor %d): only lower floors may be imported", path, floor, below, at)
+			}
+		}
+
+		// Who does not describe an organisation links no YAML.
+		org := module + "/identity/org"
+		if p.ImportPath != org {
+			if slices.ContainsFunc(p.Imports, isYAML) {
+				t.Errorf("%s imports %s: only identity/org may", path, yaml)
+			}
+			if slices.ContainsFunc(p.Deps, isYAML) && !slices.Contains(p.Deps, org) {
+				t.Errorf("%s links %s without identity/org", path, yaml)
+			}
+		}
+		if path != "resolver/resolvertest" {
+			if i := slices.IndexFunc(p.Deps, isTesting); i >= 0 {
+				t.Errorf("%s links package %s: only resolver/resolvertest may", path, p.Deps[i])
+			}
+		}
+	}
+}
+
+// list returns the packages of the module.
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	cmd.Dir = root
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, &stderr)
+	}
+	var packages []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func floorOf(path string) (floor int, ok bool) {
+	if floor, ok = floors[path]; ok {
+		return floor, true
+	}
+	for pattern, floor := range floors {
+		if above, ok := strings.CutSuffix(pattern, "/..."); ok && within(path, above) {
+			return floor, true
+		}
+	}
+	return 0, false
+}
+
+// relative returns the path of a package of ours from the root of the module.
+func relative(importPath string) string {
+	if importPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, module+"/")
+}
+
+func within(path, above string) bool {
+	return path == above || strings.HasPrefix(path, above+"/")
+}
+
+func ours(path string) bool      { return within(path, module) }
+func isYAML(path string) bool    { return within(path, yaml) }
+func isTesting(path string) bool { return within(path, "testing") }
+
+// walk returns the files of the checkout, with slashes, from its root. To the
+// go command, a test that walks the tree depends on every file in it: it will
+// not repeat an old "ok" after an import has changed.
+func walk(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return fs.SkipDir
+		case d.Type().IsRegular():
+			rel, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			files = append(files, filepath.ToSlash(rel))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
