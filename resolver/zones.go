@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -91,6 +92,28 @@ func (z *Zones) Origins() []string {
 // unquoted TXT v=spf1 -all, which is served as v=spf1-all.
 func (z *Zones) Warnings() []Problem { return slices.Clone(z.warnings) }
 
+// Records yields every record, zone by zone in the order of Origins, within a
+// zone by name as the zone file sorts it: the apex first, a name before those
+// below it. SOA and NS records that were made up are among them. The records are
+// shared: read them only.
+func (z *Zones) Records() iter.Seq[dns.RR] {
+	return func(yield func(dns.RR) bool) {
+		for _, apex := range z.Origins() {
+			in := z.zones[apex]
+			names := slices.SortedFunc(maps.Keys(in.nodes), dnsname.Compare)
+			for _, name := range names {
+				for _, set := range in.nodes[name].sets {
+					for _, rr := range set.records {
+						if !yield(rr) {
+							return
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // A zone is the names at and below one apex.
 type zone struct {
 	apex   string
@@ -113,6 +136,7 @@ type rrset struct {
 	rtype   uint16
 	records []dns.RR
 	target  string // of a CNAME or DNAME, canonical
+	mixed   bool   // the text gave its records several TTLs
 }
 
 func (n *node) set(rtype uint16) *rrset {
@@ -245,11 +269,14 @@ func (z *zoneReader) place(zones map[string]*zone, r zoneRecord) {
 		z.fail(r.line, "a second %s at %s", TypeString(h.Rrtype), h.Name)
 	}
 	set.records = append(set.records, r.rr)
-	if first := set.records[0].Header(); first.Ttl != h.Ttl {
+	if lowest := min(set.records[0].Header().Ttl, h.Ttl); lowest != max(set.records[0].Header().Ttl, h.Ttl) {
 		// RFC 2181, Section 5.2: one TTL a set; the lowest is safe.
-		z.warn(r.line, "%s %s has records with several TTLs: the lowest is served", h.Name, TypeString(h.Rrtype))
+		if !set.mixed {
+			z.warn(r.line, "%s %s has records with several TTLs: the lowest is served", h.Name, TypeString(h.Rrtype))
+		}
+		set.mixed = true
 		for _, rr := range set.records {
-			rr.Header().Ttl = min(first.Ttl, h.Ttl)
+			rr.Header().Ttl = lowest
 		}
 	}
 	if n.set(dns.TypeCNAME) != nil && !cnameAlone(n) {

@@ -429,11 +429,18 @@ func (z *zoneReader) parse(line int, text string) {
 	}
 }
 
-// parseReason is miekg's message without its own prefix and line number.
+// parseReason is miekg's message without its own prefix and line number, and
+// with what was expected where most mistakes are made.
 func parseReason(err error) string {
 	msg := strings.TrimPrefix(err.Error(), "dns: ")
 	if i := strings.LastIndex(msg, " at line: "); i >= 0 {
 		msg = msg[:i]
+	}
+	if got, ok := strings.CutPrefix(msg, "bad A A: "); ok {
+		return "A: expected an IPv4 address, got " + got
+	}
+	if got, ok := strings.CutPrefix(msg, "bad AAAA AAAA: "); ok {
+		return "AAAA: expected an IPv6 address, got " + got
 	}
 	return msg
 }

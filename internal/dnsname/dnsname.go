@@ -6,6 +6,7 @@ package dnsname
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -49,12 +50,12 @@ func Canonical(name string) (string, error) {
 	var wire [256]byte
 	n, err := dns.PackDomainName(dns.Fqdn(ascii), wire[:], 0, nil, false)
 	if err != nil {
-		return "", fmt.Errorf("%w: %q: %v", ErrName, name, reason(err))
+		return "", fmt.Errorf("%w: %q: expected labels of 1 to 63 octets, 255 in all", ErrName, name)
 	}
 	lowerLabels(wire[:n])
 	canonical, _, err := dns.UnpackDomainName(wire[:n], 0)
 	if err != nil {
-		return "", fmt.Errorf("%w: %q: %v", ErrName, name, reason(err))
+		return "", fmt.Errorf("%w: %q: %v", ErrName, name, err)
 	}
 	return canonical, nil
 }
@@ -115,9 +116,6 @@ func lowerLabels(wire []byte) {
 	}
 }
 
-// reason drops the library's prefix from its message.
-func reason(err error) string { return strings.TrimPrefix(err.Error(), "dns: ") }
-
 // Unicode returns a canonical name with U-labels, for people; a label that is
 // no valid A-label stays as it is. Never compare or ask what it returns.
 func Unicode(name string) string {
@@ -162,6 +160,16 @@ func Under(name, zone string) bool {
 		escapes++
 	}
 	return escapes%2 == 0
+}
+
+// Compare orders canonical names label by label from the right, as RFC 4034,
+// Section 6.1, does but for escapes: a zone's names stand together, each before
+// those below it.
+func Compare(a, b string) int {
+	x, y := dns.SplitDomainName(a), dns.SplitDomainName(b)
+	slices.Reverse(x)
+	slices.Reverse(y)
+	return slices.Compare(x, y)
 }
 
 // Parent returns the name without its first label, and "." for a top-level

@@ -1,0 +1,232 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// What the zero fields of a Client mean.
+const (
+	defaultTryTimeout = 2 * time.Second
+	defaultRounds     = 2
+	defaultTimeout    = 10 * time.Second
+)
+
+// A Client asks DNS servers over UDP, and over TCP what does not fit. It is a
+// stub: the servers must be recursive, or speak for the names asked. Only
+// Servers is required; [SystemClient] and [ReadResolvConf] make a Client as
+// resolv.conf says, [ParseServer] reads what a user types.
+//
+// The first server that answers decides, be it that the name does not exist. The
+// next is asked after a failure (SERVFAIL, REFUSED and every other code but
+// NOERROR and NXDOMAIN), a referral, silence, or a network error. A chain of
+// aliases that a server leaves open is followed by asking for its end.
+//
+// One Lookup sends at most 3 × (Rounds × len(Servers) + 16) questions, whatever
+// the servers say: each try may be repeated without EDNS and over TCP, and each
+// of 16 aliases may need a try of its own.
+//
+// Each question has a random ID and a socket, hence a source port, of its own
+// (RFC 5452). A datagram that is not the answer to the question sent is ignored.
+//
+// A Client is safe for concurrent use as long as its fields do not change. It
+// must not be copied after first use.
+type Client struct {
+	// Servers are tried in this order. Port 0 means 53.
+	Servers []netip.AddrPort
+	// TryTimeout is how long one try at one server may take, TCP included.
+	// Zero means 2 s.
+	TryTimeout time.Duration
+	// Rounds is how often the list of servers is gone through. Zero means 2.
+	Rounds int
+	// Timeout is how long one Lookup may take, with all tries and all aliases.
+	// Zero means 10 s. A context with an earlier deadline ends it earlier.
+	Timeout time.Duration
+	// Rotate starts each Lookup one server further down the list.
+	Rotate bool
+	// TrustAD believes these servers when they say that they validated an answer
+	// by DNSSEC (RFC 6840, Section 5.8): Answer.Authentic is then their AD bit.
+	// Set it only if the servers validate and the path to them cannot be
+	// tampered with, as on the loopback. Otherwise Authentic is never set.
+	TrustAD bool
+
+	lookups atomic.Uint32 // counted for Rotate
+}
+
+// Lookup asks the servers for the records of a name. The name may be in any form
+// that [Canonical] accepts. NXDOMAIN and NODATA are answers; Answer.Server is the
+// address and port of the server that gave the last of it.
+//
+// An error is an [*Error]. When all tries failed it is the most telling failure:
+// a response code (with what the server adds by RFC 8914) before a network
+// error before silence, of which Timeout reports true. It wraps [ErrName],
+// [ErrNoServer], [ErrMalformed] and [ErrChain] where these are the cause, and the
+// context's error as soon as ctx is done.
+func (c *Client) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+	if ctx.Err() != nil {
+		return Answer{}, contextError(ctx, name, qtype, "")
+	}
+	canonical, err := Canonical(name)
+	if err != nil {
+		return Answer{}, &Error{Name: name, Type: qtype, Err: err}
+	}
+	if len(c.Servers) == 0 {
+		return Answer{}, &Error{Name: canonical, Type: qtype, Err: ErrNoServer}
+	}
+	return c.resolve(ctx, newWalk(canonical, qtype))
+}
+
+// resolve goes through the servers until the walk is done or all tries failed.
+// An alias to follow stays with the server that gave it, and takes none of the
+// tries.
+func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
+	bounded, cancel := context.WithTimeout(ctx, orDefault(c.Timeout, defaultTimeout))
+	defer cancel()
+	first := 0
+	if c.Rotate {
+		first = int((c.lookups.Add(1) - 1) % uint32(len(c.Servers)))
+	}
+	var worst *Error
+	for failed := 0; failed < orDefault(c.Rounds, defaultRounds)*len(c.Servers); {
+		server := c.server(first + failed)
+		next, failure := c.try(bounded, server, w)
+		switch {
+		case failure == nil && next.done:
+			return next.answer, nil
+		case failure == nil:
+			w, worst = next, nil
+			continue
+		case ctx.Err() != nil:
+			return Answer{}, contextError(ctx, w.name, w.qtype, server)
+		case errors.Is(failure, ErrChain): // so says the zone, and any other server would
+			return Answer{}, failure
+		}
+		failed++
+		worst = moreTelling(worst, failure)
+		if bounded.Err() != nil {
+			break
+		}
+	}
+	return Answer{}, worst
+}
+
+// server returns the i-th server to ask, as the dialler wants it.
+func (c *Client) server(i int) string {
+	server := c.Servers[i%len(c.Servers)]
+	if server.Port() == 0 {
+		server = netip.AddrPortFrom(server.Addr(), 53)
+	}
+	return server.String()
+}
+
+// try asks one server for the end of the walk, and returns the walk as it goes
+// on. It sends at most three questions.
+func (c *Client) try(ctx context.Context, server string, w *walk) (*walk, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, orDefault(c.TryTimeout, defaultTryTimeout))
+	defer cancel()
+	reply, err := c.ask(ctx, server, w.end, w.qtype)
+	if err != nil {
+		return nil, w.failure(server, err)
+	}
+	// RFC 2308, Sections 2.1 and 2.2: these two are answers, all others failures.
+	if reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
+		failure := w.failure(server, nil)
+		failure.RCode, failure.Extended = reply.Rcode, extendedErrors(reply)
+		return nil, failure
+	}
+	next, err := w.take(reply)
+	if err != nil {
+		failure := w.failure(server, err)
+		switch {
+		case errors.Is(err, ErrChain):
+			failure.RCode = dns.RcodeServerFailure
+		case errors.Is(err, errTooLong):
+			failure.RCode = dns.RcodeYXDomain
+		}
+		return nil, failure
+	}
+	next.answer.Server = server
+	// RFC 6840, Section 5.8: AD counts only if the path to the server is trusted.
+	// All messages of a chain must have it.
+	next.answer.Authentic = c.TrustAD && reply.AuthenticatedData && (w.end == w.name || w.answer.Authentic)
+	return next, nil
+}
+
+// ask puts a question to one server, over UDP with EDNS first.
+func (c *Client) ask(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
+	query := new(dns.Msg).SetQuestion(name, qtype)
+	query.AuthenticatedData = c.TrustAD // RFC 6840, Section 5.7
+	query.SetEdns0(udpSize, false)
+	network := "udp"
+	for {
+		reply, err := exchange(ctx, network, server, query)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(query.Extra) > 0 && rejectsEDNS(reply.Rcode):
+			query.Extra = nil // RFC 6891, Section 7
+		case reply.Truncated && network == "udp":
+			network = "tcp" // RFC 7766, Section 5; what came is not looked at (RFC 2181, Section 9)
+		case reply.Truncated:
+			return nil, fmt.Errorf("%w: truncated over TCP", ErrMalformed)
+		default:
+			return reply, nil
+		}
+	}
+}
+
+// rejectsEDNS reports whether a server may have meant that it does not know EDNS
+// (RFC 6891, Section 7), or this version of it (Section 6.1.3).
+func rejectsEDNS(rcode int) bool {
+	return rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented || rcode == dns.RcodeBadVers
+}
+
+// extendedErrors returns what a server adds to a response code (RFC 8914).
+func extendedErrors(reply *dns.Msg) []ExtendedError {
+	opt := reply.IsEdns0()
+	if opt == nil {
+		return nil
+	}
+	var extended []ExtendedError
+	for _, option := range opt.Option {
+		if e, ok := option.(*dns.EDNS0_EDE); ok {
+			extended = append(extended, ExtendedError{Code: e.InfoCode, Text: e.ExtraText})
+		}
+	}
+	return extended
+}
+
+// moreTelling returns the failure that tells more, the earlier one if both tell
+// the same.
+func moreTelling(a, b *Error) *Error {
+	if a == nil || telling(b) > telling(a) {
+		return b
+	}
+	return a
+}
+
+func telling(e *Error) int {
+	switch {
+	case len(e.Extended) > 0:
+		return 3
+	case e.RCode != 0:
+		return 2
+	case !e.Timeout():
+		return 1
+	}
+	return 0
+}
+
+// orDefault returns the value of a field, or what it means when it is not set.
+func orDefault[T ~int | ~int64](value, otherwise T) T {
+	if value <= 0 {
+		return otherwise
+	}
+	return value
+}
