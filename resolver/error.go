@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // Causes that errors.Is finds in an [Error].
@@ -68,7 +69,7 @@ func (e *Error) detail() string {
 		parts = append(parts, x.String())
 	}
 	if e.Err != nil {
-		parts = append(parts, e.Err.Error())
+		parts = append(parts, untrusted.Line(e.Err.Error()))
 	}
 	s := strings.Join(parts, ", ")
 	if s == "" {

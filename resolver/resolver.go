@@ -135,12 +135,8 @@ func (r Reply) String() string {
 	fmt.Fprintf(&b, "%s %s: ", r.Name, TypeString(r.Type))
 	switch {
 	case r.Err != nil:
-		// The question is already there: say only what went wrong.
-		if e, ok := asError(r.Err); ok {
-			b.WriteString(e.detail())
-		} else {
-			fmt.Fprintf(&b, "%q", r.Err.Error())
-		}
+		e, _ := asError(wrap(r.Name, r.Type, r.Err))
+		b.WriteString(e.detail()) // the question is already there
 		return b.String()
 	case len(r.Records) > 0:
 		for i, rr := range r.Records {

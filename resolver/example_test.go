@@ -1,0 +1,125 @@
+package resolver_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+const exampleZone = `
+$ORIGIN example.test.
+$TTL 3600
+@    MX  10 mail
+@    TXT "v=spf1 mx -all"
+mail A   192.0.2.10
+www  CNAME mail
+$ORIGIN 2.0.192.in-addr.arpa.
+10   PTR mail.example.test.
+`
+
+// zones is the example zone; its text is right, so that examples may be short.
+func zones() *resolver.Zones {
+	z, err := resolver.ParseZones(exampleZone)
+	if err != nil {
+		panic(err)
+	}
+	return z
+}
+
+func ExampleParseZones() {
+	zones, err := resolver.ParseZones(`
+$ORIGIN example.test.
+$TTL 3600
+mail A 192.0.2.10
+mail AAAA 192.0.2.10
+@ TXT v=spf1 -all`)
+	fmt.Println(err)
+
+	zones, err = resolver.ParseZones(`
+$ORIGIN example.test.
+$TTL 3600
+mail A 192.0.2.10
+@ TXT v=spf1 -all`)
+	fmt.Println(zones.Origins(), zones.Warnings(), err)
+	// Output:
+	// line 5: AAAA: expected an IPv6 address, got "192.0.2.10"
+	// [example.test.] [line 5: TXT with unquoted words: 2 strings, which readers join without spaces; put the text in quotes] <nil>
+}
+
+func ExampleAsk() {
+	reply := resolver.Ask(context.Background(), zones(), "WWW.Example.Test", dns.TypeA)
+	fmt.Println(reply)
+	fmt.Println(reply.Addrs(), reply.Status, reply.TTL, reply.Err)
+	// Output:
+	// www.example.test. A: 192.0.2.10 (by way of 1 aliases) (zone example.test.)
+	// [192.0.2.10] NOERROR 1h0m0s <nil>
+}
+
+func ExampleAddrs() {
+	addrs, err := resolver.Addrs(context.Background(), zones(), "mail.example.test")
+	fmt.Println(addrs, err)
+	addrs, err = resolver.Addrs(context.Background(), zones(), "nowhere.example.test")
+	fmt.Println(addrs, err)
+	// Output:
+	// [192.0.2.10] <nil>
+	// [] <nil>
+}
+
+func ExampleTXT() {
+	fmt.Println(resolver.TXT(context.Background(), zones(), "example.test"))
+	// Output:
+	// [v=spf1 mx -all] <nil>
+}
+
+func ExampleMX() {
+	mx, err := resolver.MX(context.Background(), zones(), "example.test")
+	fmt.Println(mx[0].Preference, mx[0].Mx, err)
+	// Output:
+	// 10 mail.example.test. <nil>
+}
+
+func ExamplePTR() {
+	fmt.Println(resolver.PTR(context.Background(), zones(), netip.MustParseAddr("192.0.2.10")))
+	// Output:
+	// [mail.example.test.] <nil>
+}
+
+// Tracing is wrapping: a Func sees every question.
+func ExampleFunc() {
+	inner := zones()
+	traced := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		answer, err := inner.Lookup(ctx, name, qtype)
+		fmt.Println("asked", name, resolver.TypeString(qtype), answer.Status)
+		return answer, err
+	})
+	_, _ = resolver.Addrs(context.Background(), traced, "nowhere.example.test")
+	// Output:
+	// asked nowhere.example.test. A NXDOMAIN
+	// asked nowhere.example.test. AAAA NXDOMAIN
+}
+
+func ExampleNet() {
+	n := resolver.Net{Resolver: zones()}
+	mx, err := n.LookupMX(context.Background(), "example.test")
+	fmt.Println(mx[0].Host, err)
+	_, err = n.LookupMX(context.Background(), "nowhere.example.test")
+	fmt.Println(err)
+	// Output:
+	// mail.example.test. <nil>
+	// lookup nowhere.example.test on zone example.test.: no such host
+}
+
+func ExampleCanonical() {
+	for _, name := range []string{"Example.TEST", "bücher.example.test.", "_client._smtp.mail.example.test", "a..b"} {
+		fmt.Println(resolver.Canonical(name))
+	}
+	// Output:
+	// example.test. <nil>
+	// xn--bcher-kva.example.test. <nil>
+	// _client._smtp.mail.example.test. <nil>
+	//  not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all
+}
