@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts of testdata run this program as "audit".
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"audit": main})
+}
+
+// TestScripts runs the program as a user would, with its real exit status.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
+	})
+}
+
+// status N PROGRAM ARG...: the program ends with exit status N.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N PROGRAM ARG...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		// exec.ExitError prints as "exit status N".
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("exit status %s, want %s", got, args[0])
+	}
+}
+
+// The README promises what the demonstration shows.
+func TestDemonstration(t *testing.T) {
+	var stdout, stderr strings.Builder
+	if status := run(t.Context(), nil, &stdout, &stderr); status != 1 || stderr.Len() > 0 {
+		t.Fatalf("status %d: %s", status, &stderr)
+	}
+	golden := filepath.Join("testdata", "demo.txt")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(golden, []byte(stdout.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), stdout.String()); diff != "" {
+		t.Errorf("the report differs (-want +got), UPDATE=1 rewrites it:\n%s", diff)
+	}
+}

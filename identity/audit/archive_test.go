@@ -1,0 +1,282 @@
+package audit_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected findings in testdata")
+
+// A scenario is one archive of testdata: the files zone and org, and if wanted
+// faults ("NAME TYPE KIND" a line), waivers ("RULE SUBJECT REASON" a line),
+// public (documentation addresses are not accepted) and notfound (the resolver
+// cannot tell NXDOMAIN from NODATA); then findings, "RULE SUBJECT STATUS CODE" a
+// line, in full.
+type scenario struct {
+	file     string
+	archive  *txtar.Archive
+	org      *org.Organisation
+	fake     *dnsfake.Fake
+	auditor  audit.Auditor
+	findings string
+}
+
+func scenarios(t *testing.T) []*scenario {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no archives", err)
+	}
+	var all []*scenario
+	for _, file := range files {
+		all = append(all, readScenario(t, file))
+	}
+	return all
+}
+
+func readScenario(t *testing.T, file string) *scenario {
+	t.Helper()
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scenario{file: file, archive: archive}
+	parts := make(map[string]string)
+	for _, f := range archive.Files {
+		parts[f.Name] = string(f.Data)
+	}
+	if s.org, err = org.Parse(file, []byte(parts["org"])); err != nil {
+		t.Fatal(err)
+	}
+	if s.fake, err = dnsfake.New(parts["zone"]); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	for line := range strings.Lines(parts["faults"]) {
+		fields := strings.Fields(line)
+		var kind dnsfake.Kind
+		if len(fields) != 3 || kind.UnmarshalText([]byte(fields[2])) != nil || dns.StringToType[fields[1]] == 0 {
+			t.Fatalf("%s: not NAME TYPE KIND: %q", file, line)
+		}
+		s.fake.Fail(fields[0], dns.StringToType[fields[1]], kind)
+	}
+	for line := range strings.Lines(parts["waivers"]) {
+		fields := strings.SplitN(strings.TrimSpace(line), " ", 3)
+		var subject audit.Subject
+		if len(fields) != 3 || subject.UnmarshalText([]byte(fields[1])) != nil {
+			t.Fatalf("%s: not RULE SUBJECT REASON: %q", file, line)
+		}
+		s.auditor.Waivers = append(s.auditor.Waivers, audit.Waiver{Rule: rule.ID(fields[0]), Subject: subject, Reason: fields[2]})
+	}
+	_, public := parts["public"]
+	s.auditor.AllowDocumentation = !public
+	s.auditor.Resolver = s.fake
+	if _, ok := parts["notfound"]; ok {
+		s.auditor.Resolver = resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+			answer, err := s.fake.Lookup(ctx, name, qtype)
+			if len(answer.Records) == 0 {
+				answer.Status = resolver.NotFound
+			}
+			return answer, err
+		})
+	}
+	s.findings = parts["findings"]
+	return s
+}
+
+func (s *scenario) audit(t *testing.T) *audit.Report {
+	t.Helper()
+	report, err := s.auditor.Audit(t.Context(), s.org)
+	if err != nil {
+		t.Fatalf("%s: %v", s.file, err)
+	}
+	return report
+}
+
+func lines(r *audit.Report) string {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "%s %s %s %s\n", f.Rule, f.Subject, f.Status, f.Code)
+	}
+	return b.String()
+}
+
+func TestArchives(t *testing.T) {
+	for _, s := range scenarios(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(s.file), ".txtar"), func(t *testing.T) {
+			report := s.audit(t)
+			if outside := s.fake.Outside(); len(outside) > 0 {
+				t.Errorf("asked outside the zones: %v", outside)
+			}
+			got := lines(report)
+			if *update {
+				last := &s.archive.Files[len(s.archive.Files)-1]
+				if last.Name != "findings" {
+					t.Fatal("the last file must be findings")
+				}
+				last.Data = []byte(got)
+				if err := os.WriteFile(s.file, txtar.Format(s.archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(s.findings, got); diff != "" {
+				t.Errorf("findings differ (-want +got), -update rewrites them:\n%s", diff)
+			}
+			checkReport(t, s.org, report)
+		})
+	}
+}
+
+// checkReport holds what is true of every report.
+func checkReport(t *testing.T, o *org.Organisation, report *audit.Report) {
+	t.Helper()
+	wanted := make(map[string][]rule.ID)
+	records, _ := plan.Want(o)
+	for _, r := range records {
+		wanted[r.String()] = r.Rules
+	}
+	counts := audit.Summary{}
+	for _, f := range report.Findings {
+		known, ok := rule.Lookup(f.Rule)
+		outcome, okCode := known.Outcome(f.Code)
+		if !ok || !okCode || f.Level != known.Level {
+			t.Errorf("%s %s: not in the catalogue: %q", f.Rule, f.Subject, f.Code)
+		}
+		if f.Status != outcome.Status && (f.Status != rule.Waived || outcome.Status != rule.Fail) {
+			t.Errorf("%s %s: status %v, the catalogue has %v", f.Rule, f.Subject, f.Status, outcome.Status)
+		}
+		if !strings.HasPrefix(f.Message, outcome.Text) {
+			t.Errorf("%s %s: message %q", f.Rule, f.Subject, f.Message)
+		}
+		// Property: a fix is a part of what the plan wants.
+		for _, fix := range f.Fix {
+			if _, ok := wanted[fix]; !ok || f.Status != rule.Fail && f.Status != rule.Waived {
+				t.Errorf("%s %s: fix %q is not wanted", f.Rule, f.Subject, fix)
+			}
+		}
+		if f.Evidence == nil || f.Fix == nil {
+			t.Errorf("%s %s: a nil list would be null in JSON", f.Rule, f.Subject)
+		}
+		switch f.Status {
+		case rule.Pass:
+			counts.Pass++
+		case rule.Fail:
+			counts.Fail++
+			if f.Remedy == "" {
+				t.Errorf("%s %s: a failure without a word on what to do", f.Rule, f.Subject)
+			}
+		case rule.Undecided:
+			counts.Undecided++
+			if len(f.Evidence) == 0 {
+				t.Errorf("%s %s: undecided, and nobody knows who did not answer", f.Rule, f.Subject)
+			}
+		case rule.NotApplicable:
+			counts.NotApplicable++
+		case rule.Waived:
+			counts.Waived++
+		}
+	}
+	if counts != report.Summary {
+		t.Errorf("summary %+v, counted %+v", report.Summary, counts)
+	}
+}
+
+// Every outcome of the catalogue is reached by an archive, and so is a waiver.
+func TestArchivesReachEveryOutcome(t *testing.T) {
+	missing := make(map[string]bool)
+	for _, r := range rule.All() {
+		for _, o := range r.Outcomes {
+			missing[fmt.Sprintf("%s %s %s", r.ID, o.Status, o.Code)] = true
+		}
+	}
+	waived := false
+	for _, s := range scenarios(t) {
+		for _, f := range s.audit(t).Findings {
+			delete(missing, fmt.Sprintf("%s %s %s", f.Rule, f.Status, f.Code))
+			waived = waived || f.Status == rule.Waived
+		}
+	}
+	for m := range missing {
+		t.Errorf("no archive reaches %s", m)
+	}
+	if !waived {
+		t.Error("no archive reaches a waiver")
+	}
+}
+
+// The catalogue and the checks are about the same rules.
+func TestEveryRuleHasACheck(t *testing.T) {
+	checked := audit.Checked()
+	for _, r := range rule.All() {
+		if !checked[r.ID] {
+			t.Errorf("%s has no check", r.ID)
+		}
+		delete(checked, r.ID)
+	}
+	for id := range checked {
+		t.Errorf("%s has a check and no entry in the catalogue", id)
+	}
+}
+
+// A check that returned another code would be noticed: each code of each rule is
+// replaced by each other status's, and some archive must fail.
+func TestMutationsAreSeen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("audits every archive for every code")
+	}
+	all := scenarios(t)
+	mutants := 0
+	for _, r := range rule.All() {
+		for _, o := range r.Outcomes {
+			i := slices.IndexFunc(r.Outcomes, func(other rule.Outcome) bool { return other.Status != o.Status })
+			restore := audit.Mutate(r.ID, o.Code, r.Outcomes[i].Code)
+			seen := slices.ContainsFunc(all, func(s *scenario) bool { return lines(s.audit(t)) != s.findings })
+			restore()
+			if mutants++; !seen {
+				t.Errorf("%s: no archive notices %s in place of %s", r.ID, r.Outcomes[i].Code, o.Code)
+			}
+		}
+	}
+	t.Logf("%d mutants", mutants)
+}
+
+// Property 3 of the design: whatever single question fails in whatever way, a
+// finding keeps its status or becomes Undecided; what depends on a name that is
+// not known then is NotApplicable at most.
+func TestFaultsAreSafe(t *testing.T) {
+	for _, s := range scenarios(t) {
+		if len(s.fake.Questions()) > 0 {
+			t.Fatal("asked before the audit")
+		}
+		healthy := s.audit(t)
+		for _, q := range s.fake.Questions() {
+			for _, kind := range dnsfake.Kinds() {
+				again := readScenario(t, s.file)
+				again.fake.Fail(q.Name, q.Type, kind)
+				for i, f := range again.audit(t).Findings {
+					if want := healthy.Findings[i]; f.Status != want.Status && f.Status != rule.Undecided {
+						t.Errorf("%s, %s %s: %s %s is %s %s, healthy %s %s", s.file, q, kind,
+							f.Rule, f.Subject, f.Status, f.Code, want.Status, want.Code)
+					}
+				}
+			}
+		}
+	}
+}

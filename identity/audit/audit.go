@@ -1,0 +1,241 @@
+// Package audit judges an organisation's mail servers by what the DNS says of
+// them: every rule of package rule, line by line, with the evidence, and for
+// each failure the records that would mend it.
+//
+// Call [Auditor.Audit] and print the [Report] with [Report.WriteText] or
+// [Report.WriteJSON]. The questions go to whatever Resolver is given: a client of
+// the live DNS, or zone files that are to be published (resolver.ReadZone).
+//
+// A question that gets no answer makes a finding Undecided, never a Fail. A fix
+// is always a part of what plan.Want lists. The audit knows only what DNS can
+// tell: not whether an address is static, whether the MTA really greets as
+// described, or whether anyone reads the mail of its postmaster.
+//
+// An audit asks one question for the organisation, and for each MTA at most 2
+// for its HELO name and 11 for each of its addresses; at most eight questions'
+// worth of checks run at once.
+package audit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// An Auditor audits organisations. All fields but Resolver may stay zero.
+type Auditor struct {
+	// Resolver answers the questions; required.
+	Resolver resolver.Resolver
+	// AllowDocumentation accepts addresses and names that are set aside for
+	// documentation (RFC 5737, RFC 3849, RFC 6761) as if they were public: for
+	// demonstrations and tests. The report says so.
+	AllowDocumentation bool
+	// Waivers turn failures that are meant into findings of status Waived.
+	Waivers []Waiver
+}
+
+// A Waiver says that a failure is meant.
+type Waiver struct {
+	Rule    rule.ID
+	Subject Subject
+	Reason  string // for the report
+}
+
+// A Subject is what a finding is about: the organisation when both fields are
+// empty, an MTA, or one address of an MTA.
+type Subject struct {
+	MTA     string // its ID in the description
+	Address string // in the form of netip.Addr
+}
+
+// String returns "organisation", the MTA's ID, or MTA/address.
+func (s Subject) String() string {
+	switch {
+	case s.MTA == "":
+		return "organisation"
+	case s.Address == "":
+		return s.MTA
+	}
+	return s.MTA + "/" + s.Address
+}
+
+// MarshalText returns the text of String.
+func (s Subject) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText accepts what MarshalText returns.
+func (s *Subject) UnmarshalText(text []byte) error {
+	if string(text) == "organisation" {
+		*s = Subject{}
+		return nil
+	}
+	mta, addr, _ := strings.Cut(string(text), "/")
+	if mta == "" {
+		return fmt.Errorf("audit: no subject: %q; expected organisation, an MTA, or MTA/address", text)
+	}
+	*s = Subject{mta, addr}
+	return nil
+}
+
+// A Report is the outcome of an audit. Findings stand in the order of the
+// catalogue, and within a rule in the order of the description.
+type Report struct {
+	Organisation       string    `json:"organisation"` // its domain, in canonical form
+	AllowDocumentation bool      `json:"allow_documentation"`
+	Findings           []Finding `json:"findings"`
+	Summary            Summary   `json:"summary"`
+}
+
+// A Finding is one rule judged on one subject. Level is the rule's and says how
+// much it weighs; Status is this audit's outcome.
+type Finding struct {
+	Rule     rule.ID     `json:"rule"`
+	Level    rule.Level  `json:"level"`
+	Subject  Subject     `json:"subject"`
+	Status   rule.Status `json:"status"`
+	Code     string      `json:"code"`     // which outcome of the rule's, see rule.Outcome
+	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
+	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
+	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
+	Remedy   string      `json:"remedy"`   // what else to do about a failure; or the reason of a waiver
+}
+
+// Evidence is one question and what came of it, as text.
+type Evidence struct {
+	Name      string   `json:"name"`
+	Type      string   `json:"type"`
+	Status    string   `json:"status"` // NOERROR, NXDOMAIN, NOTFOUND; "" when there is no answer
+	Aliases   []string `json:"aliases"`
+	Records   []string `json:"records"`
+	Server    string   `json:"server"` // who said so
+	Authentic bool     `json:"authentic"`
+	Error     string   `json:"error"` // why there is no answer
+}
+
+// A Summary counts findings by status.
+type Summary struct {
+	Pass          int `json:"pass"`
+	Fail          int `json:"fail"`
+	Undecided     int `json:"undecided"`
+	NotApplicable int `json:"not_applicable"`
+	Waived        int `json:"waived"`
+}
+
+// Failed reports whether a rule of the level of threshold or weightier fails.
+func (r *Report) Failed(threshold rule.Level) bool { return r.has(rule.Fail, threshold) }
+
+// Undecided reports whether a rule of the level of threshold or weightier could
+// not be decided.
+func (r *Report) Undecided(threshold rule.Level) bool { return r.has(rule.Undecided, threshold) }
+
+func (r *Report) has(status rule.Status, threshold rule.Level) bool {
+	for _, f := range r.Findings {
+		if f.Status == status && f.Level.Reaches(threshold) {
+			return true
+		}
+	}
+	return false
+}
+
+// Audit asks what the rules need to know and judges by every rule. The error is
+// for what cannot be audited at all: an invalid description or no Resolver. DNS
+// that fails, or a context that ends, makes findings Undecided.
+func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error) {
+	if a.Resolver == nil {
+		return nil, fmt.Errorf("audit: %w", resolver.ErrNoResolver)
+	}
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	f := a.gather(ctx, o)
+	report := &Report{Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}}
+	for _, r := range rule.All() {
+		for s := range f.subjects(r.Scope) {
+			finding := a.judge(r, s)
+			report.Findings = append(report.Findings, finding)
+			report.Summary.add(finding.Status)
+		}
+	}
+	return report, nil
+}
+
+// judge applies one rule to one subject.
+func (a Auditor) judge(r rule.Rule, s subject) Finding {
+	out := checks[r.ID](s)
+	// A test holds that checks return codes of the catalogue only.
+	known, _ := r.Outcome(out.code)
+	f := Finding{
+		Rule: r.ID, Level: r.Level, Subject: s.name(), Status: known.Status, Code: known.Code,
+		Message: known.Text, Remedy: known.Remedy, Evidence: []Evidence{}, Fix: []string{},
+	}
+	if out.detail != "" {
+		f.Message += ": " + out.detail
+	}
+	for _, reply := range out.evidence {
+		f.Evidence = append(f.Evidence, evidence(reply))
+	}
+	if f.Status != rule.Fail {
+		return f
+	}
+	for _, record := range s.wanted {
+		if out.mends(record) {
+			f.Fix = append(f.Fix, record.String())
+		}
+	}
+	for _, w := range a.Waivers {
+		if w.Rule == f.Rule && w.Subject == f.Subject {
+			f.Status, f.Remedy = rule.Waived, w.Reason
+		}
+	}
+	return f
+}
+
+// An outcome is what a check returns: one of its rule's codes, and what the
+// finding says beyond it.
+type outcome struct {
+	code     string
+	detail   string
+	evidence []resolver.Reply
+	fix      func(plan.Record) bool // of a failure: which wanted records would mend it; nil: none
+}
+
+func (o outcome) mends(record plan.Record) bool { return o.fix != nil && o.fix(record) }
+
+func (s *Summary) add(status rule.Status) {
+	switch status {
+	case rule.Pass:
+		s.Pass++
+	case rule.Fail:
+		s.Fail++
+	case rule.Undecided:
+		s.Undecided++
+	case rule.NotApplicable:
+		s.NotApplicable++
+	case rule.Waived:
+		s.Waived++
+	}
+}
+
+// evidence writes a reply as text.
+func evidence(r resolver.Reply) Evidence {
+	e := Evidence{
+		Name: r.Name, Type: resolver.TypeString(r.Type), Server: r.Server, Authentic: r.Authentic,
+		Aliases: []string{}, Records: []string{},
+	}
+	if r.Err != nil {
+		e.Error = r.Err.Error()
+		return e
+	}
+	e.Status = r.Status.String()
+	for _, rr := range r.Chain {
+		e.Aliases = append(e.Aliases, zoneText(rr))
+	}
+	for _, rr := range r.Records {
+		e.Records = append(e.Records, zoneText(rr))
+	}
+	return e
+}

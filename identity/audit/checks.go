@@ -1,0 +1,96 @@
+package audit
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/address"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// checks judges the rules. Each function returns one of its rule's codes.
+var checks = map[rule.ID]func(subject) outcome{
+	rule.OrgDomain:     orgDomain,
+	rule.AddressPublic: addressPublic,
+	rule.PTRExists:     ptrExists,
+	rule.PTRConfirmed:  ptrConfirmed,
+	rule.PTRSyntax:     ptrSyntax,
+	rule.PTROneName:    ptrOneName,
+	rule.PTRRole:       ptrRole,
+	rule.HELOName:      heloName,
+	rule.HELOResolves:  heloResolves,
+	rule.HELOSameOrg:   heloSameOrg,
+	rule.HELODiffers:   heloDiffers,
+}
+
+func orgDomain(s subject) outcome {
+	out := outcome{code: "ok", detail: s.domain}
+	switch form := dnsname.FormOf(s.domain); {
+	case dnsname.Reserved(s.domain), form == dnsname.Malformed, form == dnsname.Numeric:
+		out.code = "reserved"
+		return out
+	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
+		out.code = "documentation"
+		return out
+	case dnsname.Organisational(s.domain) == "":
+		out.code = "public-suffix"
+		return out
+	}
+	out.evidence = []resolver.Reply{s.exists}
+	switch {
+	case s.exists.Err != nil:
+		out.code = "no-answer"
+	case s.exists.Status == resolver.NXDomain:
+		out.code = "not-in-dns"
+	case s.exists.Status == resolver.NotFound:
+		out.code = "cannot-tell"
+	}
+	return out
+}
+
+func addressPublic(s subject) outcome {
+	code := map[address.Class]string{
+		address.Public: "ok", address.Private: "private", address.Shared: "shared",
+		address.Documentation: "documentation", address.Special: "special",
+	}[s.addr.class]
+	if s.public(s.addr) {
+		code = "ok"
+	}
+	return outcome{code: code, detail: s.addr.block}
+}
+
+// ptrOf selects the PTR records of addresses.
+func ptrOf(addrs ...netip.Addr) func(plan.Record) bool {
+	return func(r plan.Record) bool {
+		return r.RR.Header().Rrtype == dns.TypePTR && slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+			return fcrdns.ReverseName(a) == r.RR.Header().Name
+		})
+	}
+}
+
+// addressOf selects the A and AAAA records of a name for some addresses.
+func addressOf(name string, addrs ...netip.Addr) func(plan.Record) bool {
+	return func(r plan.Record) bool {
+		has := resolver.Answer{Records: []dns.RR{r.RR}}.Addrs()
+		return r.RR.Header().Name == name && len(has) == 1 && slices.Contains(addrs, has[0])
+	}
+}
+
+func either(a, b func(plan.Record) bool) func(plan.Record) bool {
+	return func(r plan.Record) bool { return a(r) || b(r) }
+}
+
+func join(addrs []netip.Addr) string {
+	var parts []string
+	for _, a := range addrs {
+		parts = append(parts, a.String())
+	}
+	return strings.Join(parts, ", ")
+}

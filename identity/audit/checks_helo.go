@@ -1,0 +1,139 @@
+package audit
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/bonafide-mta/bonafide/identity"
+)
+
+func heloName(s subject) outcome {
+	if !s.mta.Sends() {
+		return outcome{code: "receives-only"}
+	}
+	out := outcome{code: "ok", detail: s.mta.HELO}
+	helo, err := identity.ParseHelo(s.mta.HELO)
+	has := helo.Faults.Has
+	switch {
+	case err != nil:
+		out.code, out.detail = "malformed", err.Error()
+	case helo.Name == "":
+		out.code = "literal"
+	case !helo.Resolvable():
+		out.code = "not-qualified"
+	case has(identity.Underscore):
+		out.code = "underscore"
+	case has(identity.FinalDot), has(identity.NonASCII):
+		out.code, out.detail = "malformed", fmt.Sprintf("%q (%s)", s.mta.HELO, helo.Faults)
+	}
+	return out
+}
+
+// withHELO returns the outcome of a rule that looks the HELO name up where there
+// is nothing to look up, and false.
+func withHELO(s subject) (outcome, bool) {
+	switch {
+	case !s.mta.Sends():
+		return outcome{code: "receives-only"}, false
+	case s.mta.helo == nil:
+		return outcome{code: "not-public"}, false
+	case !s.mta.helo.Helo.Resolvable():
+		return outcome{code: "no-name", detail: s.mta.HELO}, false
+	}
+	return outcome{code: "ok", detail: s.mta.helo.Helo.Name}, true
+}
+
+func heloResolves(s subject) outcome {
+	out, ok := withHELO(s)
+	if !ok {
+		return out
+	}
+	h := s.mta.helo
+	out.evidence = h.Replies
+	switch {
+	case h.Status.Temporary():
+		out.code = "no-answer"
+	case len(h.Missing) > 0 && len(h.Found) == 0:
+		out.code = "no-address"
+	case len(h.Missing) > 0:
+		out.code = "not-all-addresses"
+		out.detail += " without " + join(h.Missing)
+	}
+	out.fix = addressOf(h.Helo.Name, h.Missing...)
+	return out
+}
+
+// compared is the HELO name beside the PTR names of one address.
+type compared struct {
+	addr     netip.Addr
+	name     string // the PTR name
+	relation identity.Relation
+}
+
+// compare puts the HELO name beside the names of every address. The outcome is
+// not ok where there is nothing to compare; failed tells that some address gave
+// no answer.
+func compare(s subject) (out outcome, all []compared, failed bool) {
+	out, ok := withHELO(s)
+	if !ok {
+		return out, nil, false
+	}
+	for _, a := range s.mta.addresses {
+		if a.rdns == nil {
+			continue
+		}
+		out.evidence = append(out.evidence, a.evidence(false)...)
+		failed = failed || a.rdns.PTR.Err != nil
+		for _, name := range a.names() {
+			relation, _ := identity.Relate(s.mta.helo.Helo.Name, name, s.domain)
+			all = append(all, compared{a.addr, name, relation})
+		}
+	}
+	if len(all) == 0 {
+		out.code = "no-ptr"
+		if failed {
+			out.code = "no-answer"
+		}
+	}
+	return out, all, failed
+}
+
+func heloSameOrg(s subject) outcome {
+	out, all, failed := compare(s)
+	if out.code != "ok" {
+		return out
+	}
+	related := func(a netip.Addr) bool {
+		return slices.ContainsFunc(all, func(c compared) bool {
+			return c.addr == a && c.relation != identity.Unrelated
+		})
+	}
+	for _, c := range all {
+		if !related(c.addr) {
+			out.code, out.detail = "unrelated", s.mta.helo.Helo.Name+" and "+c.name
+			return out
+		}
+	}
+	if failed {
+		out.code = "no-answer"
+	}
+	return out
+}
+
+func heloDiffers(s subject) outcome {
+	out, all, failed := compare(s)
+	if out.code != "ok" {
+		return out
+	}
+	for _, c := range all {
+		if c.relation == identity.Identical {
+			out.code = "identical"
+			return out
+		}
+	}
+	if failed {
+		out.code = "no-answer"
+	}
+	return out
+}

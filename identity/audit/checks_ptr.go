@@ -1,0 +1,221 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+func ptrExists(s subject) outcome {
+	if !s.public(s.addr) {
+		return outcome{code: "not-public"}
+	}
+	out := outcome{code: "ok", evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
+	switch {
+	case s.addr.rdns.PTR.Err != nil:
+		out.code = "no-answer"
+	case len(s.addr.rdns.Names) == 0:
+		out.code = "missing"
+	}
+	return out
+}
+
+// withPTR returns the outcome of a rule about PTR names where there are none to
+// judge, and false.
+func withPTR(s subject) (outcome, bool) {
+	switch {
+	case !s.public(s.addr):
+		return outcome{code: "not-public"}, false
+	case s.addr.rdns.PTR.Err != nil:
+		return outcome{code: "no-answer", evidence: s.addr.evidence(false)}, false
+	case len(s.addr.rdns.Names) == 0:
+		return outcome{code: "no-ptr", evidence: s.addr.evidence(false)}, false
+	}
+	return outcome{code: "ok", evidence: s.addr.evidence(false)}, true
+}
+
+func ptrConfirmed(s subject) outcome {
+	out, ok := withPTR(s)
+	if !ok {
+		return out
+	}
+	out.evidence = s.addr.evidence(true)
+	switch s.addr.rdns.Status {
+	case fcrdns.Pass:
+		out.detail = s.addr.rdns.Name
+	case fcrdns.TempError:
+		out.code = "no-answer"
+	case fcrdns.PermError:
+		out.code = "unusable"
+		out.detail = strings.Join(s.addr.names(), ", ")
+	default:
+		out.code = "mismatch"
+		var parts []string
+		for _, n := range s.addr.rdns.Names {
+			parts = append(parts, n.Name+": "+n.Outcome.String())
+		}
+		out.detail = strings.Join(parts, ", ")
+	}
+	// The name described, both ways, for this address only.
+	addr := s.addr.addr
+	out.fix = either(ptrOf(addr), addressOf(s.mta.ptr, addr))
+	return out
+}
+
+func ptrSyntax(s subject) outcome {
+	out, ok := withPTR(s)
+	if !ok {
+		return out
+	}
+	// The worse of the two faults is the one to report.
+	for _, n := range s.addr.rdns.Names {
+		switch {
+		case n.Outcome == fcrdns.Unusable:
+			out.code, out.detail = "no-host-name", n.Name
+			return out
+		case n.Underscore && out.code == "ok":
+			out.code, out.detail = "underscore", n.Name
+		}
+	}
+	out.fix = ptrOf(s.addr.addr)
+	return out
+}
+
+func ptrOneName(s subject) outcome {
+	public := s.publicAddresses(s.mta)
+	switch {
+	case len(public) == 0:
+		return outcome{code: "not-public"}
+	case len(public) == 1 && s.mta.ptr == "":
+		return outcome{code: "single-address"}
+	}
+	var addrs []*addressFacts
+	out := outcome{code: "ok"}
+	named, failed := false, false
+	for _, a := range s.mta.addresses {
+		if !s.public(a) {
+			continue
+		}
+		addrs = append(addrs, a)
+		out.evidence = append(out.evidence, a.evidence(true)...)
+		failed = failed || a.rdns.PTR.Err != nil
+		named = named || len(a.rdns.Names) > 0
+	}
+	best := oneName(s.mta.ptr, addrs)
+	switch {
+	case !named && !failed:
+		out.code = "no-ptr"
+	case len(best.lacking) > 0:
+		// An answer that lacks the name is an answer, whatever the others are.
+		out.code, out.detail = "other-name", join(best.lacking)+" without "+best.name
+		out.fix = either(ptrOf(best.lacking...), addressOf(s.mta.ptr, public...))
+	case failed:
+		out.code = "no-answer"
+	case len(best.unconfirmed) > 0:
+		out.code, out.detail = "not-all-addresses", best.name+" without "+join(best.unconfirmed)
+		out.fix = addressOf(s.mta.ptr, best.unconfirmed...)
+	case best.unanswered > 0:
+		out.code = "no-answer"
+	default:
+		out.detail = best.name
+	}
+	return out
+}
+
+// A candidate is a name that might be the one of an MTA, and what speaks against
+// it, the worst first.
+type candidate struct {
+	name        string
+	lacking     []netip.Addr // they have PTR answers, but not this name
+	unconfirmed []netip.Addr // they have the name, which does not have them
+	unanswered  int          // they have the name, and its addresses are not known
+}
+
+// oneName returns the name that all addresses should have: the one described or,
+// without one, the name of their PTR records that the least speaks against.
+func oneName(described string, addrs []*addressFacts) candidate {
+	names := []string{described}
+	if described == "" {
+		names = nil
+		for _, a := range addrs {
+			for _, n := range a.rdns.Names {
+				names = append(names, n.Name)
+			}
+		}
+	}
+	var all []candidate
+	for _, name := range names {
+		c := candidate{name: name}
+		for _, a := range addrs {
+			c.weigh(a)
+		}
+		all = append(all, c)
+	}
+	if len(all) == 0 {
+		return candidate{}
+	}
+	return slices.MinFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(len(a.lacking), len(b.lacking)), cmp.Compare(len(a.unconfirmed), len(b.unconfirmed)),
+			cmp.Compare(a.unanswered, b.unanswered), cmp.Compare(a.name, b.name))
+	})
+}
+
+// weigh adds what one address says of the name.
+func (c *candidate) weigh(a *addressFacts) {
+	if a.rdns.PTR.Err != nil {
+		return
+	}
+	i := slices.IndexFunc(a.rdns.Names, func(n fcrdns.Name) bool { return n.Name == c.name })
+	if i < 0 {
+		c.lacking = append(c.lacking, a.addr)
+		return
+	}
+	switch a.rdns.Names[i].Outcome {
+	case fcrdns.Confirmed:
+	case fcrdns.NoAnswer:
+		c.unanswered++
+	default:
+		c.unconfirmed = append(c.unconfirmed, a.addr)
+	}
+}
+
+// roles are the words by which a name says that its machine handles mail.
+var roles = []string{"mail", "smtp", "mx", "mta", "relay", "out", "outbound", "send", "postmaster", "bounce"}
+
+func ptrRole(s subject) outcome {
+	if !s.mta.Dedicated {
+		return outcome{code: "not-dedicated"}
+	}
+	out, ok := withPTR(s)
+	if !ok {
+		return out
+	}
+	for _, name := range s.addr.names() {
+		if word := roleWord(name); word != "" {
+			out.detail = fmt.Sprintf("%q in %s", word, name)
+			return out
+		}
+	}
+	out.code, out.detail = "no-role", strings.Join(s.addr.names(), ", ")
+	return out
+}
+
+// roleWord returns the first word for mail in the labels below the organisation:
+// a word that begins or ends with one, as in mailout, mx1, smtp-fra.
+func roleWord(name string) string {
+	host := strings.TrimSuffix(name, dnsname.Organisational(name))
+	words := strings.FieldsFunc(host, func(r rune) bool { return r < 'a' || r > 'z' })
+	for _, word := range words {
+		for _, role := range roles {
+			if strings.HasPrefix(word, role) || strings.HasSuffix(word, role) {
+				return word
+			}
+		}
+	}
+	return ""
+}

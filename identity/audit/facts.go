@@ -1,0 +1,178 @@
+package audit
+
+import (
+	"context"
+	"iter"
+	"net/netip"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/address"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// Everything is asked before anything is judged: a check is a function of facts.
+
+// facts is what the description and the DNS say.
+type facts struct {
+	allowDocumentation bool
+	domain             string // canonical
+	exists             resolver.Reply
+	mtas               []*mtaFacts
+	wanted             []plan.Record
+}
+
+// mtaFacts is what is known of one MTA.
+type mtaFacts struct {
+	org.MTA
+	ptr       string // the PTR name described, canonical; "" for none
+	addresses []*addressFacts
+	helo      *identity.HeloResult // nil when there is nothing to check
+}
+
+// addressFacts is what is known of one address.
+type addressFacts struct {
+	addr  netip.Addr
+	class address.Class
+	block string         // the special block it is in
+	rdns  *fcrdns.Result // nil for an address that is not public
+}
+
+// A subject is what one check is about. Fields that its rule's scope does not
+// have are nil.
+type subject struct {
+	*facts
+	mta  *mtaFacts
+	addr *addressFacts
+}
+
+func (s subject) name() Subject {
+	switch {
+	case s.mta == nil:
+		return Subject{}
+	case s.addr == nil:
+		return Subject{MTA: s.mta.ID}
+	}
+	return Subject{MTA: s.mta.ID, Address: s.addr.addr.String()}
+}
+
+// subjects yields what a rule of a scope is judged on, in the order of the
+// description.
+func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
+	return func(yield func(subject) bool) {
+		if scope == rule.Organisation {
+			yield(subject{facts: f})
+			return
+		}
+		for _, m := range f.mtas {
+			if scope == rule.MTA {
+				if !yield(subject{facts: f, mta: m}) {
+					return
+				}
+				continue
+			}
+			for _, addr := range m.addresses {
+				if !yield(subject{facts: f, mta: m, addr: addr}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// concurrency bounds the checks that run at once.
+const concurrency = 8
+
+// gather asks all questions of an audit.
+func (a Auditor) gather(ctx context.Context, o *org.Organisation) *facts {
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: canonical(o.Domain)}
+	f.wanted, _ = plan.Want(o)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, concurrency)
+	ask := func(question func()) {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			question()
+		})
+	}
+	ask(func() { f.exists = resolver.Ask(ctx, a.Resolver, o.Domain, dns.TypeSOA) })
+	for _, described := range o.MTAs {
+		m := &mtaFacts{MTA: described, ptr: canonical(described.PTR)}
+		f.mtas = append(f.mtas, m)
+		for _, addr := range described.Addresses {
+			fact := &addressFacts{addr: addr}
+			fact.class, fact.block = address.ClassOf(addr)
+			m.addresses = append(m.addresses, fact)
+			if f.public(fact) {
+				ask(func() { fact.rdns = fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, addr) })
+			}
+		}
+		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
+			ask(func() { m.helo = identity.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...) })
+		}
+	}
+	wg.Wait()
+	return f
+}
+
+// public reports whether the public DNS can speak of an address.
+func (f *facts) public(a *addressFacts) bool {
+	return a.class == address.Public || f.allowDocumentation && a.class == address.Documentation
+}
+
+func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range m.addresses {
+		if f.public(a) {
+			out = append(out, a.addr)
+		}
+	}
+	return out
+}
+
+// canonical returns the canonical form of a described name, "" for none.
+func canonical(name string) string {
+	c, err := resolver.Canonical(name)
+	if err != nil {
+		return ""
+	}
+	return c
+}
+
+// names returns the names that the address can be said to have: those that are
+// confirmed, or else all that its PTR records give.
+func (a *addressFacts) names() []string {
+	var confirmed, all []string
+	for _, n := range a.rdns.Names {
+		all = append(all, n.Name)
+		if n.Outcome == fcrdns.Confirmed {
+			confirmed = append(confirmed, n.Name)
+		}
+	}
+	if len(confirmed) > 0 {
+		return confirmed
+	}
+	return all
+}
+
+// evidence returns the PTR reply, and with forward the replies for its names.
+func (a *addressFacts) evidence(forward bool) []resolver.Reply {
+	out := []resolver.Reply{a.rdns.PTR}
+	for _, n := range a.rdns.Names {
+		if forward && n.Outcome != fcrdns.Unusable {
+			out = append(out, n.Reply)
+		}
+	}
+	return out
+}
+
+// zoneText writes a record on one line, single spaces between its parts.
+func zoneText(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") }

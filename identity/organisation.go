@@ -1,0 +1,90 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+)
+
+// ErrPublicSuffix says that a name is a public suffix, under which anyone may
+// register names: it belongs to no organisation.
+var ErrPublicSuffix = errors.New("a public suffix belongs to no organisation")
+
+// OrganisationalDomain returns the domain that was registered for name, by the
+// public suffix list: example.co.uk. for mail.example.co.uk. The name may be in
+// any form; the result is canonical. A top-level domain that is not in the list
+// counts as a public suffix.
+//
+// The error wraps resolver.ErrName when name is none, and [ErrPublicSuffix] when
+// it is itself a public suffix, or the root.
+func OrganisationalDomain(name string) (string, error) {
+	canonical, err := dnsname.Canonical(name)
+	if err != nil {
+		return "", fmt.Errorf("identity: %w", err)
+	}
+	domain := dnsname.Organisational(canonical)
+	if domain == "" {
+		return "", fmt.Errorf("identity: %s: %w", canonical, ErrPublicSuffix)
+	}
+	return domain, nil
+}
+
+// Relation is how a HELO name stands to a name of the client's address. The zero
+// Relation is invalid.
+type Relation uint8
+
+// The relations, the best first.
+const (
+	_ Relation = iota
+	// SameOrganisation: another name of the same organisation. Nobody who only
+	// has the address can guess it: the "newer standard" of the advice page.
+	SameOrganisation
+	// Identical: the same name. Its owner's, but any infected machine can look
+	// up its own name and greet with it.
+	Identical
+	// Unrelated: a name of another organisation, or of none.
+	Unrelated
+)
+
+var relationText = []string{SameOrganisation: "same-organisation", Identical: "identical", Unrelated: "unrelated"}
+
+// String returns same-organisation, identical or unrelated.
+func (r Relation) String() string { return enum.String(r, relationText) }
+
+// MarshalText returns the text of String; an invalid Relation is an error.
+func (r Relation) MarshalText() ([]byte, error) { return enum.Marshal(r, relationText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (r *Relation) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, relationText) }
+
+// Relate tells how a HELO name stands to a PTR name, and the domain by which two
+// different names are of one organisation, in canonical form, else "". Domains
+// are organisational domains that the caller knows, and are tried first, in
+// order: they may be deeper than a registered domain (a part of a friendly
+// organisation's) or a public suffix of one's own. Then the public suffix list
+// decides.
+//
+// Only a confirmed PTR name (package fcrdns) says anything. What is no name is
+// unrelated to everything.
+func Relate(helo, ptr string, domains ...string) (Relation, string) {
+	h, errHelo := dnsname.Canonical(helo)
+	p, errPTR := dnsname.Canonical(ptr)
+	if errHelo != nil || errPTR != nil {
+		return Unrelated, ""
+	}
+	if h == p {
+		return Identical, ""
+	}
+	for _, domain := range domains {
+		d, err := dnsname.Canonical(domain)
+		if err == nil && d != "." && dnsname.Under(h, d) && dnsname.Under(p, d) {
+			return SameOrganisation, d
+		}
+	}
+	if d := dnsname.Organisational(h); d != "" && d == dnsname.Organisational(p) {
+		return SameOrganisation, d
+	}
+	return Unrelated, ""
+}

@@ -1,0 +1,155 @@
+// Package plan says which records an organisation should publish about its mail
+// servers: [Want] lists them, each with the rules that want it. It asks no DNS.
+//
+// Today it covers the addresses of PTR and HELO names and the PTR records; what
+// the records of SPF, CSA, RP and Null MX should be, the difference to a zone
+// and the order of changes are not in it.
+package plan
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/address"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+// TTL is the time to live of the records wanted, in seconds.
+const TTL = 3600
+
+// A Record is a record that the organisation should publish.
+type Record struct {
+	RR    dns.RR
+	Rules []rule.ID // the rules that want it, in the order of the catalogue
+}
+
+// String returns the record as a line of zone text, without the rules.
+func (r Record) String() string { return strings.ReplaceAll(r.RR.String(), "\t", " ") }
+
+// A Refusal is a part of the description that no record can be made from.
+type Refusal struct {
+	MTA    string // its ID
+	Value  string // the name or the address, as described
+	Reason string
+}
+
+// Want returns the records that an organisation should publish, sorted by name,
+// type and data, and what it refuses to make records from: a name that is no
+// host name, an address that is not public. Addresses for documentation are
+// accepted. A HELO that is no name and an absent PTR name ask for no record.
+func Want(o *org.Organisation) ([]Record, []Refusal) {
+	w := wanted{}
+	for _, m := range o.MTAs {
+		addrs := w.publishable(m)
+		if len(addrs) == 0 {
+			continue
+		}
+		if m.PTR != "" {
+			w.mapping(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName)
+			w.ptrs(m, addrs)
+		}
+		if m.HELO != "" && m.Sends() {
+			w.greeting(m, addrs)
+		}
+	}
+	return w.merged(), w.refusals
+}
+
+// wanted collects records and refusals.
+type wanted struct {
+	records  []Record
+	refusals []Refusal
+}
+
+// publishable returns the addresses of an MTA that the public DNS may hold.
+func (w *wanted) publishable(m org.MTA) []netip.Addr {
+	var out []netip.Addr
+	for _, addr := range m.Addresses {
+		switch class, block := address.ClassOf(addr); class {
+		case address.Public, address.Documentation:
+			out = append(out, addr)
+		default:
+			w.refuse(m, addr.String(), "not a public address ("+block+")")
+		}
+	}
+	return out
+}
+
+func (w *wanted) refuse(m org.MTA, value, reason string) {
+	w.refusals = append(w.refusals, Refusal{MTA: m.ID, Value: value, Reason: reason})
+}
+
+// mapping wants the addresses of a name.
+func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) {
+	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: TTL}.Addresses()
+	if err != nil {
+		w.refuse(m, name, strings.TrimPrefix(err.Error(), "fcrdns: "))
+		return
+	}
+	for _, rr := range rrs {
+		w.add(rr, rules...)
+	}
+}
+
+// ptrs wants the PTR records of an MTA. A name that mapping refuses is refused
+// once.
+func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
+	ptrs, err := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: TTL}.PTRs()
+	if err != nil {
+		return
+	}
+	for _, ptr := range ptrs {
+		w.add(ptr, rule.PTRExists, rule.PTRConfirmed, rule.PTROneName)
+	}
+}
+
+// add wants a record for rules.
+func (w *wanted) add(rr dns.RR, rules ...rule.ID) {
+	w.records = append(w.records, Record{rr, slices.Clone(rules)})
+}
+
+// greeting wants the addresses of the HELO name, if it is one.
+func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) {
+	helo, err := identity.ParseHelo(m.HELO)
+	switch {
+	case err != nil:
+		w.refuse(m, m.HELO, "the HELO is malformed")
+	case helo.Name == "":
+		w.refuse(m, m.HELO, "the HELO is an address, not a name")
+	default:
+		w.mapping(m, helo.Name, addrs, rule.HELOResolves)
+	}
+}
+
+// merged returns the records in order, each once with all the rules that want it.
+func (w *wanted) merged() []Record {
+	slices.SortStableFunc(w.records, func(a, b Record) int { return compare(a.RR, b.RR) })
+	var out []Record
+	for _, r := range w.records {
+		if n := len(out); n == 0 || compare(out[n-1].RR, r.RR) != 0 {
+			out = append(out, r)
+		} else {
+			out[n-1].Rules = append(out[n-1].Rules, r.Rules...)
+		}
+	}
+	for i := range out {
+		slices.SortFunc(out[i].Rules, rule.Compare)
+		out[i].Rules = slices.Compact(out[i].Rules)
+	}
+	return out
+}
+
+// compare orders records by name, type and data.
+func compare(a, b dns.RR) int {
+	return cmp.Or(dnsname.Compare(a.Header().Name, b.Header().Name),
+		cmp.Compare(a.Header().Rrtype, b.Header().Rrtype),
+		cmp.Compare(a.String(), b.String()))
+}

@@ -1,0 +1,173 @@
+package rule
+
+// The IDs of the catalogue.
+const (
+	OrgDomain     ID = "org-domain"
+	AddressPublic ID = "address-public"
+	PTRExists     ID = "ptr-exists"
+	PTRConfirmed  ID = "ptr-confirmed"
+	PTRSyntax     ID = "ptr-syntax"
+	PTROneName    ID = "ptr-one-name"
+	PTRRole       ID = "ptr-role"
+	HELOName      ID = "helo-fqdn"
+	HELOResolves  ID = "helo-resolves"
+	HELOSameOrg   ID = "helo-same-org"
+	HELODiffers   ID = "helo-differs"
+)
+
+// Outcomes that several rules share.
+var (
+	noAnswer  = Outcome{Code: "no-answer", Status: Undecided, Text: "DNS gave no answer"}
+	notPublic = Outcome{Code: "not-public", Status: NotApplicable, Text: "there is no public address to judge"}
+	noPTR     = Outcome{Code: "no-ptr", Status: NotApplicable, Text: "there is no PTR name to judge"}
+	receives  = Outcome{Code: "receives-only", Status: NotApplicable, Text: "the MTA only receives, and greets nobody"}
+	noName    = Outcome{Code: "no-name", Status: NotApplicable, Text: "what the MTA says in HELO is no name that could be looked up"}
+)
+
+var catalogue = []Rule{
+	{
+		ID: OrgDomain, Level: Must, Scope: Organisation,
+		Title: "The organisation has a domain in the public DNS",
+		Page:  "Establish an Internet Organisational Identity. This means a domain name of your own, or use of a subdomain of another",
+		RFC:   []string{"RFC 6761", "RFC 5321, Section 2.3.5"},
+		Why:   "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the domain exists", ""},
+			{"public-suffix", Fail, "the domain is a public suffix, under which anyone registers names", "Name the domain that is registered to the organisation."},
+			{"reserved", Fail, "the domain is reserved and means nothing in the public DNS", "Use a registered domain."},
+			{"documentation", Fail, "the domain is set aside for documentation and tests", "Use a registered domain."},
+			{"not-in-dns", Fail, "the domain does not exist in the DNS", "Register it, or correct the description."},
+			noAnswer,
+			{"cannot-tell", Undecided, "the system's resolver cannot tell whether the domain exists", ""},
+		},
+	},
+	{
+		ID: AddressPublic, Level: Must, Scope: Address,
+		Title: "The address is public, so that receivers see it and can look it up",
+		Page:  "Establish a Consistent Traceable Reputable Address. This means Static IP{s}",
+		RFC:   []string{"RFC 6890", "RFC 5737", "RFC 6598"},
+		Why:   "Receivers judge the address that reaches them. A private or shared one is changed on the way, so that its name says nothing.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the address is public unicast", ""},
+			{"private", Fail, "the address is private to one network", "Describe the public address that the MTA's connections come from."},
+			{"shared", Fail, "the address is shared by a provider's customers (CGNAT)", "Get a static public address, or send by the provider's relay."},
+			{"documentation", Fail, "the address is set aside for documentation", "Describe the MTA's real address."},
+			{"special", Fail, "the address is no public unicast address", "Describe the public address that the MTA's connections come from."},
+		},
+	},
+	{
+		ID: PTRExists, Level: Must, Scope: Address,
+		Title: "The address has a PTR record",
+		Page:  "then getting your ISP to setup an IP>name record for your IP {this is known as a PTR record}",
+		RFC:   []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
+		Why:   "Many receivers refuse a client without a PTR record outright: most such clients are infected machines.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the address has a PTR record", ""},
+			{"missing", Fail, "the address has no PTR record", "The PTR record is set by whoever the address is from, usually the provider. Without a name in the description, choose one first."},
+			noAnswer, notPublic,
+		},
+	},
+	{
+		ID: PTRConfirmed, Level: Must, Scope: Address,
+		Title: "The PTR name is forward-confirmed: it has the address",
+		Page:  "A Non-generic looking Forward Confirmed Reverse DNS Entry for your Static IP{s}",
+		RFC:   []string{"RFC 8601, Section 3", "RFC 1912, Section 2.1"},
+		Why:   "Anyone can write any name into a PTR record; only the name's owner can confirm it. Unconfirmed names count as none.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "a PTR name has the address", ""},
+			{"mismatch", Fail, "no PTR name has the address", "Give the PTR name this address, or have the PTR record changed to a name that has it."},
+			{"unusable", Fail, "no PTR name is a host name that could confirm the address", "Have the PTR record changed to a name of your domain."},
+			noAnswer, noPTR, notPublic,
+		},
+	},
+	{
+		ID: PTRSyntax, Level: Must, Scope: Address,
+		Title: "Every PTR name is a host name, without underscore",
+		Page:  "This involves first selecting a name NB:Do NOT use _ character!!",
+		RFC:   []string{"RFC 1123, Section 2.1", "RFC 952"},
+		Why:   "An underscore is legal in the DNS but not in host names. Some receivers drop such a name, and the address with it.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "every PTR name is a host name", ""},
+			{"underscore", Fail, "a PTR name has an underscore", "Choose a name of letters, digits and hyphens."},
+			{"no-host-name", Fail, "a PTR name is no host name of the public DNS", "Have the PTR record changed to a name of your domain, or removed if it is one too many."},
+			noAnswer, noPTR, notPublic,
+		},
+	},
+	{
+		ID: PTROneName, Level: Must, Scope: MTA,
+		Title: "All addresses of the MTA have its one PTR name, and that name has them all",
+		Page:  "if you have multiple IPs on one MTA it is best to point each PTR at the one name, then point the name at ALL the IPs",
+		RFC:   []string{"RFC 1912, Section 2.1"},
+		Why:   "One name for one machine: whichever address a connection comes from, a receiver sees the same client.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "one name stands at every address and has every address", ""},
+			{"other-name", Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
+			{"not-all-addresses", Fail, "the PTR name does not have all addresses of the MTA", "Give the name every address of the MTA. A DNS host that cannot do so should be changed."},
+			noAnswer, noPTR, notPublic,
+			{"single-address", NotApplicable, "the MTA has one address, and its description names no PTR name to compare with", ""},
+		},
+	},
+	{
+		ID: PTRRole, Level: Advice, Scope: Address,
+		Title: "The PTR name of an address that serves only mail says so",
+		Page:  "if you have IP{s} dedicated to mail-only use then say name it smtp, mail, mx, mta or something-indicating-its-role",
+		Why:   "A name that says what the machine does is a name that somebody chose.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the PTR name has a word for mail in it", ""},
+			{"no-role", Fail, "no PTR name has a word for mail in it, such as smtp, mail, mx or mta", "Choose a PTR name that says what the machine does."},
+			{"not-dedicated", NotApplicable, "the MTA's addresses are not described as dedicated to mail", ""},
+			noAnswer, noPTR, notPublic,
+		},
+	},
+	{
+		ID: HELOName, Level: Must, Scope: MTA,
+		Title: "The MTA greets with a fully qualified host name",
+		Page:  "Select and use an e-mail client specific role name for this identity",
+		RFC:   []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5"},
+		Why:   "Receivers refuse a greeting that is no name, or one that means nothing outside its network.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the HELO name is a fully qualified host name", ""},
+			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organisation in the MTA."},
+			{"underscore", Fail, "the HELO name has an underscore", "Configure a name of letters, digits and hyphens in the MTA."},
+			{"not-qualified", Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organisation's domain, in the MTA."},
+			{"malformed", Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organisation in the MTA."},
+			receives,
+		},
+	},
+	{
+		ID: HELOResolves, Level: Must, Scope: MTA,
+		Title: "The HELO name has all addresses of the MTA",
+		Page:  "A helo/ehlo identity that also is resolvable via DNS to your MTA's IP{s}",
+		RFC:   []string{"RFC 5321, Section 2.3.5", "RFC 5321, Section 4.1.4"},
+		Why:   "A HELO name that leads back to the client is the client's own; any other could be anyone's.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the HELO name has every address", ""},
+			{"no-address", Fail, "the HELO name has none of the MTA's addresses", "Point the HELO name at the addresses that the MTA's connections come from."},
+			{"not-all-addresses", Fail, "the HELO name lacks an address of the MTA", "Point the HELO name at every address that the MTA's connections come from."},
+			noAnswer, noName, notPublic, receives,
+		},
+	},
+	{
+		ID: HELOSameOrg, Level: Must, Scope: MTA,
+		Title: "The HELO name and the PTR names belong to the same organisation",
+		Page:  "Continue to use your same Organisational Identity in a verifiable way in e-mail exchanges",
+		RFC:   []string{"RFC 5321, Section 4.1.4"},
+		Why:   "The confirmed PTR name ties the address to an organisation. A HELO name of the same one is seen not to be forged.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the HELO name is of the same organisation as the PTR names", ""},
+			{"unrelated", Fail, "the HELO name is of another organisation than a PTR name", "Choose HELO and PTR names below the organisation's domain. Where the domain is a subdomain of another organisation's, describe it as the domain."},
+			noAnswer, noPTR, noName, notPublic, receives,
+		},
+	},
+	{
+		ID: HELODiffers, Level: ShouldMajor, Scope: MTA,
+		Title: "The HELO name is another name than the PTR name",
+		Page:  "it can be the same as above but it is better if it is a different name within the same domain",
+		Why:   "An infected machine looks up its own PTR name and greets with it. A name that it cannot guess tells the MTA from it. Some testers want the two to be equal: receivers do not.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "the HELO name is none of the PTR names", ""},
+			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Choose a second name within the domain, give it the same addresses, and configure it as the HELO name."},
+			noAnswer, noPTR, noName, notPublic, receives,
+		},
+	},
+}

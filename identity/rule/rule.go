@@ -1,0 +1,149 @@
+// Package rule is the catalogue of what an audit of mail servers judges: for
+// each rule a stable ID, its level, the sentence of the advice page it comes
+// from, the RFCs behind it, why it matters, and every outcome it can have.
+//
+// The rules follow Alan Doherty's "Advice on how to setup/run a Mailserver
+// well" (2016), whose MUST and SHOULD they keep. The package is data and
+// documentation and asks no DNS: package audit judges by it, package plan names
+// the rule that wants a record.
+//
+// Use [All] to list the catalogue and [Lookup] to find a rule by its ID.
+package rule
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/bonafide-mta/bonafide/internal/enum"
+)
+
+// An ID names a rule, as in "ptr-confirmed". It is never given to another rule,
+// even when its rule goes away.
+type ID string
+
+// A Level says how much a rule weighs. It belongs to the rule and never depends
+// on the outcome. The zero Level is invalid; a weightier level is less.
+type Level uint8
+
+// The levels of the advice page.
+const (
+	_           Level = iota
+	Must              // if not done, it counts against the server
+	ShouldMajor       // adds to its standing: little work, and many look at it
+	ShouldMinor       // adds to its standing: little work, and few look at it
+	Advice            // good to have, nobody checks
+)
+
+var levelText = []string{Must: "must", ShouldMajor: "should-major", ShouldMinor: "should-minor", Advice: "advice"}
+
+// String returns must, should-major, should-minor or advice.
+func (l Level) String() string { return enum.String(l, levelText) }
+
+// MarshalText returns the text of String; an invalid Level is an error.
+func (l Level) MarshalText() ([]byte, error) { return enum.Marshal(l, levelText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (l *Level) UnmarshalText(text []byte) error { return enum.Unmarshal(l, text, levelText) }
+
+// Reaches reports whether l weighs as much as threshold or more.
+func (l Level) Reaches(threshold Level) bool { return l <= threshold }
+
+// A Status is the outcome of a rule for one subject. The zero Status is invalid.
+type Status uint8
+
+// The statuses of a finding.
+const (
+	_             Status = iota
+	Pass                 // the rule holds
+	Fail                 // it does not
+	Undecided            // DNS gave no answer that would tell; never counted as Fail
+	NotApplicable        // the rule is not about this subject
+	Waived               // it does not hold, and the operator has said that this is meant
+)
+
+var statusText = []string{Pass: "pass", Fail: "fail", Undecided: "undecided", NotApplicable: "not-applicable", Waived: "waived"}
+
+// String returns pass, fail, undecided, not-applicable or waived.
+func (s Status) String() string { return enum.String(s, statusText) }
+
+// MarshalText returns the text of String; an invalid Status is an error.
+func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
+
+// A Scope says what a rule is judged on. The zero Scope is invalid.
+type Scope uint8
+
+// The scopes of a rule.
+const (
+	_            Scope = iota
+	Organisation       // once
+	MTA                // once for each MTA
+	Address            // once for each address of each MTA
+)
+
+var scopeText = []string{Organisation: "organisation", MTA: "mta", Address: "address"}
+
+// String returns organisation, mta or address.
+func (s Scope) String() string { return enum.String(s, scopeText) }
+
+// MarshalText returns the text of String; an invalid Scope is an error.
+func (s Scope) MarshalText() ([]byte, error) { return enum.Marshal(s, scopeText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Scope) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, scopeText) }
+
+// A Rule is one entry of the catalogue.
+type Rule struct {
+	ID       ID
+	Level    Level
+	Scope    Scope
+	Title    string    // what holds when the rule passes, as a sentence without full stop
+	Page     string    // the words of the advice page that it comes from
+	RFC      []string  // where it is said, as "RFC 8601, Section 3"; may be empty
+	Why      string    // why it matters, in a sentence or two
+	Outcomes []Outcome // every outcome it can have
+}
+
+// An Outcome is one way for a rule to come out.
+type Outcome struct {
+	Code   string // names the outcome within its rule, stable as the ID is
+	Status Status
+	Text   string // the outcome as a clause: "the address has no PTR record"
+	Remedy string // for a Fail: what to do about it, beside publishing the records of the fix
+}
+
+// Outcome returns the outcome with a code.
+func (r Rule) Outcome(code string) (Outcome, bool) {
+	for _, o := range r.Outcomes {
+		if o.Code == code {
+			return o, true
+		}
+	}
+	return Outcome{}, false
+}
+
+// All returns the rules in the order of the advice page: every rule stands below
+// those that it builds upon. The caller may keep and change the slice, but not
+// what its rules point to.
+func All() []Rule { return append([]Rule(nil), catalogue...) }
+
+// Lookup returns the rule with an ID.
+func Lookup(id ID) (Rule, bool) {
+	if i := position(id); i < len(catalogue) {
+		return catalogue[i], true
+	}
+	return Rule{}, false
+}
+
+// Compare orders IDs as the catalogue does; unknown ones come last.
+func Compare(a, b ID) int { return cmp.Compare(position(a), position(b)) }
+
+// position returns the place of a rule in the catalogue, its length for none.
+func position(id ID) int {
+	if i := slices.IndexFunc(catalogue, func(r Rule) bool { return r.ID == id }); i >= 0 {
+		return i
+	}
+	return len(catalogue)
+}
