@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+var update = flag.Bool("update", false, "rewrite what testdata expects")
+
 // TestMain lets the scripts of testdata run this program as "audit".
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"audit": main})
@@ -18,9 +21,9 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program as a user would, with its real exit status.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
-		UpdateScripts:       os.Getenv("UPDATE") != "",
+		UpdateScripts:       *update,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
 	})
 }
@@ -48,7 +51,7 @@ func TestDemonstration(t *testing.T) {
 		t.Fatalf("status %d: %s", status, &stderr)
 	}
 	golden := filepath.Join("testdata", "demo.txt")
-	if os.Getenv("UPDATE") != "" {
+	if *update {
 		if err := os.WriteFile(golden, []byte(stdout.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +61,6 @@ func TestDemonstration(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), stdout.String()); diff != "" {
-		t.Errorf("the report differs (-want +got), UPDATE=1 rewrites it:\n%s", diff)
+		t.Errorf("the report differs (-want +got), -update rewrites it:\n%s", diff)
 	}
 }

@@ -87,7 +87,10 @@ type Report struct {
 	Organisation       string    `json:"organisation"` // its domain, in canonical form
 	AllowDocumentation bool      `json:"allow_documentation"`
 	Findings           []Finding `json:"findings"`
-	Summary            Summary   `json:"summary"`
+	// Publish lists the records of all fixes, each once, in the order of
+	// plan.Want.
+	Publish []string `json:"publish"`
+	Summary Summary  `json:"summary"`
 }
 
 // A Finding is one rule judged on one subject. Level is the rule's and says how
@@ -152,12 +155,21 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	f := a.gather(ctx, o)
-	report := &Report{Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}}
+	report := &Report{Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
+	fixes := make(map[string]bool)
 	for _, r := range rule.All() {
 		for s := range f.subjects(r.Scope) {
 			finding := a.judge(r, s)
 			report.Findings = append(report.Findings, finding)
 			report.Summary.add(finding.Status)
+			for _, record := range finding.Fix {
+				fixes[record] = finding.Status == rule.Fail || fixes[record]
+			}
+		}
+	}
+	for _, record := range f.wanted {
+		if fixes[record.String()] {
+			report.Publish = append(report.Publish, record.String())
 		}
 	}
 	return report, nil

@@ -60,8 +60,8 @@ func addressPublic(s subject) outcome {
 		address.Public: "ok", address.Private: "private", address.Shared: "shared",
 		address.Documentation: "documentation", address.Special: "special",
 	}[s.addr.class]
-	if s.public(s.addr) {
-		code = "ok"
+	if code == "documentation" && s.allowDocumentation {
+		code = "allowed"
 	}
 	return outcome{code: code, detail: s.addr.block}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/plan"
 )
 
 func heloName(s subject) outcome {
@@ -112,6 +113,7 @@ func heloSameOrg(s subject) outcome {
 	for _, c := range all {
 		if !related(c.addr) {
 			out.code, out.detail = "unrelated", s.mta.helo.Helo.Name+" and "+c.name
+			out.fix = s.renamed(identity.SameOrganisation, identity.Identical)
 			return out
 		}
 	}
@@ -129,6 +131,7 @@ func heloDiffers(s subject) outcome {
 	for _, c := range all {
 		if c.relation == identity.Identical {
 			out.code = "identical"
+			out.fix = s.renamed(identity.SameOrganisation, identity.Unrelated)
 			return out
 		}
 	}
@@ -136,4 +139,15 @@ func heloDiffers(s subject) outcome {
 		out.code = "no-answer"
 	}
 	return out
+}
+
+// renamed selects the PTR records of the MTA, and what confirms them, if the
+// name described stands to the HELO name in one of the relations wanted.
+func (s subject) renamed(wanted ...identity.Relation) func(plan.Record) bool {
+	relation, _ := identity.Relate(s.mta.helo.Helo.Name, s.mta.ptr, s.domain)
+	if s.mta.ptr == "" || !slices.Contains(wanted, relation) {
+		return nil
+	}
+	public := s.publicAddresses(s.mta)
+	return either(ptrOf(public...), addressOf(s.mta.ptr, public...))
 }

@@ -202,6 +202,9 @@ func ptrRole(s subject) outcome {
 		}
 	}
 	out.code, out.detail = "no-role", strings.Join(s.addr.names(), ", ")
+	if roleWord(s.mta.ptr) != "" {
+		out.fix = ptrOf(s.addr.addr)
+	}
 	return out
 }
 

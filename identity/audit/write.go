@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // WriteJSON writes the report as one JSON document with fixed keys: every key
@@ -31,6 +33,12 @@ func (r *Report) WriteText(w io.Writer) error {
 	for level := rule.Must; level <= rule.Advice; level++ {
 		r.writeLevel(&b, level)
 	}
+	if len(r.Publish) > 0 {
+		b.WriteString("\nRecords to publish\n\n")
+		for _, record := range r.Publish {
+			fmt.Fprintf(&b, "    %s\n", untrusted.Line(record))
+		}
+	}
 	fmt.Fprintf(&b, "\n%s\n", r.Summary)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -44,9 +52,9 @@ var levelTitle = map[rule.Level]string{
 	rule.Advice:      "Advice",
 }
 
-// statusTitle is what a status is called in the text, all of one width.
+// statusTitle is what a status is called in the text.
 var statusTitle = map[rule.Status]string{
-	rule.Pass: "pass ", rule.Fail: "FAIL ", rule.Undecided: "?????", rule.NotApplicable: "  -  ", rule.Waived: "waive",
+	rule.Pass: "pass", rule.Fail: "FAIL", rule.Undecided: "undecided", rule.NotApplicable: "n/a", rule.Waived: "waived",
 }
 
 func (r *Report) writeLevel(b *strings.Builder, level rule.Level) {
@@ -71,8 +79,8 @@ func (r *Report) writeLevel(b *strings.Builder, level rule.Level) {
 // write writes one finding: its status, subject and message on one line, what
 // belongs to it beneath.
 func (f *Finding) write(b *strings.Builder) {
-	fmt.Fprintf(b, "    %s  %s: %s\n", statusTitle[f.Status], f.Subject, untrusted.Line(f.Message))
-	line := func(label, text string) { fmt.Fprintf(b, "             %-5s %s\n", label, untrusted.Line(text)) }
+	fmt.Fprintf(b, "    %-9s  %s: %s\n", statusTitle[f.Status], f.Subject, untrusted.Line(f.Message))
+	line := func(label, text string) { fmt.Fprintf(b, "               %-5s %s\n", label, untrusted.Line(text)) }
 	for _, e := range f.Evidence {
 		line("seen", e.String())
 	}
@@ -86,27 +94,28 @@ func (f *Finding) write(b *strings.Builder) {
 		if f.Remedy != "" {
 			line("do", f.Remedy)
 		}
+		if len(known.RFC) > 0 {
+			line("see", strings.Join(known.RFC, "; "))
+		}
 	case rule.Waived:
 		line("meant", f.Remedy)
 	}
 }
 
-// String is one line: the question, the answer, and who gave it.
+// String is one line: what came, which names the question, and who said so.
 func (e Evidence) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: ", e.Name, e.Type)
-	switch {
-	case e.Error != "":
+	if e.Error != "" {
 		return e.Error
-	case len(e.Records) > 0:
-		b.WriteString(strings.Join(append(append([]string{}, e.Aliases...), e.Records...), "; "))
-	case e.Status == "NOERROR":
-		b.WriteString("no such record")
-	default:
-		b.WriteString(e.Status)
 	}
-	fmt.Fprintf(&b, " [%s]", e.Server)
-	return b.String()
+	parts := append(slices.Clone(e.Aliases), e.Records...)
+	if len(e.Records) == 0 {
+		said := e.Status
+		if said == resolver.NoError.String() {
+			said = "no such record"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s: %s", e.Name, e.Type, said))
+	}
+	return fmt.Sprintf("%s [%s]", strings.Join(parts, "; "), e.Server)
 }
 
 // String counts the findings in words, as the last line of a report.

@@ -49,6 +49,7 @@ var catalogue = []Rule{
 		Why:   "Receivers judge the address that reaches them. A private or shared one is changed on the way, so that its name says nothing.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the address is public unicast", ""},
+			{"allowed", Pass, "the address is set aside for documentation, which this audit accepts", ""},
 			{"private", Fail, "the address is private to one network", "Describe the public address that the MTA's connections come from."},
 			{"shared", Fail, "the address is shared by a provider's customers (CGNAT)", "Get a static public address, or send by the provider's relay."},
 			{"documentation", Fail, "the address is set aside for documentation", "Describe the MTA's real address."},
