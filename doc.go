@@ -9,13 +9,18 @@
 //
 // A receiving server asks whether a client is who it says it is:
 //
-//	r, err := resolver.SystemClient()
-//	if err != nil {
-//		return err
+//	// describe says what the DNS knows of a client that has said HELO.
+//	func describe(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
+//		rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
+//		helo := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
+//		if rdns.Status.Temporary() || helo.Status.Temporary() {
+//			return "not known yet: DNS did not answer"
+//		}
+//		relation, _ := identity.Relate(helo.Helo.Name, rdns.Name)
+//		return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, helo.Status, relation)
 //	}
-//	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-//	helo := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
-//	log.Info("client", "iprev", rdns, "helo", helo)
+//
+// The r is what resolver.SystemClient returns, or resolvertest.New in a test.
 //
 // The packages, from the ground up:
 //

@@ -184,8 +184,12 @@ func (c *candidate) weigh(a *addressFacts) {
 	}
 }
 
-// roles are the words by which a name says that its machine handles mail.
-var roles = []string{"mail", "smtp", "mx", "mta", "relay", "out", "outbound", "send", "postmaster", "bounce"}
+// By these words a name says that its machine handles mail. The short ones are
+// in many others (scout, resend), and count only when they stand alone.
+var (
+	partWords  = []string{"mail", "smtp", "mx", "mta"}
+	wholeWords = []string{"inbound", "out", "outbound", "relay", "send", "post", "bounce"}
+)
 
 func ptrRole(s subject) outcome {
 	if !s.mta.Dedicated {
@@ -209,13 +213,16 @@ func ptrRole(s subject) outcome {
 }
 
 // roleWord returns the first word for mail in the labels below the organisation:
-// a word that begins or ends with one, as in mailout, mx1, smtp-fra.
+// one that begins or ends with such a word, as in mailout, mx1, smtp-fra, or is it.
 func roleWord(name string) string {
 	host := strings.TrimSuffix(name, dnsname.Organisational(name))
 	words := strings.FieldsFunc(host, func(r rune) bool { return r < 'a' || r > 'z' })
 	for _, word := range words {
-		for _, role := range roles {
-			if strings.HasPrefix(word, role) || strings.HasSuffix(word, role) {
+		if slices.Contains(wholeWords, word) {
+			return word
+		}
+		for _, part := range partWords {
+			if strings.HasPrefix(word, part) || strings.HasSuffix(word, part) {
 				return word
 			}
 		}

@@ -34,7 +34,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		r.writeLevel(&b, level)
 	}
 	if len(r.Publish) > 0 {
-		b.WriteString("\nRecords to publish\n\n")
+		b.WriteString("\nRecords to publish (a PTR record in place of those that stand at its name)\n\n")
 		for _, record := range r.Publish {
 			fmt.Fprintf(&b, "    %s\n", untrusted.Line(record))
 		}

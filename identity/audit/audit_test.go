@@ -1,0 +1,263 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"go.uber.org/goleak"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func oneMTA() *org.Organisation {
+	return &org.Organisation{Domain: "example.test", MTAs: []org.MTA{{
+		ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, PTR: "mta1.example.test", HELO: "post.example.test",
+	}}}
+}
+
+func TestWhatCannotBeAudited(t *testing.T) {
+	if _, err := (audit.Auditor{}).Audit(t.Context(), oneMTA()); !errors.Is(err, resolver.ErrNoResolver) {
+		t.Errorf("without a Resolver: %v", err)
+	}
+	none := resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+		t.Error("an invalid description was asked about")
+		return resolver.Answer{}, nil
+	})
+	report, err := audit.Auditor{Resolver: none}.Audit(t.Context(), &org.Organisation{Domain: "example.test"})
+	if _, ok := errors.AsType[*org.Error](err); !ok || report != nil {
+		t.Errorf("an invalid description: %v, %v", report, err)
+	}
+}
+
+// A context that ends decides nothing: no Fail, and no Pass of what DNS was to say.
+func TestCancelled(t *testing.T) {
+	fake, err := dnsfake.New("$ORIGIN .\n$TTL 300")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	report, err := audit.Auditor{Resolver: fake, AllowDocumentation: true}.Audit(ctx, oneMTA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.HELOResolves, rule.HELOSameOrg, rule.HELODiffers}
+	for _, f := range report.Findings {
+		if (f.Status == rule.Undecided) != slices.Contains(asks, f.Rule) || f.Status == rule.Fail {
+			t.Errorf("%s is %s", f.Rule, f.Status)
+		}
+	}
+	if !report.Undecided(rule.Must) || report.Failed(rule.Advice) {
+		t.Error("the report is decided")
+	}
+}
+
+// A server that never answers costs the time of the slowest question of each
+// round, not of their sum.
+func TestQuestionsRunTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const roundTrip = time.Second
+		r := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+			time.Sleep(roundTrip)
+			if qtype == dns.TypePTR {
+				return resolver.Answer{Records: []dns.RR{&dns.PTR{Hdr: dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET}, Ptr: "mta1.example.test."}}}, nil
+			}
+			return resolver.Answer{}, nil
+		})
+		start := time.Now()
+		if _, err := (audit.Auditor{Resolver: r, AllowDocumentation: true}).Audit(t.Context(), oneMTA()); err != nil {
+			t.Fatal(err)
+		}
+		if rounds := time.Since(start) / roundTrip; rounds != 2 { // the PTR, then its name
+			t.Errorf("%d round trips", rounds)
+		}
+	})
+}
+
+// The number of questions is the one that the package comment states, whatever
+// the zones say: eleven an address, two a HELO name, one for the organisation.
+func TestWorkIsBounded(t *testing.T) {
+	var mu sync.Mutex
+	asked := make(map[string]int)
+	running, most := 0, 0
+	hostile := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		mu.Lock()
+		running++
+		most = max(most, running)
+		asked[resolver.TypeString(qtype)]++
+		mu.Unlock()
+		defer func() { mu.Lock(); running--; mu.Unlock() }()
+		var records []dns.RR
+		for i := range 500 {
+			if qtype == dns.TypePTR {
+				records = append(records, &dns.PTR{Hdr: dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET}, Ptr: fmt.Sprintf("n%d.example.test.", i)})
+			}
+		}
+		return resolver.Answer{Records: records}, nil
+	})
+	o := &org.Organisation{Domain: "example.test"}
+	const mtas, addresses = 3, 4
+	for i := range mtas {
+		m := org.MTA{ID: fmt.Sprintf("mx%d", i), HELO: fmt.Sprintf("post%d.example.test", i)}
+		for j := range addresses {
+			m.Addresses = append(m.Addresses, netip.AddrFrom4([4]byte{192, 0, 2, byte(10*i + j)}))
+		}
+		o.MTAs = append(o.MTAs, m)
+	}
+	if _, err := (audit.Auditor{Resolver: hostile, AllowDocumentation: true}).Audit(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"SOA": 1, "PTR": mtas * addresses, "A": mtas + mtas*addresses*10}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("questions (-want +got):\n%s", diff)
+	}
+	if most > 80 { // eight checks, ten names each
+		t.Errorf("%d questions at once", most)
+	}
+}
+
+// Property 5 of the design: the order of records in answers changes no finding.
+func TestOrderDoesNotMatter(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	var mu sync.Mutex
+	for _, s := range scenarios(t) {
+		inner := s.auditor.Resolver
+		s.auditor.Resolver = resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+			answer, err := inner.Lookup(ctx, name, qtype)
+			answer.Records = slices.Clone(answer.Records)
+			mu.Lock()
+			defer mu.Unlock()
+			random.Shuffle(len(answer.Records), func(i, j int) {
+				answer.Records[i], answer.Records[j] = answer.Records[j], answer.Records[i]
+			})
+			return answer, err
+		})
+		for range 5 {
+			if diff := cmp.Diff(s.findings, lines(s.audit(t))); diff != "" {
+				t.Fatalf("%s, seed %d (-want +got):\n%s", s.file, seed, diff)
+			}
+		}
+	}
+}
+
+// Whatever a hostile zone puts into its answers, the text stays text, one line
+// for each record, and the JSON is valid with every key.
+func TestHostileText(t *testing.T) {
+	evil := "\x1b[2J\r\n  pass  forged\u202e\xff"
+	r := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		answer := resolver.Answer{Server: evil}
+		if qtype == dns.TypePTR {
+			answer.Records = []dns.RR{&dns.PTR{Hdr: dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET}, Ptr: `mta1\027\010.example.test.`}}
+		}
+		if qtype == dns.TypeSOA {
+			return answer, errors.New(evil)
+		}
+		return answer, nil
+	})
+	report, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), oneMTA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := report.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range text.String() {
+		if c != '\n' && !unicode.IsPrint(c) || c == unicode.ReplacementChar {
+			t.Fatalf("%q at %d", c, i)
+		}
+	}
+	if strings.Contains(text.String(), "\n  pass  forged") {
+		t.Error("a line was forged")
+	}
+	var doc bytes.Buffer
+	if err := report.WriteJSON(&doc); err != nil {
+		t.Fatal(err)
+	}
+	var again audit.Report
+	decoder := json.NewDecoder(&doc)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&again); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(lines(report), lines(&again)); diff != "" {
+		t.Errorf("JSON does not come back (-want +got):\n%s", diff)
+	}
+}
+
+// Every status has its word in the text, and a waiver its reason.
+func TestTextOfEveryStatus(t *testing.T) {
+	var text bytes.Buffer
+	for _, s := range scenarios(t) {
+		if err := s.audit(t).WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{
+		"\n    pass       ", "\n    FAIL       ", "\n    undecided  ", "\n    n/a        ", "\n    waived     ",
+		"meant a partner insists on equal names until March", "\nMUST", "\nSHOULD, major", "\nAdvice",
+		"for documentation are accepted",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no report says %q", want)
+		}
+	}
+}
+
+// failing is an io.Writer that cannot.
+type failing struct{ error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.error }
+
+func TestWriterFails(t *testing.T) {
+	full := errors.New("disk full")
+	if err := example.WriteText(failing{full}); !errors.Is(err, full) {
+		t.Error(err)
+	}
+	if err := example.WriteJSON(failing{full}); !errors.Is(err, full) {
+		t.Error(err)
+	}
+}
+
+func TestSubject(t *testing.T) {
+	for _, tt := range []struct {
+		text    string
+		subject audit.Subject
+	}{
+		{"organisation", audit.Subject{}},
+		{"mx1", audit.Subject{MTA: "mx1"}},
+		{"mx1/192.0.2.1", audit.Subject{MTA: "mx1", Address: "192.0.2.1"}},
+		{"mx1/2001:db8::1", audit.Subject{MTA: "mx1", Address: "2001:db8::1"}},
+	} {
+		var s audit.Subject
+		if err := s.UnmarshalText([]byte(tt.text)); err != nil || s != tt.subject || s.String() != tt.text {
+			t.Errorf("%q is %+v, %v", tt.text, s, err)
+		}
+	}
+	for _, text := range []string{"", "/192.0.2.1"} {
+		if err := new(audit.Subject).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package audit_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// An organisation is audited against the zone text that it is about to publish.
+// Any other Resolver does as well: resolver.SystemClient asks the live DNS.
+func Example() {
+	zones, err := resolver.ParseZones(`
+$TTL 1h
+$ORIGIN example.org.
+@       SOA  ns hostmaster 1 2h 15m 2w 5m
+mta1    A    192.0.2.10
+post    A    192.0.2.11
+$ORIGIN 2.0.192.in-addr.arpa.
+@       SOA  ns.example.org. hostmaster.example.org. 1 2h 15m 2w 5m
+10      PTR  mta1.example.org.
+`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	description, err := org.Parse("org.yaml", []byte(`
+domain: example.org
+mtas:
+  - id: mx1
+    addresses: [192.0.2.10]
+    ptr: mta1.example.org
+    helo: post.example.org
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	auditor := audit.Auditor{Resolver: zones, AllowDocumentation: true}
+	report, err := auditor.Audit(context.Background(), description)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		if f.Status == rule.Fail {
+			fmt.Printf("%s: %s: %s\n", f.Level, f.Subject, f.Message)
+			for _, record := range f.Fix {
+				fmt.Println("  publish", record)
+			}
+		}
+	}
+	fmt.Println(report.Summary)
+	// Output:
+	// must: mx1: the HELO name has none of the MTA's addresses: post.example.org.
+	//   publish post.example.org. 3600 IN A 192.0.2.10
+	// 1 failed, 0 undecided, 9 passed, 0 waived, 1 not applicable
+}
+
+// example is a report of one finding.
+var example = &audit.Report{
+	Organisation: "example.org.",
+	Findings: []audit.Finding{{
+		Rule: rule.PTRExists, Level: rule.Must, Status: rule.Fail, Code: "missing",
+		Subject:  audit.Subject{MTA: "mx1", Address: "192.0.2.10"},
+		Message:  "the address has no PTR record",
+		Evidence: []audit.Evidence{{Name: "10.2.0.192.in-addr.arpa.", Type: "PTR", Status: "NXDOMAIN", Aliases: []string{}, Records: []string{}, Server: "192.0.2.53"}},
+		Fix:      []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."},
+		Remedy:   "The PTR record is set by whoever the address is from.",
+	}},
+	Publish: []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."},
+	Summary: audit.Summary{Fail: 1},
+}
+
+func ExampleReport_WriteText() {
+	example.WriteText(os.Stdout)
+	// Output:
+	// Mail server identity of example.org.
+	//
+	// MUST: counts against the server when it is not so
+	//
+	//   The address has a PTR record (ptr-exists)
+	//     FAIL       mx1/192.0.2.10: the address has no PTR record
+	//                seen  10.2.0.192.in-addr.arpa. PTR: NXDOMAIN [192.0.2.53]
+	//                why   Many receivers refuse a client without a PTR record outright: most such clients are infected machines.
+	//                fix   10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	//                do    The PTR record is set by whoever the address is from.
+	//                see   RFC 1912, Section 2.1; RFC 8601, Section 3
+	//
+	// Records to publish (a PTR record in place of those that stand at its name)
+	//
+	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	//
+	// 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable
+}
+
+func ExampleReport_WriteJSON() {
+	example.WriteJSON(os.Stdout)
+	// Output:
+	// {
+	//   "organisation": "example.org.",
+	//   "allow_documentation": false,
+	//   "findings": [
+	//     {
+	//       "rule": "ptr-exists",
+	//       "level": "must",
+	//       "subject": "mx1/192.0.2.10",
+	//       "status": "fail",
+	//       "code": "missing",
+	//       "message": "the address has no PTR record",
+	//       "evidence": [
+	//         {
+	//           "name": "10.2.0.192.in-addr.arpa.",
+	//           "type": "PTR",
+	//           "status": "NXDOMAIN",
+	//           "aliases": [],
+	//           "records": [],
+	//           "server": "192.0.2.53",
+	//           "authentic": false,
+	//           "error": ""
+	//         }
+	//       ],
+	//       "fix": [
+	//         "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."
+	//       ],
+	//       "remedy": "The PTR record is set by whoever the address is from."
+	//     }
+	//   ],
+	//   "publish": [
+	//     "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."
+	//   ],
+	//   "summary": {
+	//     "pass": 0,
+	//     "fail": 1,
+	//     "undecided": 0,
+	//     "not_applicable": 0,
+	//     "waived": 0
+	//   }
+	// }
+}
+
+// The exit status of a program that runs in a pipeline.
+func ExampleReport_Failed() {
+	fmt.Println(example.Failed(rule.Must), example.Undecided(rule.Must))
+	// Output: true false
+}
+
+// A failure that is meant is waived, with the reason in the report.
+func ExampleWaiver() {
+	zones, err := resolver.ParseZones(`
+$TTL 1h
+$ORIGIN example.org.
+@       SOA  ns hostmaster 1 2h 15m 2w 5m
+mta1    A    192.0.2.10
+$ORIGIN 2.0.192.in-addr.arpa.
+@       SOA  ns.example.org. hostmaster.example.org. 1 2h 15m 2w 5m
+10      PTR  mta1.example.org.
+`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	description, err := org.Parse("", []byte(`{"domain": "example.org", "mtas": [{"addresses": ["192.0.2.10"], "helo": "mta1.example.org"}]}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	auditor := audit.Auditor{Resolver: zones, AllowDocumentation: true, Waivers: []audit.Waiver{
+		{Rule: rule.HELODiffers, Subject: audit.Subject{MTA: "mta1"}, Reason: "moves next month"},
+	}}
+	report, err := auditor.Audit(context.Background(), description)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		if f.Status == rule.Waived {
+			fmt.Printf("%s: %s (%s)\n", f.Rule, f.Message, f.Remedy)
+		}
+	}
+	fmt.Println(report.Failed(rule.Advice))
+	// Output:
+	// helo-differs: the HELO name is a PTR name too, which any infected machine at the address could find: mta1.example.org. (moves next month)
+	// false
+}
