@@ -11,7 +11,7 @@ import (
 // mail server may be called, and what only looks like a name.
 type Form uint8
 
-// The forms of a name. Exactly one applies; the first that does is reported.
+// The forms of a name. Where several apply, the first is reported.
 const (
 	_           Form = iota
 	Malformed        // a label with octets that no host name has, or a hyphen at its end
