@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +68,36 @@ func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
 	}
 	cutEntries(text, reader.read)
 	return reader.zones()
+}
+
+// ReadZoneFiles reads zone files, each given as FILE or as ORIGIN=FILE, and merges
+// their zones: what the -zone flag of a program needs. It reads every file before
+// it gives up; the error joins those of all of them.
+func ReadZoneFiles(files ...string) (*Zones, error) {
+	var all []*Zones
+	var errs []error
+	for _, arg := range files {
+		origin, file, ok := strings.Cut(arg, "=")
+		if !ok {
+			origin, file = "", arg
+		}
+		zones, err := readZoneFile(origin, file)
+		errs = append(errs, err)
+		all = append(all, zones)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return MergeZones(all...)
+}
+
+func readZoneFile(origin, file string) (*Zones, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadZone(origin, file, f)
 }
 
 // MergeZones returns all zones of its arguments as one. The same apex in two of

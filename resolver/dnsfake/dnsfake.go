@@ -46,6 +46,7 @@ type Fake struct {
 	delays    map[Question]time.Duration
 	authentic []string
 	questions []Question
+	watch     func(Question)
 	outside   []error
 }
 
@@ -154,6 +155,14 @@ func (f *Fake) Questions() []Question {
 	return slices.Clone(f.questions)
 }
 
+// Watch calls fn for each question from now on, before it is answered, one at a
+// time: for programs that print them. fn must not call the Fake.
+func (f *Fake) Watch(fn func(Question)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watch = fn
+}
+
 // Count returns how often a question was asked; dns.TypeANY counts every type.
 func (f *Fake) Count(name string, qtype uint16) int {
 	q := question(name, qtype)
@@ -205,6 +214,9 @@ func (f *Fake) ask(q Question) (*resolver.Zones, time.Duration, Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.questions = append(f.questions, q)
+	if f.watch != nil {
+		f.watch(q)
+	}
 	every := Question{q.Name, dns.TypeANY}
 	delay, ok := f.delays[q]
 	if !ok {

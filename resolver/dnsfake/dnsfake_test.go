@@ -37,13 +37,17 @@ func newFake(t *testing.T) *dnsfake.Fake {
 
 func TestAnswers(t *testing.T) {
 	fake := newFake(t)
+	var watched []dnsfake.Question
+	fake.Watch(func(q dnsfake.Question) { watched = append(watched, q) })
 	addrs, err := resolver.Addrs(t.Context(), fake, "MAIL.example.test")
 	if err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
 	want := []dnsfake.Question{{"mail.example.test.", dns.TypeA}, {"mail.example.test.", dns.TypeAAAA}}
-	if diff := cmp.Diff(want, fake.Questions()); diff != "" {
-		t.Error(diff)
+	for _, got := range [][]dnsfake.Question{fake.Questions(), watched} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
 	}
 	if got := want[0].String(); got != "mail.example.test. A" {
 		t.Error(got)
