@@ -104,25 +104,40 @@ func readAnswer(conn net.Conn, query []byte) (*dns.Msg, error) {
 // exchangeTCP puts a query to a server over a connection of its own. Nobody else
 // speaks there: the first message is the answer, or nothing is.
 func exchangeTCP(ctx context.Context, until time.Time, server netip.AddrPort, query []byte) (*dns.Msg, error) {
-	dialer := net.Dialer{Deadline: until}
-	conn, err := dialer.DialContext(ctx, "tcp", server.String())
+	conn, done, err := askTCP(ctx, until, server, query)
 	if err != nil {
 		return nil, networkError("tcp", err)
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	if err := conn.SetDeadline(until); err != nil {
-		return nil, networkError("tcp", err)
-	}
-	if err := writeMessage(conn, query); err != nil {
-		return nil, networkError("tcp", err)
-	}
+	defer done()
 	raw, err := readMessage(conn)
 	if err != nil {
 		return nil, networkError("tcp", err)
 	}
 	return parseReply(query, raw)
+}
+
+// askTCP connects to a server and sends a query. The connection is closed by done,
+// or as soon as ctx is done.
+func askTCP(ctx context.Context, until time.Time, server netip.AddrPort, query []byte) (conn net.Conn, done func(), err error) {
+	dialer := net.Dialer{Deadline: until}
+	conn, err = dialer.DialContext(ctx, "tcp", server.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	done = func() {
+		stop()
+		conn.Close()
+	}
+	err = conn.SetDeadline(until)
+	if err == nil {
+		err = writeMessage(conn, query)
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return conn, done, nil
 }
 
 // writeMessage and readMessage frame a message as TCP wants it (RFC 1035, Section
@@ -193,7 +208,17 @@ func parseReply(query, raw []byte) (*dns.Msg, error) {
 // 9.1), and "" if it is one. It looks at octets: a forged message is not worth
 // parsing, and in both the question stands first, so it is not compressed.
 func checkReply(query, reply []byte) string {
-	question := questionOf(query)
+	if mismatch := checkHeader(query, reply); mismatch != "" {
+		return mismatch
+	}
+	rcode := int(reply[3] & 0x0f)
+	if questions(reply) == 0 && rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {
+		return "" // a failure may be the header alone; it says no more than silence would
+	}
+	return checkQuestion(query, reply)
+}
+
+func checkHeader(query, reply []byte) string {
 	switch {
 	case len(reply) < headerSize:
 		return "no header"
@@ -204,17 +229,20 @@ func checkReply(query, reply []byte) string {
 	case (reply[2]^query[2])&0x78 != 0:
 		return "another opcode"
 	}
-	questions, rcode := binary.BigEndian.Uint16(reply[4:]), int(reply[3]&0x0f)
+	return ""
+}
+
+func checkQuestion(query, reply []byte) string {
 	switch {
-	case questions == 0 && rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError:
-		return "" // a failure may be the header alone; it says no more than silence would
-	case questions != 1:
+	case questions(reply) != 1:
 		return "not one question"
-	case !sameQuestion(question, reply[headerSize:]):
+	case !sameQuestion(questionOf(query), reply[headerSize:]):
 		return "another question"
 	}
 	return ""
 }
+
+func questions(message []byte) uint16 { return binary.BigEndian.Uint16(message[4:]) }
 
 func truncated(message []byte) bool { return message[2]&0x02 != 0 }
 
