@@ -185,7 +185,8 @@ func (c *Client) try(ctx context.Context, end time.Time, server netip.AddrPort, 
 
 // ask puts a question to one server, over UDP with EDNS first.
 func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort, name string, qtype uint16) (*dns.Msg, error) {
-	query := new(dns.Msg).SetQuestion(name, qtype)
+	query := &dns.Msg{Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}}}
+	query.RecursionDesired = true
 	query.AuthenticatedData = c.TrustAD // RFC 6840, Section 5.7
 	query.SetEdns0(udpSize, false)
 	exchange := c.exchangeUDP
