@@ -109,42 +109,40 @@ func TestClientDropped(t *testing.T) {
 // Who sends that many wrong answers guesses: the question is put over TCP (RFC
 // 5452, Section 9.3). A few are ignored.
 func TestClientFlood(t *testing.T) {
-	modes(t, func(t *testing.T, c *resolver.Client) {
-		var overTCPAsked atomic.Bool
-		c.TryTimeout = 10 * time.Second
-		c.Servers = []netip.AddrPort{startServer(t, func(w dns.ResponseWriter, r *dns.Msg) *dns.Msg {
+	// flood sends wrong answers until it is asked over TCP.
+	flood := func(overTCPAsked *atomic.Bool, s script) script {
+		return func(w dns.ResponseWriter, r *dns.Msg) *dns.Msg {
 			if overTCP(w) {
 				overTCPAsked.Store(true)
-				return say(r, dns.RcodeSuccess, www)
+				return s(w, r)
 			}
 			m := say(r, dns.RcodeSuccess, forged)
 			for start := time.Now(); !overTCPAsked.Load() && time.Since(start) < 5*time.Second; {
-				m.Id++
-				if m.Id != r.Id {
+				if m.Id++; m.Id != r.Id {
 					_ = w.WriteMsg(m)
 				}
 			}
 			return nil
-		})}
+		}
+	}
+	modes(t, func(t *testing.T, c *resolver.Client) {
+		var overTCPAsked atomic.Bool
+		c.TryTimeout = 10 * time.Second
+		c.Servers = []netip.AddrPort{startServer(t, flood(&overTCPAsked, always(dns.RcodeSuccess, www)))}
 		wantWWW(t, c)
 		if !overTCPAsked.Load() {
 			t.Error("not asked over TCP")
 		}
 	})
 	t.Run("no TCP", func(t *testing.T) {
-		server := startServer(t, func(w dns.ResponseWriter, r *dns.Msg) *dns.Msg {
-			if overTCP(w) {
-				w.Close()
-				return nil
-			}
-			m := say(r, dns.RcodeSuccess, forged)
-			m.Id++
-			for range 5000 {
-				_ = w.WriteMsg(m)
-			}
+		var overTCPAsked atomic.Bool
+		c := resolver.Client{TryTimeout: 10 * time.Second, Rounds: 1}
+		c.Servers = []netip.AddrPort{startServer(t, flood(&overTCPAsked, func(w dns.ResponseWriter, _ *dns.Msg) *dns.Msg {
+			w.Close()
 			return nil
-		})
-		if _, err := ask(t, server); err == nil || !strings.Contains(err.Error(), "tcp: ") {
+		}))}
+		_, err := c.Lookup(t.Context(), "www.example.test.", dns.TypeA)
+		if e := failure(t, err); !strings.Contains(e.Error(), "A: tcp: ") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -164,7 +162,7 @@ func TestClientFlood(t *testing.T) {
 
 // TCP has what UDP has left of the try.
 func TestClientTCPWithinTheTry(t *testing.T) {
-	const try = 600 * time.Millisecond
+	const try = time.Second
 	c := resolver.Client{TryTimeout: try, Rounds: 1}
 	c.Servers = []netip.AddrPort{startServer(t, func(w dns.ResponseWriter, r *dns.Msg) *dns.Msg {
 		if overTCP(w) {
@@ -180,7 +178,7 @@ func TestClientTCPWithinTheTry(t *testing.T) {
 	if e := failure(t, err); !e.Timeout() || !strings.Contains(err.Error(), "tcp: i/o timeout") {
 		t.Errorf("error %v", err)
 	}
-	if d := time.Since(start); d < try || d > try*3/2 {
+	if d := time.Since(start); d < try || d > try*8/5 {
 		t.Errorf("took %v, the try has %v", d, try)
 	}
 }
@@ -397,7 +395,7 @@ func TestClientLargestMessages(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			allocated := float64(after.TotalAlloc-before.TotalAlloc) / (1 << 20)
 			t.Logf("%d octets: %v, %.1f MiB allocated", len(raw), took, allocated)
-			if took > 3*time.Second || allocated > 100 {
+			if took > 10*time.Second || allocated > 100 {
 				t.Error("too much")
 			}
 			if !errors.Is(err, tt.err) || len(a.Records) != tt.want {

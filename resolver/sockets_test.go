@@ -110,21 +110,25 @@ func TestReuseSocketsMany(t *testing.T) {
 
 // No socket is used, nor stays open, for more than 10 s.
 func TestReuseSocketsAge(t *testing.T) {
-	var ports ports
-	server := startServer(t, ports.of(always(dns.RcodeSuccess, www)))
+	var ports, others ports
+	one := startServer(t, ports.of(always(dns.RcodeSuccess, www)))
+	other := startServer(t, others.of(always(dns.RcodeSuccess, www)))
 	synctest.Test(t, func(t *testing.T) {
-		c := reusing(t, server)
-		wantWWW(t, c)
+		c := reusing(t, one, other)
+		c.Rotate = true // one, other, one, …
 		for _, step := range []struct {
 			sleep time.Duration
 			ask   bool
 			kept  int
 		}{
-			{sleep: 6 * time.Second, ask: true, kept: 1},
-			{sleep: 5 * time.Second, kept: 0},
 			{ask: true, kept: 1},
-			{sleep: 9 * time.Second, kept: 1},
-			{sleep: 2 * time.Second, kept: 0},
+			{sleep: 4 * time.Second, ask: true, kept: 2},
+			{sleep: 5 * time.Second, ask: true, kept: 2},
+			{sleep: 2 * time.Second, kept: 1}, // at 11 s, the first one's time is up
+			{sleep: 2 * time.Second, ask: true, kept: 1},
+			{sleep: 2 * time.Second, kept: 0}, // at 15 s
+			{ask: true, kept: 1},
+			{sleep: 11 * time.Second, kept: 0},
 		} {
 			time.Sleep(step.sleep)
 			synctest.Wait()
@@ -136,8 +140,8 @@ func TestReuseSocketsAge(t *testing.T) {
 			}
 		}
 	})
-	if ports.pattern() != "aab" {
-		t.Errorf("ports %s", ports.pattern())
+	if ports.pattern() != "aab" || others.pattern() != "aa" {
+		t.Errorf("ports %s and %s", ports.pattern(), others.pattern())
 	}
 }
 
@@ -151,7 +155,7 @@ func TestReuseSocketsTimeout(t *testing.T) {
 		}
 		return say(r, dns.RcodeSuccess, www)
 	})))
-	c.TryTimeout = 100 * time.Millisecond
+	c.TryTimeout = 400 * time.Millisecond
 	wantWWW(t, c)
 	wantWWW(t, c)
 	wantWWW(t, c)
