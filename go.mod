@@ -3,6 +3,7 @@ module github.com/bonafide-mta/bonafide
 go 1.26.0
 
 require (
+	github.com/foxcpp/go-mockdns v1.3.0
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/miekg/dns v1.1.73

@@ -33,7 +33,14 @@ const (
 // of 16 aliases may need a try of its own.
 //
 // Each question has a random ID and a socket, hence a source port, of its own
-// (RFC 5452). A datagram that is not the answer to the question sent is ignored.
+// (RFC 5452), unless ReuseSockets is set. A datagram that is not the answer to the
+// question sent is ignored, and not parsed. After 1000 of them in one try the
+// question is put over TCP, where nobody but the server can answer.
+//
+// A server can say no more than 4096 octets over UDP and 65535 over TCP at a time.
+// The worst that anybody can write into them, names that point to long names,
+// allocates 75 MiB while it is parsed. Of the extended errors of a failure, 8 are
+// kept.
 //
 // A Client is safe for concurrent use as long as its fields do not change. It
 // must not be copied after first use.
@@ -55,8 +62,19 @@ type Client struct {
 	// Set it only if the servers validate and the path to them cannot be
 	// tampered with, as on the loopback. Otherwise Authentic is never set.
 	TrustAD bool
+	// ReuseSockets keeps the UDP sockets of answered questions for the next ones:
+	// about twice as many questions per second. Set it only for a resolver on this
+	// machine, or on a network where nobody else can send in its name: a port that
+	// serves again is one that a forger may learn, and then only the 16 bits of the
+	// ID are left to guess (RFC 5452, Section 4.5).
+	//
+	// A question still has a socket to itself while it lasts, and a socket on which
+	// no answer came is closed. Up to 64 are kept while they are not needed, none
+	// for more than 10 s after it was opened. See Close.
+	ReuseSockets bool
 
 	lookups atomic.Uint32 // counted for Rotate
+	sockets sockets       // kept for ReuseSockets
 }
 
 // Lookup asks the servers for the records of a name. The name may be in any form
@@ -82,12 +100,15 @@ func (c *Client) Lookup(ctx context.Context, name string, qtype uint16) (Answer,
 	return c.resolve(ctx, newWalk(canonical, qtype))
 }
 
+// Close closes the sockets that ReuseSockets has kept, at once instead of after
+// 10 s. A Client that is closed still answers, with a new socket for each question.
+func (c *Client) Close() { c.sockets.close() }
+
 // resolve goes through the servers until the walk is done or all tries failed.
 // An alias to follow stays with the server that gave it, and takes none of the
 // tries.
 func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
-	bounded, cancel := context.WithTimeout(ctx, orDefault(c.Timeout, defaultTimeout))
-	defer cancel()
+	end := time.Now().Add(orDefault(c.Timeout, defaultTimeout))
 	first := 0
 	if c.Rotate {
 		first = int((c.lookups.Add(1) - 1) % uint32(len(c.Servers)))
@@ -95,7 +116,7 @@ func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
 	var worst *Error
 	for failed := 0; failed < orDefault(c.Rounds, defaultRounds)*len(c.Servers); {
 		server := c.server(first + failed)
-		next, failure := c.try(bounded, server, w)
+		next, failure := c.try(ctx, end, server, w)
 		switch {
 		case failure == nil && next.done:
 			return next.answer, nil
@@ -103,46 +124,50 @@ func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
 			w, worst = next, nil
 			continue
 		case ctx.Err() != nil:
-			return Answer{}, contextError(ctx, w.name, w.qtype, server)
+			return Answer{}, contextError(ctx, w.name, w.qtype, server.String())
 		case errors.Is(failure, ErrChain): // so says the zone, and any other server would
 			return Answer{}, failure
 		}
 		failed++
 		worst = moreTelling(worst, failure)
-		if bounded.Err() != nil {
+		if !time.Now().Before(end) {
 			break
 		}
 	}
 	return Answer{}, worst
 }
 
-// server returns the i-th server to ask, as the dialler wants it.
-func (c *Client) server(i int) string {
-	server := c.Servers[i%len(c.Servers)]
+// server returns the i-th server to ask.
+func (c *Client) server(i int) netip.AddrPort { return withPort(c.Servers[i%len(c.Servers)]) }
+
+// withPort returns a server with the port that zero stands for.
+func withPort(server netip.AddrPort) netip.AddrPort {
 	if server.Port() == 0 {
-		server = netip.AddrPortFrom(server.Addr(), 53)
+		return netip.AddrPortFrom(server.Addr(), 53)
 	}
-	return server.String()
+	return server
 }
 
 // try asks one server for the end of the walk, and returns the walk as it goes
 // on. It sends at most three questions.
-func (c *Client) try(ctx context.Context, server string, w *walk) (*walk, *Error) {
-	ctx, cancel := context.WithTimeout(ctx, orDefault(c.TryTimeout, defaultTryTimeout))
-	defer cancel()
-	reply, err := c.ask(ctx, server, w.end, w.qtype)
+func (c *Client) try(ctx context.Context, end time.Time, server netip.AddrPort, w *walk) (*walk, *Error) {
+	until := time.Now().Add(orDefault(c.TryTimeout, defaultTryTimeout))
+	if until.After(end) {
+		until = end
+	}
+	reply, err := c.ask(ctx, until, server, w.end, w.qtype)
 	if err != nil {
-		return nil, w.failure(server, err)
+		return nil, w.failure(server.String(), err)
 	}
 	// RFC 2308, Sections 2.1 and 2.2: these two are answers, all others failures.
 	if reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
-		failure := w.failure(server, nil)
+		failure := w.failure(server.String(), nil)
 		failure.RCode, failure.Extended = reply.Rcode, extendedErrors(reply)
 		return nil, failure
 	}
 	next, err := w.take(reply)
 	if err != nil {
-		failure := w.failure(server, err)
+		failure := w.failure(server.String(), err)
 		switch {
 		case errors.Is(err, ErrChain):
 			failure.RCode = dns.RcodeServerFailure
@@ -151,7 +176,7 @@ func (c *Client) try(ctx context.Context, server string, w *walk) (*walk, *Error
 		}
 		return nil, failure
 	}
-	next.answer.Server = server
+	next.answer.Server = server.String()
 	// RFC 6840, Section 5.8: AD counts only if the path to the server is trusted.
 	// All messages of a chain must have it.
 	next.answer.Authentic = c.TrustAD && reply.AuthenticatedData && (w.end == w.name || w.answer.Authentic)
@@ -159,20 +184,28 @@ func (c *Client) try(ctx context.Context, server string, w *walk) (*walk, *Error
 }
 
 // ask puts a question to one server, over UDP with EDNS first.
-func (c *Client) ask(ctx context.Context, server, name string, qtype uint16) (*dns.Msg, error) {
-	query := new(dns.Msg).SetQuestion(name, qtype)
+func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort, name string, qtype uint16) (*dns.Msg, error) {
+	query := &dns.Msg{Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}}}
+	query.RecursionDesired = true
 	query.AuthenticatedData = c.TrustAD // RFC 6840, Section 5.7
 	query.SetEdns0(udpSize, false)
-	network := "udp"
-	for {
-		reply, err := exchange(ctx, network, server, query)
+	exchange := c.exchangeUDP
+	for tcp := false; ; {
+		query.Id = dns.Id() // RFC 5452, Section 9.2: unpredictable
+		packed, err := query.Pack()
+		if err != nil {
+			return nil, err
+		}
+		reply, err := exchange(ctx, until, server, packed)
 		switch {
+		case errors.Is(err, errFlood): // RFC 5452, Section 9.3
+			exchange, tcp = exchangeTCP, true
 		case err != nil:
 			return nil, err
 		case len(query.Extra) > 0 && rejectsEDNS(reply.Rcode):
 			query.Extra = nil // RFC 6891, Section 7
-		case reply.Truncated && network == "udp":
-			network = "tcp" // RFC 7766, Section 5; what came is not looked at (RFC 2181, Section 9)
+		case reply.Truncated && !tcp:
+			exchange, tcp = exchangeTCP, true // RFC 7766, Section 5; what came is not looked at (RFC 2181, Section 9)
 		case reply.Truncated:
 			return nil, fmt.Errorf("%w: truncated over TCP", ErrMalformed)
 		default:
@@ -187,6 +220,9 @@ func rejectsEDNS(rcode int) bool {
 	return rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented || rcode == dns.RcodeBadVers
 }
 
+// maxExtended is how many extended errors of one answer are kept.
+const maxExtended = 8
+
 // extendedErrors returns what a server adds to a response code (RFC 8914).
 func extendedErrors(reply *dns.Msg) []ExtendedError {
 	opt := reply.IsEdns0()
@@ -195,7 +231,7 @@ func extendedErrors(reply *dns.Msg) []ExtendedError {
 	}
 	var extended []ExtendedError
 	for _, option := range opt.Option {
-		if e, ok := option.(*dns.EDNS0_EDE); ok {
+		if e, ok := option.(*dns.EDNS0_EDE); ok && len(extended) < maxExtended {
 			extended = append(extended, ExtendedError{Code: e.InfoCode, Text: e.ExtraText})
 		}
 	}

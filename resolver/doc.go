@@ -2,6 +2,7 @@
 // interface, [Resolver], that every checker of this module takes.
 //
 //   - [Client] asks DNS servers; [SystemClient] those of /etc/resolv.conf.
+//     [Transfer] yields the records of a whole zone, from a server that allows it.
 //   - [ParseZones] and [ReadZone] make [Zones], which answer from zone text in
 //     memory, for tests and for auditing a zone before it is published.
 //   - [Cache] answers again what it has heard, for as long as it holds.

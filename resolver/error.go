@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/miekg/dns"
 
@@ -39,13 +40,24 @@ type ExtendedError struct {
 	Text string // extra text of the server's, untrusted
 }
 
-// String returns the code, its registered name, and the text quoted.
+// maxShown is how many octets of a server's text are shown.
+const maxShown = 200
+
+// String returns the code, its registered name, and the text quoted, of a long one
+// the first 200 octets.
 func (e ExtendedError) String() string {
 	s := fmt.Sprintf("EDE %d", e.Code)
 	if name := dns.ExtendedErrorCodeToString[e.Code]; name != "" {
 		s += " " + name
 	}
-	if e.Text != "" {
+	switch {
+	case len(e.Text) > maxShown:
+		cut := maxShown
+		for cut > maxShown-utf8.UTFMax && !utf8.RuneStart(e.Text[cut]) {
+			cut--
+		}
+		s += fmt.Sprintf(": %q and %d more octets", e.Text[:cut], len(e.Text)-cut)
+	case e.Text != "":
 		s += fmt.Sprintf(": %q", e.Text)
 	}
 	return s

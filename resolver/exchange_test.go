@@ -107,6 +107,25 @@ func TestClientIgnoresForgeries(t *testing.T) {
 	}
 }
 
+// A server may give the question's name back in another case (RFC 4343). Its type
+// has none, though 65 and 97 are the letters A and a.
+func TestClientQuestionInAnotherCase(t *testing.T) {
+	const asked, other = 97, 65
+	c := resolver.Client{Rounds: 1}
+	c.Servers = []netip.AddrPort{startServer(t, func(w dns.ResponseWriter, r *dns.Msg) *dns.Msg {
+		m := say(r, dns.RcodeNameError)
+		m.Question[0].Qtype = other
+		_ = w.WriteMsg(m)
+		m = say(r, dns.RcodeSuccess, soa)
+		m.Question[0] = dns.Question{Name: "WWW.Example.TEST.", Qtype: asked, Qclass: dns.ClassINET}
+		return m
+	})}
+	a, err := c.Lookup(t.Context(), "www.example.test.", asked)
+	if err != nil || a.Status != resolver.NoError {
+		t.Errorf("%v, error %v", a, err)
+	}
+}
+
 // corrupt returns messages that do not parse, though they start as the answer.
 func corrupt(r *dns.Msg) map[string][]byte {
 	m := say(r, dns.RcodeSuccess, "www.example.test. 300 IN A 192.0.2.66", "www.example.test. 300 IN A 192.0.2.67")

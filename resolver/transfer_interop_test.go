@@ -1,0 +1,95 @@
+//go:build interop
+
+package resolver_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/nsd"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// NSD gives what the zone file says, in many messages, to those it allows to have
+// it.
+func TestInteropTransferNSD(t *testing.T) {
+	var text strings.Builder
+	fmt.Fprintf(&text, `$ORIGIN example.test.
+$TTL 300
+@ SOA ns hostmaster 1 7200 3600 1209600 600
+@ NS ns
+ns A 127.0.0.1
+*.wild TXT "w"
+sub NS ns.sub
+ns.sub A 192.0.2.53
+alias CNAME mail.example.net.
+old DNAME example.net.
+a\.b\\c.d\000\255 RP first\.last a\.b
+octets TXT "\000\255\"\\" ""
+@ TYPE65280 \# 3 010203
+`)
+	for i := range 5000 {
+		fmt.Fprintf(&text, "h%d A 192.0.2.10\nh%d TXT %q\n", i, i, strings.Repeat("x", 100))
+	}
+	zones, err := resolver.ParseZones(text.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for rr := range zones.Records() {
+		want = append(want, rr.String())
+	}
+	slices.Sort(want)
+
+	server := nsd.Start(t, "example.test", text.String(), "provide-xfr: 127.0.0.1 NOKEY")
+	records, err := collect(resolver.Transfer(t.Context(), server, "EXAMPLE.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if records[0].Header().Rrtype != dns.TypeSOA {
+		t.Errorf("it begins with %v", records[0])
+	}
+	var got []string
+	for _, rr := range records {
+		got = append(got, rr.String())
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-zone file +NSD)\n%s", diff)
+	}
+	t.Logf("%d records", len(got))
+
+	t.Run("a zone it does not serve", func(t *testing.T) {
+		records, err := collect(resolver.Transfer(t.Context(), server, "example.net"))
+		if e := failure(t, err); len(records) > 0 || e.RCode == 0 {
+			t.Errorf("%d records, error %v", len(records), err)
+		} else {
+			t.Log(err)
+		}
+	})
+	t.Run("a loop that ends early", func(t *testing.T) {
+		n := 0
+		for _, err := range resolver.Transfer(t.Context(), server, "example.test") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n == 10 {
+				break
+			}
+		}
+	})
+	t.Run("not allowed", func(t *testing.T) {
+		server := nsd.Start(t, "example.test", text.String())
+		records, err := collect(resolver.Transfer(t.Context(), server, "example.test"))
+		if e := failure(t, err); len(records) > 0 || e.RCode != dns.RcodeRefused {
+			t.Errorf("%d records, error %v", len(records), err)
+		} else {
+			t.Log(err)
+		}
+	})
+}
