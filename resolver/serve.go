@@ -87,7 +87,7 @@ func (z *zone) fill(m *dns.Msg, name string, qtype uint16) {
 		f := z.find(name, qtype)
 		switch f.kind {
 		case isPositive:
-			m.Answer = append(m.Answer, f.records...)
+			m.Answer = appendNew(m.Answer, f.records)
 		case isNoData, isNXDomain:
 			if f.kind == isNXDomain {
 				m.Rcode = dns.RcodeNameError
@@ -139,13 +139,17 @@ func (z *zone) refer(m *dns.Msg, cut *node) {
 	}
 }
 
-// appendNew adds the aliases of one step to those before. One DNAME may have
-// served twice, and a set has no duplicates (RFC 2181, Section 5).
-func appendNew(answer, aliases []dns.RR) []dns.RR {
-	if slices.Contains(answer, aliases[0]) {
-		aliases = aliases[1:]
+// appendNew adds the records of one step to those before. A DNAME can serve
+// twice, and be what was asked for too; a set has no duplicates (RFC 2181,
+// Section 5).
+func appendNew(before, records []dns.RR) []dns.RR {
+	all := before
+	for _, rr := range records {
+		if !slices.Contains(before, rr) {
+			all = append(all, rr)
+		}
 	}
-	return append(answer, aliases...)
+	return all
 }
 
 // echoCase gives the answer's first records the owner in the case of the

@@ -70,6 +70,7 @@ wildglue NS ns.wildglue
 twice DNAME there
 x.there CNAME y.twice
 y.there A 192.0.2.11
+z.there CNAME twice
 endless DNAME a.endless
 `
 
@@ -101,6 +102,7 @@ func TestServeDNS(t *testing.T) {
 	test("x.wildglue.example.test.", dns.TypeA, dns.RcodeSuccess, false, 0, 1, 1)
 	// One DNAME, three aliases, one address: a set has no duplicates.
 	test("x.twice.example.test.", dns.TypeA, dns.RcodeSuccess, true, 5, 0, 0)
+	test("z.twice.example.test.", dns.TypeDNAME, dns.RcodeSuccess, true, 3, 0, 0)
 	// One DNAME, and one alias more than a client follows.
 	test("x.endless.example.test.", dns.TypeA, dns.RcodeSuccess, true, 18, 0, 0)
 	test("other.test.", dns.TypeA, dns.RcodeRefused, false, 0, 0, 0)
