@@ -31,14 +31,8 @@ type finding struct {
 // find looks a canonical name up that is at or below the apex. It does not
 // follow the alias that it finds. A hit allocates nothing.
 func (z *zone) find(name string, qtype uint16) finding {
-	// The name, or its closest encloser (RFC 4592, Section 3.3.1).
-	encloser := name
-	n := z.nodes[encloser]
-	for n == nil {
-		encloser = dnsname.Parent(encloser)
-		n = z.nodes[encloser]
-	}
-	exists := encloser == name
+	n := z.closest(name)
+	exists := n.name == name
 
 	hidden := n.above
 	if hidden == nil && (n.cut || !exists && n.set(dns.TypeDNAME) != nil) {
@@ -61,6 +55,17 @@ func (z *zone) find(name string, qtype uint16) finding {
 		return finding{kind: isNXDomain}
 	}
 	return n.wild.answer(name, qtype)
+}
+
+// closest returns the node of a name, or its closest encloser (RFC 4592, Section
+// 3.3.1).
+func (z *zone) closest(name string) *node {
+	n := z.nodes[name]
+	for n == nil {
+		name = dnsname.Parent(name)
+		n = z.nodes[name]
+	}
+	return n
 }
 
 // answer is the last step: the node's data, under the name asked where the node
