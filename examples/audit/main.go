@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "audit: %v\n", err)
 		return 2
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("the audit took longer than -timeout %v", o.timeout))
 	defer cancel()
 	report, err := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation}.Audit(ctx, described)
 	if err != nil {
@@ -238,5 +238,11 @@ func (o *options) readZones(stderr io.Writer) (resolver.Resolver, error) {
 	for _, warning := range zones.Warnings() {
 		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
 	}
-	return zones, nil
+	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		answer, err := zones.Lookup(ctx, name, qtype)
+		if errors.Is(err, resolver.ErrNoZone) {
+			err = fmt.Errorf("%w (give its zone with another -zone)", err)
+		}
+		return answer, err
+	}), nil
 }

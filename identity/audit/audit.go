@@ -12,12 +12,13 @@
 // described, or whether anyone reads the mail of its postmaster.
 //
 // An audit asks one question for the organisation, and for each MTA at most 2
-// for its HELO name and 11 for each of its addresses; at most eight questions'
-// worth of checks run at once.
+// for its HELO name and 11 for each of its addresses. Eight checks run at once,
+// which ask at most 80 questions at a time.
 package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -42,8 +43,8 @@ type Auditor struct {
 // A Waiver says that a failure is meant.
 type Waiver struct {
 	Rule    rule.ID
-	Subject Subject
-	Reason  string // for the report
+	Subject Subject // one that the rule is judged on
+	Reason  string  // for the report
 }
 
 // A Subject is what a finding is about: the organisation when both fields are
@@ -145,16 +146,24 @@ func (r *Report) has(status rule.Status, threshold rule.Level) bool {
 }
 
 // Audit asks what the rules need to know and judges by every rule. The error is
-// for what cannot be audited at all: an invalid description or no Resolver. DNS
-// that fails, or a context that ends, makes findings Undecided.
+// for what cannot be audited at all: no organisation or an invalid one, no
+// Resolver, a Waiver for what is not there. DNS that fails, or a context that
+// ends, makes findings Undecided.
 func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error) {
 	if a.Resolver == nil {
 		return nil, fmt.Errorf("audit: %w", resolver.ErrNoResolver)
 	}
+	if o == nil {
+		return nil, errors.New("audit: no organisation")
+	}
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	f := a.gather(ctx, o)
+	f := a.describe(o)
+	if err := a.checkWaivers(f); err != nil {
+		return nil, err
+	}
+	a.gather(ctx, f)
 	report := &Report{Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
 	fixes := make(map[string]bool)
 	for _, r := range rule.All() {
@@ -173,6 +182,25 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 		}
 	}
 	return report, nil
+}
+
+// checkWaivers finds waivers that could never apply: a slip in one would else
+// show only as the failure that it was to waive.
+func (a Auditor) checkWaivers(f *facts) error {
+	for _, w := range a.Waivers {
+		r, ok := rule.Lookup(w.Rule)
+		if !ok {
+			return fmt.Errorf("audit: waiver of %q: no such rule", w.Rule)
+		}
+		found := false
+		for s := range f.subjects(r.Scope) {
+			found = found || s.name() == w.Subject
+		}
+		if !found {
+			return fmt.Errorf("audit: waiver of %s for %q: expected a subject of the rule, which is judged for each %s", w.Rule, w.Subject, r.Scope)
+		}
+	}
+	return nil
 }
 
 // judge applies one rule to one subject.

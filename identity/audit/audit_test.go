@@ -47,6 +47,20 @@ func TestWhatCannotBeAudited(t *testing.T) {
 	if _, ok := errors.AsType[*org.Error](err); !ok || report != nil {
 		t.Errorf("an invalid description: %v, %v", report, err)
 	}
+	if report, err := (audit.Auditor{Resolver: none}).Audit(t.Context(), nil); err == nil || report != nil {
+		t.Errorf("no description: %v, %v", report, err)
+	}
+	for _, w := range []audit.Waiver{
+		{Rule: "ptr-differs", Subject: audit.Subject{MTA: "mx1"}},
+		{Rule: rule.HELODiffers, Subject: audit.Subject{MTA: "mx2"}},
+		{Rule: rule.HELODiffers, Subject: audit.Subject{MTA: "mx1", Address: "192.0.2.10"}},
+		{Rule: rule.PTRExists, Subject: audit.Subject{MTA: "mx1"}},
+	} {
+		report, err := audit.Auditor{Resolver: none, Waivers: []audit.Waiver{w}}.Audit(t.Context(), oneMTA())
+		if err == nil || report != nil || !strings.Contains(err.Error(), string(w.Rule)) {
+			t.Errorf("waiver of %s for %s: %v, %v", w.Rule, w.Subject, report, err)
+		}
+	}
 }
 
 // A context that ends decides nothing: no Fail, and no Pass of what DNS was to say.

@@ -33,7 +33,10 @@ var checks = map[rule.ID]func(subject) outcome{
 func orgDomain(s subject) outcome {
 	out := outcome{code: "ok", detail: s.domain}
 	switch form := dnsname.FormOf(s.domain); {
-	case dnsname.Reserved(s.domain), form == dnsname.Malformed, form == dnsname.Numeric:
+	case form == dnsname.Malformed, form == dnsname.Numeric:
+		out.code = "malformed"
+		return out
+	case dnsname.Reserved(s.domain):
 		out.code = "reserved"
 		return out
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:

@@ -70,6 +70,7 @@ type compared struct {
 	addr     netip.Addr
 	name     string // the PTR name
 	relation identity.Relation
+	domain   string // the one that both are in
 }
 
 // compare puts the HELO name beside the names of every address. The outcome is
@@ -87,8 +88,8 @@ func compare(s subject) (out outcome, all []compared, failed bool) {
 		out.evidence = append(out.evidence, a.evidence(false)...)
 		failed = failed || a.rdns.PTR.Err != nil
 		for _, name := range a.names() {
-			relation, _ := identity.Relate(s.mta.helo.Helo.Name, name, s.domain)
-			all = append(all, compared{a.addr, name, relation})
+			relation, domain := identity.Relate(s.mta.helo.Helo.Name, name, s.domain)
+			all = append(all, compared{a.addr, name, relation, domain})
 		}
 	}
 	if len(all) == 0 {
@@ -117,8 +118,17 @@ func heloSameOrg(s subject) outcome {
 			return out
 		}
 	}
-	if failed {
+	switch {
+	case failed:
 		out.code = "no-answer"
+	case !s.owns(s.mta.helo.Helo.Name):
+		out.code = "other-organisation"
+		out.detail += ", not below " + s.domain
+	default:
+		out.detail += " and " + all[0].name
+		if all[0].domain != "" {
+			out.detail += ", both below " + all[0].domain
+		}
 	}
 	return out
 }

@@ -45,21 +45,34 @@ func ptrConfirmed(s subject) outcome {
 		return out
 	}
 	out.evidence = s.addr.evidence(true)
-	switch s.addr.rdns.Status {
-	case fcrdns.Pass:
-		out.detail = s.addr.rdns.Name
-	case fcrdns.TempError:
-		out.code = "no-answer"
-	case fcrdns.PermError:
-		out.code = "unusable"
-		out.detail = strings.Join(s.addr.names(), ", ")
-	default:
-		out.code = "mismatch"
-		var parts []string
-		for _, n := range s.addr.rdns.Names {
-			parts = append(parts, n.Name+": "+n.Outcome.String())
+	rdns := s.addr.rdns
+	var unconfirmed []string
+	unanswered := false
+	for _, n := range rdns.Names {
+		switch n.Outcome {
+		case fcrdns.Confirmed:
+		case fcrdns.NoAnswer:
+			unanswered = true
+		default:
+			unconfirmed = append(unconfirmed, n.Name+" ("+n.Outcome.String()+")")
 		}
-		out.detail = strings.Join(parts, ", ")
+	}
+	out.detail = strings.Join(unconfirmed, ", ")
+	switch {
+	case rdns.Skipped > 0:
+		out.code, out.detail = "too-many-names", fmt.Sprint(len(s.addr.names()))
+	case rdns.Status == fcrdns.TempError:
+		out.code, out.detail = "no-answer", ""
+	case rdns.Status == fcrdns.PermError:
+		out.code = "unusable"
+	case rdns.Status == fcrdns.Fail:
+		out.code = "mismatch"
+	case len(unconfirmed) > 0:
+		out.code = "some-unconfirmed"
+	case unanswered:
+		out.code = "no-answer"
+	default:
+		out.detail = rdns.Name
 	}
 	// The name described, both ways, for this address only.
 	addr := s.addr.addr
@@ -96,7 +109,7 @@ func ptrOneName(s subject) outcome {
 	}
 	var addrs []*addressFacts
 	out := outcome{code: "ok"}
-	named, failed := false, false
+	named, failed, skipped := false, false, false
 	for _, a := range s.mta.addresses {
 		if !s.public(a) {
 			continue
@@ -105,11 +118,14 @@ func ptrOneName(s subject) outcome {
 		out.evidence = append(out.evidence, a.evidence(true)...)
 		failed = failed || a.rdns.PTR.Err != nil
 		named = named || len(a.rdns.Names) > 0
+		skipped = skipped || a.rdns.Skipped > 0
 	}
 	best := oneName(s.mta.ptr, addrs)
 	switch {
 	case !named && !failed:
 		out.code = "no-ptr"
+	case skipped:
+		out.code, out.fix = "too-many-names", ptrOf(public...)
 	case len(best.lacking) > 0:
 		// An answer that lacks the name is an answer, whatever the others are.
 		out.code, out.detail = "other-name", join(best.lacking)+" without "+best.name

@@ -82,18 +82,18 @@ func ExampleReport_WriteText() {
 	// MUST: counts against the server when it is not so
 	//
 	//   The address has a PTR record (ptr-exists)
+	//     why: Many receivers refuse a client without a PTR record outright: most such clients are infected machines.
+	//     see: RFC 1912, Section 2.1; RFC 8601, Section 3
 	//     FAIL       mx1/192.0.2.10: the address has no PTR record
-	//                seen  10.2.0.192.in-addr.arpa. PTR: NXDOMAIN [192.0.2.53]
-	//                why   Many receivers refuse a client without a PTR record outright: most such clients are infected machines.
+	//                seen  #1 10.2.0.192.in-addr.arpa. PTR: NXDOMAIN [192.0.2.53]
 	//                fix   10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//                do    The PTR record is set by whoever the address is from.
-	//                see   RFC 1912, Section 2.1; RFC 8601, Section 3
 	//
 	// Records to publish (a PTR record in place of those that stand at its name)
 	//
 	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//
-	// 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable
+	// 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable; failed by level: must 1
 }
 
 func ExampleReport_WriteJSON() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -90,10 +91,24 @@ func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 // concurrency bounds the checks that run at once.
 const concurrency = 8
 
-// gather asks all questions of an audit.
-func (a Auditor) gather(ctx context.Context, o *org.Organisation) *facts {
+// describe returns the facts of the description.
+func (a Auditor) describe(o *org.Organisation) *facts {
 	f := &facts{allowDocumentation: a.AllowDocumentation, domain: canonical(o.Domain)}
 	f.wanted, _ = plan.Want(o)
+	for _, described := range o.MTAs {
+		m := &mtaFacts{MTA: described, ptr: canonical(described.PTR)}
+		f.mtas = append(f.mtas, m)
+		for _, addr := range described.Addresses {
+			fact := &addressFacts{addr: addr.Unmap()}
+			fact.class, fact.block = address.ClassOf(fact.addr)
+			m.addresses = append(m.addresses, fact)
+		}
+	}
+	return f
+}
+
+// gather asks all questions of an audit.
+func (a Auditor) gather(ctx context.Context, f *facts) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, concurrency)
 	ask := func(question func()) {
@@ -103,16 +118,11 @@ func (a Auditor) gather(ctx context.Context, o *org.Organisation) *facts {
 			question()
 		})
 	}
-	ask(func() { f.exists = resolver.Ask(ctx, a.Resolver, o.Domain, dns.TypeSOA) })
-	for _, described := range o.MTAs {
-		m := &mtaFacts{MTA: described, ptr: canonical(described.PTR)}
-		f.mtas = append(f.mtas, m)
-		for _, addr := range described.Addresses {
-			fact := &addressFacts{addr: addr}
-			fact.class, fact.block = address.ClassOf(addr)
-			m.addresses = append(m.addresses, fact)
+	ask(func() { f.exists = resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
+	for _, m := range f.mtas {
+		for _, fact := range m.addresses {
 			if f.public(fact) {
-				ask(func() { fact.rdns = fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, addr) })
+				ask(func() { fact.rdns = fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, fact.addr) })
 			}
 		}
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
@@ -120,7 +130,6 @@ func (a Auditor) gather(ctx context.Context, o *org.Organisation) *facts {
 		}
 	}
 	wg.Wait()
-	return f
 }
 
 // public reports whether the public DNS can speak of an address.
@@ -138,6 +147,13 @@ func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {
 	return out
 }
 
+// owns reports whether a name is the organisation's: below its domain, or below
+// the registered domain that this is a part of.
+func (f *facts) owns(name string) bool {
+	relation, _ := identity.Relate(name, f.domain, f.domain)
+	return relation != identity.Unrelated
+}
+
 // canonical returns the canonical form of a described name, "" for none.
 func canonical(name string) string {
 	c, err := resolver.Canonical(name)
@@ -147,20 +163,16 @@ func canonical(name string) string {
 	return c
 }
 
-// names returns the names that the address can be said to have: those that are
-// confirmed, or else all that its PTR records give.
+// names returns all names of the PTR records, sorted. Which of them are confirmed
+// is for the rule ptr-confirmed to say: what the others say must not depend on
+// whether a name's server answers.
 func (a *addressFacts) names() []string {
-	var confirmed, all []string
-	for _, n := range a.rdns.Names {
-		all = append(all, n.Name)
-		if n.Outcome == fcrdns.Confirmed {
-			confirmed = append(confirmed, n.Name)
-		}
+	var all []string
+	for _, ptr := range resolver.Records[*dns.PTR](a.rdns.PTR.Answer) {
+		all = append(all, canonical(ptr.Ptr))
 	}
-	if len(confirmed) > 0 {
-		return confirmed
-	}
-	return all
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // evidence returns the PTR reply, and with forward the replies for its names.

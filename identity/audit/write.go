@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,27 +22,46 @@ func (r *Report) WriteJSON(w io.Writer) error {
 }
 
 // WriteText writes the report for people: the findings by level, the weightiest
-// first, each with its evidence and, for a failure, why it matters and the
-// records that would mend it. The text is printable on any terminal: control
+// first, each with its evidence and, for a failure, the records that would mend
+// it. Evidence is numbered, and where a pass rests on what stands further up
+// only its number is printed. The text is printable on any terminal: control
 // characters in what the DNS said are written as escapes.
 func (r *Report) WriteText(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Mail server identity of %s\n", r.Organisation)
+	t := text{seen: make(map[string]int)}
+	t.line("Mail server identity of %s", r.Organisation)
 	if r.AllowDocumentation {
-		b.WriteString("Names and addresses for documentation are accepted as if they were public.\n")
+		t.line("Names and addresses for documentation are accepted as if they were public.")
 	}
 	for level := rule.Must; level <= rule.Advice; level++ {
-		r.writeLevel(&b, level)
+		t.level(level, r.Findings)
 	}
 	if len(r.Publish) > 0 {
-		b.WriteString("\nRecords to publish (a PTR record in place of those that stand at its name)\n\n")
+		t.line("\nRecords to publish (a PTR record in place of those that stand at its name)\n")
 		for _, record := range r.Publish {
-			fmt.Fprintf(&b, "    %s\n", untrusted.Line(record))
+			t.line("    %s", untrusted.Line(record))
 		}
 	}
-	fmt.Fprintf(&b, "\n%s\n", r.Summary)
-	_, err := io.WriteString(w, b.String())
+	t.line("\n%s%s", r.Summary, r.failures())
+	_, err := io.WriteString(w, t.String())
 	return err
+}
+
+// failures counts the failures by level, "" for none.
+func (r *Report) failures() string {
+	counts := make(map[rule.Level]int)
+	for _, f := range r.Findings {
+		if f.Status == rule.Fail {
+			counts[f.Level]++
+		}
+	}
+	var parts []string
+	for _, level := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", level, counts[level]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; failed by level: " + strings.Join(parts, ", ")
 }
 
 // levelTitle is what a level is called in the text.
@@ -57,48 +77,78 @@ var statusTitle = map[rule.Status]string{
 	rule.Pass: "pass", rule.Fail: "FAIL", rule.Undecided: "undecided", rule.NotApplicable: "n/a", rule.Waived: "waived",
 }
 
-func (r *Report) writeLevel(b *strings.Builder, level rule.Level) {
-	title, current := false, rule.ID("")
-	for _, f := range r.Findings {
-		if f.Level != level {
-			continue
+// text is a report being written.
+type text struct {
+	strings.Builder
+	seen map[string]int // the number of each piece of evidence
+}
+
+func (t *text) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
+
+// level writes the findings of a level, rule by rule.
+func (t *text) level(level rule.Level, all []Finding) {
+	ofLevel := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return f.Level != level })
+	if len(ofLevel) == 0 {
+		return
+	}
+	t.line("\n%s", levelTitle[level])
+	for len(ofLevel) > 0 {
+		known, _ := rule.Lookup(ofLevel[0].Rule)
+		n := slices.IndexFunc(ofLevel, func(f Finding) bool { return f.Rule != known.ID })
+		if n < 0 {
+			n = len(ofLevel)
 		}
-		if !title {
-			fmt.Fprintf(b, "\n%s\n", levelTitle[level])
-			title = true
-		}
-		if f.Rule != current {
-			current = f.Rule
-			known, _ := rule.Lookup(f.Rule)
-			fmt.Fprintf(b, "\n  %s (%s)\n", known.Title, f.Rule)
-		}
-		f.write(b)
+		t.rule(known, ofLevel[:n])
+		ofLevel = ofLevel[n:]
 	}
 }
 
-// write writes one finding: its status, subject and message on one line, what
+// rule writes a rule with its findings: why it is one is said where it fails.
+func (t *text) rule(r rule.Rule, findings []Finding) {
+	t.line("\n  %s (%s)", r.Title, r.ID)
+	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail }) {
+		t.line("    why: %s", r.Why)
+		t.line("    see: %s", strings.Join(r.RFC, "; "))
+	}
+	for _, f := range findings {
+		t.finding(f)
+	}
+}
+
+// finding writes one finding: its status, subject and message on one line, what
 // belongs to it beneath.
-func (f *Finding) write(b *strings.Builder) {
-	fmt.Fprintf(b, "    %-9s  %s: %s\n", statusTitle[f.Status], f.Subject, untrusted.Line(f.Message))
-	line := func(label, text string) { fmt.Fprintf(b, "               %-5s %s\n", label, untrusted.Line(text)) }
+func (t *text) finding(f Finding) {
+	t.line("    %-9s  %s: %s", statusTitle[f.Status], f.Subject, untrusted.Line(f.Message))
+	sub := func(label, text string) { t.line("               %-5s %s", label, untrusted.Line(text)) }
+	brief := f.Status != rule.Fail && f.Status != rule.Undecided
+	var above, full []string
 	for _, e := range f.Evidence {
-		line("seen", e.String())
+		said := e.String()
+		number, ok := t.seen[said]
+		if !ok {
+			number = len(t.seen) + 1
+			t.seen[said] = number
+		}
+		if ok && brief {
+			above = append(above, fmt.Sprintf("#%d", number))
+		} else {
+			full = append(full, fmt.Sprintf("#%d %s", number, said))
+		}
+	}
+	if len(above) > 0 {
+		sub("seen", strings.Join(above, " "))
+	}
+	for _, e := range full {
+		sub("seen", e)
 	}
 	switch f.Status {
 	case rule.Fail:
-		known, _ := rule.Lookup(f.Rule)
-		line("why", known.Why)
 		for _, record := range f.Fix {
-			line("fix", record)
+			sub("fix", record)
 		}
-		if f.Remedy != "" {
-			line("do", f.Remedy)
-		}
-		if len(known.RFC) > 0 {
-			line("see", strings.Join(known.RFC, "; "))
-		}
+		sub("do", f.Remedy)
 	case rule.Waived:
-		line("meant", f.Remedy)
+		sub("meant", f.Remedy)
 	}
 }
 

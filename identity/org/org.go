@@ -12,6 +12,9 @@
 //	    roles: [inbound, outbound]            # or submission; these two by default
 //	    dedicated: true                       # the addresses serve nothing but mail
 //
+// An IPv6 address stands in quotes: a colon means something to YAML. Errors count
+// the list from 0, as Go does: mtas[0] is the first MTA.
+//
 // A description says what is, not what should be: a HELO name that breaks every
 // rule is described as it is, and judged by package audit. What [Parse] and
 // [Organisation.Validate] refuse is what could not be judged: what is missing,
@@ -42,7 +45,7 @@ type Organisation struct {
 // An MTA is one mail server, as others see it.
 type MTA struct {
 	// ID names the MTA in reports: a letter or digit, then letters, digits, dots,
-	// underscores and hyphens.
+	// underscores and hyphens. Not "organisation", which reports call the whole.
 	ID string `json:"id"`
 	// Addresses are those that its connections come from, and those that it is
 	// reached at. At least one, each once.
@@ -188,10 +191,13 @@ func (v *validator) name(path, name string) {
 func (v *validator) mta(path string, m MTA) {
 	if !validID.MatchString(m.ID) {
 		v.fail(path+".id", "%q: expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens", m.ID)
+	} else if m.ID == "organisation" {
+		v.fail(path+".id", `"organisation" is what reports call the whole organisation: expected another ID`)
 	}
 	if len(m.Addresses) == 0 {
 		v.fail(path+".addresses", "expected at least one address")
 	}
+	seen := make(map[netip.Addr]bool)
 	for i, addr := range m.Addresses {
 		at := fmt.Sprintf("%s.addresses[%d]", path, i)
 		switch {
@@ -199,9 +205,10 @@ func (v *validator) mta(path string, m MTA) {
 			v.fail(at, "expected an IPv4 or IPv6 address")
 		case addr.Zone() != "":
 			v.fail(at, "%q: an address with a zone means nothing to others", addr)
-		case slices.ContainsFunc(m.Addresses[:i], func(other netip.Addr) bool { return other.Unmap() == addr.Unmap() }):
+		case seen[addr.Unmap()]:
 			v.fail(at, "%q is there already", addr)
 		}
+		seen[addr.Unmap()] = true
 	}
 	if m.PTR != "" {
 		v.name(path+".ptr", m.PTR)
@@ -236,6 +243,7 @@ func (v *validator) sharedAddresses(mtas []MTA) {
 			at := fmt.Sprintf("mtas[%d].addresses[%d]", i, j)
 			first, ok := claims[addr.Unmap()]
 			switch {
+			case !addr.IsValid(): // reported already
 			case !ok:
 				claims[addr.Unmap()] = claim{at, ptr}
 			case first.ptr != ptr:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,14 +12,24 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// maxSize is how long a description may be: thousands of MTAs fit.
-const maxSize = 1 << 20
+// How large a description may be: a thousand MTAs fit. The YAML parser takes
+// time by the square of the keys side by side, and memory by the square of the
+// depth. These bounds keep a hostile text to less than a second.
+const (
+	maxSize   = 256 << 10 // octets
+	maxTokens = 36_000    // words and punctuation marks of YAML
+	maxDepth  = 16        // brackets and braces around one value
+	maxIndent = 64        // columns before an entry of a list
+	maxKeys   = 64        // keys side by side, outside braces
+)
 
 // Parse reads the description of one organisation, YAML or JSON, in the form
 // that the package comment shows. The file name stands in errors and is not
@@ -27,13 +38,14 @@ const maxSize = 1 << 20
 //
 // The error is an [*Error] with every mistake: line and column, the value, what
 // was expected. Unknown and repeated keys, values of the wrong kind, anchors,
-// tags and a second document are mistakes.
+// tags, a second document, and a text longer than a thousand MTAs need are
+// mistakes.
 func Parse(file string, text []byte) (*Organisation, error) {
-	r := &reader{file: file, at: make(map[string]*token.Position)}
+	r := &reader{file: file, at: make(map[string]*token.Position), bad: make(map[string]bool)}
 	o := r.read(text)
-	if len(r.problems) == 0 {
-		// The rules of Validate, with positions.
-		for _, p := range o.problems() {
+	// The rules of Validate, with positions, for whatever could be read.
+	for _, p := range o.problems() {
+		if !r.unread(p.Path) {
 			r.fail(r.position(p.Path), p.Path, "%s", p.Text)
 		}
 	}
@@ -65,6 +77,7 @@ func (o *Organisation) normalise() {
 type reader struct {
 	file     string
 	at       map[string]*token.Position // by path
+	bad      map[string]bool            // the paths whose values could not be read
 	problems []Problem
 }
 
@@ -76,49 +89,111 @@ func (r *reader) fail(pos *token.Position, path, format string, args ...any) {
 	r.problems = append(r.problems, p)
 }
 
+// refuse is fail for a value that is not read: nothing more is said of it.
+func (r *reader) refuse(pos *token.Position, path, format string, args ...any) {
+	r.fail(pos, path, format, args...)
+	r.bad[path] = true
+}
+
+// unread reports whether the value of a path, or one around it, is refused.
+func (r *reader) unread(path string) bool {
+	for path != "" && !r.bad[path] {
+		path = parent(path)
+	}
+	return r.bad[path]
+}
+
 // position returns where the value of a path stands, or where the nearest value
 // around it does, for one that is missing.
 func (r *reader) position(path string) *token.Position {
-	for {
-		if pos, ok := r.at[path]; ok {
-			return pos
-		}
-		i := strings.LastIndexAny(path, ".[")
-		if i < 0 {
-			return r.at[""]
-		}
-		path = path[:i]
+	for path != "" && r.at[path] == nil {
+		path = parent(path)
 	}
+	return r.at[path]
 }
 
-func (r *reader) read(text []byte) *Organisation {
-	o := new(Organisation)
+// parent returns the path of the value around another.
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
+
+// body parses the text and returns its one value, or nil when it is refused.
+func (r *reader) body(text []byte) ast.Node {
 	switch {
 	case len(text) > maxSize:
-		r.fail(nil, "", "%d octets: expected at most %d", len(text), maxSize)
-		return o
+		r.refuse(nil, "", "%d octets: expected at most %d", len(text), maxSize)
+		return nil
 	case !utf8.Valid(text):
-		r.fail(nil, "", "not UTF-8")
-		return o
+		r.refuse(nil, "", "not UTF-8")
+		return nil
 	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(strings.TrimPrefix(string(text), "\ufeff"))
+	if !r.bounded(tokens) {
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		r.syntax(err)
-		return o
+		return nil
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
 		switch {
-		case doc.Body == nil:
+		case doc.Body == nil, doc.Body.Type() == ast.DirectiveType:
 		case body != nil:
-			r.fail(doc.Body.GetToken().Position, "", "a second document: expected one organisation")
-			return o
+			r.refuse(start(doc.Body), "", "a second document: expected one organisation")
+			return nil
 		default:
 			body = doc.Body
 		}
 	}
 	if body == nil {
-		r.fail(nil, "", "empty: expected the keys domain and mtas")
+		r.refuse(nil, "", "empty: expected the keys domain and mtas")
+	}
+	return body
+}
+
+// bounded refuses what would cost the parser too much.
+func (r *reader) bounded(tokens token.Tokens) bool {
+	depth := 0
+	keys := make(map[int]int) // outside braces by column; documents count at 0
+	for i, t := range tokens {
+		column := t.Position.Column
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth = max(0, depth-1)
+		case token.SequenceEntryType: // keys further right are those of another entry
+			maps.DeleteFunc(keys, func(at, _ int) bool { return at > column })
+		case token.DocumentHeaderType, token.DocumentEndType:
+			column = 0
+			keys[column]++
+		case token.MappingKeyType:
+			keys[column]++
+		case token.MappingValueType:
+			if t.Prev != nil && depth == 0 {
+				column = t.Prev.Position.Column
+				keys[column]++
+			}
+		}
+		switch {
+		case i == maxTokens:
+			r.refuse(t.Position, "", "too long: expected at most %d words and punctuation marks", maxTokens)
+			return false
+		case depth > maxDepth, t.Type == token.SequenceEntryType && column > maxIndent:
+			r.refuse(t.Position, "", "nested too deeply")
+			return false
+		case keys[column] > maxKeys:
+			r.refuse(t.Position, "", "too many keys or documents")
+			return false
+		}
+	}
+	return true
+}
+
+func (r *reader) read(text []byte) *Organisation {
+	o := new(Organisation)
+	body := r.body(text)
+	if body == nil {
 		return o
 	}
 	r.mapping("", body, map[string]func(string, ast.Node){
@@ -143,16 +218,14 @@ func (r *reader) mta(path string, n ast.Node) MTA {
 		"dedicated": func(path string, n ast.Node) { m.Dedicated = r.boolean(path, n) },
 		"addresses": func(path string, n ast.Node) {
 			r.sequence(path, n, func(path string, n ast.Node) {
-				if addr, ok := r.address(path, n); ok {
-					m.Addresses = append(m.Addresses, addr)
-				}
+				m.Addresses = append(m.Addresses, r.address(path, n))
 			})
 		},
 		"roles": func(path string, n ast.Node) {
 			r.sequence(path, n, func(path string, n ast.Node) {
 				var role Role
 				if text := r.text(path, n); text != "" && role.UnmarshalText([]byte(text)) != nil {
-					r.fail(n.GetToken().Position, path, "%q: expected inbound, outbound or submission", text)
+					r.refuse(start(n), path, "%q: expected inbound, outbound or submission", text)
 				}
 				m.Roles = append(m.Roles, role)
 			})
@@ -163,21 +236,31 @@ func (r *reader) mta(path string, n ast.Node) MTA {
 
 // syntax reports what the YAML parser objects to, on one line.
 func (r *reader) syntax(err error) {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	var pos *token.Position
 	if e, ok := errors.AsType[*yaml.SyntaxError](err); ok {
-		var pos *token.Position
+		text = e.Message
 		if e.Token != nil {
 			pos = e.Token.Position
 		}
-		r.fail(pos, "", "%s", e.Message)
-		return
 	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	r.fail(nil, "", "%s", line)
+	r.refuse(pos, "", "%s", untrusted.Line(text))
+}
+
+// start returns where a value stands: that of keys and values without braces is
+// where the first key does, and not its colon, which has the token.
+func start(n ast.Node) *token.Position {
+	if m, ok := n.(ast.MapNode); ok && n.GetToken().Type == token.MappingValueType {
+		if first := m.MapRange(); first.Next() {
+			return first.Key().GetToken().Position
+		}
+	}
+	return n.GetToken().Position
 }
 
 // mapping reads the keys of a mapping by their functions.
 func (r *reader) mapping(path string, n ast.Node, keys map[string]func(string, ast.Node)) {
-	r.at[path] = n.GetToken().Position
+	r.at[path] = start(n)
 	values, ok := n.(ast.MapNode)
 	if !ok {
 		r.wrong(path, n, "keys and values")
@@ -203,14 +286,11 @@ func (r *reader) mapping(path string, n ast.Node, keys map[string]func(string, a
 		seen[key.Value] = key.Position.Line
 		read(strings.TrimPrefix(path+"."+key.Value, "."), iter.Value())
 	}
-	if len(seen) == 0 && path != "" && len(r.problems) == 0 {
-		r.fail(n.GetToken().Position, path, "empty")
-	}
 }
 
 // sequence reads the values of a sequence by a function.
 func (r *reader) sequence(path string, n ast.Node, read func(string, ast.Node)) {
-	r.at[path] = n.GetToken().Position
+	r.at[path] = start(n)
 	values, ok := n.(*ast.SequenceNode)
 	if !ok {
 		r.wrong(path, n, "a list")
@@ -223,19 +303,23 @@ func (r *reader) sequence(path string, n ast.Node, read func(string, ast.Node)) 
 
 // text reads a scalar as it is written: 1234 is the text "1234".
 func (r *reader) text(path string, n ast.Node) string {
-	r.at[path] = n.GetToken().Position
+	r.at[path] = start(n)
 	switch n := n.(type) {
 	case *ast.StringNode:
 		return n.Value
 	case *ast.IntegerNode, *ast.FloatNode:
 		return n.GetToken().Value
 	}
-	r.wrong(path, n, "text")
+	expected := "text"
+	if _, ok := n.(ast.MapNode); ok { // as the parser takes 2001:db8::1 inside braces
+		expected = "text, in quotes if it has a colon"
+	}
+	r.wrong(path, n, expected)
 	return ""
 }
 
 func (r *reader) boolean(path string, n ast.Node) bool {
-	r.at[path] = n.GetToken().Position
+	r.at[path] = start(n)
 	if b, ok := n.(*ast.BoolNode); ok {
 		return b.Value
 	}
@@ -243,27 +327,26 @@ func (r *reader) boolean(path string, n ast.Node) bool {
 	return false
 }
 
-func (r *reader) address(path string, n ast.Node) (netip.Addr, bool) {
-	before := len(r.problems)
+func (r *reader) address(path string, n ast.Node) netip.Addr {
 	text := r.text(path, n)
-	if len(r.problems) > before {
-		return netip.Addr{}, false
+	if r.bad[path] {
+		return netip.Addr{}
 	}
 	addr, err := netip.ParseAddr(text)
 	if err == nil {
-		return addr, true
+		return addr
 	}
 	expected := "expected an IPv4 or IPv6 address"
 	if _, err := netip.ParsePrefix(text); err == nil {
 		expected = "expected an address without prefix length"
 	}
-	r.fail(n.GetToken().Position, path, "%q: %s", text, expected)
-	return netip.Addr{}, false
+	r.refuse(start(n), path, "%q: %s", text, expected)
+	return netip.Addr{}
 }
 
 // wrong reports a value of the wrong kind.
 func (r *reader) wrong(path string, n ast.Node, expected string) {
-	r.fail(n.GetToken().Position, path, "expected %s, got %s", expected, kind(n))
+	r.refuse(start(n), path, "expected %s, got %s", expected, kind(n))
 }
 
 // kind names what a node is, for messages.
@@ -275,6 +358,10 @@ func kind(n ast.Node) string {
 		return "a list"
 	case *ast.NullNode:
 		return "nothing"
+	case *ast.BoolNode:
+		return fmt.Sprintf("the boolean %t", n.Value)
+	case *ast.StringNode:
+		return fmt.Sprintf("the text %q", n.Value)
 	case *ast.AnchorNode, *ast.AliasNode:
 		return "an anchor or alias"
 	case *ast.TagNode:

@@ -44,17 +44,17 @@ type Refusal struct {
 
 // Want returns the records that an organisation should publish, sorted by name,
 // type and data, and what it refuses to make records from: a name that is no
-// host name, an address that is not public. Addresses for documentation are
-// accepted. A HELO that is no name and an absent PTR name ask for no record.
+// host name, or another organisation's; an address that is not public. Addresses
+// for documentation are accepted. An absent PTR name, and a HELO that is no name
+// or of an MTA that only receives, ask for no record.
 func Want(o *org.Organisation) ([]Record, []Refusal) {
-	w := wanted{}
+	w := wanted{domain: o.Domain}
 	for _, m := range o.MTAs {
 		addrs := w.publishable(m)
 		if len(addrs) == 0 {
 			continue
 		}
-		if m.PTR != "" {
-			w.mapping(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName)
+		if m.PTR != "" && w.mapping(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName) {
 			w.ptrs(m, addrs)
 		}
 		if m.HELO != "" && m.Sends() {
@@ -66,6 +66,7 @@ func Want(o *org.Organisation) ([]Record, []Refusal) {
 
 // wanted collects records and refusals.
 type wanted struct {
+	domain   string // the organisation's
 	records  []Record
 	refusals []Refusal
 }
@@ -88,25 +89,26 @@ func (w *wanted) refuse(m org.MTA, value, reason string) {
 	w.refusals = append(w.refusals, Refusal{MTA: m.ID, Value: value, Reason: reason})
 }
 
-// mapping wants the addresses of a name.
-func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) {
+// mapping wants the addresses of a name, or refuses the name and returns false.
+func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) bool {
 	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: TTL}.Addresses()
 	if err != nil {
 		w.refuse(m, name, strings.TrimPrefix(err.Error(), fmt.Sprintf("fcrdns: %q is ", name)))
-		return
+		return false
+	}
+	if relation, _ := identity.Relate(name, w.domain, w.domain); relation == identity.Unrelated {
+		w.refuse(m, name, "not a name of "+w.domain+": its owner publishes its records")
+		return false
 	}
 	for _, rr := range rrs {
 		w.add(rr, rules...)
 	}
+	return true
 }
 
-// ptrs wants the PTR records of an MTA. A name that mapping refuses is refused
-// once.
+// ptrs wants the PTR records of an MTA whose name mapping accepted.
 func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
-	ptrs, err := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: TTL}.PTRs()
-	if err != nil {
-		return
-	}
+	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: TTL}.PTRs()
 	for _, ptr := range ptrs {
 		w.add(ptr, rule.PTRExists, rule.PTRConfirmed, rule.PTROneName)
 	}
@@ -126,7 +128,7 @@ func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) {
 	case helo.Name == "":
 		w.refuse(m, m.HELO, "the HELO is an address, not a name")
 	default:
-		w.mapping(m, helo.Name, addrs, rule.HELOResolves)
+		w.mapping(m, m.HELO, addrs, rule.HELOResolves)
 	}
 }
 

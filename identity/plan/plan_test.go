@@ -54,6 +54,26 @@ func TestWant(t *testing.T) {
 			"post2.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 			"10.2.0.192.in-addr.arpa. 3600 IN PTR mta.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
 		}, nil},
+		{"one HELO name, the PTR name of one", `
+  - {addresses: [192.0.2.10], ptr: one.example.test, helo: two.example.test}
+  - {addresses: [192.0.2.11], ptr: two.example.test, helo: Two.example.test.}`, []string{
+			"one.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]",
+			"two.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
+			"two.example.test. 3600 IN A 192.0.2.11 [ptr-confirmed ptr-one-name helo-resolves]",
+			"10.2.0.192.in-addr.arpa. 3600 IN PTR one.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
+			"11.2.0.192.in-addr.arpa. 3600 IN PTR two.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
+		}, nil},
+		{"names with U-labels, to the letter when refused", `
+  - {addresses: [192.0.2.10], ptr: MTA.Bücher.example.test, helo: Post.Bücher.example.test}
+  - {addresses: [192.0.2.11], helo: Post_1.Bücher.example.test}`, []string{
+			"mta.xn--bcher-kva.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]",
+			"post.xn--bcher-kva.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
+			"10.2.0.192.in-addr.arpa. 3600 IN PTR mta.xn--bcher-kva.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
+		}, []string{"mta2 Post_1.Bücher.example.test no host name of the public DNS"}},
+		{"receives only, whatever it says in HELO", `- {addresses: [192.0.2.10], helo: "what is this", roles: [inbound]}`, nil, nil},
+		{"submission only", `- {addresses: [192.0.2.10], helo: post.example.test, roles: [submission]}`, []string{
+			"post.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
+		}, nil},
 		{"no PTR name decided", `- {addresses: [192.0.2.10], helo: post.example.test}`, []string{
 			"post.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 		}, nil},
@@ -73,16 +93,26 @@ func TestWant(t *testing.T) {
 		{"no public address at all", `- {addresses: [10.0.0.1], ptr: mta.example.test, helo: post.example.test}`, nil, []string{
 			"mta1 10.0.0.1 not a public address (private, RFC 1918)",
 		}},
+		{"names of others", `
+  - {addresses: [192.0.2.10], ptr: host.provider.test, helo: mail.provider.test}
+  - {addresses: [192.0.2.11], ptr: mail.other.example.test, helo: test}`, []string{
+			"mail.other.example.test. 3600 IN A 192.0.2.11 [ptr-confirmed ptr-one-name]",
+			"11.2.0.192.in-addr.arpa. 3600 IN PTR mail.other.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
+		}, []string{
+			"mta1 host.provider.test. not a name of example.test.: its owner publishes its records",
+			"mta1 mail.provider.test not a name of example.test.: its owner publishes its records",
+			"mta2 test no host name of the public DNS",
+		}},
 		{"names that are none of a host", `
   - {addresses: [192.0.2.10], ptr: mta_1.example.test, helo: post_1.example.test}
   - {addresses: [192.0.2.11], helo: "[192.0.2.11]"}
   - {addresses: [192.0.2.12], helo: "what is this"}
   - {addresses: [192.0.2.13], helo: localhost}`, nil, []string{
 			"mta1 mta_1.example.test. no host name of the public DNS",
-			"mta1 post_1.example.test. no host name of the public DNS",
+			"mta1 post_1.example.test no host name of the public DNS",
 			"mta2 [192.0.2.11] the HELO is an address, not a name",
 			"mta3 what is this the HELO is malformed",
-			"mta4 localhost. no host name of the public DNS",
+			"mta4 localhost no host name of the public DNS",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,93 +143,178 @@ func sorted(lines []string) []string {
 	return out
 }
 
-// random returns a valid organisation: MTAs with addresses of both families, PTR
-// and HELO names of its own.
+// Records stand by name from the right, then by type and data.
+func TestWantSorts(t *testing.T) {
+	records, _ := plan.Want(parse(t, `
+domain: example.test
+mtas:
+  - {addresses: ["2001:db8::1", 192.0.2.11, 192.0.2.10], ptr: b.example.test, helo: a.b.example.test}
+  - {addresses: [198.51.100.1], ptr: c.example.test, helo: z.a.example.test}
+`))
+	var got []string
+	for _, r := range records {
+		name, _, _ := strings.Cut(r.String(), " ")
+		got = append(got, name+" "+resolver.TypeString(r.RR.Header().Rrtype))
+	}
+	want := []string{
+		"10.2.0.192.in-addr.arpa. PTR", "11.2.0.192.in-addr.arpa. PTR", "1.100.51.198.in-addr.arpa. PTR",
+		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR", "z.a.example.test. A",
+		"b.example.test. A", "b.example.test. A", "b.example.test. AAAA",
+		"a.b.example.test. A", "a.b.example.test. A", "a.b.example.test. AAAA", "c.example.test. A",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+// random returns an organisation that nothing speaks against: MTAs with addresses
+// of both families, of their own or behind one that another MTA has too, PTR
+// names of their own, HELO names that some share and some are another's PTR name.
 func random(r *rand.Rand) *org.Organisation {
-	o := &org.Organisation{Domain: "example.test"}
+	domain := []string{"example.test", "a.Deep.Example.test", "xn--bcher-kva.example"}[r.IntN(3)]
+	o := &org.Organisation{Domain: strings.Replace(domain, "xn--bcher-kva", "Bücher", r.IntN(2)) + "."}
+	name := func(label string) string { return label + strings.Repeat(".deep", r.IntN(2)) + "." + domain }
 	used := 0
 	for i := range 1 + r.IntN(4) {
-		m := org.MTA{ID: fmt.Sprint("mx", i), PTR: fmt.Sprintf("mta%d.example.test", i), HELO: fmt.Sprintf("post%d.example.test", i), Dedicated: r.IntN(2) == 0}
+		m := org.MTA{
+			ID: fmt.Sprint("mx", i), PTR: name(fmt.Sprint("mta", i)), HELO: name(fmt.Sprint("Post", r.IntN(3))), Dedicated: r.IntN(2) == 0,
+			Roles: [][]org.Role{nil, nil, {org.Inbound}, {org.Submission, org.Outbound}}[r.IntN(4)],
+		}
 		for range 1 + r.IntN(3) {
 			used++
-			if r.IntN(2) == 0 {
-				m.Addresses = append(m.Addresses, netip.AddrFrom4([4]byte{192, 0, 2, byte(used)}))
-			} else {
-				m.Addresses = append(m.Addresses, netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", used)))
-			}
+			m.Addresses = append(m.Addresses, netip.MustParseAddr(fmt.Sprintf([]string{"192.0.2.%d", "::ffff:192.0.2.%d", "2001:db8::%d"}[r.IntN(3)], used)))
 		}
-		switch r.IntN(4) {
-		case 0:
-			m.Roles = []org.Role{org.Inbound}
-		case 1:
-			m.Roles = []org.Role{org.Submission, org.Outbound}
+		if i > 0 {
+			switch other := o.MTAs[r.IntN(i)]; r.IntN(3) {
+			case 0:
+				m.PTR, m.Addresses = other.PTR, append(m.Addresses, other.Addresses[0])
+			case 1:
+				m.HELO = other.PTR
+			}
 		}
 		o.MTAs = append(o.MTAs, m)
 	}
 	return o
 }
 
-// Zones that hold what is wanted and no more pass the audit, whoever the
-// organisation; and what is wanted, and in which order, does not depend on the
-// order of the description.
-func TestWantPassesTheAudit(t *testing.T) {
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
-	for i := range 200 {
-		o := random(r)
-		if err := o.Validate(); err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
-		}
-		records, refusals := plan.Want(o)
-		if len(refusals) > 0 {
-			t.Fatalf("seed %d: refused: %+v", seed, refusals)
-		}
-		text := "$TTL 300\n$ORIGIN 2.0.192.in-addr.arpa.\n$ORIGIN 8.b.d.0.1.0.0.2.ip6.arpa.\n$ORIGIN example.test.\n"
-		for _, record := range records {
-			text += record.String() + "\n"
-			if slices.ContainsFunc(record.Rules, func(id rule.ID) bool { _, ok := rule.Lookup(id); return !ok }) ||
-				!slices.IsSortedFunc(record.Rules, rule.Compare) || len(record.Rules) == 0 {
-				t.Errorf("seed %d: %s: rules %v", seed, record, record.Rules)
+// properties runs a test of random organisations. What it fails with follows the
+// seed of the first that fails.
+func properties(t *testing.T, n int, test func(t *testing.T, r *rand.Rand, o *org.Organisation)) {
+	t.Helper()
+	first := rand.Uint64()
+	for seed := first; seed != first+uint64(n) && !t.Failed(); seed++ {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			o := random(r)
+			if err := o.Validate(); err != nil {
+				t.Fatal(err)
 			}
-		}
-		zones, err := resolver.ParseZones(text)
-		if err != nil {
-			t.Fatalf("seed %d: %v\n%s", seed, err, text)
-		}
-		report, err := audit.Auditor{Resolver: zones, AllowDocumentation: true}.Audit(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range report.Findings {
-			if f.Status == rule.Fail || f.Status == rule.Undecided {
-				t.Errorf("seed %d, round %d: %s %s %s %s", seed, i, f.Rule, f.Subject, f.Status, f.Message)
-			}
-		}
-		shuffled := *o
-		shuffled.MTAs = slices.Clone(o.MTAs)
-		r.Shuffle(len(shuffled.MTAs), func(i, j int) {
-			shuffled.MTAs[i], shuffled.MTAs[j] = shuffled.MTAs[j], shuffled.MTAs[i]
+			test(t, r, o)
 		})
-		again, _ := plan.Want(&shuffled)
-		if diff := cmp.Diff(fmt.Sprint(records), fmt.Sprint(again)); diff != "" {
-			t.Errorf("seed %d: another order wants something else:\n%s", seed, diff)
-		}
 	}
 }
 
-// What is wanted can be published: it survives the wire.
-func TestWantPacks(t *testing.T) {
-	seed := rand.Uint64()
-	records, _ := plan.Want(random(rand.New(rand.NewPCG(seed, 0))))
-	for _, record := range records {
-		wire := make([]byte, 512)
-		n, err := dns.PackRR(record.RR, wire, 0, nil, false)
-		if err != nil {
-			t.Fatalf("seed %d: %s: %v", seed, record, err)
+// What is wanted, and in which order, does not depend on the order of the
+// description.
+func TestWantInAnyOrder(t *testing.T) {
+	properties(t, 200, func(t *testing.T, r *rand.Rand, o *org.Organisation) {
+		before, _ := plan.Want(o)
+		for _, m := range o.MTAs {
+			r.Shuffle(len(m.Addresses), func(i, j int) { m.Addresses[i], m.Addresses[j] = m.Addresses[j], m.Addresses[i] })
 		}
-		back, _, err := dns.UnpackRR(wire[:n], 0)
-		if err != nil || !dns.IsDuplicate(record.RR, back) || back.Header().Ttl != plan.TTL {
-			t.Errorf("seed %d: %s came back as %v, %v", seed, record, back, err)
+		r.Shuffle(len(o.MTAs), func(i, j int) { o.MTAs[i], o.MTAs[j] = o.MTAs[j], o.MTAs[i] })
+		after, _ := plan.Want(o)
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("another order wants something else:\n%s", diff)
+		}
+	})
+}
+
+// What is wanted can be published: each record once, over the wire and as zone
+// text, by rules of the catalogue.
+func TestWantCanBePublished(t *testing.T) {
+	properties(t, 200, func(t *testing.T, _ *rand.Rand, o *org.Organisation) {
+		records, refusals := plan.Want(o)
+		if len(refusals) > 0 {
+			t.Errorf("refused: %+v", refusals)
+		}
+		var written, read []string
+		for _, record := range records {
+			written = append(written, record.String())
+			wire := make([]byte, 512)
+			n, err := dns.PackRR(record.RR, wire, 0, nil, false)
+			if err != nil {
+				t.Fatalf("%s: %v", record, err)
+			}
+			back, _, err := dns.UnpackRR(wire[:n], 0)
+			if err != nil || !dns.IsDuplicate(record.RR, back) || back.Header().Ttl != plan.TTL {
+				t.Errorf("%s came back as %v, %v", record, back, err)
+			}
+			if slices.ContainsFunc(record.Rules, func(id rule.ID) bool { _, ok := rule.Lookup(id); return !ok }) ||
+				!slices.IsSortedFunc(record.Rules, rule.Compare) || len(record.Rules) == 0 ||
+				len(slices.Compact(slices.Clone(record.Rules))) != len(record.Rules) {
+				t.Errorf("%s: rules %v", record, record.Rules)
+			}
+		}
+		for rr := range zones(t, written).Records() {
+			if rr.Header().Name != "." { // the SOA and NS that the root is given
+				read = append(read, strings.ReplaceAll(rr.String(), "\t", " "))
+			}
+		}
+		if diff := cmp.Diff(sorted(written), sorted(read)); diff != "" {
+			t.Errorf("zone text (-written +read):\n%s", diff)
+		}
+	})
+}
+
+// zones reads records with absolute names. Whatever is not there does not exist.
+func zones(t *testing.T, lines []string) *resolver.Zones {
+	t.Helper()
+	z, err := resolver.ParseZones("$ORIGIN .\n@ 300 SOA ns hostmaster 1 1 1 1 60\n" + strings.Join(lines, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// Zones that hold what is wanted and no more pass the audit, whoever the
+// organisation. Without any one record, a rule that wants it fails.
+func TestWantPassesTheAudit(t *testing.T) {
+	properties(t, 25, func(t *testing.T, _ *rand.Rand, o *org.Organisation) {
+		domain, err := resolver.Canonical(o.Domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, _ := plan.Want(o)
+		published := []string{domain + " 300 IN SOA ns." + domain + " hostmaster." + domain + " 1 1 1 1 60"}
+		for _, record := range records {
+			published = append(published, record.String())
+		}
+		if failed := failures(t, o, published); len(failed) > 0 {
+			t.Errorf("with all that is wanted: %s", failed)
+		}
+		for i, record := range records {
+			failed := failures(t, o, slices.Delete(slices.Clone(published), i+1, i+2))
+			if !slices.ContainsFunc(record.Rules, func(id rule.ID) bool { return failed[id] == rule.Fail }) {
+				t.Errorf("without %s %s: %s", record, record.Rules, failed)
+			}
+		}
+	})
+}
+
+// failures audits zones of the lines given, and returns the rules that fail or
+// are undecided.
+func failures(t *testing.T, o *org.Organisation, lines []string) map[rule.ID]rule.Status {
+	t.Helper()
+	report, err := audit.Auditor{Resolver: zones(t, lines), AllowDocumentation: true}.Audit(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[rule.ID]rule.Status)
+	for _, f := range report.Findings {
+		if f.Status == rule.Fail || f.Status == rule.Undecided {
+			out[f.Rule] = f.Status
 		}
 	}
+	return out
 }

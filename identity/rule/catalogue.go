@@ -17,6 +17,7 @@ const (
 
 // Outcomes that several rules share.
 var (
+	tooMany   = Outcome{Code: "too-many-names", Status: Fail, Text: "the address has more PTR names than receivers look at", Remedy: "Keep one PTR record, for the MTA's one name."}
 	noAnswer  = Outcome{Code: "no-answer", Status: Undecided, Text: "DNS gave no answer"}
 	notPublic = Outcome{Code: "not-public", Status: NotApplicable, Text: "there is no public address to judge"}
 	noPTR     = Outcome{Code: "no-ptr", Status: NotApplicable, Text: "there is no PTR name to judge"}
@@ -33,7 +34,8 @@ var catalogue = []Rule{
 		Why:   "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the domain exists", ""},
-			{"public-suffix", Fail, "the domain is a public suffix, under which anyone registers names", "Name the domain that is registered to the organisation."},
+			{"public-suffix", Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organisation."},
+			{"malformed", Fail, "the domain is no host name", "Correct the description."},
 			{"reserved", Fail, "the domain is reserved and means nothing in the public DNS", "Use a registered domain."},
 			{"documentation", Fail, "the domain is set aside for documentation and tests", "Use a registered domain."},
 			{"not-in-dns", Fail, "the domain does not exist in the DNS", "Register it, or correct the description."},
@@ -70,12 +72,14 @@ var catalogue = []Rule{
 	},
 	{
 		ID: PTRConfirmed, Level: Must, Scope: Address,
-		Title: "The PTR name is forward-confirmed: it has the address",
+		Title: "Every PTR name is forward-confirmed: it has the address",
 		Page:  "A Non-generic looking Forward Confirmed Reverse DNS Entry for your Static IP{s}",
 		RFC:   []string{"RFC 8601, Section 3", "RFC 1912, Section 2.1"},
 		Why:   "Anyone can write any name into a PTR record; only the name's owner can confirm it. Unconfirmed names count as none.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "a PTR name has the address", ""},
+			{"ok", Pass, "every PTR name has the address", ""},
+			{"some-unconfirmed", Fail, "a PTR name does not have the address, though another has", "Keep the PTR record of the name that has the address, and have the others removed."},
+			tooMany,
 			{"mismatch", Fail, "no PTR name has the address", "Give the PTR name this address, or have the PTR record changed to a name that has it."},
 			{"unusable", Fail, "no PTR name is a host name that could confirm the address", "Have the PTR record changed to a name of your domain."},
 			noAnswer, noPTR, notPublic,
@@ -103,6 +107,7 @@ var catalogue = []Rule{
 		Outcomes: []Outcome{
 			{"ok", Pass, "one name stands at every address and has every address", ""},
 			{"other-name", Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
+			tooMany,
 			{"not-all-addresses", Fail, "the PTR name does not have all addresses of the MTA", "Give the name every address of the MTA. A DNS host that cannot do so should be changed."},
 			noAnswer, noPTR, notPublic,
 			{"single-address", NotApplicable, "the MTA has one address, and its description names no PTR name to compare with", ""},
@@ -150,13 +155,14 @@ var catalogue = []Rule{
 	},
 	{
 		ID: HELOSameOrg, Level: Must, Scope: MTA,
-		Title: "The HELO name and the PTR names belong to the same organisation",
+		Title: "The HELO name and the PTR names belong to the organisation",
 		Page:  "Continue to use your same Organisational Identity in a verifiable way in e-mail exchanges",
 		RFC:   []string{"RFC 5321, Section 4.1.4"},
-		Why:   "The confirmed PTR name ties the address to an organisation. A HELO name of the same one is seen not to be forged.",
+		Why:   "The confirmed PTR name ties the address to an organisation. A HELO name of the same one is seen not to be forged. Names of a provider say who rents the address out, not who sends.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the HELO name is of the same organisation as the PTR names", ""},
+			{"ok", Pass, "the HELO name and the PTR names are the organisation's", ""},
 			{"unrelated", Fail, "the HELO name is of another organisation than a PTR name", "Choose HELO and PTR names below the organisation's domain. Where the domain is a subdomain of another organisation's, describe it as the domain."},
+			{"other-organisation", Fail, "the HELO name and the PTR names belong together, but not to the organisation", "Choose HELO and PTR names below the organisation's domain, or describe the domain that they are below."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},

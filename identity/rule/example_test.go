@@ -28,12 +28,12 @@ func ExampleAll() {
 	// org-domain     must         The organisation has a domain in the public DNS
 	// address-public must         The address is public, so that receivers see it and can look it up
 	// ptr-exists     must         The address has a PTR record
-	// ptr-confirmed  must         The PTR name is forward-confirmed: it has the address
+	// ptr-confirmed  must         Every PTR name is forward-confirmed: it has the address
 	// ptr-syntax     must         Every PTR name is a host name, without underscore
 	// ptr-one-name   must         All addresses of the MTA have its one PTR name, and that name has them all
 	// ptr-role       advice       The PTR name of an address that serves only mail says so
 	// helo-fqdn      must         The MTA greets with a fully qualified host name
 	// helo-resolves  must         The HELO name has all addresses of the MTA
-	// helo-same-org  must         The HELO name and the PTR names belong to the same organisation
+	// helo-same-org  must         The HELO name and the PTR names belong to the organisation
 	// helo-differs   should-major The HELO name is another name than the PTR name
 }

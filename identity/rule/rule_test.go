@@ -38,6 +38,40 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
+// Nor does an outcome change its code or its status: reports have them. Only a
+// rule that asks DNS can be undecided, and it has an outcome for no answer.
+func TestFrozenOutcomes(t *testing.T) {
+	asksNothing := []rule.ID{rule.AddressPublic, rule.HELOName}
+	var got []string
+	for _, r := range rule.All() {
+		codes := make(map[rule.Status][]string)
+		for _, o := range r.Outcomes {
+			codes[o.Status] = append(codes[o.Status], o.Code)
+		}
+		got = append(got, fmt.Sprintf("%s %v %v %v %v", r.ID, codes[rule.Pass], codes[rule.Fail], codes[rule.Undecided], codes[rule.NotApplicable]))
+		asks := !slices.Contains(asksNothing, r.ID)
+		if asks != slices.Contains(codes[rule.Undecided], "no-answer") || !asks && len(codes[rule.Undecided]) > 0 {
+			t.Errorf("%s asks DNS: %v, and is undecided by %v", r.ID, asks, codes[rule.Undecided])
+		}
+	}
+	want := []string{
+		"org-domain [ok] [public-suffix malformed reserved documentation not-in-dns] [no-answer cannot-tell] []",
+		"address-public [ok allowed] [private shared documentation special] [] []",
+		"ptr-exists [ok] [missing] [no-answer] [not-public]",
+		"ptr-confirmed [ok] [some-unconfirmed too-many-names mismatch unusable] [no-answer] [no-ptr not-public]",
+		"ptr-syntax [ok] [underscore no-host-name] [no-answer] [no-ptr not-public]",
+		"ptr-one-name [ok] [other-name too-many-names not-all-addresses] [no-answer] [no-ptr not-public single-address]",
+		"ptr-role [ok] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
+		"helo-fqdn [ok] [literal underscore not-qualified malformed] [] [receives-only]",
+		"helo-resolves [ok] [no-address not-all-addresses] [no-answer] [no-name not-public receives-only]",
+		"helo-same-org [ok] [unrelated other-organisation] [no-answer] [no-ptr no-name not-public receives-only]",
+		"helo-differs [ok] [identical] [no-answer] [no-ptr no-name not-public receives-only]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the outcomes have changed (-was +is):\n%s", diff)
+	}
+}
+
 var (
 	keyword  = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 	citation = regexp.MustCompile(`^RFC \d+(, Section \d+(\.\d+)*)?$`)
@@ -148,6 +182,14 @@ func TestTexts(t *testing.T) {
 	}
 	for s := rule.Organisation; s <= rule.Address; s++ {
 		values = append(values, value{s, new(rule.Scope)})
+	}
+	var words []string
+	for _, v := range values {
+		words = append(words, v.is.String())
+	}
+	if got, want := strings.Join(words, " "), "must should-major should-minor advice"+
+		" pass fail undecided not-applicable waived organisation mta address"; got != want {
+		t.Errorf("got the words %s, want %s", got, want)
 	}
 	for _, v := range values {
 		text, err := v.is.MarshalText()

@@ -1,0 +1,70 @@
+package org_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+)
+
+func ExampleParse() {
+	o, err := org.Parse("example.yaml", []byte(`
+domain: example.test
+mtas:
+  - id: mx1
+    addresses: [192.0.2.10, "2001:db8::10"]
+    ptr: mta1.example.test
+    helo: post.example.test
+  - addresses: [192.0.2.20]
+    roles: [inbound]
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(o.Domain)
+	for _, m := range o.MTAs {
+		fmt.Println(m.ID, m.Addresses, m.PTR, m.HELO, m.Sends())
+	}
+	// Output:
+	// example.test.
+	// mx1 [192.0.2.10 2001:db8::10] mta1.example.test. post.example.test true
+	// mta2 [192.0.2.20]   false
+}
+
+// An error lists every mistake, each on its line.
+func ExampleParse_errors() {
+	_, err := org.Parse("example.yaml", []byte(`
+domain: example.test
+mtas:
+  - adresses: [192.0.2.10]
+    helo: post.example.test
+  - addresses: [192.0.2.20/32]
+    helo: relay.example.test
+    dedicated: yes
+`))
+	fmt.Println(err)
+
+	if listed, ok := errors.AsType[*org.Error](err); ok {
+		fmt.Println(len(listed.Problems), "problems, the last in line", listed.Problems[3].Line)
+	}
+	// Output:
+	// example.yaml:4:5: mtas[0]: unknown key "adresses": expected one of addresses, dedicated, helo, id, ptr, roles
+	// example.yaml:4:5: mtas[0].addresses: expected at least one address
+	// example.yaml:6:17: mtas[1].addresses[0]: "192.0.2.20/32": expected an address without prefix length
+	// example.yaml:8:16: mtas[1].dedicated: expected true or false, got the text "yes"
+	// 4 problems, the last in line 8
+}
+
+func ExampleOrganisation_Validate() {
+	o := &org.Organisation{Domain: "example.test", MTAs: []org.MTA{{
+		ID:        "mx1",
+		Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")},
+		PTR:       "mta1..example.test",
+	}}}
+	fmt.Println(o.Validate())
+	// Output:
+	// mtas[0].ptr: not a DNS name: "mta1..example.test": expected labels of 1 to 63 octets, 255 in all
+	// mtas[0].helo: expected what the MTA says in HELO; only one with the sole role inbound needs none
+}

@@ -1,0 +1,220 @@
+package org_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+)
+
+// good returns a new valid description in forms that Parse would change.
+func good() *org.Organisation {
+	return &org.Organisation{Domain: "Example.Test", MTAs: []org.MTA{
+		{ID: "mx1", Addresses: addrs("192.0.2.10", "::ffff:192.0.2.11"), PTR: "MTA1.example.test.", HELO: "Post.example.test", Roles: []org.Role{org.Submission}},
+		{ID: "mx2", Addresses: addrs("192.0.2.10"), PTR: "mta1.example.test", HELO: "[192.0.2.10]"},
+		{ID: "mx3", Addresses: addrs("192.0.2.10"), Roles: []org.Role{org.Inbound}, Dedicated: true},
+	}}
+}
+
+func TestValidateChangesNothing(t *testing.T) {
+	o := good()
+	if err := o.Validate(); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(good(), o, sameAddr); diff != "" {
+		t.Error(diff)
+	}
+	o.Domain, o.MTAs[0].ID = "", ""
+	if err := o.Validate(); err == nil || o.Domain != "" || o.MTAs[0].ID != "" {
+		t.Errorf("got %v; Validate gave defaults: %+v", err, o)
+	}
+}
+
+// Validate says of a description built in Go what Parse says of its text, without
+// the place.
+func TestValidateAsParse(t *testing.T) {
+	const text = `domain: a..b
+mtas:
+  - {id: x, addresses: [192.0.2.1, 192.0.2.1, "fe80::1%eth0"], ptr: p.test, helo: h.test, roles: [inbound, inbound]}
+  - {id: x, addresses: [192.0.2.1], ptr: q.test}
+  - {id: -x, addresses: [], ptr: ., helo: h.test}
+`
+	_, err := org.Parse("f", []byte(text))
+	parsed, ok := errors.AsType[*org.Error](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	err = (&org.Organisation{Domain: "a..b", MTAs: []org.MTA{
+		{ID: "x", Addresses: addrs("192.0.2.1", "192.0.2.1", "fe80::1%eth0"), PTR: "p.test", HELO: "h.test", Roles: []org.Role{org.Inbound, org.Inbound}},
+		{ID: "x", Addresses: addrs("192.0.2.1"), PTR: "q.test"},
+		{ID: "-x", PTR: ".", HELO: "h.test"},
+	}}).Validate()
+	validated, ok := errors.AsType[*org.Error](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	strip := func(problems []org.Problem) (out []string) {
+		for _, p := range problems {
+			p.File, p.Line, p.Column = "", 0, 0
+			out = append(out, p.String())
+		}
+		slices.Sort(out)
+		return out
+	}
+	if diff := cmp.Diff(strip(parsed.Problems), strip(validated.Problems)); diff != "" {
+		t.Errorf("Parse and Validate differ (-parse +validate):\n%s", diff)
+	}
+	for _, p := range validated.Problems {
+		if p.File != "" || p.Line != 0 || p.Column != 0 {
+			t.Errorf("Validate gives a place: %+v", p)
+		}
+	}
+	if len(validated.Problems) != 10 {
+		t.Errorf("got %d problems:\n%v", len(validated.Problems), err)
+	}
+}
+
+// What no text can say, a value in Go can.
+func TestValidateInGo(t *testing.T) {
+	for _, test := range []struct {
+		change func(*org.Organisation)
+		want   string
+	}{
+		{func(o *org.Organisation) { *o = org.Organisation{} }, "domain: expected a DNS name\nmtas: expected at least one MTA"},
+		{func(o *org.Organisation) { o.MTAs[0].Addresses = []netip.Addr{{}} }, "mtas[0].addresses[0]: expected an IPv4 or IPv6 address"},
+		{func(o *org.Organisation) {
+			o.MTAs[0].Addresses, o.MTAs[1].Addresses, o.MTAs[1].PTR = []netip.Addr{{}, {}}, []netip.Addr{{}}, "x.test"
+		},
+			"mtas[0].addresses[0]: expected an IPv4 or IPv6 address\nmtas[0].addresses[1]: expected an IPv4 or IPv6 address\n" +
+				"mtas[1].addresses[0]: expected an IPv4 or IPv6 address"},
+		{func(o *org.Organisation) { o.MTAs[1].Roles = []org.Role{0, org.Inbound, 4} },
+			"mtas[1].roles[0]: expected inbound, outbound or submission\nmtas[1].roles[2]: expected inbound, outbound or submission"},
+		{func(o *org.Organisation) { o.MTAs[0].ID, o.MTAs[1].ID = "", "" },
+			`mtas[0].id: "": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens` + "\n" + `mtas[1].id: "": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens`},
+		{func(o *org.Organisation) { o.MTAs[2].ID = "organisation" },
+			`mtas[2].id: "organisation" is what reports call the whole organisation: expected another ID`},
+		{func(o *org.Organisation) { o.Domain = "a\x1b\n..b" },
+			`domain: not a DNS name: "a\x1b\n..b": expected labels of 1 to 63 octets, 255 in all`},
+		{func(o *org.Organisation) { o.MTAs[1].PTR = "other\n.test" },
+			`mtas[1].addresses[0]: 192.0.2.10 has the PTR name other\010.test. here and mta1.example.test. at mtas[0].addresses[0]: an address has one`},
+	} {
+		o := good()
+		test.change(o)
+		if err := o.Validate(); err == nil || err.Error() != test.want {
+			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}
+
+func TestErrorPrintsTwenty(t *testing.T) {
+	text := "domain: example.test\nmtas:\n" + strings.Repeat("  - a\n", 25)
+	_, err := org.Parse("f", []byte(text))
+	listed, ok := errors.AsType[*org.Error](err)
+	if !ok || len(listed.Problems) != 25 {
+		t.Fatalf("got %v", err)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 21 || lines[20] != "and 5 more" {
+		t.Errorf("got %d lines, the last %q", len(lines), lines[len(lines)-1])
+	}
+	for i, line := range lines[:20] {
+		if want := fmt.Sprintf("f:%d:5: mtas[%d]: expected keys and values, got the text \"a\"", i+3, i); line != want {
+			t.Errorf("got %q, want %q", line, want)
+		}
+	}
+	listed.Problems = listed.Problems[:20]
+	if strings.Contains(listed.Error(), "more") {
+		t.Errorf("twenty problems, and more: %v", listed)
+	}
+}
+
+func TestProblemString(t *testing.T) {
+	for _, test := range []struct {
+		problem org.Problem
+		want    string
+	}{
+		{org.Problem{Text: "t"}, "t"},
+		{org.Problem{Path: "p", Text: "t"}, "p: t"},
+		{org.Problem{Line: 1, Column: 2, Text: "t"}, "1:2: t"},
+		{org.Problem{File: "f", Line: 1, Column: 2, Path: "p", Text: "t"}, "f:1:2: p: t"},
+		{org.Problem{File: "f", Path: "p", Text: "t"}, "p: t"},
+	} {
+		if got := test.problem.String(); got != test.want {
+			t.Errorf("%+v: got %q, want %q", test.problem, got, test.want)
+		}
+	}
+}
+
+func TestRoles(t *testing.T) {
+	for _, test := range []struct {
+		roles           []org.Role
+		sends, receives bool
+	}{
+		{nil, true, true},
+		{[]org.Role{org.Inbound}, false, true},
+		{[]org.Role{org.Outbound}, true, false},
+		{[]org.Role{org.Submission}, true, false},
+		{[]org.Role{org.Inbound, org.Submission}, true, true},
+		{[]org.Role{org.Outbound, org.Inbound}, true, true},
+	} {
+		m := org.MTA{Roles: test.roles}
+		if m.Sends() != test.sends || m.Receives() != test.receives {
+			t.Errorf("%v: sends %v, receives %v", test.roles, m.Sends(), m.Receives())
+		}
+	}
+}
+
+func TestRoleText(t *testing.T) {
+	for role, want := range map[org.Role]string{org.Inbound: "inbound", org.Outbound: "outbound", org.Submission: "submission"} {
+		text, err := role.MarshalText()
+		if err != nil || string(text) != want || role.String() != want {
+			t.Errorf("%d: got %s, %q, %v", role, role, text, err)
+		}
+		for _, text := range []string{want, strings.ToUpper(want)} {
+			var got org.Role
+			if err := got.UnmarshalText([]byte(text)); err != nil || got != role {
+				t.Errorf("%q: got %v, %v", text, got, err)
+			}
+		}
+	}
+	for _, invalid := range []org.Role{0, 4, 255} {
+		if text, err := invalid.MarshalText(); err == nil {
+			t.Errorf("%d has the text %q", invalid, text)
+		}
+	}
+	if got := org.Role(0).String(); got != "org.Role(0)" {
+		t.Errorf("the zero Role is %q", got)
+	}
+	got := org.Outbound
+	if err := got.UnmarshalText([]byte("relay")); err == nil || got != org.Outbound {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// What encoding/json makes of a description that was built in Go, Parse reads.
+func TestParseReadsJSON(t *testing.T) {
+	o := good()
+	o.MTAs[1].HELO = "\"<&>\\\x00\x7f\u2028\U0001f600"
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := org.Parse("f", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := good()
+	want.Domain, want.MTAs[0].PTR, want.MTAs[1].PTR = "example.test.", "mta1.example.test.", "mta1.example.test."
+	want.MTAs[0].Addresses[1] = netip.MustParseAddr("192.0.2.11")
+	want.MTAs[1].HELO = o.MTAs[1].HELO
+	if diff := cmp.Diff(want, got, sameAddr); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,362 @@
+package org_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+)
+
+// sameAddr compares addresses, which have no exported fields.
+var sameAddr = cmpopts.EquateComparable(netip.Addr{})
+
+const full = `# What others see of us.
+domain: Example.Test
+mtas:
+  - id: mx_1.a
+    addresses: [192.0.2.10, "2001:DB8::10", ::ffff:192.0.2.11]
+    ptr: MTA1.Bücher.Example.Test
+    helo: Post.Example.Test   # to the letter
+    roles: [Outbound, inbound, SUBMISSION]
+    dedicated: true
+  - addresses:
+    - 192.0.2.20
+    helo: "[192.0.2.20]"
+  - {addresses: [192.0.2.30], roles: [inbound], dedicated: False}
+`
+
+const fullJSON = `{
+	"domain": "example.test.",
+	"mtas": [
+		{"id": "mx_1.a", "addresses": ["192.0.2.10", "2001:db8::10", "192.0.2.11"], "ptr": "mta1.xn--bcher-kva.example.test",
+			"helo": "Post.Example.Test", "roles": ["outbound", "inbound", "submission"], "dedicated": true},
+		{"addresses": ["192.0.2.20"], "helo": "[192.0.2.20]"},
+		{"addresses": ["192.0.2.30"], "roles": ["inbound"], "dedicated": false}
+	]
+}`
+
+func addrs(texts ...string) []netip.Addr {
+	var out []netip.Addr
+	for _, text := range texts {
+		out = append(out, netip.MustParseAddr(text))
+	}
+	return out
+}
+
+func TestParse(t *testing.T) {
+	want := &org.Organisation{Domain: "example.test.", MTAs: []org.MTA{
+		{
+			ID: "mx_1.a", Addresses: addrs("192.0.2.10", "2001:db8::10", "192.0.2.11"), PTR: "mta1.xn--bcher-kva.example.test.",
+			HELO: "Post.Example.Test", Roles: []org.Role{org.Outbound, org.Inbound, org.Submission}, Dedicated: true,
+		},
+		{ID: "mta2", Addresses: addrs("192.0.2.20"), HELO: "[192.0.2.20]"},
+		{ID: "mta3", Addresses: addrs("192.0.2.30"), Roles: []org.Role{org.Inbound}},
+	}}
+	for name, text := range map[string]string{
+		"YAML":              full,
+		"JSON":              fullJSON,
+		"JSON on one line":  strings.NewReplacer("\n", "", "\t", "").Replace(fullJSON),
+		"CR LF":             strings.ReplaceAll(full, "\n", "\r\n"),
+		"a byte order mark": "\ufeff" + full,
+		"a document marker": "---\n" + full + "...\n",
+		"a YAML directive":  "%YAML 1.2\n---\n" + full,
+		"quoted keys":       strings.Replace(full, "domain:", `"domain":`, 1),
+	} {
+		got, err := org.Parse("file", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got, sameAddr); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if err := got.Validate(); err != nil {
+			t.Errorf("%s: what Parse returns is not valid: %v", name, err)
+		}
+	}
+}
+
+// What is text comes out as it is written, whatever YAML would make of it.
+func TestParseText(t *testing.T) {
+	for yaml, want := range map[string]string{
+		"1234": "1234", "0x1F": "0x1F", "1_000": "1_000", "12e3": "12e3", "+12": "+12", "012": "012", "1.50": "1.50",
+		"2001-01-01": "2001-01-01", "yes": "yes", `"true"`: "true", "'null'": "null",
+		"localhost": "localhost", "under_score.Example.test.": "under_score.Example.test.",
+		"2001:db8::1": "2001:db8::1", "'[192.0.2.1]'": "[192.0.2.1]", "'it''s'": "it's",
+		`"\u0041\tb\r\n"`: "A\tb\r\n", `"\ud83d\ude00"`: "\U0001f600", "a # b": "a", "a#b": "a#b", "a\n     b": "a b",
+	} {
+		o, err := org.Parse("file", []byte("domain: example.test\nmtas:\n  - addresses: [192.0.2.1]\n    helo: "+yaml+"\n"))
+		if err != nil {
+			t.Errorf("%q: %v", yaml, err)
+		} else if got := o.MTAs[0].HELO; got != want {
+			t.Errorf("%q: got %q, want %q", yaml, got, want)
+		}
+	}
+}
+
+// refused holds that a text gives exactly these problems, with the file's name.
+func refused(t *testing.T, text string, want ...string) {
+	t.Helper()
+	o, err := org.Parse("f.yaml", []byte(text))
+	listed, ok := errors.AsType[*org.Error](err)
+	if !ok || o != nil {
+		t.Errorf("%.80q: got %+v, %v", text, o, err)
+		return
+	}
+	var got []string
+	for _, p := range listed.Problems {
+		if p.File != "f.yaml" || p.Line < 1 || p.Column < 1 {
+			t.Errorf("%.80q: a problem without its place: %+v", text, p)
+		}
+		got = append(got, strings.TrimPrefix(p.String(), "f.yaml:"))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%.80q (-want +got):\n%s", text, diff)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	const (
+		noDomain = "domain: expected a DNS name"
+		noMTAs   = "mtas: expected at least one MTA"
+	)
+	// The whole text.
+	refused(t, "", "1:1: empty: expected the keys domain and mtas")
+	refused(t, "# nothing\n\n", "1:1: empty: expected the keys domain and mtas")
+	refused(t, "---\n...\n", "1:1: empty: expected the keys domain and mtas")
+	refused(t, "%YAML 1.2\n---\n", "1:1: empty: expected the keys domain and mtas")
+	refused(t, "null", "1:1: expected keys and values, got nothing")
+	refused(t, "# a list\n- a", "2:1: expected keys and values, got a list")
+	refused(t, "example.test", `1:1: expected keys and values, got the text "example.test"`)
+	refused(t, "{}", "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "domain: a.test\n---\ndomain: b.test\n", "3:1: a second document: expected one organisation")
+	refused(t, "domain: \xff", "1:1: not UTF-8")
+	refused(t, "\xff\xfed\x00o\x00m\x00", "1:1: not UTF-8")
+	refused(t, strings.Repeat(" ", 256<<10+1), "1:1: 262145 octets: expected at most 262144")
+
+	// Keys.
+	refused(t, "mtas: []", "1:1: "+noDomain, "1:7: "+noMTAs)
+	refused(t, "\n\n  domain: a.test\n", "3:3: "+noMTAs)
+	refused(t, "Domain: a.test", `1:1: unknown key "Domain": expected one of domain, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "{1: a, null: b, \"\": c, ? domain : d}",
+		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of domain, mtas`, `1:8: unknown key "null": expected one of domain, mtas`,
+		`1:17: unknown key "": expected one of domain, mtas`, `1:24: unknown key "?": expected one of domain, mtas`)
+	refused(t, "domain: a.test\nmtas: []\n\"domain\": b.test\n", "2:7: "+noMTAs, `3:1: the key "domain" stands in line 1 already`)
+	refused(t, "domain: {a: b}\nmtas: 1\n", "1:9: domain: expected text, in quotes if it has a colon, got keys and values", `2:7: mtas: expected a list, got "1"`)
+	refused(t, "domain:\n  a: b\nmtas:\n  c: d\n", "2:3: domain: expected text, in quotes if it has a colon, got keys and values", "4:3: mtas: expected a list, got keys and values")
+	refused(t, "domain: [a.test]\nmtas: a", "1:9: domain: expected text, got a list", `2:7: mtas: expected a list, got the text "a"`)
+	refused(t, "domain:\nmtas:\n", "1:8: domain: expected text, got nothing", "2:7: mtas: expected a list, got nothing")
+	refused(t, "domain: true\nmtas: ~\n", "1:9: domain: expected text, got the boolean true", "2:7: mtas: expected a list, got nothing")
+	refused(t, "domain: .inf\nmtas: {}", `1:9: domain: expected text, got ".inf"`, "2:7: mtas: expected a list, got keys and values")
+	refused(t, "domain: |\n  a.test\nmtas: [~, 1, a, true, []]\n",
+		"1:9: domain: expected text, got text of several lines", "3:8: mtas[0]: expected keys and values, got nothing",
+		`3:11: mtas[1]: expected keys and values, got "1"`, `3:14: mtas[2]: expected keys and values, got the text "a"`,
+		"3:17: mtas[3]: expected keys and values, got the boolean true", "3:23: mtas[4]: expected keys and values, got a list")
+
+	// What YAML has beyond JSON.
+	refused(t, "domain: &d a.test\nmtas: *d\n", "1:9: domain: expected text, got an anchor or alias", "2:7: mtas: expected a list, got an anchor or alias")
+	refused(t, "domain: !!str a.test\nmtas: !list []\n", "1:9: domain: expected text, got a tag", "2:7: mtas: expected a list, got a tag")
+	refused(t, "<<: {domain: a.test}", `1:1: unknown key "<<": expected one of domain, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of domain, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+
+	// Names.
+	refused(t, "domain: .\nmtas: []", `1:9: domain: "." is the root, not a name of an organisation or a host`, "2:7: "+noMTAs)
+	refused(t, "domain: ''\nmtas: []", "1:9: "+noDomain, "2:7: "+noMTAs)
+	refused(t, "domain: a..test\nmtas: []",
+		`1:9: domain: not a DNS name: "a..test": expected labels of 1 to 63 octets, 255 in all`, "2:7: "+noMTAs)
+	refused(t, `domain: "\x1b[2J\u202e\n."`+"\nmtas: []", `1:9: domain: not a DNS name: label "\x1b[2J\u202e\n": not an internationalised label`, "2:7: "+noMTAs)
+}
+
+func TestParseRefusesMTA(t *testing.T) {
+	const noHELO = "helo: expected what the MTA says in HELO; only one with the sole role inbound needs none"
+	// In line 4 the value of a key of the first MTA, with what else it needs.
+	mta := func(rest string) string {
+		return "domain: a.test\nmtas:\n  - helo: b.test\n    " + rest + "\n"
+	}
+	const good = "addresses: [192.0.2.1]\n    "
+	refused(t, "domain: a.test\nmtas: [{}, {foo: 1}]",
+		"2:8: mtas[0].addresses: expected at least one address", "2:8: mtas[0]."+noHELO,
+		"2:12: mtas[1].addresses: expected at least one address", "2:12: mtas[1]."+noHELO,
+		`2:13: mtas[1]: unknown key "foo": expected one of addresses, dedicated, helo, id, ptr, roles`)
+	refused(t, mta("adresses: [192.0.2.1]"), "3:5: mtas[0].addresses: expected at least one address",
+		`4:5: mtas[0]: unknown key "adresses": expected one of addresses, dedicated, helo, id, ptr, roles`)
+	refused(t, mta(good+"helo: c.test"), `5:5: mtas[0]: the key "helo" stands in line 3 already`)
+
+	// Addresses.
+	refused(t, mta("addresses: []"), "4:16: mtas[0].addresses: expected at least one address")
+	refused(t, mta("addresses: 192.0.2.1"), `4:16: mtas[0].addresses: expected a list, got the text "192.0.2.1"`)
+	refused(t, mta("addresses: [192.0.2.0/24, '', 1, 192.0.2.01, host.test, ~, yes, [], 2001:db8::/32, fe80::1%eth0, 192.0.2.1, ::ffff:192.0.2.1, 192.0.2.1, ::ffff:192.0.2.2, 192.0.2.2]"),
+		`4:17: mtas[0].addresses[0]: "192.0.2.0/24": expected an address without prefix length`,
+		`4:31: mtas[0].addresses[1]: "": expected an IPv4 or IPv6 address`,
+		`4:35: mtas[0].addresses[2]: "1": expected an IPv4 or IPv6 address`,
+		`4:38: mtas[0].addresses[3]: "192.0.2.01": expected an IPv4 or IPv6 address`,
+		`4:50: mtas[0].addresses[4]: "host.test": expected an IPv4 or IPv6 address`,
+		`4:61: mtas[0].addresses[5]: expected text, got nothing`,
+		`4:64: mtas[0].addresses[6]: "yes": expected an IPv4 or IPv6 address`,
+		`4:69: mtas[0].addresses[7]: expected text, got a list`,
+		`4:73: mtas[0].addresses[8]: "2001:db8::/32": expected an address without prefix length`,
+		`4:88: mtas[0].addresses[9]: "fe80::1%eth0": an address with a zone means nothing to others`,
+		`4:113: mtas[0].addresses[11]: "::ffff:192.0.2.1" is there already`,
+		`4:131: mtas[0].addresses[12]: "192.0.2.1" is there already`,
+		`4:160: mtas[0].addresses[14]: "192.0.2.2" is there already`)
+
+	// An address that MTAs share has one name.
+	refused(t, mta(good+"ptr: x.test\n  - {addresses: [192.0.2.9, \"::ffff:192.0.2.1\"], helo: c.test, ptr: y.test}"),
+		"6:29: mtas[1].addresses[1]: ::ffff:192.0.2.1 has the PTR name y.test. here and x.test. at mtas[0].addresses[0]: an address has one")
+	refused(t, mta("addresses: [::ffff:192.0.2.1]\n    ptr: x.test\n  - {addresses: [192.0.2.1], helo: c.test, ptr: y.test}"),
+		"6:18: mtas[1].addresses[0]: 192.0.2.1 has the PTR name y.test. here and x.test. at mtas[0].addresses[0]: an address has one")
+
+	// HELO.
+	refused(t, "domain: a.test\nmtas:\n  - addresses: [192.0.2.1]\n", "3:5: mtas[0]."+noHELO)
+	refused(t, "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: '', roles: [submission]}\n", "3:34: mtas[0]."+noHELO)
+	refused(t, "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: [192.0.2.1]}\n", "3:34: mtas[0].helo: expected text, got a list")
+	refused(t, "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: , roles: [inbound]}\n", "3:33: mtas[0].helo: expected text, got nothing")
+
+	// The rest of an MTA.
+	refused(t, mta(good+"ptr: a..b"), `5:10: mtas[0].ptr: not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all`)
+	refused(t, mta(good+"ptr: ."), `5:10: mtas[0].ptr: "." is the root, not a name of an organisation or a host`)
+	refused(t, mta(good+"ptr:"), `5:10: mtas[0].ptr: expected text, got nothing`)
+	refused(t, mta(good+"roles: inbound"), `5:12: mtas[0].roles: expected a list, got the text "inbound"`)
+	refused(t, mta(good+"roles: [in, '', ~, 1, true, inbound, outbound, Inbound]"),
+		`5:13: mtas[0].roles[0]: "in": expected inbound, outbound or submission`, `5:17: mtas[0].roles[1]: expected inbound, outbound or submission`,
+		`5:21: mtas[0].roles[2]: expected text, got nothing`, `5:24: mtas[0].roles[3]: "1": expected inbound, outbound or submission`,
+		`5:27: mtas[0].roles[4]: expected text, got the boolean true`, `5:52: mtas[0].roles[7]: inbound is there already`)
+	refused(t, mta(good+"dedicated: yes"), `5:16: mtas[0].dedicated: expected true or false, got the text "yes"`)
+	refused(t, mta(good+`dedicated: "true"`), `5:16: mtas[0].dedicated: expected true or false, got the text "true"`)
+	refused(t, mta(good+"dedicated: 1"), `5:16: mtas[0].dedicated: expected true or false, got "1"`)
+	refused(t, mta(good+"dedicated:"), `5:16: mtas[0].dedicated: expected true or false, got nothing`)
+	refused(t, mta(good+"id: true"), `5:9: mtas[0].id: expected text, got the boolean true`)
+	const badID = ": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens"
+	for _, id := range []string{"-a", "a/b", "a b", "ü", strings.Repeat("a", 64), "a\n"} {
+		refused(t, mta(good+fmt.Sprintf("id: %q", id)), fmt.Sprintf("5:9: mtas[0].id: %q%s", id, badID))
+	}
+	refused(t, mta(good+"id: x\n  - {id: x, addresses: [192.0.2.2], helo: c.test}"), `6:10: mtas[1].id: "x" is the ID of mtas[0] already`)
+	refused(t, mta(good+"id: mta2\n  - {addresses: [192.0.2.2], helo: c.test}"), `6:5: mtas[1].id: "mta2" is the ID of mtas[0] already`)
+}
+
+// The same name in two spellings, or one that is not described, contradicts
+// nothing.
+func TestParseSharedAddress(t *testing.T) {
+	o, err := org.Parse("f", []byte(`domain: a.test
+mtas:
+  - {addresses: [192.0.2.1], ptr: x.test, helo: h.test}
+  - {addresses: [192.0.2.1], ptr: X.Test., helo: i.test}
+  - {addresses: [192.0.2.1], helo: j.test}
+`))
+	if err != nil || o.MTAs[1].PTR != "x.test." {
+		t.Errorf("got %+v, %v", o, err)
+	}
+}
+
+// The words are the YAML parser's: what counts is one line, printable, and the
+// place.
+func TestParseSyntaxErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"domain: [":                     "1:9: sequence end token ']' not found",
+		"domain: a.test\nmtas: [{id: x": "2:8: could not find flow mapping end token '}'",
+		"domain: \"a":                   "1:9: could not find end character of double-quoted text",
+		"domain: @a":                    "1:9: '@' is a reserved character",
+		"domain: a.test\n mtas: []":     "1:9: mapping value is not allowed in this context",
+		"domain: a.test\n\tmtas: []":    `2:1: found character '\x09' that cannot start any token`,
+		"\tdomain: a.test":              "1:7: tab character cannot use as a map key directly",
+		`{"domain": "a.test"} "mtas"`:   "1:22: value is not allowed in this context",
+		"domain: a.test\nmtas: *":       "2:7: undefined alias name",
+		"? [a]\n: b":                    "2:1: found an invalid key for this map",
+		": : :":                         "1:1: unexpected key name",
+	} {
+		refused(t, text, want)
+	}
+}
+
+// What would cost the YAML parser time and memory by the square is refused before.
+func TestParseIsBounded(t *testing.T) {
+	keys := strings.Repeat("  a:\n", 60)
+	for _, test := range []struct{ text, want string }{
+		{strings.Repeat("[", 2000), "1:17: nested too deeply"},
+		{strings.Repeat("{a: ", 2000), "1:65: nested too deeply"},
+		{strings.Repeat("]", 100) + strings.Repeat("[", 2000), "1:117: nested too deeply"},
+		{strings.Repeat("- ", 2000), "1:65: nested too deeply"},
+		{strings.Repeat("a: b\n", 2000), "65:2: too many keys or documents"},
+		{strings.Repeat("a:\n- b\n", 2000), "129:2: too many keys or documents"},
+		{strings.Repeat("? a\n", 2000), "65:1: too many keys or documents"},
+		{strings.Repeat("---\na\n...\n", 2000), "97:1: too many keys or documents"},
+		{"mtas:\n-\n" + keys + "-\n" + keys + keys, "128:4: too many keys or documents"},
+		{strings.Repeat("-\n", 40_000), "36001:1: too long: expected at most 36000 words and punctuation marks"},
+	} {
+		refused(t, test.text, test.want)
+	}
+	refused(t, "domain: a.test\nmtas: "+strings.Repeat("[", 16)+strings.Repeat("]", 16), "2:8: mtas[0]: expected keys and values, got a list")
+
+	// The largest that is promised fits, on many lines and on one.
+	var yaml strings.Builder
+	yaml.WriteString("domain: example.test\nmtas:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&yaml, `  - id: mx%d
+    addresses: [192.0.%d.%d, "2001:db8::%x"]
+    ptr: mta%d.example.test
+    helo: post%d.example.test
+    roles: [inbound, outbound]
+    dedicated: true
+`, i, i/250, i%250, i, i, i)
+	}
+	o, err := org.Parse("f", []byte(yaml.String()))
+	if err != nil || len(o.MTAs) != 1000 {
+		t.Fatalf("a thousand MTAs: %v", err)
+	}
+	text, err := json.MarshalIndent(o, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := org.Parse("f", text); err != nil || !cmp.Equal(o, again, sameAddr) {
+		t.Errorf("a thousand MTAs in JSON: %v", err)
+	}
+}
+
+// FuzzParse: no text panics; an error says where and on one line a problem; what
+// is accepted is valid, and comes back from JSON as it is.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		full, fullJSON, "", "a: &a [*a]", "- |\n a\n", "? a\n: b", "<<: *x", "%TAG ! a\n---\n!x {}", "\"\\x00\\ud800\"", "'", "[{", "a:\n\t- b",
+		"domain: \"\\xff\\u0085\"\nmtas: [{addresses: [::1], helo: \"\\xff\\x7f<\\u2028\"}]", "domain: a\nmtas:\n- addresses: [1.2.3.4]\n  helo: >-\n   b\n\n   c",
+		"domain: \x1b[2J\x07: \u202e\r{", "{domain: a, mtas: [{addresses: [::1%a\x1b], helo: b, roles: [\x07]}]}",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		o, err := org.Parse("f", []byte(text))
+		if err != nil {
+			listed, ok := errors.AsType[*org.Error](err)
+			if !ok || len(listed.Problems) == 0 || o != nil {
+				t.Fatalf("got %+v, %v", o, err)
+			}
+			for i, p := range listed.Problems {
+				if p.Line < 1 || p.Column < 1 || p.Text == "" || strings.ContainsFunc(p.String(), unicode.IsControl) {
+					t.Errorf("problem %d: %+v", i, p)
+				}
+			}
+			return
+		}
+		if err := o.Validate(); err != nil {
+			t.Errorf("accepted, but %v", err)
+		}
+		text2, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := org.Parse("f", text2)
+		if err != nil {
+			t.Fatalf("%s: %v", text2, err)
+		}
+		if diff := cmp.Diff(o, again, sameAddr); diff != "" {
+			t.Errorf("%s (-first +again):\n%s", text2, diff)
+		}
+	})
+}
