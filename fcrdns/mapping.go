@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
@@ -26,40 +25,11 @@ func FromReverseName(name string) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("fcrdns: %w", err)
 	}
-	addr, ok := netip.Addr{}, false
-	if digits, v4 := strings.CutSuffix(canonical, ".in-addr.arpa."); v4 {
-		addr, ok = fromOctets(strings.Split(digits, "."))
-	} else if digits, v6 := strings.CutSuffix(canonical, ".ip6.arpa."); v6 {
-		addr, ok = fromNibbles(strings.Split(digits, "."))
-	}
-	// The way back decides what is a reverse name: no leading zeros, no
-	// IPv4-mapped address under ip6.arpa.
-	if !ok || ReverseName(addr) != canonical {
+	addr := dnsname.FromReverse(canonical)
+	if !addr.IsValid() {
 		return netip.Addr{}, fmt.Errorf("fcrdns: %q is no reverse name of an address: expected four numbers under in-addr.arpa or 32 hexadecimal digits under ip6.arpa", name)
 	}
 	return addr, nil
-}
-
-func fromOctets(labels []string) (netip.Addr, bool) {
-	slices.Reverse(labels)
-	addr, err := netip.ParseAddr(strings.Join(labels, "."))
-	return addr, err == nil && addr.Is4()
-}
-
-func fromNibbles(labels []string) (netip.Addr, bool) {
-	if len(labels) != 32 {
-		return netip.Addr{}, false
-	}
-	slices.Reverse(labels)
-	var b strings.Builder
-	for i, label := range labels {
-		if i > 0 && i%4 == 0 {
-			b.WriteByte(':')
-		}
-		b.WriteString(label)
-	}
-	addr, err := netip.ParseAddr(b.String())
-	return addr, err == nil
 }
 
 // A Mapping is a name and its addresses, to be published both ways: PTR records

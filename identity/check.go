@@ -83,8 +83,10 @@ func (r *HeloResult) LogValue() slog.Value {
 // the client's, or all those of an MTA. Only the families of these are asked, at
 // once: at most two questions, one round trip.
 //
-// An address literal is compared without a question. A name that the public DNS
-// cannot hold (see [Helo.Resolvable]) fails without one.
+// An address that is known to be missing makes a Fail, whatever becomes of the
+// other family's question. An address literal is compared without a question, and
+// a name that the public DNS cannot hold (see [Helo.Resolvable]) fails without
+// one: there are no Replies then.
 func (c HeloChecker) Check(ctx context.Context, helo string, addrs ...netip.Addr) *HeloResult {
 	parsed, err := ParseHelo(helo)
 	r := &HeloResult{Helo: parsed}
@@ -104,7 +106,12 @@ func (c HeloChecker) Check(ctx context.Context, helo string, addrs ...netip.Addr
 	case parsed.Resolvable():
 		r.Replies = c.ask(ctx, parsed.Name, given)
 		for _, reply := range r.Replies {
-			has = append(has, reply.Addrs()...)
+			for _, addr := range reply.Addrs() {
+				// An AAAA record of ::ffff:192.0.2.1 is no answer about IPv4.
+				if addr.Is6() == (reply.Type == dns.TypeAAAA) {
+					has = append(has, addr)
+				}
+			}
 		}
 	}
 	r.compare(given, sorted(has))

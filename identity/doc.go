@@ -5,7 +5,8 @@
 //   - [ParseHelo] reads the argument of HELO.
 //   - [HeloChecker.Check] tells whether a HELO name leads back to the client, or to
 //     every address of an MTA. Decide on Status; Err explains.
-//   - [OrganisationalDomain] and [Relate] find the organisation behind names.
+//   - [OrganisationalDomain] and [Relate] find the organisation behind names, and
+//     [Unicode] shows a name to people.
 //
 // A HELO name that leads to the client is the client's own. The best one is
 // another name than the PTR name, of the same organisation: it cannot be guessed

@@ -58,12 +58,12 @@ func (f Faults) String() string {
 // MarshalText returns the text of String.
 func (f Faults) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText accepts what MarshalText returns.
+// UnmarshalText accepts what MarshalText returns, in any case.
 func (f *Faults) UnmarshalText(text []byte) error {
 	var set Faults
 	for word := range strings.SplitSeq(string(text), ",") {
 		i := 0
-		for i < len(faultText) && faultText[i] != word {
+		for i < len(faultText) && !strings.EqualFold(faultText[i], word) {
 			i++
 		}
 		switch {
@@ -161,7 +161,7 @@ func (h Helo) domain() (Helo, error) {
 	case dnsname.Special:
 		h.Faults |= Reserved
 	}
-	if !strings.Contains(text, ".") {
+	if strings.Count(name, ".") == 1 { // not of text, whose dots may be U+3002
 		h.Faults |= SingleLabel
 	}
 	return h, nil
@@ -187,10 +187,11 @@ func (h Helo) literal() (Helo, error) {
 			return h, nil
 		}
 		return h.fail(1+len("IPv6:"), "no IPv6 address after the tag")
-	case !strings.Contains(inner, "::") && strings.Count(inner, ":") < 2:
-		return h.fail(1, "no such tag of an address literal")
 	}
-	return h.fail(1, "an IPv6 address needs the tag IPv6:")
+	if _, err := netip.ParseAddr(inner); err == nil {
+		return h.fail(1, "an IPv6 address needs the tag IPv6:")
+	}
+	return h.fail(1, "no such tag of an address literal")
 }
 
 // parseV4 reads Snum 3("." Snum). Unlike netip.ParseAddr it takes leading zeros,

@@ -31,6 +31,18 @@ func OrganisationalDomain(name string) (string, error) {
 	return domain, nil
 }
 
+// Unicode returns a name with its A-labels as U-labels, to show it to people, and
+// in canonical form otherwise: müller.example. for xn--mller-kva.example. Never
+// compare or look up what it returns. A text that is no name comes back as it is,
+// and is as untrusted as it was.
+func Unicode(name string) string {
+	canonical, err := dnsname.Canonical(name)
+	if err != nil {
+		return name
+	}
+	return dnsname.Unicode(canonical)
+}
+
 // Relation is how a HELO name stands to a name of the client's address. The zero
 // Relation is invalid.
 type Relation uint8

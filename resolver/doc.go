@@ -5,6 +5,10 @@
 //     [Transfer] yields the records of a whole zone, from a server that allows it.
 //   - [ParseZones] and [ReadZone] make [Zones], which answer from zone text in
 //     memory, for tests and for auditing a zone before it is published.
+//   - [Cache] answers again what it has heard, for as long as it holds.
+//   - [Overlay] answers as the DNS would after a change: zones or single records
+//     laid over another Resolver.
+//   - [System] asks as the rest of the machine does, by a *net.Resolver.
 //   - [Func] turns a function into a Resolver. Tracing, counting or rewriting
 //     questions is a Func around another Resolver.
 //   - [Net] gives a Resolver the look-up methods of *net.Resolver, for code
@@ -22,5 +26,6 @@
 // are always absolute: there is no search list and no hosts file.
 //
 // What this package does not do: validate DNSSEC (it reports whether a resolver
-// that is trusted did), recurse from the root, or cache.
+// that is trusted did) or recurse from the root. Package dnsfake adds faults and
+// delays for tests.
 package resolver

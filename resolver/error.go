@@ -110,6 +110,12 @@ func (e *Error) Timeout() bool {
 // should ask again later. It is here for code written against package net.
 func (e *Error) Temporary() bool { return true }
 
+// about returns the error with the question that it belongs to.
+func (e *Error) about(name string, qtype uint16) *Error {
+	e.Name, e.Type = name, qtype
+	return e
+}
+
 // asError finds an *Error in err.
 func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
 

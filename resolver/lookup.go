@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // Records returns the records of an answer that have the Go type R, in order:
@@ -48,34 +50,10 @@ func (a Answer) Addrs() []netip.Addr {
 func (a Answer) TXT() []string {
 	var out []string
 	for _, rr := range Records[*dns.TXT](a) {
-		var text []byte
-		for _, s := range rr.Txt {
-			text = appendUnescaped(text, s)
-		}
-		out = append(out, string(text))
+		out = append(out, txt.Join(rr.Txt))
 	}
 	return out
 }
-
-// appendUnescaped appends the octets that s stands for: miekg/dns keeps \DDD,
-// \" and \\ as they were in the zone file.
-func appendUnescaped(text []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] != '\\' || i+1 == len(s):
-			text = append(text, s[i])
-		case i+3 < len(s) && isDigit(s[i+1]) && isDigit(s[i+2]) && isDigit(s[i+3]):
-			text = append(text, byte(int(s[i+1]-'0')*100+int(s[i+2]-'0')*10+int(s[i+3]-'0')))
-			i += 3
-		default:
-			text = append(text, s[i+1])
-			i++
-		}
-	}
-	return text
-}
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // Addrs asks r for the addresses of name, A first, then AAAA. It returns what it
 // has along with the error of a family that has no answer. A name without

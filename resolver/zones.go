@@ -3,10 +3,13 @@ package resolver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
+	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +68,36 @@ func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
 	}
 	cutEntries(text, reader.read)
 	return reader.zones()
+}
+
+// ReadZoneFiles reads zone files, each given as FILE or as ORIGIN=FILE, and merges
+// their zones: what the -zone flag of a program needs. It reads every file before
+// it gives up; the error joins those of all of them.
+func ReadZoneFiles(files ...string) (*Zones, error) {
+	var all []*Zones
+	var errs []error
+	for _, arg := range files {
+		origin, file, ok := strings.Cut(arg, "=")
+		if !ok {
+			origin, file = "", arg
+		}
+		zones, err := readZoneFile(origin, file)
+		errs = append(errs, err)
+		all = append(all, zones)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return MergeZones(all...)
+}
+
+func readZoneFile(origin, file string) (*Zones, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadZone(origin, file, f)
 }
 
 // MergeZones returns all zones of its arguments as one. The same apex in two of
@@ -361,34 +394,51 @@ func (z *Zones) Lookup(ctx context.Context, name string, qtype uint16) (Answer, 
 	if ctx.Err() != nil {
 		return Answer{}, contextError(ctx, name, qtype, "")
 	}
-	owner, err := dnsname.Canonical(name)
-	if err != nil {
-		return Answer{}, &Error{Name: name, Type: qtype, Err: err}
+	owner, bad := dnsname.Canonical(name)
+	if bad != nil {
+		return Answer{}, &Error{Name: name, Type: qtype, Err: bad}
 	}
-	var answer Answer
-	ttl := uint32(1<<32 - 1)
+	answer := Answer{TTL: forever}
+	left, err := z.follow(&answer, owner, qtype)
+	switch {
+	case err != nil:
+		return Answer{}, err.about(name, qtype)
+	case left != "":
+		err = &Error{Err: fmt.Errorf("%w: %s", ErrNoZone, left)}
+		return Answer{}, err.about(name, qtype)
+	}
+	return answer, nil
+}
+
+// forever is more than any TTL: the TTL of an answer that rests on nothing yet.
+const forever = time.Duration(math.MaxInt64)
+
+// errDelegated is the cause for a name below a delegation to a zone that is not
+// there.
+var errDelegated = errors.New("delegated, and no zone given for it")
+
+// follow adds to an answer what the zones say of a name. left is the name to which
+// its aliases led where that is outside the zones, or, with errDelegated, below a
+// delegation; else it is "". An error has no question yet.
+func (z *Zones) follow(answer *Answer, owner string, qtype uint16) (left string, err *Error) {
 	for range maxHops + 1 {
 		in := z.zoneFor(owner, qtype)
 		if in == nil {
-			return Answer{}, &Error{Name: name, Type: qtype, Err: fmt.Errorf("%w: %s", ErrNoZone, owner)}
+			return owner, nil
 		}
 		answer.Server = in.source
 		f := in.find(owner, qtype)
 		switch f.kind {
 		case isPositive:
 			answer.Records = f.records
-			for _, rr := range f.records {
-				ttl = min(ttl, rr.Header().Ttl)
-			}
+			answer.restOn(f.records)
 		case isNoData, isNXDomain:
 			if f.kind == isNXDomain {
 				answer.Status = NXDomain
 			}
-			ttl = min(ttl, in.negativeTTL())
+			answer.TTL = min(answer.TTL, time.Duration(in.negativeTTL())*time.Second)
 		case isAlias:
-			for _, rr := range f.records {
-				ttl = min(ttl, rr.Header().Ttl)
-			}
+			answer.restOn(f.records)
 			if followed(qtype) {
 				answer.Chain = append(answer.Chain, f.records...)
 				owner = f.target
@@ -396,16 +446,20 @@ func (z *Zones) Lookup(ctx context.Context, name string, qtype uint16) (Answer, 
 			}
 			answer.unfollowed(f.records, qtype)
 		case isReferral:
-			return Answer{}, &Error{Name: name, Type: qtype, Server: in.source, RCode: dns.RcodeServerFailure,
-				Err: fmt.Errorf("%s is delegated, and no zone given for it", f.cut.name)}
+			return owner, &Error{Server: in.source, RCode: dns.RcodeServerFailure, Err: fmt.Errorf("%s is %w", f.cut.name, errDelegated)}
 		case isTooLong:
-			return Answer{}, &Error{Name: name, Type: qtype, Server: in.source, RCode: dns.RcodeYXDomain,
-				Err: fmt.Errorf("a DNAME makes %s too long", owner)}
+			return "", &Error{Server: in.source, RCode: dns.RcodeYXDomain, Err: fmt.Errorf("a DNAME makes %s too long", owner)}
 		}
-		answer.TTL = time.Duration(ttl) * time.Second
-		return answer, nil
+		return "", nil
 	}
-	return Answer{}, &Error{Name: name, Type: qtype, Server: answer.Server, RCode: dns.RcodeServerFailure, Err: ErrChain}
+	return "", &Error{Server: answer.Server, RCode: dns.RcodeServerFailure, Err: ErrChain}
+}
+
+// restOn lowers the TTL of an answer to that of records that it rests on.
+func (a *Answer) restOn(records []dns.RR) {
+	for _, rr := range records {
+		a.TTL = min(a.TTL, time.Duration(ttlOf(rr))*time.Second)
+	}
 }
 
 // followed reports whether aliases are followed for a question of this type.

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // A Problem is one thing in zone text that is wrong, or that is legal but
@@ -365,7 +366,7 @@ func parseTTL(token string) (int64, bool) {
 	}
 	for i := range len(token) {
 		c := token[i]
-		if isDigit(c) {
+		if '0' <= c && c <= '9' {
 			if n = n*10 + int64(c-'0'); n > 1<<31-1 {
 				return 0, false // RFC 2181, Section 8
 			}
@@ -404,7 +405,7 @@ func (z *zoneReader) checkData(e entry, typ string, data []string) bool {
 		} else {
 			unquoted++
 		}
-		if n := len(appendUnescaped(nil, text)); n > 255 {
+		if n := len(txt.Join([]string{text})); n > 255 {
 			z.fail(e.line, "%s string of %d octets: at most 255 fit (RFC 1035, Section 3.3); split it into several quoted strings", typ, n)
 			return false
 		}

@@ -91,16 +91,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type options struct {
 	orgFile            string
 	org                org.Organisation // of -domain, -helo, -ip and -ptr
-	zones              []zoneFile
+	zones              []string         // as resolver.ReadZoneFiles takes them
 	server             string
 	threshold          rule.Level
 	timeout            time.Duration
 	json               bool
 	allowDocumentation bool
 }
-
-// A zoneFile is a value of -zone.
-type zoneFile struct{ origin, file string }
 
 const usage = `usage: audit [flags]
   -org FILE                description of the organisation, YAML or JSON
@@ -128,11 +125,7 @@ func parseFlags(args []string) (*options, error) {
 	fs.BoolVar(&o.json, "json", false, "")
 	fs.BoolVar(&o.allowDocumentation, "allow-documentation", false, "")
 	fs.Func("zone", "", func(value string) error {
-		origin, file, ok := strings.Cut(value, "=")
-		if !ok {
-			origin, file = "", value
-		}
-		o.zones = append(o.zones, zoneFile{origin, file})
+		o.zones = append(o.zones, value)
 		return nil
 	})
 	fs.Func("helo", "", func(name string) error {
@@ -236,30 +229,14 @@ func (o *options) resolver(stderr io.Writer) (resolver.Resolver, error) {
 	return resolver.SystemClient()
 }
 
-// readZones reads every zone file before it gives up, so that all errors of all
-// files are seen at once.
-func (o *options) readZones(stderr io.Writer) (*resolver.Zones, error) {
-	var all []*resolver.Zones
-	var errs []error
-	for _, z := range o.zones {
-		f, err := os.Open(z.file)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		zones, err := resolver.ReadZone(z.origin, z.file, f)
-		f.Close()
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for _, warning := range zones.Warnings() {
-			fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
-		}
-		all = append(all, zones)
-	}
-	if err := errors.Join(errs...); err != nil {
+// readZones reads the zone files, and warns of what is hardly meant in them.
+func (o *options) readZones(stderr io.Writer) (resolver.Resolver, error) {
+	zones, err := resolver.ReadZoneFiles(o.zones...)
+	if err != nil {
 		return nil, err
 	}
-	return resolver.MergeZones(all...)
+	for _, warning := range zones.Warnings() {
+		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
+	}
+	return zones, nil
 }

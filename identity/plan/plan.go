@@ -8,6 +8,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -91,7 +92,7 @@ func (w *wanted) refuse(m org.MTA, value, reason string) {
 func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) {
 	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: TTL}.Addresses()
 	if err != nil {
-		w.refuse(m, name, strings.TrimPrefix(err.Error(), "fcrdns: "))
+		w.refuse(m, name, strings.TrimPrefix(err.Error(), fmt.Sprintf("fcrdns: %q is ", name)))
 		return
 	}
 	for _, rr := range rrs {

@@ -28,7 +28,7 @@ var catalogue = []Rule{
 	{
 		ID: OrgDomain, Level: Must, Scope: Organisation,
 		Title: "The organisation has a domain in the public DNS",
-		Page:  "Establish an Internet Organisational Identity. This means a domain name of your own, or use of a subdomain of another",
+		Page:  "This means a domain name of your own, or use of a subdomain of another",
 		RFC:   []string{"RFC 6761", "RFC 5321, Section 2.3.5"},
 		Why:   "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
 		Outcomes: []Outcome{
@@ -44,7 +44,7 @@ var catalogue = []Rule{
 	{
 		ID: AddressPublic, Level: Must, Scope: Address,
 		Title: "The address is public, so that receivers see it and can look it up",
-		Page:  "Establish a Consistent Traceable Reputable Address. This means Static IP{s}",
+		Page:  "first and foremost you need a static ip",
 		RFC:   []string{"RFC 6890", "RFC 5737", "RFC 6598"},
 		Why:   "Receivers judge the address that reaches them. A private or shared one is changed on the way, so that its name says nothing.",
 		Outcomes: []Outcome{

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/miekg/dns"
 	"golang.org/x/net/idna"
@@ -15,6 +16,10 @@ import (
 
 // ErrName is in every error of this package that says a text is no DNS name.
 var ErrName = errors.New("not a DNS name")
+
+// maxText is longer than any name is in text, four characters for each of 255
+// octets, U-labels too. What is longer is not looked at.
+const maxText = 1024
 
 // toASCII maps as browsers and resolvers do before a look-up (UTS 46,
 // nontransitional). It only ever sees single labels with non-ASCII octets.
@@ -37,16 +42,19 @@ func Canonical(name string) (string, error) {
 	if isCanonical(name) {
 		return name, nil
 	}
-	if name == "" {
+	switch {
+	case name == "":
 		return "", fmt.Errorf("%w: empty", ErrName)
+	case len(name) > maxText:
+		return "", fmt.Errorf("%w: %.40q and so on: %d characters, expected labels of 1 to 63 octets, 255 in all", ErrName, name, len(name))
 	}
 	ascii, err := aLabels(name)
 	if err != nil {
 		return "", err
 	}
 	// Over the wire form and back: two spellings of one name (\065 and a) must
-	// not stay two names. PackDomainName also holds the limits of RFC 1035,
-	// Section 2.3.4: 63 octets a label, 255 a name.
+	// not stay two names. The two also hold the limits of RFC 1035, Section
+	// 2.3.4: 63 octets a label, 255 a name.
 	var wire [256]byte
 	n, err := dns.PackDomainName(dns.Fqdn(ascii), wire[:], 0, nil, false)
 	if err != nil {
@@ -55,7 +63,7 @@ func Canonical(name string) (string, error) {
 	lowerLabels(wire[:n])
 	canonical, _, err := dns.UnpackDomainName(wire[:n], 0)
 	if err != nil {
-		return "", fmt.Errorf("%w: %q: %v", ErrName, name, err)
+		return "", fmt.Errorf("%w: %q: expected labels of 1 to 63 octets, 255 in all", ErrName, name)
 	}
 	return canonical, nil
 }
@@ -100,13 +108,19 @@ func aLabels(name string) (string, error) {
 		if strings.IndexFunc(label, func(r rune) bool { return r >= 0x80 }) < 0 {
 			continue
 		}
+		// Invalid UTF-8 passes idna as U+FFFD. A label of ignored characters only
+		// maps to nothing, and would leave the root.
 		mapped, err := toASCII.ToASCII(label)
-		if err != nil {
+		if err != nil || !utf8.ValidString(label) || mapped == "" || mapped[0] == '.' {
 			return "", fmt.Errorf("%w: label %q: not an internationalised label", ErrName, label)
 		}
 		labels[i] = mapped
 	}
-	return strings.Join(labels, ".") + ".", nil
+	ascii := strings.Join(labels, ".") // with the final dot of a last label that ends in U+3002
+	if dns.IsFqdn(name) {
+		ascii += "."
+	}
+	return ascii, nil
 }
 
 // lowerLabels lowers ASCII letters in a name in wire form. Bytes of non-ASCII
@@ -129,7 +143,10 @@ func Unicode(name string) string {
 	}
 	labels := dns.SplitDomainName(name)
 	for i, label := range labels {
-		if u, err := toUnicode.ToUnicode(label); err == nil {
+		// The way back is the test: idna splits at escaped dots, and reads "xn--"
+		// as an empty label.
+		u, err := toUnicode.ToUnicode(label)
+		if back, errBack := toASCII.ToASCII(u); err == nil && errBack == nil && back == label {
 			labels[i] = u
 		}
 	}

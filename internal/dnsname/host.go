@@ -2,6 +2,7 @@ package dnsname
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -11,7 +12,7 @@ import (
 // mail server may be called, and what only looks like a name.
 type Form uint8
 
-// The forms of a name. Exactly one applies; the first that does is reported.
+// The forms of a name. Where several apply, the first is reported.
 const (
 	_           Form = iota
 	Malformed        // a label with octets that no host name has, or a hyphen at its end
@@ -68,4 +69,41 @@ func Reverse(addr netip.Addr) string {
 		return ""
 	}
 	return name
+}
+
+// FromReverse returns the address whose reverse name a canonical name is, and an
+// invalid one for any other name.
+func FromReverse(name string) netip.Addr {
+	var addr netip.Addr
+	if digits, v4 := strings.CutSuffix(name, ".in-addr.arpa."); v4 {
+		addr = fromOctets(strings.Split(digits, "."))
+	} else if digits, v6 := strings.CutSuffix(name, ".ip6.arpa."); v6 {
+		addr = fromNibbles(strings.Split(digits, "."))
+	}
+	// The way back decides what is a reverse name: no leading zeros, no
+	// IPv4-mapped address under ip6.arpa.
+	if Reverse(addr) != name {
+		return netip.Addr{}
+	}
+	return addr
+}
+
+// fromOctets and fromNibbles return an invalid address for what is none.
+func fromOctets(labels []string) netip.Addr {
+	slices.Reverse(labels)
+	addr, _ := netip.ParseAddr(strings.Join(labels, "."))
+	return addr
+}
+
+func fromNibbles(labels []string) netip.Addr {
+	slices.Reverse(labels)
+	var b strings.Builder
+	for i, label := range labels {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(label)
+	}
+	addr, _ := netip.ParseAddr(b.String())
+	return addr
 }

@@ -10,9 +10,14 @@ import (
 // public suffix list: one label more than the suffix. It returns "" for a name
 // that is itself a public suffix, and for the root.
 func Organisational(name string) string {
-	domain, err := publicsuffix.EffectiveTLDPlusOne(strings.TrimSuffix(name, "."))
+	// The list's package splits at every dot, an escaped one too.
+	plain := hideEscapes.Replace(strings.TrimSuffix(name, "."))
+	domain, err := publicsuffix.EffectiveTLDPlusOne(plain)
 	if err != nil {
 		return ""
 	}
-	return domain + "."
+	return name[len(plain)-len(domain):]
 }
+
+// hideEscapes keeps the length, and makes no label that is in the list.
+var hideEscapes = strings.NewReplacer(`\\`, "__", `\.`, "__")

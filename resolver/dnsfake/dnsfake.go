@@ -1,40 +1,52 @@
 // Package dnsfake is a DNS to test against: zones in memory that can be told to
-// fail or to be slow, and that remember what they were asked.
+// fail, to be slow, to change, and that remember what they were asked.
 //
 //	fake, err := dnsfake.New(`
 //	$ORIGIN example.test.
 //	$TTL 300
 //	mail A 192.0.2.10`)
-//	fake.Fail("mail.example.test", dns.TypeAAAA, dnsfake.ServFail)
+//	fake.Fail("mail.example.test", dns.TypeAAAA, dnsfake.ServFail).Times(2)
 //
-// A [Fake] is a resolver.Resolver. Faults and delays may be set at any time; it
-// is safe for concurrent use, opens no socket, starts no goroutine, and waits
-// with timers of package time, so that it works under testing/synctest.
+// A [Fake] is a resolver.Resolver; [Fake.Serve] answers from the same zones over
+// UDP and TCP, for programs that are not Go or bring a client of their own.
+// [Record] writes down what any Resolver answers, and [Replay] answers from it.
 //
-// The package knows nothing of package testing: resolvertest.New wraps it for
-// tests, and fails a test that asks for a name outside every zone.
+// Everything but Serve works under testing/synctest: no socket, no goroutine, and
+// delays by timers of package time. A Fake is safe for concurrent use, and may be
+// told to fail or to change at any time.
+//
+// A method that is given a name, a fault or zone text that cannot be panics, as
+// regexp.MustCompile does: it is a mistake in the test. The package knows nothing
+// of package testing: resolvertest.New wraps it for tests, and fails a test that
+// asks for a name outside every zone.
 package dnsfake
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A Fake answers from zones, but for the questions that were told to fail.
 type Fake struct {
-	zones *resolver.Zones
-
 	mu        sync.Mutex
-	faults    map[Question]Kind
+	zones     *resolver.Zones
+	faults    map[Question]*Fault
+	told      []*Fault // every one, for Unasked
 	delays    map[Question]time.Duration
+	authentic []string
 	questions []Question
+	watch     func(Question)
 	outside   []error
 }
 
@@ -47,7 +59,8 @@ type Question struct {
 // String returns the name and the type, as in "mail.example.test. A".
 func (q Question) String() string { return q.Name + " " + resolver.TypeString(q.Type) }
 
-// New returns a Fake over zone text, read by resolver.ParseZones.
+// New returns a Fake over zone text, read by resolver.ParseZones. Empty text is
+// a DNS without zones, to Add to.
 func New(zoneText string) (*Fake, error) {
 	zones, err := resolver.ParseZones(zoneText)
 	if err != nil {
@@ -58,67 +71,71 @@ func New(zoneText string) (*Fake, error) {
 
 // FromZones returns a Fake over zones, for those that were read from files.
 func FromZones(zones *resolver.Zones) *Fake {
-	return &Fake{zones: zones, faults: make(map[Question]Kind), delays: make(map[Question]time.Duration)}
+	return &Fake{zones: zones, faults: make(map[Question]*Fault), delays: make(map[Question]time.Duration)}
 }
 
-// Kind is a way for a question to get no answer. The zero Kind is invalid.
-type Kind uint8
-
-// The kinds of faults.
-const (
-	_        Kind = iota
-	ServFail      // the server says that it could not find out
-	Refused       // the server says that it will not answer
-	FormErr       // the server says that it does not understand the question
-	Timeout       // no server answers: the error comes at once, combine it with Delay to wait for it
-	Network       // no server can be reached
-)
-
-var kindText = []string{ServFail: "SERVFAIL", Refused: "REFUSED", FormErr: "FORMERR", Timeout: "TIMEOUT", Network: "NETWORK"}
-
-// Kinds returns every kind, for tests that go through them all.
-func Kinds() []Kind { return []Kind{ServFail, Refused, FormErr, Timeout, Network} }
-
-// String returns SERVFAIL, REFUSED, FORMERR, TIMEOUT or NETWORK.
-func (k Kind) String() string { return enum.String(k, kindText) }
-
-// MarshalText returns the text of String; an invalid Kind is an error.
-func (k Kind) MarshalText() ([]byte, error) { return enum.Marshal(k, kindText) }
-
-// UnmarshalText accepts what MarshalText returns, in any case.
-func (k *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text, kindText) }
-
-// Causes of the errors that Timeout and Network make, beside the kind itself.
-var errUnreachable = errors.New("dnsfake: the network is unreachable")
-
-// timeoutError has the Timeout method that such errors have.
-type timeoutError struct{}
-
-func (timeoutError) Error() string { return "dnsfake: no server answered in time" }
-func (timeoutError) Timeout() bool { return true }
-
-// Fail makes a question get no answer from now on, for a name in any form and a
-// type; dns.TypeANY stands for every type. A question is what a caller asks: the
-// target of an alias, which a resolver finds out by itself, is none. A later
-// Fail for the same question replaces the earlier one. An invalid name or kind panics: it is a mistake in the test.
-func (f *Fake) Fail(name string, qtype uint16, kind Kind) {
-	if kind == 0 || int(kind) >= len(kindText) {
-		panic("dnsfake: Fail with " + kind.String())
-	}
-	q := question(name, qtype)
+// Add adds zone text to what is there: records for its zones, or more zones.
+// Where there is one zone, names are relative to it until an $ORIGIN says
+// otherwise; a record without a TTL gets 300 seconds.
+//
+//	fake.Add(`mail AAAA 2001:db8::10`)
+func (f *Fake) Add(zoneText string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.faults[q] = kind
+	var b strings.Builder
+	for rr := range f.zones.Records() {
+		b.WriteString(rr.String() + "\n")
+	}
+	if origins := f.zones.Origins(); len(origins) == 1 {
+		b.WriteString("$ORIGIN " + origins[0] + "\n")
+	}
+	b.WriteString("$TTL 300\n")
+	before := strings.Count(b.String(), "\n")
+	zones, err := resolver.ParseZones(b.String() + zoneText)
+	if e, ok := errors.AsType[*resolver.ZoneError](err); ok {
+		for i := range e.Problems {
+			e.Problems[i].Line = max(e.Problems[i].Line-before, 0)
+		}
+	}
+	if err != nil {
+		panic(fmt.Sprintf("dnsfake: Add: %v", err))
+	}
+	f.zones = zones
+}
+
+// AddRR adds records to zones that are there, such as those that the builders of
+// this module return.
+func (f *Fake) AddRR(records ...dns.RR) {
+	var b strings.Builder
+	for _, rr := range records {
+		b.WriteString(rr.String() + "\n")
+	}
+	f.Add(b.String())
+}
+
+// AddTXT adds a TXT record with a text of any octets and any length up to what a
+// record holds, cut into strings of 255 octets.
+func (f *Fake) AddTXT(name, text string) {
+	q := question(name, dns.TypeTXT)
+	f.AddRR(&dns.TXT{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Type, Class: dns.ClassINET, Ttl: 300}, Txt: txt.Split(text)})
 }
 
 // Delay makes a question wait before its answer or fault, from now on;
-// dns.TypeANY stands for every type. The wait ends early with the context. An
-// invalid name panics.
+// dns.TypeANY stands for every type. The wait ends early with the context.
 func (f *Fake) Delay(name string, qtype uint16, d time.Duration) {
 	q := question(name, qtype)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.delays[q] = d
+}
+
+// Authentic makes answers authentic that rest on names at or below this one
+// alone, as if its zone were signed and the resolver validated it.
+func (f *Fake) Authentic(name string) {
+	q := question(name, dns.TypeANY)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.authentic = append(f.authentic, q.Name)
 }
 
 func question(name string, qtype uint16) Question {
@@ -130,11 +147,20 @@ func question(name string, qtype uint16) Question {
 }
 
 // Questions returns what was asked so far, in the order in which the questions
-// came. Callers that ask concurrently see them in any order.
+// came. Callers that ask concurrently see them in any order. Over a Server each
+// message is a question.
 func (f *Fake) Questions() []Question {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]Question(nil), f.questions...)
+	return slices.Clone(f.questions)
+}
+
+// Watch calls fn for each question from now on, before it is answered, one at a
+// time: for programs that print them. fn must not call the Fake.
+func (f *Fake) Watch(fn func(Question)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watch = fn
 }
 
 // Count returns how often a question was asked; dns.TypeANY counts every type.
@@ -154,7 +180,7 @@ func (f *Fake) Count(name string, qtype uint16) int {
 func (f *Fake) Outside() []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]error(nil), f.outside...)
+	return slices.Clone(f.outside)
 }
 
 // Lookup implements resolver.Resolver.
@@ -164,45 +190,84 @@ func (f *Fake) Lookup(ctx context.Context, name string, qtype uint16) (resolver.
 		return resolver.Answer{}, &resolver.Error{Name: name, Type: qtype, Err: err}
 	}
 	q := Question{canonical, qtype}
-	delay, kind := f.ask(q)
-	if delay > 0 {
-		if err := wait(ctx, delay); err != nil {
-			return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: err}
-		}
+	zones, delay, fault := f.ask(q)
+	if err := wait(ctx, delay); err != nil {
+		return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: err}
 	}
-	if kind != 0 && ctx.Err() == nil {
-		return resolver.Answer{}, fault(q, kind)
+	if fault.kind != 0 && ctx.Err() == nil {
+		return resolver.Answer{}, fault.error(q)
 	}
-	answer, err := f.zones.Lookup(ctx, canonical, qtype)
+	answer, err := zones.Lookup(ctx, canonical, qtype)
 	if errors.Is(err, resolver.ErrNoZone) {
-		f.mu.Lock()
-		f.outside = append(f.outside, err)
-		f.mu.Unlock()
+		f.strayed(err)
 	}
+	answer.Authentic = err == nil && f.vouches(q.Name, slices.Concat(answer.Chain, answer.Records))
 	return answer, err
 }
 
 // server is who fails, in the evidence.
 const server = "dnsfake"
 
-// ask notes a question and returns what is to happen to it.
-func (f *Fake) ask(q Question) (time.Duration, Kind) {
+// ask notes a question, and returns what it is to be answered from and what is to
+// happen to it: no fault is the zero Fault.
+func (f *Fake) ask(q Question) (*resolver.Zones, time.Duration, Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.questions = append(f.questions, q)
+	if f.watch != nil {
+		f.watch(q)
+	}
 	every := Question{q.Name, dns.TypeANY}
 	delay, ok := f.delays[q]
 	if !ok {
 		delay = f.delays[every]
 	}
-	kind, ok := f.faults[q]
-	if !ok {
-		kind = f.faults[every]
+	fault := f.faults[q]
+	if !fault.pending() {
+		fault = f.faults[every]
 	}
-	return delay, kind
+	if !fault.pending() {
+		return f.zones, delay, Fault{}
+	}
+	fault.asked++
+	return f.zones, delay, *fault
+}
+
+// strayed notes a question for a name outside every zone.
+func (f *Fake) strayed(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.outside = append(f.outside, err)
+}
+
+// vouches reports whether an answer rests on authentic names alone: the name
+// asked, and every name that its records belong to or lead to.
+func (f *Fake) vouches(name string, records []dns.RR) bool {
+	names := []string{name}
+	for _, rr := range records {
+		names = append(names, rr.Header().Name)
+		switch alias := rr.(type) {
+		case *dns.CNAME:
+			names = append(names, alias.Target)
+		case *dns.DNAME:
+			names = append(names, alias.Target)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range names {
+		canonical, err := resolver.Canonical(name)
+		if err != nil || !slices.ContainsFunc(f.authentic, func(apex string) bool { return dnsname.Under(canonical, apex) }) {
+			return false
+		}
+	}
+	return true
 }
 
 func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -211,22 +276,4 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// fault is the error that a Client would return.
-func fault(q Question, kind Kind) error {
-	e := &resolver.Error{Name: q.Name, Type: q.Type, Server: server}
-	switch kind {
-	case ServFail:
-		e.RCode = dns.RcodeServerFailure
-	case Refused:
-		e.RCode = dns.RcodeRefused
-	case FormErr:
-		e.RCode = dns.RcodeFormatError
-	case Timeout:
-		e.Err = timeoutError{}
-	case Network:
-		e.Err = errUnreachable
-	}
-	return e
 }

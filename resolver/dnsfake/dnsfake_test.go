@@ -3,6 +3,9 @@ package dnsfake_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,13 +37,17 @@ func newFake(t *testing.T) *dnsfake.Fake {
 
 func TestAnswers(t *testing.T) {
 	fake := newFake(t)
+	var watched []dnsfake.Question
+	fake.Watch(func(q dnsfake.Question) { watched = append(watched, q) })
 	addrs, err := resolver.Addrs(t.Context(), fake, "MAIL.example.test")
 	if err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
 	want := []dnsfake.Question{{"mail.example.test.", dns.TypeA}, {"mail.example.test.", dns.TypeAAAA}}
-	if diff := cmp.Diff(want, fake.Questions()); diff != "" {
-		t.Error(diff)
+	for _, got := range [][]dnsfake.Question{fake.Questions(), watched} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
 	}
 	if got := want[0].String(); got != "mail.example.test. A" {
 		t.Error(got)
@@ -57,7 +64,8 @@ func TestFaults(t *testing.T) {
 		fake.Fail("mail.example.test", dns.TypeA, kind)
 		_, err := fake.Lookup(t.Context(), "mail.example.test", dns.TypeA)
 		e, ok := errors.AsType[*resolver.Error](err)
-		if !ok || e.RCode != rcodes[kind] || e.Timeout() != (kind == dnsfake.Timeout) {
+		silent := kind == dnsfake.Timeout || kind == dnsfake.Garbage || kind == dnsfake.Forged
+		if !ok || e.RCode != rcodes[kind] || e.Timeout() != silent {
 			t.Errorf("%v: got %v", kind, err)
 		}
 		// The other type is not touched.
@@ -123,6 +131,11 @@ func TestMistakes(t *testing.T) {
 		"kind":  func() { fake.Fail("mail.example.test", dns.TypeA, 0) },
 		"name":  func() { fake.Fail("a..b", dns.TypeA, dnsfake.ServFail) },
 		"delay": func() { fake.Delay("a..b", dns.TypeA, 1) },
+		"text":  func() { fake.Add("mail A 192.0.2") },
+		"RR":    func() { fake.AddRR(&dns.A{}) },
+		"times": func() { fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Times(0) },
+		"ede":   func() { fake.Fail("mail.example.test", dns.TypeA, dnsfake.Timeout).Extended(6, "") },
+		"ad":    func() { fake.Authentic("a..b") },
 	} {
 		func() {
 			defer func() {
@@ -132,5 +145,88 @@ func TestMistakes(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+func TestAdd(t *testing.T) {
+	fake := newFake(t)
+	fake.Add("@ MX 10 mail\nmail.example.test. 60 A 192.0.2.11")
+	fake.Add("$ORIGIN other.test.\n$TTL 60\nmail A 192.0.2.12")
+	fake.AddTXT("mail.other.test", strings.Repeat("\x00\"x", 200))
+	fake.AddRR(&dns.PTR{Hdr: dns.RR_Header{Name: "x.example.test.", Rrtype: dns.TypePTR, Class: dns.ClassINET}, Ptr: "y.test."})
+	for _, tt := range []struct {
+		name  string
+		qtype uint16
+		want  int
+	}{
+		{"example.test", dns.TypeMX, 1}, {"mail.example.test", dns.TypeA, 2}, {"mail.example.test", dns.TypeAAAA, 1},
+		{"mail.other.test", dns.TypeA, 1}, {"x.example.test", dns.TypePTR, 1},
+	} {
+		if a, err := fake.Lookup(t.Context(), tt.name, tt.qtype); err != nil || len(a.Records) != tt.want {
+			t.Errorf("%s: %v, %v", tt.name, a.Records, err)
+		}
+	}
+	if got, err := resolver.TXT(t.Context(), fake, "mail.other.test"); err != nil || len(got) != 1 || got[0] != strings.Repeat("\x00\"x", 200) {
+		t.Errorf("TXT: %q, %v", got, err)
+	}
+	// The line that a mistake is reported in is that of the text given.
+	defer func() {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "line 2: A: expected an IPv4 address") {
+			t.Errorf("got %s", got)
+		}
+	}()
+	fake.Add("$ORIGIN example.test.\nmail A nonsense")
+}
+
+func TestTimesAndMust(t *testing.T) {
+	fake := newFake(t)
+	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Times(2).Must()
+	fake.Fail("mail.example.test", dns.TypeANY, dnsfake.Refused).Times(1)
+	fake.Fail("other.example.test", dns.TypeA, dnsfake.Refused).Must()
+	fake.Fail("other.example.test", dns.TypeAAAA, dnsfake.Refused)
+	if got := fake.Unasked(); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+	var rcodes []int
+	for range 4 {
+		_, err := fake.Lookup(t.Context(), "mail.example.test", dns.TypeA)
+		e, _ := errors.AsType[*resolver.Error](err)
+		if e == nil {
+			e = new(resolver.Error)
+		}
+		rcodes = append(rcodes, e.RCode)
+	}
+	// Its own fault first, then that of every type, then the answer.
+	if want := []int{dns.RcodeServerFailure, dns.RcodeServerFailure, dns.RcodeRefused, 0}; !slices.Equal(rcodes, want) {
+		t.Errorf("got %v, want %v", rcodes, want)
+	}
+	got := fake.Unasked()
+	if len(got) != 1 || got[0].Error() != "other.example.test. A: REFUSED was to be asked 1 times, and was 0 times" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestExtended(t *testing.T) {
+	fake := newFake(t)
+	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Extended(dns.ExtendedErrorCodeDNSBogus, "no signature")
+	_, err := fake.Lookup(t.Context(), "mail.example.test", dns.TypeA)
+	e, ok := errors.AsType[*resolver.Error](err)
+	want := []resolver.ExtendedError{{Code: 6, Text: "no signature"}}
+	if !ok || !slices.Equal(e.Extended, want) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAuthentic(t *testing.T) {
+	fake := newFake(t)
+	fake.Add("signed A 192.0.2.1\ninner.signed CNAME signed\nout.signed CNAME mail\nto CNAME signed")
+	fake.Authentic("signed.example.test")
+	for name, want := range map[string]bool{
+		"signed": true, "inner.signed": true, "nothing.signed": true,
+		"mail": false, "out.signed": false, "to": false,
+	} {
+		if a, err := fake.Lookup(t.Context(), name+".example.test", dns.TypeA); err != nil || a.Authentic != want {
+			t.Errorf("%s: %v, %v", name, a.Authentic, err)
+		}
 	}
 }

@@ -3,6 +3,8 @@ package dnsfake_test
 import (
 	"context"
 	"fmt"
+	"log"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -27,4 +29,90 @@ mail A 192.0.2.10`)
 	// Output:
 	// [192.0.2.10] lookup mail.example.test. AAAA: SERVFAIL (dnsfake)
 	// [mail.example.test. A mail.example.test. AAAA]
+}
+
+// A server that fails twice and then recovers: does the client try again?
+func ExampleFault_Times() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Times(2).Extended(dns.ExtendedErrorCodeStaleAnswer, "old")
+	for range 3 {
+		answer, err := fake.Lookup(context.Background(), "mail.example.test.", dns.TypeA)
+		fmt.Println(answer.Addrs(), err)
+	}
+	// Output:
+	// [] lookup mail.example.test. A: SERVFAIL, EDE 3 Stale Answer: "old" (dnsfake)
+	// [] lookup mail.example.test. A: SERVFAIL, EDE 3 Stale Answer: "old" (dnsfake)
+	// [192.0.2.10] <nil>
+}
+
+// The DNS changes while a program runs.
+func ExampleFake_Add() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.Add("mail A 192.0.2.11")
+	fake.AddTXT("example.test", "v=spf1 a:mail.example.test -all")
+	ctx := context.Background()
+	fmt.Println(resolver.Addrs(ctx, fake, "mail.example.test"))
+	fmt.Println(resolver.TXT(ctx, fake, "example.test"))
+	// Output:
+	// [192.0.2.10 192.0.2.11] <nil>
+	// [v=spf1 a:mail.example.test -all] <nil>
+}
+
+// A program that is not Go, or brings its own DNS client, asks over sockets.
+func ExampleFake_Serve() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	server, err := fake.Serve()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+
+	reply, err := dns.Exchange(new(dns.Msg).SetQuestion("mail.example.test.", dns.TypeA), server.Addr.String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(reply.Answer[0].(*dns.A).A, fake.Questions())
+	// Output: 192.0.2.10 [mail.example.test. A]
+}
+
+// What the DNS said once is kept as text, and answered again without a network.
+func ExampleRecord() {
+	live, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10") // resolver.SystemClient, say
+	if err != nil {
+		log.Fatal(err)
+	}
+	var transcript strings.Builder // a file, say
+	recorder := dnsfake.Record(live, &transcript)
+	ctx := context.Background()
+	_, _ = resolver.Addrs(ctx, recorder, "mail.example.test")
+	if err := recorder.Err(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(transcript.String())
+
+	player, err := dnsfake.Replay("mail.dns", strings.NewReader(transcript.String()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resolver.Addrs(ctx, player, "mail.example.test"))
+	fmt.Println(resolver.TXT(ctx, player, "mail.example.test"))
+	// Output:
+	// mail.example.test. A
+	// 	server "zone example.test."
+	// 	ttl 5m0s
+	// 	record mail.example.test. 300 IN A 192.0.2.10
+	// mail.example.test. AAAA
+	// 	server "zone example.test."
+	// 	ttl 5m0s
+	// [192.0.2.10] <nil>
+	// [] lookup mail.example.test. TXT: the transcript does not have this question
 }

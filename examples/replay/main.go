@@ -1,0 +1,147 @@
+// Replay keeps the DNS behind a verdict: it records what was asked and answered
+// while a client is checked, as text that anyone can read, and gives the same
+// verdict again from that text, without a network.
+//
+//	replay -record FILE CLIENT-ADDRESS HELO-NAME   # asks the system's resolvers
+//	replay -record FILE -server ADDR[:PORT] CLIENT-ADDRESS HELO-NAME
+//	replay -play FILE CLIENT-ADDRESS HELO-NAME
+//
+// Such a file is what a report of a wrong verdict needs, and what a test of it
+// begins with (see package resolvertest). Without arguments it shows itself.
+//
+// Exit status: 0 when there is a verdict, 2 for what it cannot read or write.
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+)
+
+//go:embed demo.zone
+var demoZone string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "replay: %v\n", err)
+		os.Exit(2)
+	}
+}
+
+const usage = `usage: replay -record FILE [-server ADDR[:PORT]] CLIENT-ADDRESS HELO-NAME
+       replay -play FILE CLIENT-ADDRESS HELO-NAME
+Without arguments a demonstration runs.
+`
+
+// run is main with its surroundings as arguments.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) == 0 {
+		return demonstrate(ctx, stdout)
+	}
+	fs := flag.NewFlagSet("replay", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // the error comes back, and is printed once
+	record := fs.String("record", "", "")
+	play := fs.String("play", "", "")
+	server := fs.String("server", "", "")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stdout, usage)
+		}
+		return err
+	}
+	client, err := netip.ParseAddr(fs.Arg(0))
+	switch {
+	case fs.NArg() != 2:
+		return errors.New("expected a client's address and its HELO name")
+	case err != nil:
+		return fmt.Errorf("%q: expected the client's IPv4 or IPv6 address", fs.Arg(0))
+	case (*record == "") == (*play == ""):
+		return errors.New("expected one of -record and -play")
+	case *play != "":
+		return playFile(ctx, *play, client, fs.Arg(1), stdout)
+	}
+	return recordFile(ctx, *record, *server, client, fs.Arg(1), stdout)
+}
+
+// verdict is what is to be kept: here, what the README says of a client.
+func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
+	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
+	helo := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
+	relation, _ := identity.Relate(helo.Helo.Name, rdns.Name)
+	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, helo.Status, relation)
+}
+
+// recordFile gives a verdict by the live DNS, and writes the transcript whole or
+// not at all.
+func recordFile(ctx context.Context, file, server string, client netip.Addr, greeting string, stdout io.Writer) error {
+	live, err := resolver.SystemClient()
+	if server != "" {
+		var addr netip.AddrPort
+		addr, err = resolver.ParseServer(server)
+		live = &resolver.Client{Servers: []netip.AddrPort{addr}}
+	}
+	if err != nil {
+		return err
+	}
+	var transcript bytes.Buffer
+	text := verdict(ctx, dnsfake.Record(live, &transcript), client, greeting)
+	if err := os.WriteFile(file, transcript.Bytes(), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s\nrecorded in %s\n", text, file)
+	return nil
+}
+
+// playFile gives a verdict by a transcript. A question that it does not have, for
+// another client say, is an error: no verdict may rest on it.
+func playFile(ctx context.Context, file string, client netip.Addr, greeting string, stdout io.Writer) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	player, err := dnsfake.Replay(file, f)
+	if err != nil {
+		return err
+	}
+	text := verdict(ctx, player, client, greeting)
+	if err := errors.Join(player.Missing()...); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, text)
+	return nil
+}
+
+// demonstrate records a verdict from zones in memory, and replays it.
+func demonstrate(ctx context.Context, stdout io.Writer) error {
+	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	if err != nil {
+		return err
+	}
+	client, greeting := netip.MustParseAddr("192.0.2.10"), "post.harbour.example"
+	var transcript bytes.Buffer
+	first := verdict(ctx, dnsfake.Record(zones, &transcript), client, greeting)
+	fmt.Fprintf(stdout, "%s\n\n%s\n", first, &transcript)
+	player, err := dnsfake.Replay("transcript", &transcript)
+	if err != nil {
+		return err
+	}
+	again := verdict(ctx, player, client, greeting)
+	fmt.Fprintf(stdout, "%s, from the transcript alone\n", again)
+	return nil
+}

@@ -1,0 +1,159 @@
+package identity_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+func TestOrganisationalDomain(t *testing.T) {
+	for name, want := range map[string]string{
+		"mail.example.com":       "example.com.",
+		"a.b.Mail.EXAMPLE.com.":  "example.com.",
+		"example.com":            "example.com.",
+		"mail.example.co.uk":     "example.co.uk.",
+		"example.co.uk.":         "example.co.uk.",
+		"a.b.github.io":          "b.github.io.",
+		"mail.example.test":      "example.test.",
+		"mail.bücher.example":    "xn--bcher-kva.example.",
+		"mail.bücher.中国":         "xn--bcher-kva.xn--fiqs8s.",
+		"mail\u3002example.com":  "example.com.",
+		"_client._smtp.mail.com": "mail.com.",
+		`a\.b.co.uk`:             `a\.b.co.uk.`,
+	} {
+		if got, err := identity.OrganisationalDomain(name); err != nil || got != want {
+			t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+		}
+	}
+	for name, want := range map[string]error{
+		"com": identity.ErrPublicSuffix, "CO.uk.": identity.ErrPublicSuffix, "github.io": identity.ErrPublicSuffix,
+		"test": identity.ErrPublicSuffix, "中国": identity.ErrPublicSuffix, ".": identity.ErrPublicSuffix,
+		"": resolver.ErrName, "a..com": resolver.ErrName, "a\xff.com": resolver.ErrName, long(62): resolver.ErrName,
+	} {
+		got, err := identity.OrganisationalDomain(name)
+		if got != "" || !errors.Is(err, want) || errors.Is(err, identity.ErrPublicSuffix) == errors.Is(err, resolver.ErrName) {
+			t.Errorf("%q: got %q, %v, want %v", name, got, err, want)
+		}
+	}
+}
+
+func TestRelate(t *testing.T) {
+	test := func(helo, ptr string, want identity.Relation, wantDomain string, domains ...string) {
+		t.Helper()
+		// The relation has no direction.
+		for _, pair := range [][2]string{{helo, ptr}, {ptr, helo}} {
+			got, domain := identity.Relate(pair[0], pair[1], domains...)
+			if got != want || domain != wantDomain {
+				t.Errorf("%q and %q with %q: got %v, %q, want %v, %q", pair[0], pair[1], domains, got, domain, want, wantDomain)
+			}
+		}
+	}
+	test("mta.example.com", "host-1.example.com", identity.SameOrganisation, "example.com.")
+	test("mta.example.com", "example.com", identity.SameOrganisation, "example.com.")
+	test("MTA.Example.COM.", "a.b.example.com", identity.SameOrganisation, "example.com.")
+	test("mta.example.co.uk", "host.example.co.uk", identity.SameOrganisation, "example.co.uk.")
+	test("mta.bücher.example", "host.xn--bcher-kva.example.", identity.SameOrganisation, "xn--bcher-kva.example.")
+
+	test("mta.example.com", "mta.example.com", identity.Identical, "")
+	test("mta.example.com", "MTA.Example.com.", identity.Identical, "")
+	test("mta.bücher.example", "mta.XN--BCHER-KVA.example", identity.Identical, "")
+	// The same name is identical, whatever domains are known.
+	test("mta.example.com", "mta.example.com.", identity.Identical, "", "example.com")
+	test("co.uk", "co.uk.", identity.Identical, "")
+
+	test("mta.example.com", "mta.example.net", identity.Unrelated, "")
+	test("mta.example.com", "mta.badexample.com", identity.Unrelated, "")
+	// Two registrants of one public suffix, and the suffix and a registrant.
+	test("one.co.uk", "two.co.uk", identity.Unrelated, "")
+	test("a.one.github.io", "a.two.github.io", identity.Unrelated, "")
+	test("co.uk", "mta.co.uk", identity.Unrelated, "")
+	test("com", "test", identity.Unrelated, "")
+	test("mail.test", "other.test", identity.Unrelated, "")
+	// An escaped dot is no way into an organisation.
+	test(`evil\.example.co.uk`, "mta.example.co.uk", identity.Unrelated, "")
+	test(`evil\.example.com`, "mta.example.com", identity.Unrelated, "", "example.com")
+	// What is no name is nobody's, not even another such name's.
+	test("", "", identity.Unrelated, "")
+	test("", "mta.example.com", identity.Unrelated, "", "example.com")
+	test("a..b", "a..b", identity.Unrelated, "")
+	test("[192.0.2.1]", "mta.example.com", identity.Unrelated, "")
+	test("\u00ad", "\u200b", identity.Unrelated, "")
+
+	// A domain of one's own: deeper than the registered one, a public suffix.
+	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganisation, "dept.example.com.", "Dept.Example.com")
+	test("mta.dept.example.com", "dept.example.com", identity.SameOrganisation, "dept.example.com.", "dept.example.com.")
+	test("mta.one.co.uk", "host.two.co.uk", identity.SameOrganisation, "co.uk.", "co.uk")
+	test("mail.test", "other.test", identity.SameOrganisation, "test.", "test")
+	test("a.bücher.github.io", "b.xn--bcher-kva.github.io", identity.SameOrganisation, "github.io.", "GitHub.io")
+	// The first that holds both, in the order given.
+	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganisation, "example.com.", "example.com", "dept.example.com")
+	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganisation, "dept.example.com.", "example.net", "dept.example.com", "example.com")
+	// One that holds a single name of the two leaves it to the list.
+	test("mta.dept.example.com", "host.example.com", identity.SameOrganisation, "example.com.", "dept.example.com")
+	test("mta.example.com", "mta.example.net", identity.Unrelated, "", "example.com", "example.net")
+	// The root holds every name, and what is no name holds none.
+	test("mta.example.com", "mta.example.net", identity.Unrelated, "", ".", "", "a..b", "\u00ad")
+	test("mta.example.com", "host.example.com", identity.SameOrganisation, "example.com.", ".", "a..b")
+}
+
+func TestEnums(t *testing.T) {
+	for s, want := range map[identity.Status]string{
+		identity.Pass: "pass", identity.Fail: "fail", identity.TempError: "temperror", identity.PermError: "permerror",
+	} {
+		text, err := s.MarshalText()
+		var back identity.Status
+		if err != nil || string(text) != want || s.String() != want || back.UnmarshalText(text) != nil || back != s {
+			t.Errorf("%d: %q, %v, back %d", s, text, err, back)
+		}
+		if s.Temporary() != (s == identity.TempError) {
+			t.Errorf("%v: Temporary is %v", s, s.Temporary())
+		}
+	}
+	for r, want := range map[identity.Relation]string{
+		identity.SameOrganisation: "same-organisation", identity.Identical: "identical", identity.Unrelated: "unrelated",
+	} {
+		text, err := r.MarshalText()
+		var back identity.Relation
+		if err != nil || string(text) != want || r.String() != want || back.UnmarshalText(text) != nil || back != r {
+			t.Errorf("%d: %q, %v, back %d", r, text, err, back)
+		}
+	}
+	if identity.SameOrganisation >= identity.Identical || identity.Identical >= identity.Unrelated {
+		t.Error("the relations are not in order, the best first")
+	}
+	for _, s := range []identity.Status{0, identity.PermError + 1} {
+		if text, err := s.MarshalText(); err == nil || s.Temporary() {
+			t.Errorf("Status %d: got %q, Temporary %v", s, text, s.Temporary())
+		}
+	}
+	for _, r := range []identity.Relation{0, identity.Unrelated + 1} {
+		if text, err := r.MarshalText(); err == nil {
+			t.Errorf("Relation %d: got %q", r, text)
+		}
+	}
+	if got := identity.Status(0).String() + " " + identity.Relation(0).String(); got != "identity.Status(0) identity.Relation(0)" {
+		t.Error(got)
+	}
+	for _, text := range []string{"", "unset", "identity.Status(0)"} {
+		s, r := identity.Fail, identity.Identical
+		if s.UnmarshalText([]byte(text)) == nil || r.UnmarshalText([]byte(text)) == nil || s != identity.Fail || r != identity.Identical {
+			t.Errorf("%q: got %v, %v, want errors and no change", text, s, r)
+		}
+	}
+}
+
+func TestUnicode(t *testing.T) {
+	for name, want := range map[string]string{
+		"xn--BCHER-kva.test":  "bücher.test.",
+		"bücher.test":         "bücher.test.",
+		"xn--.test":           "xn--.test.", // no A-label
+		"a..b":                "a..b",
+		"plain.example.test.": "plain.example.test.",
+	} {
+		if got := identity.Unicode(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}

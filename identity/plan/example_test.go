@@ -1,0 +1,34 @@
+package plan_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+)
+
+func ExampleWant() {
+	o, err := org.Parse("org.yaml", []byte(`
+domain: example.org
+mtas:
+  - addresses: [192.0.2.10, 10.0.0.1]
+    ptr: mta1.example.org
+    helo: post.example.org
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	records, refusals := plan.Want(o)
+	for _, r := range records {
+		fmt.Println(r, r.Rules)
+	}
+	for _, r := range refusals {
+		fmt.Println("refused:", r.MTA, r.Value, r.Reason)
+	}
+	// Output:
+	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org. [ptr-exists ptr-confirmed ptr-one-name]
+	// mta1.example.org. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]
+	// post.example.org. 3600 IN A 192.0.2.10 [helo-resolves]
+	// refused: mta1 10.0.0.1 not a public address (private, RFC 1918)
+}

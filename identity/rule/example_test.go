@@ -1,0 +1,39 @@
+package rule_test
+
+import (
+	"fmt"
+
+	"github.com/bonafide-mta/bonafide/identity/rule"
+)
+
+func ExampleLookup() {
+	r, ok := rule.Lookup(rule.HELODiffers)
+	if !ok {
+		return
+	}
+	fmt.Println(r.Level, r.Title)
+	fmt.Println(r.Why)
+	fmt.Printf("The page says: %q\n", r.Page)
+	// Output:
+	// should-major The HELO name is another name than the PTR name
+	// An infected machine looks up its own PTR name and greets with it. A name that it cannot guess tells the MTA from it. Some testers want the two to be equal: receivers do not.
+	// The page says: "it can be the same as above but it is better if it is a different name within the same domain"
+}
+
+func ExampleAll() {
+	for _, r := range rule.All() {
+		fmt.Printf("%-14s %-12s %s\n", r.ID, r.Level, r.Title)
+	}
+	// Output:
+	// org-domain     must         The organisation has a domain in the public DNS
+	// address-public must         The address is public, so that receivers see it and can look it up
+	// ptr-exists     must         The address has a PTR record
+	// ptr-confirmed  must         The PTR name is forward-confirmed: it has the address
+	// ptr-syntax     must         Every PTR name is a host name, without underscore
+	// ptr-one-name   must         All addresses of the MTA have its one PTR name, and that name has them all
+	// ptr-role       advice       The PTR name of an address that serves only mail says so
+	// helo-fqdn      must         The MTA greets with a fully qualified host name
+	// helo-resolves  must         The HELO name has all addresses of the MTA
+	// helo-same-org  must         The HELO name and the PTR names belong to the same organisation
+	// helo-differs   should-major The HELO name is another name than the PTR name
+}

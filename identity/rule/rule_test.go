@@ -1,0 +1,172 @@
+package rule_test
+
+import (
+	"encoding"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bonafide-mta/bonafide/identity/rule"
+)
+
+// What others refer to does not change by accident: an ID is never given to
+// another rule, and a rule does not change its level or scope unnoticed.
+func TestFrozen(t *testing.T) {
+	want := []string{
+		"org-domain must organisation",
+		"address-public must address",
+		"ptr-exists must address",
+		"ptr-confirmed must address",
+		"ptr-syntax must address",
+		"ptr-one-name must mta",
+		"ptr-role advice address",
+		"helo-fqdn must mta",
+		"helo-resolves must mta",
+		"helo-same-org must mta",
+		"helo-differs should-major mta",
+	}
+	var got []string
+	for _, r := range rule.All() {
+		got = append(got, fmt.Sprintf("%s %s %s", r.ID, r.Level, r.Scope))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the catalogue has changed (-was +is):\n%s", diff)
+	}
+}
+
+var (
+	keyword  = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	citation = regexp.MustCompile(`^RFC \d+(, Section \d+(\.\d+)*)?$`)
+)
+
+// Every entry says all that a report needs, in the form that it needs.
+func TestCatalogue(t *testing.T) {
+	ids := make(map[rule.ID]bool)
+	for _, r := range rule.All() {
+		check := func(ok bool, format string, args ...any) {
+			t.Helper()
+			if !ok {
+				t.Errorf("%s: %s", r.ID, fmt.Sprintf(format, args...))
+			}
+		}
+		check(keyword.MatchString(string(r.ID)), "ID")
+		check(!ids[r.ID], "twice")
+		ids[r.ID] = true
+		check(isPhrase(r.Title), "title %q", r.Title)
+		check(isSentence(r.Why), "why %q", r.Why)
+		check(r.Page != "" && strings.TrimSpace(r.Page) == r.Page, "page %q", r.Page)
+		for _, rfc := range r.RFC {
+			check(citation.MatchString(rfc), "RFC %q", rfc)
+		}
+		codes := make(map[string]bool)
+		statuses := make(map[rule.Status]bool)
+		for _, o := range r.Outcomes {
+			check(keyword.MatchString(o.Code) && !codes[o.Code], "code %q: no keyword, or twice", o.Code)
+			codes[o.Code], statuses[o.Status] = true, true
+			check(isPhrase(o.Text), "%s: text %q", o.Code, o.Text)
+			check((o.Remedy != "") == (o.Status == rule.Fail), "%s: only failures have a remedy, and all do: %q", o.Code, o.Remedy)
+			check(o.Remedy == "" || isSentence(o.Remedy), "%s: remedy %q", o.Code, o.Remedy)
+			got, ok := r.Outcome(o.Code)
+			check(ok && got == o, "%s: not found", o.Code)
+		}
+		check(statuses[rule.Pass] && statuses[rule.Fail], "cannot pass, or cannot fail")
+		check(!statuses[rule.Waived] && !statuses[0], "Waived is the operator's, not the rule's")
+		_, ok := r.Outcome("unheard-of")
+		check(!ok, "an outcome that there is not")
+	}
+}
+
+// isPhrase: text that a colon may follow. isSentence: text that stands alone.
+func isPhrase(s string) bool {
+	return s != "" && !strings.HasSuffix(s, ".") && strings.TrimSpace(s) == s
+}
+func isSentence(s string) bool { return strings.HasSuffix(s, ".") && strings.TrimSpace(s) == s }
+
+func TestLookup(t *testing.T) {
+	for _, r := range rule.All() {
+		if got, ok := rule.Lookup(r.ID); !ok || got.Title != r.Title {
+			t.Errorf("%s: got %+v", r.ID, got)
+		}
+	}
+	if got, ok := rule.Lookup("unheard-of"); ok {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A caller's changes stay the caller's.
+func TestAllIsACopy(t *testing.T) {
+	all := rule.All()
+	all[0].Title = "changed"
+	if rule.All()[0].Title == "changed" {
+		t.Error("the catalogue was changed")
+	}
+}
+
+func TestCompare(t *testing.T) {
+	ids := []rule.ID{"unheard-of", rule.HELODiffers, rule.PTRExists, rule.OrgDomain}
+	slices.SortFunc(ids, rule.Compare)
+	if want := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.HELODiffers, "unheard-of"}; !slices.Equal(ids, want) {
+		t.Errorf("got %v", ids)
+	}
+	if rule.Compare(rule.PTRRole, rule.PTRRole) != 0 {
+		t.Error("a rule is not equal to itself")
+	}
+}
+
+func TestReaches(t *testing.T) {
+	order := []rule.Level{rule.Must, rule.ShouldMajor, rule.ShouldMinor, rule.Advice}
+	for i, level := range order {
+		for j, threshold := range order {
+			if got := level.Reaches(threshold); got != (i <= j) {
+				t.Errorf("%s reaches %s: %v", level, threshold, got)
+			}
+		}
+	}
+}
+
+// textual is what every enum of the package is.
+type textual interface {
+	encoding.TextMarshaler
+	fmt.Stringer
+}
+
+func TestTexts(t *testing.T) {
+	type value struct {
+		is   textual
+		into encoding.TextUnmarshaler
+	}
+	var values []value
+	for l := rule.Must; l <= rule.Advice; l++ {
+		values = append(values, value{l, new(rule.Level)})
+	}
+	for s := rule.Pass; s <= rule.Waived; s++ {
+		values = append(values, value{s, new(rule.Status)})
+	}
+	for s := rule.Organisation; s <= rule.Address; s++ {
+		values = append(values, value{s, new(rule.Scope)})
+	}
+	for _, v := range values {
+		text, err := v.is.MarshalText()
+		if err != nil || string(text) != v.is.String() {
+			t.Errorf("%v: %q, %v", v.is, text, err)
+		}
+		if err := v.into.UnmarshalText([]byte(strings.ToUpper(string(text)))); err != nil {
+			t.Errorf("%v: %v", v.is, err)
+		}
+		if got := fmt.Sprint(v.into.(textual)); got != v.is.String() {
+			t.Errorf("%v came back as %v", v.is, got)
+		}
+		if err := v.into.UnmarshalText([]byte("unheard-of")); err == nil {
+			t.Errorf("%T: no error", v.is)
+		}
+	}
+	for _, zero := range []textual{rule.Level(0), rule.Status(0), rule.Scope(0), rule.Scope(99)} {
+		if text, err := zero.MarshalText(); err == nil {
+			t.Errorf("%v is text: %q", zero, text)
+		}
+	}
+}

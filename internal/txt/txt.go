@@ -1,0 +1,70 @@
+// Package txt converts between the text of a TXT record and its character
+// strings in the form that miekg/dns keeps them: at most 255 octets each (RFC
+// 1035, Section 3.3), with the escapes of zone files.
+package txt
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxString is how many octets one character string holds.
+const maxString = 255
+
+// Split cuts text into strings of 255 octets but for the last, and escapes them.
+// An empty text is one empty string: a TXT record has at least one.
+func Split(text string) []string {
+	var out []string
+	for len(text) > maxString {
+		out = append(out, escape(text[:maxString]))
+		text = text[maxString:]
+	}
+	return append(out, escape(text))
+}
+
+// Join returns the octets that strings stand for, one after the other, without a
+// separator (RFC 7208, Section 3.3).
+func Join(stringsOf []string) string {
+	var text []byte
+	for _, s := range stringsOf {
+		text = appendUnescaped(text, s)
+	}
+	return string(text)
+}
+
+// escape writes octets as zone text does within quotes.
+func escape(octets string) string {
+	var b strings.Builder
+	for i := range len(octets) {
+		switch c := octets[i]; {
+		case c == '"', c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ', c > '~':
+			fmt.Fprintf(&b, `\%03d`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// appendUnescaped appends the octets that s stands for: \DDD, or a backslash
+// before the octet itself.
+func appendUnescaped(text []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '\\' || i+1 == len(s):
+			text = append(text, s[i])
+		case i+3 < len(s) && isDigit(s[i+1]) && isDigit(s[i+2]) && isDigit(s[i+3]):
+			text = append(text, byte(int(s[i+1]-'0')*100+int(s[i+2]-'0')*10+int(s[i+3]-'0')))
+			i += 3
+		default:
+			text = append(text, s[i+1])
+			i++
+		}
+	}
+	return text
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

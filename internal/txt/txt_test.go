@@ -1,0 +1,81 @@
+package txt_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/txt"
+)
+
+func TestSplit(t *testing.T) {
+	long := strings.Repeat("x", 255)
+	for _, tt := range []struct {
+		text string
+		want []string
+	}{
+		{"", []string{""}},
+		{"v=spf1 -all", []string{"v=spf1 -all"}},
+		{"a\"b\\c\x00\xff~ ", []string{`a\"b\\c\000\255~ `}},
+		{long, []string{long}},
+		{long + long + "y", []string{long, long, "y"}},
+	} {
+		if got := txt.Split(tt.text); !slices.Equal(got, tt.want) {
+			t.Errorf("Split(%.20q): %q", tt.text, got)
+		}
+	}
+}
+
+func TestJoin(t *testing.T) {
+	for _, tt := range []struct {
+		strings []string
+		want    string
+	}{
+		{nil, ""},
+		{[]string{"a", " b", ""}, "a b"},
+		{[]string{`\"\\\065\255`}, "\"\\A\xff"},
+		{[]string{`\`}, `\`},    // no octet follows
+		{[]string{`\12`}, `12`}, // not three digits: the octet itself
+		{[]string{`\12x`}, `12x`},
+	} {
+		if got := txt.Join(tt.strings); got != tt.want {
+			t.Errorf("Join(%q): %q", tt.strings, got)
+		}
+	}
+}
+
+// Whatever the octets, they survive zone text and the wire.
+func FuzzSplit(f *testing.F) {
+	f.Add("v=spf1 -all")
+	f.Add("\x00\"\\;()\xff")
+	f.Add(strings.Repeat("\\", 300))
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 20000 {
+			return
+		}
+		rr := &dns.TXT{Hdr: dns.RR_Header{Name: "example.test.", Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: txt.Split(text)}
+		if got := txt.Join(rr.Txt); got != text {
+			t.Fatalf("Join: %q", got)
+		}
+		wire := make([]byte, dns.MaxMsgSize)
+		n, err := dns.PackRR(rr, wire, 0, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed, _, err := dns.UnpackRR(wire[:n], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := dns.NewRR(rr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, again := range []dns.RR{packed, parsed} {
+			if got := txt.Join(again.(*dns.TXT).Txt); got != text {
+				t.Errorf("%T: %q, want %q", again, got, text)
+			}
+		}
+	})
+}

@@ -1,0 +1,36 @@
+package resolver_test
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+	"github.com/bonafide-mta/bonafide/resolver/resolvertest"
+)
+
+// Every Resolver of the package keeps the promises of the interface.
+func TestConformance(t *testing.T) {
+	client := func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+		return &resolver.Client{Servers: []netip.AddrPort{resolvertest.Serve(t, fake)}}
+	}
+	for name, newResolver := range map[string]func(testing.TB, *dnsfake.Fake) resolver.Resolver{
+		"Zones":  func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver { return fake },
+		"Client": client,
+		"Overlay": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+			return &resolver.Overlay{Base: fake, Zones: mustZones(t, "$ORIGIN elsewhere.test.")}
+		},
+		"System": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+			server := resolvertest.Serve(t, fake)
+			return resolver.System{Resolver: &net.Resolver{PreferGo: true, StrictErrors: true,
+				Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+					return new(net.Dialer).DialContext(ctx, network, server.String())
+				},
+			}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { resolvertest.TestResolver(t, newResolver) })
+	}
+}

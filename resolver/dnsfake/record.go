@@ -1,0 +1,172 @@
+package dnsfake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// A Recorder is a Resolver that passes questions on and writes a transcript of
+// them. Make one with [Record].
+//
+// A transcript is made to be read, and edited by hand. Each question stands on a
+// line of its own, and what came of it beneath, each line behind a tab:
+//
+//	mail.example.test. A
+//		server "192.0.2.53:53"
+//		ttl 5m0s
+//		ad
+//		alias mail.example.test. 300 IN CNAME web.example.test.
+//		record web.example.test. 300 IN A 192.0.2.10
+//	none.example.test. MX
+//		status NXDOMAIN
+//	slow.example.test. TXT
+//		server "192.0.2.53:53"
+//		fault SERVFAIL
+//		extended 6 "no DNSKEY"
+//	silent.example.test. TXT
+//		fault "udp: i/o timeout"
+//		cause timeout
+//
+// What is not there is the zero value. A fault is a response code or a text, or
+// both; causes are what errors.Is finds in it: timeout, canceled, deadline,
+// malformed, chain, no-zone and no-server. Empty lines and those that begin
+// with a semicolon are skipped.
+type Recorder struct {
+	inner resolver.Resolver
+
+	mu  sync.Mutex
+	w   io.Writer
+	err error
+}
+
+// Record returns a Resolver that answers as r does, and writes every question and
+// what came of it to w, in the order in which the answers come. See Err.
+func Record(r resolver.Resolver, w io.Writer) *Recorder { return &Recorder{inner: r, w: w} }
+
+// Err returns the first error of writing, after which nothing more was written.
+func (r *Recorder) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// Lookup implements resolver.Resolver.
+func (r *Recorder) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+	answer, err := r.inner.Lookup(ctx, name, qtype)
+	canonical, bad := resolver.Canonical(name)
+	if bad != nil {
+		return answer, err // no question, and nobody could ask it again
+	}
+	text := transcript(Question{canonical, qtype}, answer, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		_, r.err = io.WriteString(r.w, text)
+	}
+	return answer, err
+}
+
+// transcript writes one question and what came of it.
+func transcript(q Question, a resolver.Answer, err error) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, "\t"+format+"\n", args...) }
+	fmt.Fprintln(&b, q)
+	if err != nil {
+		writeFault(line, err)
+		return b.String()
+	}
+	if a.Server != "" {
+		line("server %q", a.Server)
+	}
+	if a.Status != resolver.NoError {
+		line("status %s", a.Status)
+	}
+	if a.TTL != 0 {
+		line("ttl %s", a.TTL)
+	}
+	if a.Authentic {
+		line("ad")
+	}
+	for _, rr := range a.Chain {
+		line("alias %s", zoneText(rr))
+	}
+	for _, rr := range a.Records {
+		line("record %s", zoneText(rr))
+	}
+	return b.String()
+}
+
+// zoneText writes a record on one line, without tabs between its parts.
+func zoneText(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") }
+
+// writeFault writes what an error says and, by its causes, what it is.
+func writeFault(line func(string, ...any), err error) {
+	e, ok := errors.AsType[*resolver.Error](err)
+	if !ok {
+		e = &resolver.Error{Err: err}
+	}
+	if e.Server != "" {
+		line("server %q", e.Server)
+	}
+	fault := ""
+	if e.RCode != 0 {
+		fault = " " + rcodeString(e.RCode)
+	}
+	if e.Err != nil {
+		fault += fmt.Sprintf(" %q", e.Err)
+	}
+	line("fault%s", fault)
+	for _, x := range e.Extended {
+		line("extended %d %q", x.Code, x.Text)
+	}
+	for _, c := range causes {
+		if c.in(err) {
+			line("cause %s", c.word)
+		}
+	}
+}
+
+// rcodeString returns the mnemonic of a response code, or its number.
+func rcodeString(rcode int) string {
+	if s := dns.RcodeToString[rcode]; s != "" {
+		return s
+	}
+	return fmt.Sprint(rcode)
+}
+
+// A cause is what a caller may look for in an error.
+type cause struct {
+	word string
+	err  error // for errors.Is
+}
+
+// in reports whether an error has the cause. A timeout is what has a method that
+// says so, whatever its type.
+func (c cause) in(err error) bool {
+	if c.err != (timeoutError{}) {
+		return errors.Is(err, c.err)
+	}
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
+}
+
+var causes = []cause{
+	{"timeout", timeoutError{}},
+	{"canceled", context.Canceled},
+	{"deadline", context.DeadlineExceeded},
+	{"malformed", resolver.ErrMalformed},
+	{"chain", resolver.ErrChain},
+	{"no-zone", resolver.ErrNoZone},
+	{"no-server", resolver.ErrNoServer},
+}

@@ -1,0 +1,334 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+// An Overlay answers as the DNS would after a change that is not published yet:
+// whole zones take the place of those that are there, or a patch changes single
+// RRsets. Aliases are followed across, from what is laid over to what is below
+// and back. Server tells in each answer what the last part of it came from.
+//
+// It is safe for concurrent use as long as its fields do not change. It must not
+// be copied after first use.
+type Overlay struct {
+	// Base is the DNS as it is. Nil is an error with ErrNoResolver for what the
+	// zones and the patch do not answer alone.
+	Base Resolver
+	// Zones are authoritative at and below their apexes, but for what they
+	// delegate to zones that are not among them.
+	Zones *Zones
+	// Patch changes what Base, or Zones over it, have.
+	Patch Patch
+
+	prepare sync.Once
+	top     Resolver
+}
+
+// A Patch is a change of RRsets: all records of one name and type. A name that a
+// patch gives records exists from then on, and so do the names between it and its
+// organisation: no wildcard is expanded there any more. Whether a name is still
+// there from which a patch removes records cannot be told; it counts as existing.
+//
+// A patch is a partial view, and the Server of the answers that it changed says
+// so. They are not Authentic; negative ones have no TTL. That a wildcard made an
+// answer is seen by its data, which are those of the wildcard. Questions of type
+// ANY for names of the organisation are errors. What no server would load, such
+// as an address beside a CNAME, is not noticed, and a DNAME redirects nothing.
+type Patch struct {
+	Add     []dns.RR // beside the records that are there
+	Replace []dns.RR // in place of the RRsets of their names and types
+	Remove  []RRset
+}
+
+// An RRset is named by what its records have in common.
+type RRset struct {
+	Name string // in any form that Canonical accepts
+	Type uint16
+}
+
+// Lookup implements Resolver.
+func (o *Overlay) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+	canonical, err := Canonical(name)
+	if err != nil {
+		return Answer{}, &Error{Name: name, Type: qtype, Err: err}
+	}
+	o.prepare.Do(func() { o.top = o.layers() })
+	return o.top.Lookup(ctx, canonical, qtype)
+}
+
+func (o *Overlay) layers() Resolver {
+	top := o.Base
+	if top == nil {
+		top = Func(func(context.Context, string, uint16) (Answer, error) { return Answer{}, ErrNoResolver })
+	}
+	if o.Zones != nil {
+		top = layer{top, zonesLayer{o.Zones}}
+	}
+	patch, err := o.Patch.index(top)
+	if err != nil {
+		return Func(func(context.Context, string, uint16) (Answer, error) { return Answer{}, err })
+	}
+	return layer{top, patch}
+}
+
+// A layer lies over a Resolver and speaks for some names.
+type layer struct {
+	base Resolver
+	over interface {
+		// speaks reports whether a name is answered here.
+		speaks(name string, qtype uint16) bool
+		// answer answers for a name. Where its aliases lead to names for which
+		// others may speak, next is the first of them.
+		answer(ctx context.Context, name string, qtype uint16) (a Answer, next string, err error)
+	}
+}
+
+// Lookup goes from layer to base and back, as the aliases lead.
+func (l layer) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+	whole := Answer{TTL: forever, Authentic: true}
+	owner := name
+	for len(whole.Chain) <= 2*maxHops { // a DNAME adds two records a hop
+		if ctx.Err() != nil {
+			return Answer{}, contextError(ctx, name, qtype, "")
+		}
+		var part Answer
+		var next string
+		var err error
+		if l.over.speaks(owner, qtype) {
+			part, next, err = l.over.answer(ctx, owner, qtype)
+		} else {
+			part, err = l.base.Lookup(ctx, owner, qtype)
+			next = l.enters(&part, qtype)
+		}
+		if err != nil {
+			return Answer{}, wrap(name, qtype, err)
+		}
+		whole.Chain = append(whole.Chain, part.Chain...)
+		whole.Records, whole.Status, whole.Server = part.Records, part.Status, part.Server
+		whole.Authentic = whole.Authentic && part.Authentic
+		whole.TTL = min(whole.TTL, part.TTL)
+		if next == "" {
+			return whole, nil
+		}
+		owner = next
+	}
+	return Answer{}, &Error{Name: name, Type: qtype, RCode: dns.RcodeServerFailure, Err: ErrChain}
+}
+
+// enters finds where the aliases of an answer of the base come to a name for
+// which the layer speaks, cuts the answer off behind it, and returns the name.
+func (l layer) enters(a *Answer, qtype uint16) string {
+	for i, rr := range a.Chain {
+		cname, ok := rr.(*dns.CNAME) // which a DNAME has made too
+		if !ok || !followed(qtype) || !l.over.speaks(canonicalOf(cname.Target), qtype) {
+			continue
+		}
+		a.Chain, a.Records, a.Status = a.Chain[:i+1:i+1], nil, NoError
+		a.TTL = forever // the base's is that of what is cut off, too
+		a.restOn(a.Chain)
+		return canonicalOf(cname.Target)
+	}
+	return ""
+}
+
+// zonesLayer is zones that leave what they delegate to others.
+type zonesLayer struct{ *Zones }
+
+func (z zonesLayer) speaks(name string, qtype uint16) bool {
+	in := z.zoneFor(name, qtype)
+	return in != nil && in.find(name, qtype).kind != isReferral
+}
+
+func (z zonesLayer) answer(_ context.Context, name string, qtype uint16) (Answer, string, error) {
+	a := Answer{TTL: forever}
+	left, err := z.follow(&a, name, qtype)
+	if err != nil && !errors.Is(err, errDelegated) {
+		return Answer{}, "", err.about(name, qtype)
+	}
+	return a, left, nil
+}
+
+// patchLayer is a Patch, ready to be asked.
+type patchLayer struct {
+	base   Resolver
+	sets   map[RRset]change // by canonical name
+	exists map[string]bool  // the names with new records, and those above them
+	zones  map[string]bool  // the organisational domains of all names
+}
+
+// A change is what becomes of an RRset.
+type change struct {
+	records []dns.RR
+	whole   bool // they are all there is; else they stand beside what the base has
+}
+
+// index brings a patch into a form that answers questions.
+func (p Patch) index(base Resolver) (patchLayer, error) {
+	l := patchLayer{base, make(map[RRset]change), make(map[string]bool), make(map[string]bool)}
+	for _, set := range p.Remove {
+		if err := l.add(set.Name, set.Type, change{whole: true}); err != nil {
+			return l, err
+		}
+	}
+	for i, rr := range slices.Concat(p.Replace, p.Add) {
+		if err := l.add(rr.Header().Name, rr.Header().Rrtype, change{[]dns.RR{rr}, i < len(p.Replace)}); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+// add adds a change to what is known of an RRset.
+func (l patchLayer) add(name string, qtype uint16, c change) error {
+	canonical, err := Canonical(name)
+	if err != nil {
+		return fmt.Errorf("patch: %w", err)
+	}
+	organisation := organisationOf(canonical)
+	l.zones[organisation] = true
+	set := RRset{canonical, qtype}
+	known := l.sets[set]
+	known = change{append(known.records, c.records...), known.whole || c.whole}
+	if qtype == dns.TypeCNAME && len(known.records) > 0 {
+		if _, ok := known.records[0].(*dns.CNAME); !ok || len(known.records) > 1 {
+			return fmt.Errorf("patch: %s: expected one CNAME record", canonical) // RFC 2181, Section 10.1
+		}
+	}
+	l.sets[set] = known
+	for above := canonical; len(c.records) > 0 && dnsname.Under(above, organisation); above = dnsname.Parent(above) {
+		l.exists[above] = true
+	}
+	return nil
+}
+
+// organisationOf returns the organisational domain, or the name itself where it
+// is a public suffix.
+func organisationOf(name string) string {
+	if organisation := dnsname.Organisational(name); organisation != "" {
+		return organisation
+	}
+	return name
+}
+
+// speaks: in all of an organisation of which a name changes, since wildcards may
+// have lost names there.
+func (l patchLayer) speaks(name string, _ uint16) bool { return l.zones[organisationOf(name)] }
+
+func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answer, string, error) {
+	if qtype == dns.TypeANY {
+		return Answer{}, "", fmt.Errorf("%w: type ANY at %s, of which a patch is a partial view", errors.ErrUnsupported, name)
+	}
+	set, changed := l.sets[RRset{name, qtype}]
+	alias, aliasChanged := l.sets[RRset{name, dns.TypeCNAME}]
+	switch {
+	case followed(qtype) && len(alias.records) > 0:
+		return patched(Answer{Chain: alias.records}), l.target(alias.records), nil
+	case set.whole && len(set.records) > 0:
+		return patched(Answer{Records: set.records}), "", nil
+	}
+	a, err := l.base.Lookup(ctx, name, qtype)
+	if err != nil {
+		return Answer{}, "", err
+	}
+	lost, err := l.lostWildcard(ctx, a, name, qtype)
+	switch {
+	case err != nil:
+		return Answer{}, "", err
+	case lost:
+		a, changed = Answer{Status: NXDomain, Server: a.Server}, true
+	case len(a.Chain) > 0 && followed(qtype):
+		if !aliasChanged && len(set.records) == 0 {
+			// The rest of the chain may be of this layer again.
+			first := a.Chain[:1:1]
+			if _, dname := first[0].(*dns.DNAME); dname {
+				first = a.Chain[:2:2]
+			}
+			hop := Answer{Chain: first, Server: a.Server, Authentic: a.Authentic, TTL: forever}
+			hop.restOn(first)
+			return hop, l.target(first), nil
+		}
+		a, changed = Answer{Server: a.Server}, true
+	}
+	if l.exists[name] && a.Status == NXDomain {
+		a.Status, changed = NoError, true
+	}
+	if !changed {
+		return a, "", nil
+	}
+	if set.whole {
+		a.Records = nil
+	}
+	a.Records = append(slices.Clip(a.Records), set.records...)
+	return patched(a), "", nil
+}
+
+// patched marks an answer that a patch has changed.
+func patched(a Answer) Answer {
+	if a.Server != "" {
+		a.Server = " over " + a.Server
+	}
+	a.Server = "patch, a partial view" + a.Server
+	a.Authentic = false
+	if len(a.Records)+len(a.Chain) == 0 {
+		a.TTL = 0
+		return a
+	}
+	a.TTL = forever
+	a.restOn(a.Chain)
+	a.restOn(a.Records)
+	return a
+}
+
+// target is where an alias leads.
+func (l patchLayer) target(alias []dns.RR) string {
+	return canonicalOf(alias[len(alias)-1].(*dns.CNAME).Target)
+}
+
+// lostWildcard reports whether an answer of the base is one that a wildcard made
+// and does not make any more: the name, or one above it, exists by the patch, and
+// a wildcard above that has the same data. It asks a question for each label
+// between the name and its organisation.
+func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qtype uint16) (bool, error) {
+	if len(a.Records)+len(a.Chain) == 0 {
+		return false, nil
+	}
+	organisation := organisationOf(name)
+	encloser := name
+	for encloser != organisation && !l.exists[encloser] {
+		encloser = dnsname.Parent(encloser)
+	}
+	for encloser != organisation {
+		encloser = dnsname.Parent(encloser)
+		wild, err := l.base.Lookup(ctx, "*."+encloser, qtype)
+		if err != nil {
+			return false, err
+		}
+		if sameData(wild.Records, a.Records) && sameData(wild.Chain, a.Chain) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// sameData reports whether two lists have the same records but for their owners.
+func sameData(a, b []dns.RR) bool {
+	return slices.Equal(sortedData(a), sortedData(b))
+}
+
+func sortedData(records []dns.RR) []string {
+	var out []string
+	for _, rr := range records {
+		out = append(out, TypeString(rr.Header().Rrtype)+" "+data(rr))
+	}
+	slices.Sort(out)
+	return out
+}
