@@ -2,17 +2,14 @@ package resolver
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -33,7 +30,20 @@ import (
 // The zero Zones holds no zone.
 type Zones struct {
 	zones    map[string]*zone // by apex
+	names    map[string]*node // every name that exists, of the deepest zone it is in
 	warnings []Problem
+}
+
+func newZones(zones map[string]*zone, warnings []Problem) *Zones {
+	names := make(map[string]*node)
+	for _, in := range zones {
+		for name, n := range in.nodes {
+			if enclosing(zones, name) == in {
+				names[name] = n
+			}
+		}
+	}
+	return &Zones{zones, names, warnings}
 }
 
 // ParseZones reads one text with any number of zones in the format of RFC 1035,
@@ -103,17 +113,18 @@ func readZoneFile(origin, file string) (*Zones, error) {
 // MergeZones returns all zones of its arguments as one. The same apex in two of
 // them is an error.
 func MergeZones(parts ...*Zones) (*Zones, error) {
-	merged := &Zones{zones: make(map[string]*zone)}
+	zones := make(map[string]*zone)
+	var warnings []Problem
 	for _, part := range parts {
 		for _, apex := range part.Origins() {
-			if old, ok := merged.zones[apex]; ok {
+			if old, ok := zones[apex]; ok {
 				return nil, fmt.Errorf("zone %s is given twice: by %s and by %s", apex, old.source, part.zones[apex].source)
 			}
-			merged.zones[apex] = part.zones[apex]
+			zones[apex] = part.zones[apex]
 		}
-		merged.warnings = append(merged.warnings, part.warnings...)
+		warnings = append(warnings, part.warnings...)
 	}
-	return merged, nil
+	return newZones(zones, warnings), nil
 }
 
 // Origins returns the apex of every zone in canonical form, sorted.
@@ -158,6 +169,7 @@ type zone struct {
 // A node is one existing name of a zone.
 type node struct {
 	name  string
+	zone  *zone
 	sets  []rrset // sorted by type; none for an empty non-terminal
 	above *node   // the topmost delegation or DNAME owner above, which hides this name
 	wild  *node   // the wildcard child
@@ -213,7 +225,7 @@ func (z *zoneReader) zones() (*Zones, error) {
 	if err := asZoneError(z.problems); err != nil {
 		return nil, err
 	}
-	return &Zones{zones, z.warnings}, nil
+	return newZones(zones, z.warnings), nil
 }
 
 // noZone says which line to add to a text that has neither SOA nor $ORIGIN.
@@ -243,7 +255,7 @@ func (z *zone) node(name string) *node {
 	if n := z.nodes[name]; n != nil {
 		return n
 	}
-	n := &node{name: name}
+	n := &node{name: name, zone: z}
 	z.nodes[name] = n
 	if name != z.apex {
 		parent := z.node(dnsname.Parent(name))
@@ -385,106 +397,3 @@ func (z *zone) finish(r *zoneReader) {
 
 // negativeTTL is how long a negative answer may be kept (RFC 2308, Section 5).
 func (z *zone) negativeTTL() uint32 { return min(z.soa.Hdr.Ttl, z.soa.Minttl) }
-
-// maxHops is how many aliases are followed before a chain counts as endless.
-const maxHops = 16
-
-// Lookup answers as a resolver that has the zones' servers to itself.
-func (z *Zones) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
-	if ctx.Err() != nil {
-		return Answer{}, contextError(ctx, name, qtype, "")
-	}
-	owner, bad := dnsname.Canonical(name)
-	if bad != nil {
-		return Answer{}, &Error{Name: name, Type: qtype, Err: bad}
-	}
-	answer := Answer{TTL: forever}
-	left, err := z.follow(&answer, owner, qtype)
-	switch {
-	case err != nil:
-		return Answer{}, err.about(name, qtype)
-	case left != "":
-		err = &Error{Err: fmt.Errorf("%w: %s", ErrNoZone, left)}
-		return Answer{}, err.about(name, qtype)
-	}
-	return answer, nil
-}
-
-// forever is more than any TTL: the TTL of an answer that rests on nothing yet.
-const forever = time.Duration(math.MaxInt64)
-
-// errDelegated is the cause for a name below a delegation to a zone that is not
-// there.
-var errDelegated = errors.New("delegated, and no zone given for it")
-
-// follow adds to an answer what the zones say of a name. left is the name to which
-// its aliases led where that is outside the zones, or, with errDelegated, below a
-// delegation; else it is "". An error has no question yet.
-func (z *Zones) follow(answer *Answer, owner string, qtype uint16) (left string, err *Error) {
-	for range maxHops + 1 {
-		in := z.zoneFor(owner, qtype)
-		if in == nil {
-			return owner, nil
-		}
-		answer.Server = in.source
-		f := in.find(owner, qtype)
-		switch f.kind {
-		case isPositive:
-			answer.Records = f.records
-			answer.restOn(f.records)
-		case isNoData, isNXDomain:
-			if f.kind == isNXDomain {
-				answer.Status = NXDomain
-			}
-			answer.TTL = min(answer.TTL, time.Duration(in.negativeTTL())*time.Second)
-		case isAlias:
-			answer.restOn(f.records)
-			if followed(qtype) {
-				answer.Chain = append(answer.Chain, f.records...)
-				owner = f.target
-				continue
-			}
-			answer.unfollowed(f.records, qtype)
-		case isReferral:
-			return owner, &Error{Server: in.source, RCode: dns.RcodeServerFailure, Err: fmt.Errorf("%s is %w", f.cut.name, errDelegated)}
-		case isTooLong:
-			return "", &Error{Server: in.source, RCode: dns.RcodeYXDomain, Err: fmt.Errorf("a DNAME makes %s too long", owner)}
-		}
-		return "", nil
-	}
-	return "", &Error{Server: answer.Server, RCode: dns.RcodeServerFailure, Err: ErrChain}
-}
-
-// restOn lowers the TTL of an answer to that of records that it rests on.
-func (a *Answer) restOn(records []dns.RR) {
-	for _, rr := range records {
-		a.TTL = min(a.TTL, time.Duration(ttlOf(rr))*time.Second)
-	}
-}
-
-// followed reports whether aliases are followed for a question of this type.
-func followed(qtype uint16) bool {
-	return qtype != dns.TypeCNAME && qtype != dns.TypeDNAME && qtype != dns.TypeANY
-}
-
-// unfollowed keeps the aliases at the name asked as its records as far as they
-// are of the type asked, else as the chain: a DNAME above, and the CNAME it makes.
-func (a *Answer) unfollowed(aliases []dns.RR, qtype uint16) {
-	for _, rr := range aliases {
-		if rr.Header().Rrtype == qtype && qtype == dns.TypeCNAME || qtype == dns.TypeANY {
-			a.Records = append(a.Records, rr)
-		} else {
-			a.Chain = append(a.Chain, rr)
-		}
-	}
-}
-
-// zoneFor returns the zone that speaks for a question, or nil.
-func (z *Zones) zoneFor(name string, qtype uint16) *zone {
-	if qtype == dns.TypeDS && name != "." { // RFC 4035, Section 3.1.4.1: asked at the parent
-		if in := enclosing(z.zones, dnsname.Parent(name)); in != nil {
-			return in
-		}
-	}
-	return enclosing(z.zones, name)
-}
