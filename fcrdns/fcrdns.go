@@ -31,6 +31,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/errlist"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -263,7 +264,7 @@ func (r *Result) conclude() {
 				r.Status, r.Name, r.Authentic = Pass, name.Name, r.PTR.Authentic && name.Reply.Authentic
 			}
 		case NoAnswer:
-			failed = errors.Join(failed, name.Reply.Err)
+			failed = errlist.Join(failed, name.Reply.Err)
 		}
 		if name.Outcome != Unusable {
 			usable++

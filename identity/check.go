@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/errlist"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -175,7 +176,7 @@ func (r *HeloResult) compare(given, has []netip.Addr) {
 	case len(r.Missing) > 0:
 		r.Status = Fail
 	case len(r.Unknown) > 0:
-		r.Status, r.Err = TempError, errors.Join(failed[false], failed[true])
+		r.Status, r.Err = TempError, errlist.Join(failed[false], failed[true])
 	default:
 		r.Status = Pass
 	}

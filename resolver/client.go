@@ -87,15 +87,14 @@ type Client struct {
 // [ErrNoServer], [ErrMalformed] and [ErrChain] where these are the cause, and the
 // context's error as soon as ctx is done.
 func (c *Client) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
-	if ctx.Err() != nil {
-		return Answer{}, contextError(ctx, name, qtype, "")
-	}
 	canonical, err := Canonical(name)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Answer{}, &Error{Name: name, Type: qtype, Err: err}
-	}
-	if len(c.Servers) == 0 {
+	case len(c.Servers) == 0:
 		return Answer{}, &Error{Name: canonical, Type: qtype, Err: ErrNoServer}
+	case ctx.Err() != nil:
+		return Answer{}, contextError(ctx, canonical, qtype, c.server(0).String())
 	}
 	return c.resolve(ctx, newWalk(canonical, qtype))
 }

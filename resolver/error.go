@@ -65,23 +65,20 @@ func (e ExtendedError) String() string {
 
 // Error returns one line: the question, the server, the cause.
 func (e *Error) Error() string {
-	return fmt.Sprintf("lookup %s %s: %s", e.Name, TypeString(e.Type), e.detail())
+	return untrusted.Line(fmt.Sprintf("lookup %s %s: %s", e.Name, TypeString(e.Type), e.detail()))
 }
 
 // detail is the message without the question.
 func (e *Error) detail() string {
 	var parts []string
 	if e.RCode != 0 {
-		parts = append(parts, dns.RcodeToString[e.RCode])
-		if dns.RcodeToString[e.RCode] == "" {
-			parts[0] = fmt.Sprintf("RCODE %d", e.RCode)
-		}
+		parts = append(parts, rcodeString(e.RCode))
 	}
 	for _, x := range e.Extended {
 		parts = append(parts, x.String())
 	}
 	if e.Err != nil {
-		parts = append(parts, untrusted.Line(e.Err.Error()))
+		parts = append(parts, e.Err.Error())
 	}
 	s := strings.Join(parts, ", ")
 	if s == "" {
@@ -90,7 +87,18 @@ func (e *Error) detail() string {
 	if e.Server != "" {
 		s += " (" + e.Server + ")"
 	}
-	return s
+	return untrusted.Line(s)
+}
+
+// rcodeString returns the mnemonic of a response code.
+func rcodeString(rcode int) string {
+	if rcode == dns.RcodeBadVers { // TSIG has another meaning for 16, which miekg/dns prefers
+		return "BADVERS"
+	}
+	if s := dns.RcodeToString[rcode]; s != "" {
+		return s
+	}
+	return fmt.Sprintf("RCODE %d", rcode)
 }
 
 // Unwrap returns the cause, for errors.Is and errors.AsType.
@@ -121,10 +129,14 @@ func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
 
 // wrap makes sure that an error of any Resolver names the question.
 func wrap(name string, qtype uint16, err error) error {
-	if _, ok := asError(err); ok {
-		return err
+	e, ok := asError(err)
+	switch {
+	case !ok:
+		return &Error{Name: name, Type: qtype, Err: err}
+	case e == nil: // a careless Resolver's nil pointer
+		return &Error{Name: name, Type: qtype}
 	}
-	return &Error{Name: name, Type: qtype, Err: err}
+	return err
 }
 
 // contextError is the error of a question that its context ended. It wraps both

@@ -144,7 +144,7 @@ func (l layer) enters(a *Answer, qtype uint16) string {
 type zonesLayer struct{ *Zones }
 
 func (z zonesLayer) speaks(name string, qtype uint16) bool {
-	n := z.encloser(name, qtype)
+	n := z.closest(name, qtype)
 	return n != nil && n.find(name, qtype).kind != isReferral
 }
 

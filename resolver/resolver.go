@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // A Resolver answers DNS questions. Its one method is all that an
@@ -116,7 +118,7 @@ func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Reply {
 		return reply
 	}
 	if dnsname.Reserved(canonical) {
-		reply.Answer = Answer{Status: NXDomain, Server: "reserved name, not asked"}
+		reply.Answer = Answer{Status: NXDomain, Server: reservedName}
 		return reply
 	}
 	answer, err := r.Lookup(ctx, canonical, qtype)
@@ -124,13 +126,28 @@ func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Reply {
 		reply.Err = wrap(canonical, qtype, err)
 		return reply
 	}
+	// A careless Resolver's nil records would fell whoever looks at them.
+	answer.Records, answer.Chain = withoutNil(answer.Records), withoutNil(answer.Chain)
 	reply.Answer = answer
 	return reply
 }
 
+// reservedName is who answered for a name that is never asked.
+const reservedName = "reserved name, not asked"
+
+// withoutNil returns the records, and a copy only if one of them is nil.
+func withoutNil(records []dns.RR) []dns.RR {
+	if !slices.Contains(records, nil) {
+		return records
+	}
+	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return rr == nil })
+}
+
 // String is one line for a log or a report: the question, what came, and who
 // said so. Text from outside is escaped as in zone files or quoted.
-func (r Reply) String() string {
+func (r Reply) String() string { return untrusted.Line(r.line()) }
+
+func (r Reply) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: ", r.Name, TypeString(r.Type))
 	switch {

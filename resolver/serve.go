@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"net"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -61,7 +62,7 @@ func (z *Zones) respond(r *dns.Msg) *dns.Msg {
 		m.Rcode = dns.RcodeFormatError
 		return m
 	}
-	closest := z.encloser(name, q.Qtype)
+	closest := z.closest(name, q.Qtype)
 	transfer := q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR
 	if closest == nil || q.Qclass != dns.ClassINET || transfer {
 		m.Rcode = dns.RcodeRefused
@@ -76,16 +77,17 @@ func (z *Zones) respond(r *dns.Msg) *dns.Msg {
 }
 
 // fill answers from one zone. An alias is followed while it stays in the zone
-// (RFC 1034, Section 4.3.2, step 3a) and until it comes back to where it was: at
-// a loop NSD and Knot answer what they have.
+// (RFC 1034, Section 4.3.2, step 3a), until it comes back to where it was or is
+// longer than a client of ours would follow. Of an endless chain NSD and Knot too
+// answer what they have, and leave it to the client to give up.
 func (z *zone) fill(m *dns.Msg, name string, qtype uint16) {
 	seen := map[string]bool{}
-	for !seen[name] && dnsname.Under(name, z.apex) {
+	for len(seen) <= maxHops && !seen[name] && dnsname.Under(name, z.apex) {
 		seen[name] = true
 		f := z.find(name, qtype)
 		switch f.kind {
 		case isPositive:
-			m.Answer = append(m.Answer, f.records...)
+			m.Answer = appendNew(m.Answer, f.records)
 		case isNoData, isNXDomain:
 			if f.kind == isNXDomain {
 				m.Rcode = dns.RcodeNameError
@@ -94,7 +96,7 @@ func (z *zone) fill(m *dns.Msg, name string, qtype uint16) {
 			soa.Header().Ttl = z.negativeTTL() // RFC 2308, Section 3
 			m.Ns = append(m.Ns, soa)
 		case isTooLong:
-			m.Answer = append(m.Answer, f.records...)
+			m.Answer = appendNew(m.Answer, f.records)
 			m.Rcode = dns.RcodeYXDomain
 		case isReferral:
 			// Whose data it is not, it is not authoritative for; an alias
@@ -102,7 +104,7 @@ func (z *zone) fill(m *dns.Msg, name string, qtype uint16) {
 			m.Authoritative = len(m.Answer) > 0
 			z.refer(m, f.cut)
 		case isAlias:
-			m.Answer = append(m.Answer, f.records...)
+			m.Answer = appendNew(m.Answer, f.records)
 			if qtype != dns.TypeCNAME && qtype != dns.TypeANY {
 				name = f.target
 				continue
@@ -119,15 +121,35 @@ func (z *zone) refer(m *dns.Msg, cut *node) {
 	m.Ns = append(m.Ns, ns.records...)
 	for _, rr := range ns.records {
 		host, err := dnsname.Canonical(rr.(*dns.NS).Ns)
-		if err != nil || z.nodes[host] == nil {
+		if err != nil || !dnsname.Under(host, z.apex) {
+			continue
+		}
+		n := z.closest(host)
+		if n.name != host {
+			n = n.wild // so do NSD and Knot
+		}
+		if n == nil {
 			continue
 		}
 		for _, rtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			if set := z.nodes[host].set(rtype); set != nil {
-				m.Extra = append(m.Extra, set.records...)
+			if set := n.set(rtype); set != nil {
+				m.Extra = append(m.Extra, owned(set.records, n.name, host)...)
 			}
 		}
 	}
+}
+
+// appendNew adds the records of one step to those before. A DNAME can serve
+// twice, and be what was asked for too; a set has no duplicates (RFC 2181,
+// Section 5).
+func appendNew(before, records []dns.RR) []dns.RR {
+	all := before
+	for _, rr := range records {
+		if !slices.Contains(before, rr) {
+			all = append(all, rr)
+		}
+	}
+	return all
 }
 
 // echoCase gives the answer's first records the owner in the case of the

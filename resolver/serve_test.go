@@ -65,6 +65,13 @@ child NS ns.child
 child NS ns.elsewhere.test.
 child NS ns
 ns.child A 192.0.2.54
+wildglue NS ns.wildglue
+*.wildglue A 192.0.2.55
+twice DNAME there
+x.there CNAME y.twice
+y.there A 192.0.2.11
+z.there CNAME twice
+endless DNAME a.endless
 `
 
 func TestServeDNS(t *testing.T) {
@@ -92,6 +99,12 @@ func TestServeDNS(t *testing.T) {
 	test("x.child.example.test.", dns.TypeA, dns.RcodeSuccess, false, 0, 3, 3)
 	test("child.example.test.", dns.TypeDS, dns.RcodeSuccess, true, 0, 1, 0)
 	test("inchild.example.test.", dns.TypeA, dns.RcodeSuccess, true, 1, 3, 3)
+	test("x.wildglue.example.test.", dns.TypeA, dns.RcodeSuccess, false, 0, 1, 1)
+	// One DNAME, three aliases, one address: a set has no duplicates.
+	test("x.twice.example.test.", dns.TypeA, dns.RcodeSuccess, true, 5, 0, 0)
+	test("z.twice.example.test.", dns.TypeDNAME, dns.RcodeSuccess, true, 3, 0, 0)
+	// One DNAME, and one alias more than a client follows.
+	test("x.endless.example.test.", dns.TypeA, dns.RcodeSuccess, true, 18, 0, 0)
 	test("other.test.", dns.TypeA, dns.RcodeRefused, false, 0, 0, 0)
 	test("example.test.", dns.TypeAXFR, dns.RcodeRefused, false, 0, 0, 0)
 }

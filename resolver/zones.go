@@ -1,15 +1,17 @@
 package resolver
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -30,20 +32,8 @@ import (
 // The zero Zones holds no zone.
 type Zones struct {
 	zones    map[string]*zone // by apex
-	names    map[string]*node // every name that exists, of the deepest zone it is in
+	names    map[string]*node // every name that exists, in the deepest zone it is in
 	warnings []Problem
-}
-
-func newZones(zones map[string]*zone, warnings []Problem) *Zones {
-	names := make(map[string]*node)
-	for _, in := range zones {
-		for name, n := range in.nodes {
-			if enclosing(zones, name) == in {
-				names[name] = n
-			}
-		}
-	}
-	return &Zones{zones, names, warnings}
 }
 
 // ParseZones reads one text with any number of zones in the format of RFC 1035,
@@ -59,12 +49,18 @@ func ParseZones(text string) (*Zones, error) {
 	return ReadZone("", "", strings.NewReader(text))
 }
 
+// maxText is how long a zone text may be: two million records fit.
+const maxText = 128 << 20
+
 // ReadZone reads zone text from r as [ParseZones] does. The names in it are
 // relative to origin until an $ORIGIN says otherwise, as in a server's
 // configuration; origin may be "". The file name stands in errors and in
 // Answer.Server, and is not opened.
 func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
-	text, err := io.ReadAll(r)
+	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("over %d MiB: no zone text is that long", maxText>>20)
+	}
 	if err != nil {
 		return nil, asZoneError([]Problem{{File: file, Text: err.Error()}})
 	}
@@ -116,6 +112,9 @@ func MergeZones(parts ...*Zones) (*Zones, error) {
 	zones := make(map[string]*zone)
 	var warnings []Problem
 	for _, part := range parts {
+		if part == nil {
+			continue
+		}
 		for _, apex := range part.Origins() {
 			if old, ok := zones[apex]; ok {
 				return nil, fmt.Errorf("zone %s is given twice: by %s and by %s", apex, old.source, part.zones[apex].source)
@@ -193,207 +192,124 @@ func (n *node) set(rtype uint16) *rrset {
 	return nil
 }
 
-// zones builds the zones of what was read.
-func (z *zoneReader) zones() (*Zones, error) {
-	zones := make(map[string]*zone)
-	for _, r := range z.records {
-		if _, ok := r.rr.(*dns.SOA); ok {
-			apex := r.rr.Header().Name
-			zones[apex] = newZone(apex, z.file)
+// negativeTTL is how long a negative answer may be kept (RFC 2308, Section 5).
+func (z *zone) negativeTTL() uint32 { return min(z.soa.Hdr.Ttl, z.soa.Minttl) }
+
+// maxHops is how many aliases are followed before a chain counts as endless.
+const maxHops = 16
+
+// Lookup answers as a resolver that has the zones' servers to itself.
+func (z *Zones) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+	owner, bad := dnsname.Canonical(name)
+	if bad != nil {
+		return Answer{}, &Error{Name: name, Type: qtype, Err: bad}
+	}
+	if ctx.Err() != nil {
+		return Answer{}, contextError(ctx, owner, qtype, "")
+	}
+	answer := Answer{TTL: forever}
+	left, err := z.follow(&answer, owner, qtype)
+	switch {
+	case err != nil:
+		return Answer{}, err.about(owner, qtype)
+	case left == owner:
+		return Answer{}, &Error{Name: owner, Type: qtype, Err: ErrNoZone}
+	case left != "":
+		return Answer{}, &Error{Name: owner, Type: qtype, Err: fmt.Errorf("its alias %s: %w", left, ErrNoZone)}
+	}
+	return answer, nil
+}
+
+// forever is more than any TTL: the TTL of an answer that rests on nothing yet.
+const forever = time.Duration(math.MaxInt64)
+
+// errDelegated is the cause for a name below a delegation to a zone that is not
+// there.
+var errDelegated = errors.New("delegated, and no zone given for it")
+
+// follow adds to an answer what the zones say of a name. left is the name to which
+// its aliases led where that is outside the zones, or, with errDelegated, below a
+// delegation; else it is "". An error has no question yet.
+func (z *Zones) follow(answer *Answer, owner string, qtype uint16) (left string, err *Error) {
+	for range maxHops + 1 {
+		n := z.closest(owner, qtype)
+		if n == nil && dnsname.Reserved(owner) {
+			answer.Status, answer.TTL, answer.Server = NXDomain, 0, reservedName
+			return "", nil
+		}
+		if n == nil {
+			return owner, nil
+		}
+		in := n.zone
+		answer.Server = in.source
+		f := n.find(owner, qtype)
+		switch f.kind {
+		case isPositive:
+			answer.Records = f.records
+			answer.restOn(f.records)
+		case isNoData, isNXDomain:
+			if f.kind == isNXDomain {
+				answer.Status = NXDomain
+			}
+			answer.TTL = min(answer.TTL, time.Duration(in.negativeTTL())*time.Second)
+		case isAlias:
+			answer.restOn(f.records)
+			if followed(qtype) {
+				if answer.Chain == nil {
+					answer.Chain = slices.Clip(f.records) // shared: one alias allocates nothing
+				} else {
+					answer.Chain = append(answer.Chain, f.records...)
+				}
+				owner = f.target
+				continue
+			}
+			answer.unfollowed(f.records, qtype)
+		case isReferral:
+			return owner, &Error{Server: in.source, RCode: dns.RcodeServerFailure, Err: fmt.Errorf("%s is %w", f.cut.name, errDelegated)}
+		case isTooLong:
+			return "", &Error{Server: in.source, RCode: dns.RcodeYXDomain, Err: fmt.Errorf("a DNAME makes %s too long", owner)}
+		}
+		return "", nil
+	}
+	return "", &Error{Server: answer.Server, RCode: dns.RcodeServerFailure, Err: ErrChain}
+}
+
+// restOn lowers the TTL of an answer to that of records that it rests on.
+func (a *Answer) restOn(records []dns.RR) {
+	for _, rr := range records {
+		a.TTL = min(a.TTL, time.Duration(ttlOf(rr))*time.Second)
+	}
+}
+
+// followed reports whether aliases are followed for a question of this type.
+func followed(qtype uint16) bool {
+	return qtype != dns.TypeCNAME && qtype != dns.TypeDNAME && qtype != dns.TypeANY
+}
+
+// unfollowed keeps the aliases at the name asked as its records as far as they
+// are of the type asked, else as the chain: a DNAME above, and the CNAME it makes.
+func (a *Answer) unfollowed(aliases []dns.RR, qtype uint16) {
+	for _, rr := range aliases {
+		if rr.Header().Rrtype == qtype && qtype == dns.TypeCNAME || qtype == dns.TypeANY {
+			a.Records = append(a.Records, rr)
+		} else {
+			a.Chain = append(a.Chain, rr)
 		}
 	}
-	// The shallow origins first, so that a deeper one finds the zone it is in.
-	// The root is no such zone: it is there to say NXDOMAIN.
-	origins := slices.SortedFunc(slices.Values(z.origins), func(a, b string) int {
-		return cmp.Compare(dns.CountLabel(a), dns.CountLabel(b))
-	})
-	for _, origin := range origins {
-		if in := enclosing(zones, origin); in == nil || in.apex == "." && origin != "." {
-			zones[origin] = newZone(origin, z.file)
+}
+
+// closest returns the node of a name, or its closest encloser (RFC 4592, Section
+// 3.3.1), in the zone that speaks for a question; nil if none does.
+func (z *Zones) closest(name string, qtype uint16) *node {
+	if qtype == dns.TypeDS && name != "." { // RFC 4035, Section 3.1.4.1: asked at the parent
+		if in := enclosing(z.zones, dnsname.Parent(name)); in != nil {
+			return in.closest(name)
 		}
 	}
-	if len(zones) == 0 && len(z.problems) == 0 {
-		z.fail(0, "%s", z.noZone())
-	}
-	for _, r := range z.records {
-		z.place(zones, r)
-	}
-	for _, apex := range slices.Sorted(maps.Keys(zones)) {
-		zones[apex].finish(z)
-	}
-	slices.SortStableFunc(z.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-	if err := asZoneError(z.problems); err != nil {
-		return nil, err
-	}
-	return newZones(zones, z.warnings), nil
-}
-
-// noZone says which line to add to a text that has neither SOA nor $ORIGIN.
-func (z *zoneReader) noZone() string {
-	if len(z.records) == 0 {
-		return "no zone: neither a record nor an $ORIGIN"
-	}
-	name := z.records[0].rr.Header().Name
-	if org := dnsname.Organisational(name); org != "" {
-		name = org
-	}
-	return fmt.Sprintf("no zone: the text has neither a SOA record nor an $ORIGIN; add the line $ORIGIN %s above the records", name)
-}
-
-func newZone(apex, file string) *zone {
-	z := &zone{apex: apex, source: file, nodes: make(map[string]*node)}
-	if file == "" {
-		z.source = "zone " + apex
-	}
-	z.node(apex)
-	return z
-}
-
-// node returns the node of name, and makes it and the empty non-terminals above
-// it where they are missing.
-func (z *zone) node(name string) *node {
-	if n := z.nodes[name]; n != nil {
-		return n
-	}
-	n := &node{name: name, zone: z}
-	z.nodes[name] = n
-	if name != z.apex {
-		parent := z.node(dnsname.Parent(name))
-		if strings.HasPrefix(name, "*.") {
-			parent.wild = n
-		}
-	}
-	return n
-}
-
-// enclosing returns the deepest zone that name is in, or nil.
-func enclosing(zones map[string]*zone, name string) *zone {
 	for ; name != ""; name = dnsname.Parent(name) {
-		if z, ok := zones[name]; ok {
-			return z
+		if n := z.names[name]; n != nil {
+			return n
 		}
 	}
 	return nil
 }
-
-// place puts a record into the deepest zone that its owner is in.
-func (z *zoneReader) place(zones map[string]*zone, r zoneRecord) {
-	h := r.rr.Header()
-	in := enclosing(zones, h.Name)
-	if h.Rrtype == dns.TypeDS && in != nil && in.apex == h.Name {
-		// The parent side speaks for DS (RFC 4035, Section 2.4).
-		if parent := enclosing(zones, dnsname.Parent(h.Name)); parent != nil {
-			in = parent
-		}
-	}
-	if in == nil {
-		if len(zones) > 0 {
-			z.fail(r.line, "%s lies in no zone of this text: put it under an $ORIGIN of its own", h.Name)
-		}
-		return
-	}
-	n := in.node(h.Name)
-	set := n.set(h.Rrtype)
-	if set == nil {
-		n.sets = append(n.sets, rrset{rtype: h.Rrtype})
-		set = &n.sets[len(n.sets)-1]
-	}
-	switch rr := r.rr.(type) {
-	case *dns.SOA:
-		if in.soa != nil {
-			z.fail(r.line, "a second SOA at %s", h.Name)
-		}
-		in.soa = rr
-	case *dns.CNAME:
-		set.target = z.target(r.line, rr.Target)
-	case *dns.DNAME:
-		set.target = z.target(r.line, rr.Target)
-	}
-	// RFC 1034, Section 3.6.2, and RFC 6672, Section 2.4.
-	if len(set.records) == 1 && (h.Rrtype == dns.TypeCNAME || h.Rrtype == dns.TypeDNAME) {
-		z.fail(r.line, "a second %s at %s", TypeString(h.Rrtype), h.Name)
-	}
-	set.records = append(set.records, r.rr)
-	if lowest := min(set.records[0].Header().Ttl, h.Ttl); lowest != max(set.records[0].Header().Ttl, h.Ttl) {
-		// RFC 2181, Section 5.2: one TTL a set; the lowest is safe.
-		if !set.mixed {
-			z.warn(r.line, "%s %s has records with several TTLs: the lowest is served", h.Name, TypeString(h.Rrtype))
-		}
-		set.mixed = true
-		for _, rr := range set.records {
-			rr.Header().Ttl = lowest
-		}
-	}
-	if n.set(dns.TypeCNAME) != nil && !cnameAlone(n) {
-		z.fail(r.line, "CNAME and other data at %s (RFC 1034, Section 3.6.2)", h.Name)
-	}
-}
-
-func (z *zoneReader) target(line int, name string) string {
-	canonical, err := dnsname.Canonical(name)
-	if err != nil {
-		z.fail(line, "%v", err)
-	}
-	return canonical
-}
-
-// cnameAlone reports whether nothing but DNSSEC's records stands beside a CNAME.
-func cnameAlone(n *node) bool {
-	return !slices.ContainsFunc(n.sets, func(s rrset) bool {
-		switch s.rtype {
-		case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeKEY:
-			return false
-		}
-		return true
-	})
-}
-
-// Made-up records of a zone whose text has no SOA. They point into .invalid, so
-// that nothing can come of them.
-const (
-	madeUpTTL = 300
-	madeUpNS  = "ns.invalid."
-)
-
-// finish completes a zone once every record is in place.
-func (z *zone) finish(r *zoneReader) {
-	apex := z.nodes[z.apex]
-	header := func(rtype uint16) dns.RR_Header {
-		return dns.RR_Header{Name: z.apex, Rrtype: rtype, Class: dns.ClassINET, Ttl: madeUpTTL}
-	}
-	switch {
-	case z.soa == nil:
-		z.soa = &dns.SOA{Hdr: header(dns.TypeSOA), Ns: madeUpNS, Mbox: "hostmaster.invalid.",
-			Serial: 1, Refresh: 3600, Retry: 600, Expire: 86400, Minttl: madeUpTTL}
-		apex.sets = append(apex.sets, rrset{rtype: dns.TypeSOA, records: []dns.RR{z.soa}})
-		if apex.set(dns.TypeNS) == nil {
-			ns := &dns.NS{Hdr: header(dns.TypeNS), Ns: madeUpNS}
-			apex.sets = append(apex.sets, rrset{rtype: dns.TypeNS, records: []dns.RR{ns}})
-		}
-		if apex.set(dns.TypeCNAME) != nil {
-			r.fail(0, "CNAME at %s, the apex of a zone (RFC 1034, Section 3.6.2)", z.apex)
-		}
-	case apex.set(dns.TypeNS) == nil:
-		r.warn(0, "zone %s has no NS record: some servers refuse to load it", z.apex)
-	}
-	hiding := false // whether any name may be hidden
-	for name, n := range z.nodes {
-		slices.SortFunc(n.sets, func(a, b rrset) int { return cmp.Compare(a.rtype, b.rtype) })
-		n.cut = name != z.apex && n.set(dns.TypeNS) != nil
-		hiding = hiding || n.cut || n.set(dns.TypeDNAME) != nil
-	}
-	if !hiding {
-		return
-	}
-	for name, n := range z.nodes {
-		for up := name; up != z.apex; {
-			up = dnsname.Parent(up)
-			if p := z.nodes[up]; p.cut || p.set(dns.TypeDNAME) != nil {
-				n.above = p
-			}
-		}
-	}
-}
-
-// negativeTTL is how long a negative answer may be kept (RFC 2308, Section 5).
-func (z *zone) negativeTTL() uint32 { return min(z.soa.Hdr.Ttl, z.soa.Minttl) }

@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,16 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 )
+
+// short quotes a token for a message: nobody reads the megabyte behind a forgotten
+// line end.
+func short(token string) string {
+	const most = 60
+	if len(token) <= most {
+		return strconv.Quote(token)
+	}
+	return fmt.Sprintf("%.60q and so on, %d octets", token, len(token))
+}
 
 // A Problem is one thing in zone text that is wrong, or that is legal but
 // hardly meant (see [Zones.Warnings]).
@@ -55,119 +64,6 @@ func (e *ZoneError) Error() string {
 	return b.String()
 }
 
-// An entry is one record or directive of zone text: its tokens as they were
-// written, quotes and escapes included, freed of comments and parentheses.
-type entry struct {
-	line    int
-	indent  bool     // began with white space: the owner is the last one
-	tokens  []string // never empty
-	cutText bool     // a ';' that touches a token: a comment that was meant as text?
-	problem string   // why the entry cannot be read
-}
-
-// cutEntries calls yield for each entry of text, the unreadable ones too, so
-// that one bad entry does not hide the next. (miekg's parser would stop there.)
-func cutEntries(text []byte, yield func(entry)) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // a byte order mark
-	line := 1
-	var e entry
-	depth, start := 0, -1 // open parentheses; where the token began, or -1
-	end := func(i int) {
-		if start >= 0 {
-			e.tokens = append(e.tokens, string(text[start:i]))
-			start = -1
-		}
-	}
-	flush := func() {
-		if len(e.tokens) > 0 || e.problem != "" {
-			yield(e)
-		}
-		e, depth = entry{line: line}, 0
-	}
-	e.line = line
-	fresh := true // at the first octet of an entry's first line
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if fresh {
-			e.line, e.indent, fresh = line, c == ' ' || c == '\t', false
-		}
-		switch c {
-		case '\n':
-			end(i)
-			line++
-			if depth == 0 {
-				flush()
-				fresh = true
-			}
-		case ' ', '\t', '\r':
-			end(i)
-		case '(':
-			end(i)
-			depth++
-		case ')':
-			end(i)
-			if depth--; depth < 0 {
-				depth, e.problem = 0, "closing parenthesis without an opening one"
-			}
-		case ';':
-			e.cutText = e.cutText || start >= 0
-			end(i)
-			for i+1 < len(text) && text[i+1] != '\n' {
-				i++
-			}
-		case '"':
-			whole := start < 0 // else a quote within a token: alpn="h2,h3"
-			if whole {
-				start = i
-			}
-			closing := quoteEnd(text, i+1)
-			if closing < 0 {
-				// Up to the end of the line only: a forgotten quote must not
-				// swallow the rest of the file.
-				e.problem = "quote without a closing one on the same line"
-				for i+1 < len(text) && text[i+1] != '\n' {
-					i++
-				}
-				end(i + 1)
-				continue
-			}
-			if i = closing; whole {
-				end(i + 1)
-			}
-		case '\\':
-			if start < 0 {
-				start = i
-			}
-			if i+1 < len(text) && text[i+1] != '\n' {
-				i++
-			}
-		default:
-			if start < 0 {
-				start = i
-			}
-		}
-	}
-	end(len(text))
-	if depth > 0 {
-		e.problem = "opening parenthesis without a closing one: nothing after it was read"
-	}
-	flush()
-}
-
-// quoteEnd returns the index of the quote that closes a string before the end
-// of its line, or -1.
-func quoteEnd(text []byte, i int) int {
-	for ; i < len(text) && text[i] != '\n'; i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '"':
-			return i
-		}
-	}
-	return -1
-}
-
 // A zoneReader turns entries into records. It carries what RFC 1035, Section
 // 5.1, lets an entry inherit: the origin, the TTL and the owner.
 type zoneReader struct {
@@ -180,14 +76,18 @@ type zoneReader struct {
 
 	records  []zoneRecord
 	origins  []string // every origin that was in force, in order
+	used     []bool   // by origin: an entry was read while it was in force
+	made     int      // records of $GENERATE
+	adrift   bool     // a relative name had no origin
 	problems []Problem
 	warnings []Problem
 }
 
 // A zoneRecord is a record and the line that holds it.
 type zoneRecord struct {
-	rr   dns.RR // owner in canonical form
-	line int
+	rr     dns.RR // owner in canonical form
+	line   int
+	origin int // index of the origin in force, or -1
 }
 
 func newZoneReader(file string) *zoneReader {
@@ -224,7 +124,7 @@ func (z *zoneReader) directive(e entry) {
 		if name == "$TTL" {
 			ttl, ok := parseTTL(args[0])
 			if !ok {
-				z.fail(e.line, "$TTL %q: expected a number of seconds, or units as in 1h30m", args[0])
+				z.fail(e.line, "$TTL %s: expected a number of seconds, or units as in 1h30m", short(args[0]))
 				return
 			}
 			z.ttl, z.ttlFrom = ttl, true
@@ -238,13 +138,14 @@ func (z *zoneReader) directive(e entry) {
 	case "$INCLUDE":
 		z.fail(e.line, "$INCLUDE is not read: give the other file as a zone of its own, or put its text here")
 	default:
-		z.fail(e.line, "no such directive: %q; expected $ORIGIN, $TTL or $GENERATE", e.tokens[0])
+		z.fail(e.line, "no such directive: %s; expected $ORIGIN, $TTL or $GENERATE", short(e.tokens[0]))
 	}
 }
 
 func (z *zoneReader) setOrigin(origin string) {
 	z.origin = origin
 	z.origins = append(z.origins, origin)
+	z.used = append(z.used, false)
 }
 
 // absolute returns the canonical form of a name of the text.
@@ -253,13 +154,16 @@ func (z *zoneReader) absolute(line int, name string) (string, bool) {
 		if name[i] >= 0x80 {
 			// Real servers would serve these octets as they are, and nobody
 			// would ever ask for them.
-			z.fail(line, "name %q has non-ASCII octets: write its A-label (xn--…)", name)
+			z.fail(line, "name %s has non-ASCII octets: write its A-label (xn--…)", short(name))
 			return "", false
 		}
 	}
 	if name == "@" || !dns.IsFqdn(name) {
 		if z.origin == "" {
-			z.fail(line, "%q is relative and there is no origin: put $ORIGIN above it", name)
+			if !z.adrift { // said once: it is wrong of the whole text
+				z.fail(line, "%s is relative and there is no origin: put $ORIGIN above it, or give the zone's origin beside its file", short(name))
+			}
+			z.adrift = true
 			return "", false
 		}
 		if name == "@" {
@@ -297,7 +201,7 @@ func (z *zoneReader) record(e entry) {
 	if !z.checkData(e, typ, tokens[1:]) {
 		return
 	}
-	z.parse(e.line, text)
+	z.parse(e.line, text, false)
 }
 
 // header takes TTL and class, in either order, off tokens; what is left begins
@@ -323,7 +227,7 @@ func (z *zoneReader) header(line int, tokens []string) (ttl int64, rest []string
 		return 0, nil, false
 	}
 	if !knownType(tokens[0]) {
-		z.fail(line, "%q is no record type: expected [owner] [TTL] [class] type data, and white space before the TTL, class or type when the owner is left out", tokens[0])
+		z.fail(line, "%s is no record type: expected [owner] [TTL] [class] type data, and white space before the TTL, class or type when the owner is left out", short(tokens[0]))
 		return 0, nil, false
 	}
 	if len(tokens) == 1 {
@@ -391,7 +295,7 @@ func (z *zoneReader) checkData(e entry, typ string, data []string) bool {
 	if typ != "TXT" && typ != "SPF" {
 		for _, token := range data {
 			if strings.IndexFunc(token, func(r rune) bool { return r >= 0x80 }) >= 0 && token[0] != '"' {
-				z.fail(e.line, "%s data %q has non-ASCII octets: write a name's A-label (xn--…)", typ, token)
+				z.fail(e.line, "%s data %s has non-ASCII octets: write a name's A-label (xn--…)", typ, short(token))
 				return false
 			}
 		}
@@ -420,14 +324,28 @@ func (z *zoneReader) checkData(e entry, typ string, data []string) bool {
 }
 
 // parse has miekg/dns read one record, or one $GENERATE, in full.
-func (z *zoneReader) parse(line int, text string) {
+func (z *zoneReader) parse(line int, text string, generated bool) {
 	zp := dns.NewZoneParser(strings.NewReader(text+"\n"), z.origin, "")
 	for rr, ok := zp.Next(); ok; rr, ok = zp.Next() {
+		if generated {
+			z.made++
+		}
+		if z.made > maxGenerated {
+			z.fail(line, "$GENERATE makes over %d records in all", maxGenerated)
+			return
+		}
 		z.add(line, rr)
 	}
 	if err := zp.Err(); err != nil {
 		z.fail(line, "%s", parseReason(err))
 	}
+}
+
+// expectedData is what the types of mail servers have as data.
+var expectedData = map[string]string{
+	"A": "an IPv4 address", "AAAA": "an IPv6 address", "MX": "a preference and a host name",
+	"SRV": "priority, weight, port and target", "SOA": "server, mailbox, serial, refresh, retry, expire and minimum",
+	"PTR": "a host name", "CNAME": "a name", "NS": "a host name", "RP": "a mailbox and a name",
 }
 
 // parseReason is miekg's message without its own prefix and line number, and
@@ -437,11 +355,14 @@ func parseReason(err error) string {
 	if i := strings.LastIndex(msg, " at line: "); i >= 0 {
 		msg = msg[:i]
 	}
-	if got, ok := strings.CutPrefix(msg, "bad A A: "); ok {
-		return "A: expected an IPv4 address, got " + got
+	for typ, expected := range expectedData {
+		if rest, ok := strings.CutPrefix(msg, "bad "+typ+" "); ok {
+			_, got, _ := strings.Cut(rest, ": ")
+			return fmt.Sprintf("%s: expected %s, got %s", typ, expected, got)
+		}
 	}
-	if got, ok := strings.CutPrefix(msg, "bad AAAA AAAA: "); ok {
-		return "AAAA: expected an IPv6 address, got " + got
+	if len(msg) > maxShown {
+		msg = fmt.Sprintf("%.200s and so on", msg)
 	}
 	return msg
 }
@@ -472,7 +393,10 @@ func (z *zoneReader) add(line int, rr dns.RR) {
 		return // RFC 2181, Section 5: a set has no duplicates
 	}
 	z.seen[wire] = true
-	z.records = append(z.records, zoneRecord{unpacked, line})
+	z.records = append(z.records, zoneRecord{unpacked, line, len(z.origins) - 1})
+	if len(z.used) > 0 {
+		z.used[len(z.used)-1] = true
+	}
 }
 
 // generate reads BIND's $GENERATE range owner [TTL] [class] type data. The
@@ -488,11 +412,18 @@ func (z *zoneReader) generate(e entry) {
 		return
 	}
 	ttl, rest, ok := z.header(e.line, args[2:])
-	if !ok {
+	if !ok || !z.checkData(e, strings.ToUpper(rest[0]), rest[1:]) {
 		return
 	}
-	z.parse(e.line, fmt.Sprintf("$GENERATE %s %s %d IN %s", args[0], args[1], ttl, strings.Join(rest, " ")))
+	if _, ok := z.absolute(e.line, strings.ReplaceAll(args[1], "$", "0")); !ok && !strings.Contains(args[1], "{") {
+		return
+	}
+	z.parse(e.line, fmt.Sprintf("$GENERATE %s %s %d IN %s", args[0], args[1], ttl, strings.Join(rest, " ")), true)
 }
+
+// maxGenerated is how many records the $GENERATE lines of a text may make: one
+// line of a few octets makes as many as a network has addresses.
+const maxGenerated = 1 << 17
 
 // asZoneError returns the problems as an error, or nil.
 func asZoneError(problems []Problem) error {

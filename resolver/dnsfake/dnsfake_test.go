@@ -206,6 +206,16 @@ func TestTimesAndMust(t *testing.T) {
 	}
 }
 
+func TestClear(t *testing.T) {
+	fake := newFake(t)
+	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail)
+	fake.Clear("Mail.example.test", dns.TypeA)
+	if addrs, err := resolver.Addrs(t.Context(), fake, "mail.example.test"); err != nil || len(addrs) != 2 {
+		t.Errorf("got %v, %v", addrs, err)
+	}
+	fake.Clear("never.example.test", dns.TypeA)
+}
+
 func TestExtended(t *testing.T) {
 	fake := newFake(t)
 	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Extended(dns.ExtendedErrorCodeDNSBogus, "no signature")

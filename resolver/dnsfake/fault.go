@@ -87,6 +87,15 @@ func (f *Fake) Fail(name string, qtype uint16, kind Kind) *Fault {
 	return fault
 }
 
+// Clear takes the fault of a question back: it is answered from now on. A fault
+// of every type (dns.TypeANY) is taken back by that type.
+func (f *Fake) Clear(name string, qtype uint16) {
+	q := question(name, qtype)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.faults, q)
+}
+
 // Times makes the fault end after n questions: the next is answered.
 func (f *Fault) Times(n int) *Fault {
 	if n <= 0 {

@@ -154,5 +154,5 @@ mail A 192.0.2.10`)
 	}
 	// Output:
 	// [192.0.2.10] <nil>
-	// FAIL: resolvertest: lookup mail.example.tset. TXT: the name is outside every zone: mail.example.tset.
+	// FAIL: resolvertest: lookup mail.example.tset. TXT: the name is outside every zone
 }
