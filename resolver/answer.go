@@ -30,8 +30,10 @@ type finding struct {
 
 // find looks a canonical name up that is at or below the apex. It does not
 // follow the alias that it finds. A hit allocates nothing.
-func (z *zone) find(name string, qtype uint16) finding {
-	n := z.closest(name)
+func (z *zone) find(name string, qtype uint16) finding { return z.closest(name).find(name, qtype) }
+
+// find looks a name up whose node n is, or whose closest encloser.
+func (n *node) find(name string, qtype uint16) finding {
 	exists := n.name == name
 
 	hidden := n.above

@@ -19,6 +19,11 @@ func TestConformance(t *testing.T) {
 	for name, newResolver := range map[string]func(testing.TB, *dnsfake.Fake) resolver.Resolver{
 		"Zones":  func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver { return fake },
 		"Client": client,
+		"Client that reuses sockets": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+			c := &resolver.Client{Servers: []netip.AddrPort{resolvertest.Serve(t, fake)}, ReuseSockets: true}
+			t.Cleanup(c.Close)
+			return c
+		},
 		"Overlay": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
 			return &resolver.Overlay{Base: fake, Zones: mustZones(t, "$ORIGIN elsewhere.test.")}
 		},

@@ -144,8 +144,8 @@ func (l layer) enters(a *Answer, qtype uint16) string {
 type zonesLayer struct{ *Zones }
 
 func (z zonesLayer) speaks(name string, qtype uint16) bool {
-	in := z.zoneFor(name, qtype)
-	return in != nil && in.find(name, qtype).kind != isReferral
+	n := z.closest(name, qtype)
+	return n != nil && n.find(name, qtype).kind != isReferral
 }
 
 func (z zonesLayer) answer(_ context.Context, name string, qtype uint16) (Answer, string, error) {

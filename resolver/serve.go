@@ -62,14 +62,14 @@ func (z *Zones) respond(r *dns.Msg) *dns.Msg {
 		m.Rcode = dns.RcodeFormatError
 		return m
 	}
-	in := z.zoneFor(name, q.Qtype)
+	closest := z.closest(name, q.Qtype)
 	transfer := q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR
-	if in == nil || q.Qclass != dns.ClassINET || transfer {
+	if closest == nil || q.Qclass != dns.ClassINET || transfer {
 		m.Rcode = dns.RcodeRefused
 		return m
 	}
 	m.Authoritative = true
-	in.fill(m, name, q.Qtype)
+	closest.zone.fill(m, name, q.Qtype)
 	if len(m.Answer) > 0 && m.Answer[0].Header().Name == name {
 		echoCase(m, q.Name)
 	}

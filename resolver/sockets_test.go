@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"go.uber.org/goleak"
 
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -197,6 +198,8 @@ func TestReuseSocketsBroken(t *testing.T) {
 
 // A server may be stopped and come back.
 func TestReuseSocketsRestart(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

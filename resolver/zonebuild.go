@@ -44,7 +44,19 @@ func (z *zoneReader) zones() (*Zones, error) {
 	if err := asZoneError(z.problems); err != nil {
 		return nil, err
 	}
-	return &Zones{zones, z.warnings}, nil
+	return newZones(zones, z.warnings), nil
+}
+
+func newZones(zones map[string]*zone, warnings []Problem) *Zones {
+	names := make(map[string]*node)
+	for _, in := range zones {
+		for name, n := range in.nodes {
+			if enclosing(zones, name) == in {
+				names[name] = n
+			}
+		}
+	}
+	return &Zones{zones, names, warnings}
 }
 
 // zoneOrigins returns the origins that are zones, the shorter first: those of
@@ -95,7 +107,7 @@ func (z *zone) node(name string) *node {
 	if n := z.nodes[name]; n != nil {
 		return n
 	}
-	n := &node{name: name}
+	n := &node{name: name, zone: z}
 	z.nodes[name] = n
 	if name != z.apex {
 		parent := z.node(dnsname.Parent(name))

@@ -32,6 +32,7 @@ import (
 // The zero Zones holds no zone.
 type Zones struct {
 	zones    map[string]*zone // by apex
+	names    map[string]*node // every name that exists, in the deepest zone it is in
 	warnings []Problem
 }
 
@@ -108,20 +109,21 @@ func readZoneFile(origin, file string) (*Zones, error) {
 // MergeZones returns all zones of its arguments as one. The same apex in two of
 // them is an error.
 func MergeZones(parts ...*Zones) (*Zones, error) {
-	merged := &Zones{zones: make(map[string]*zone)}
+	zones := make(map[string]*zone)
+	var warnings []Problem
 	for _, part := range parts {
 		if part == nil {
 			continue
 		}
 		for _, apex := range part.Origins() {
-			if old, ok := merged.zones[apex]; ok {
+			if old, ok := zones[apex]; ok {
 				return nil, fmt.Errorf("zone %s is given twice: by %s and by %s", apex, old.source, part.zones[apex].source)
 			}
-			merged.zones[apex] = part.zones[apex]
+			zones[apex] = part.zones[apex]
 		}
-		merged.warnings = append(merged.warnings, part.warnings...)
+		warnings = append(warnings, part.warnings...)
 	}
-	return merged, nil
+	return newZones(zones, warnings), nil
 }
 
 // Origins returns the apex of every zone in canonical form, sorted.
@@ -166,6 +168,7 @@ type zone struct {
 // A node is one existing name of a zone.
 type node struct {
 	name  string
+	zone  *zone
 	sets  []rrset // sorted by type; none for an empty non-terminal
 	above *node   // the topmost delegation or DNAME owner above, which hides this name
 	wild  *node   // the wildcard child
@@ -229,16 +232,17 @@ var errDelegated = errors.New("delegated, and no zone given for it")
 // delegation; else it is "". An error has no question yet.
 func (z *Zones) follow(answer *Answer, owner string, qtype uint16) (left string, err *Error) {
 	for range maxHops + 1 {
-		in := z.zoneFor(owner, qtype)
-		if in == nil && dnsname.Reserved(owner) {
+		n := z.closest(owner, qtype)
+		if n == nil && dnsname.Reserved(owner) {
 			answer.Status, answer.TTL, answer.Server = NXDomain, 0, reservedName
 			return "", nil
 		}
-		if in == nil {
+		if n == nil {
 			return owner, nil
 		}
+		in := n.zone
 		answer.Server = in.source
-		f := in.find(owner, qtype)
+		f := n.find(owner, qtype)
 		switch f.kind {
 		case isPositive:
 			answer.Records = f.records
@@ -251,7 +255,11 @@ func (z *Zones) follow(answer *Answer, owner string, qtype uint16) (left string,
 		case isAlias:
 			answer.restOn(f.records)
 			if followed(qtype) {
-				answer.Chain = append(answer.Chain, f.records...)
+				if answer.Chain == nil {
+					answer.Chain = slices.Clip(f.records) // shared: one alias allocates nothing
+				} else {
+					answer.Chain = append(answer.Chain, f.records...)
+				}
 				owner = f.target
 				continue
 			}
@@ -290,12 +298,18 @@ func (a *Answer) unfollowed(aliases []dns.RR, qtype uint16) {
 	}
 }
 
-// zoneFor returns the zone that speaks for a question, or nil.
-func (z *Zones) zoneFor(name string, qtype uint16) *zone {
+// closest returns the node of a name, or its closest encloser (RFC 4592, Section
+// 3.3.1), in the zone that speaks for a question; nil if none does.
+func (z *Zones) closest(name string, qtype uint16) *node {
 	if qtype == dns.TypeDS && name != "." { // RFC 4035, Section 3.1.4.1: asked at the parent
 		if in := enclosing(z.zones, dnsname.Parent(name)); in != nil {
-			return in
+			return in.closest(name)
 		}
 	}
-	return enclosing(z.zones, name)
+	for ; name != ""; name = dnsname.Parent(name) {
+		if n := z.names[name]; n != nil {
+			return n
+		}
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -249,5 +250,46 @@ www CNAME mail
 				}
 			}
 		})
+	}
+}
+
+// A zone that another one delegates to speaks for all its names, also for those of
+// which the other has the addresses; but for DS records.
+func TestMergeZonesNested(t *testing.T) {
+	parent := mustParse(t, `
+$ORIGIN example.test.
+$TTL 300
+sub     NS ns.sub
+sub     DS 1 8 2 0000000000000000000000000000000000000000000000000000000000000000
+ns.sub  A  192.0.2.1
+old.sub A  192.0.2.1`)
+	child := mustParse(t, "$ORIGIN sub.example.test.\n$TTL 300\n@ NS ns\nns A 192.0.2.2")
+	for _, parts := range [][]*resolver.Zones{{parent, child}, {child, parent}} {
+		both, err := resolver.MergeZones(parts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			name   string
+			qtype  uint16
+			want   int
+			status resolver.Status
+			zone   string
+		}{
+			{"ns.sub.example.test.", dns.TypeA, 1, resolver.NoError, "sub.example.test."},
+			{"old.sub.example.test.", dns.TypeA, 0, resolver.NXDomain, "sub.example.test."},
+			{"a.old.sub.example.test.", dns.TypeA, 0, resolver.NXDomain, "sub.example.test."},
+			{"sub.example.test.", dns.TypeNS, 1, resolver.NoError, "sub.example.test."},
+			{"sub.example.test.", dns.TypeDS, 1, resolver.NoError, "example.test."},
+			{"example.test.", dns.TypeDS, 0, resolver.NoError, "example.test."},
+		} {
+			a, err := both.Lookup(t.Context(), tt.name, tt.qtype)
+			if err != nil || len(a.Records) != tt.want || a.Status != tt.status || a.Server != "zone "+tt.zone {
+				t.Errorf("%s %d: %v, error %v", tt.name, tt.qtype, a, err)
+			}
+		}
+		if a, _ := both.Lookup(t.Context(), "ns.sub.example.test.", dns.TypeA); a.Addrs()[0] != netip.MustParseAddr("192.0.2.2") {
+			t.Errorf("the delegating zone's address: %v", a)
+		}
 	}
 }

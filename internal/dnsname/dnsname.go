@@ -76,22 +76,27 @@ func isCanonical(name string) bool {
 	if len(name) < 2 || len(name) > 254 || name[len(name)-1] != '.' {
 		return false
 	}
-	label := 0
+	label := 0 // where it starts
 	for i := range len(name) {
 		switch c := name[i]; {
-		case c == '.':
-			if label == 0 || label > 63 {
-				return false
-			}
-			label = 0
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '*':
-			label++
+		case plain[c]:
+		case c == '.' && i > label && i-label <= 63:
+			label = i + 1
 		default:
 			return false
 		}
 	}
 	return true
 }
+
+// plain are the octets of a label that are the same in every spelling of a
+// canonical name.
+var plain = func() (plain [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789-_*") {
+		plain[c] = true
+	}
+	return plain
+}()
 
 // aLabels maps each label that has non-ASCII octets, and leaves the others.
 func aLabels(name string) (string, error) {
@@ -195,8 +200,11 @@ func Parent(name string) string {
 	if name == "." {
 		return ""
 	}
-	next, end := dns.NextLabel(name, 0)
-	if end {
+	next := strings.IndexByte(name, '.') + 1
+	if strings.IndexByte(name[:next], '\\') >= 0 {
+		next, _ = dns.NextLabel(name, 0) // the dot may be a part of the label
+	}
+	if next == 0 || next == len(name) {
 		return "."
 	}
 	return name[next:]
