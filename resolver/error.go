@@ -70,6 +70,14 @@ func (e *Error) Error() string {
 
 // detail is the message without the question.
 func (e *Error) detail() string {
+	if e.Server == "" {
+		return e.reason()
+	}
+	return e.reason() + untrusted.Line(" ("+e.Server+")")
+}
+
+// reason is the message without the question and the server.
+func (e *Error) reason() string {
 	var parts []string
 	if e.RCode != 0 {
 		parts = append(parts, rcodeString(e.RCode))
@@ -83,9 +91,6 @@ func (e *Error) detail() string {
 	s := strings.Join(parts, ", ")
 	if s == "" {
 		s = "no answer"
-	}
-	if e.Server != "" {
-		s += " (" + e.Server + ")"
 	}
 	return untrusted.Line(s)
 }

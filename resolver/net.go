@@ -110,7 +110,7 @@ func (n Net) ask(ctx context.Context, name string, qtype uint16) (Reply, error) 
 func netError(name string, err error) error {
 	e := &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name, IsTemporary: true}
 	if cause, ok := asError(err); ok {
-		e.Err, e.Server, e.IsTimeout = cause.detail(), cause.Server, cause.Timeout()
+		e.Err, e.Server, e.IsTimeout = cause.reason(), cause.Server, cause.Timeout()
 	}
 	if errors.Is(err, ErrName) {
 		e.IsTemporary, e.IsNotFound = false, true

@@ -54,7 +54,7 @@ type Answer struct {
 	// answers too. Zero means: do not cache.
 	TTL time.Duration
 	// Authentic is set when a resolver whose word is trusted validated the
-	// answer by DNSSEC, or a zone declares it so.
+	// answer by DNSSEC, or a test declares it so.
 	Authentic bool
 	// Server says who answered, for evidence: an address, a file, "cache".
 	Server string

@@ -2,9 +2,11 @@ package dnsfake_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -115,4 +117,46 @@ func ExampleRecord() {
 	// 	ttl 5m0s
 	// [192.0.2.10] <nil>
 	// [] lookup mail.example.test. TXT: the transcript does not have this question
+}
+
+// A server that is slow, and a caller with less patience.
+func ExampleFake_Delay() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.Delay("mail.example.test", dns.TypeA, time.Hour)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	reply := resolver.Ask(ctx, fake, "mail.example.test", dns.TypeA)
+	fmt.Println(errors.Is(reply.Err, context.DeadlineExceeded))
+	// Output: true
+}
+
+// How often was it asked, and was all that should have been?
+func ExampleFake_Count() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.Fail("mail.example.test", dns.TypeTXT, dnsfake.Timeout).Must()
+	_, _ = resolver.Addrs(context.Background(), fake, "mail.example.test")
+
+	fmt.Println(fake.Count("mail.example.test", dns.TypeA))
+	fmt.Println(fake.Unasked()) // resolvertest.New looks at this when a test ends
+	// Output:
+	// 1
+	// [mail.example.test. TXT: TIMEOUT was to be asked 1 times, and was 0 times]
+}
+
+// The word of a validating resolver, for those who decide by it.
+func ExampleFake_Authentic() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.Authentic("example.test")
+	reply := resolver.Ask(context.Background(), fake, "mail.example.test", dns.TypeA)
+	fmt.Println(reply.Addrs(), reply.Authentic)
+	// Output: [192.0.2.10] true
 }
