@@ -4,6 +4,7 @@
 //   - [Client] asks DNS servers; [SystemClient] those of /etc/resolv.conf.
 //   - [ParseZones] and [ReadZone] make [Zones], which answer from zone text in
 //     memory, for tests and for auditing a zone before it is published.
+//   - [Cache] answers again what it has heard, for as long as it holds.
 //   - [Func] turns a function into a Resolver. Tracing, counting or rewriting
 //     questions is a Func around another Resolver.
 //   - [Net] gives a Resolver the look-up methods of *net.Resolver, for code
@@ -21,5 +22,5 @@
 // are always absolute: there is no search list and no hosts file.
 //
 // What this package does not do: validate DNSSEC (it reports whether a resolver
-// that is trusted did), recurse from the root, or cache.
+// that is trusted did) or recurse from the root.
 package resolver

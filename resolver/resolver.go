@@ -54,7 +54,7 @@ type Answer struct {
 	// Authentic is set when a resolver whose word is trusted validated the
 	// answer by DNSSEC, or a zone declares it so.
 	Authentic bool
-	// Server says who answered, for evidence: an address, a file, "cache".
+	// Server says who answered, for evidence: an address, a file, "cache of" one.
 	Server string
 }
 
