@@ -24,6 +24,10 @@ func TestConformance(t *testing.T) {
 			t.Cleanup(c.Close)
 			return c
 		},
+		"Cache": func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver { return &resolver.Cache{Resolver: fake} },
+		"Cache over Client": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+			return &resolver.Cache{Resolver: client(t, fake)}
+		},
 		"Overlay": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
 			return &resolver.Overlay{Base: fake, Zones: mustZones(t, "$ORIGIN elsewhere.test.")}
 		},

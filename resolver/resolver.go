@@ -56,7 +56,7 @@ type Answer struct {
 	// Authentic is set when a resolver whose word is trusted validated the
 	// answer by DNSSEC, or a test declares it so.
 	Authentic bool
-	// Server says who answered, for evidence: an address, a file, "cache".
+	// Server says who answered, for evidence: an address, a file, "cache of" one.
 	Server string
 }
 

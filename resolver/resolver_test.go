@@ -16,6 +16,7 @@ var (
 	_ resolver.Resolver = resolver.Func(nil)
 	_ resolver.Resolver = (*resolver.Zones)(nil)
 	_ resolver.Resolver = (*resolver.Client)(nil)
+	_ resolver.Resolver = (*resolver.Cache)(nil)
 )
 
 const lookupZone = `

@@ -1,0 +1,264 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// What the zero fields of a Cache mean.
+const (
+	defaultMaxBytes     = 32 << 20
+	defaultMaxTTL       = 24 * time.Hour
+	defaultCacheTimeout = 30 * time.Second
+)
+
+// A Cache keeps the answers of another Resolver for as long as they hold, and
+// asks it each question once however many callers want to know. Only Resolver is
+// required:
+//
+//	r := &resolver.Cache{Resolver: client}
+//
+// An answer is kept for its TTL: not at all when that is zero, as that of a
+// negative answer without a SOA record is (RFC 2308, Section 5), and no longer
+// than MaxTTL, or three hours if it is negative. NXDOMAIN is kept for the name and
+// answers questions of every type; at the end of a chain of aliases, where it is
+// said of another name, it is kept for the one question, as all else is.
+//
+// A failure is kept for 1 s, and for 2, 4, 8, 16 and then 30 s when the same
+// question fails again and again: many clients must not become many questions to
+// a server in trouble (RFC 9520). It never takes the place of an answer that still
+// holds. Not kept are a cancellation, and errors that say that nobody was asked:
+// [ErrName], [ErrNoResolver], [ErrNoServer], [ErrNoZone], errors.ErrUnsupported.
+//
+// The TTL of an answer from memory is what remains of it, in whole seconds,
+// rounded down; the headers of its records stay as they came. Its Server, and
+// that of a failure, is "cache of" who said so. All else is as it came, and
+// shared by all who ask: read it only.
+//
+// Memory: MaxBytes bounds the live heap of all that is kept. A name with one
+// address takes some 300 bytes, and counts as 384. What was not asked for the
+// longest time makes room. An answer of more than 1 MiB, or a sixteenth of
+// MaxBytes, is not kept. A string in a record counts as long as it is, even where
+// it is a part of a longer one, as those of a [Client] never are.
+//
+// Time: an answer from memory takes no allocation and less than a microsecond.
+// A question to the Resolver runs in a goroutine of its own, so that a caller
+// whose context is done returns at once and harms no other. It has the values of
+// the first caller's context, and is cancelled when the last caller has gone or
+// Timeout has passed. A panic in the Resolver reaches all callers who wait. There
+// is no other goroutine and no timer, so there is nothing to close. TTLs are counted
+// by the monotonic clock, which may stand still while the machine sleeps.
+//
+// A Cache is safe for concurrent use as long as its fields do not change. It must
+// not be copied after first use.
+type Cache struct {
+	// Resolver is asked what is not in memory. It is required: nil is an error
+	// with ErrNoResolver.
+	Resolver Resolver
+	// MaxBytes is how much memory to use. Zero means 32 MiB, enough for 87,000
+	// names with one address.
+	MaxBytes int64
+	// MaxTTL is how long an answer may be kept, whatever its TTL. Zero means one
+	// day.
+	MaxTTL time.Duration
+	// Timeout is how long one question to the Resolver may take. Zero means 30 s.
+	Timeout time.Duration
+
+	once    sync.Once
+	started time.Time // the zero of all entries' time
+	seed    maphash.Seed
+
+	mu      sync.Mutex // for all below
+	entries *simplelru.LRU[uint64, cacheEntry]
+	flights map[cacheKey]*flight
+	cost    int64   // of all entries
+	peak    int     // the most entries there were
+	server  *string // of the newest answer
+	stats   Stats
+}
+
+// Stats counts what became of the questions to a Cache: each that can be asked is
+// one of Hits, Failures, Shared and Misses.
+type Stats struct {
+	Hits     uint64 // answered from memory, be it that there is nothing
+	Failures uint64 // failed from memory
+	Shared   uint64 // waited for an answer to another caller's question
+	Misses   uint64 // put to the Resolver
+
+	Evictions uint64 // entries removed to make room
+	Entries   int    // answers and failures in memory, of use or not
+	Bytes     int64  // what these take, at most MaxBytes
+}
+
+// Stats returns the counts since first use, and what is in memory now.
+func (c *Cache) Stats() Stats {
+	c.once.Do(c.init)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stats := c.stats
+	stats.Entries, stats.Bytes = c.entries.Len(), c.bytes(0, 0)
+	return stats
+}
+
+// Flush empties the memory, as after a change to a zone. What the Resolver is
+// being asked meanwhile reaches its callers, and is not kept.
+func (c *Cache) Flush() {
+	c.once.Do(c.init)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.empty()
+}
+
+func (c *Cache) init() {
+	c.started, c.seed = time.Now(), maphash.MakeSeed()
+	c.empty()
+}
+
+func (c *Cache) empty() {
+	c.flights = make(map[cacheKey]*flight)
+	c.cost, c.peak, c.server = 0, 0, new(string)
+	// The one error is that of a size of zero. Ours is in bytes.
+	c.entries, _ = simplelru.NewLRU(math.MaxInt, func(_ uint64, e cacheEntry) { c.cost -= int64(e.cost) })
+}
+
+// Lookup answers from memory, else with what the Resolver says to this question
+// or to the same one that another caller is waiting for. The name may be in any
+// form that [Canonical] accepts.
+//
+// An error is the Resolver's as it came, or an [*Error]: a failure from memory,
+// [ErrName], [ErrNoResolver], and the context's error as soon as ctx is done.
+func (c *Cache) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+	if ctx.Err() != nil {
+		return Answer{}, contextError(ctx, name, qtype, "")
+	}
+	canonical, err := Canonical(name)
+	if err != nil {
+		return Answer{}, &Error{Name: name, Type: qtype, Err: err}
+	}
+	if c.Resolver == nil {
+		return Answer{}, &Error{Name: canonical, Type: qtype, Err: ErrNoResolver}
+	}
+	q := cacheKey{canonical, uint32(qtype)}
+	f, answer, err := c.find(ctx, q)
+	if f == nil {
+		return answer, err
+	}
+	select {
+	case <-f.landed:
+		if f.panicked != nil {
+			panic(f.panicked)
+		}
+		return f.answer, f.err
+	case <-ctx.Done():
+		c.leave(q, f)
+		return Answer{}, contextError(ctx, canonical, qtype, "")
+	}
+}
+
+// find returns what is in memory for a question. Where that is nothing, it
+// returns the flight that will bring it, with a seat taken.
+func (c *Cache) find(ctx context.Context, q cacheKey) (*flight, Answer, error) {
+	c.once.Do(c.init)
+	hash, now := c.hash(q), c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.get(hash, q, now)
+	if !ok || e.failure != nil { // an answer comes before a failure
+		every := cacheKey{q.name, everyType}
+		if answer, found := c.get(c.hash(every), every, now); found {
+			e, ok = answer, true
+		}
+	}
+	switch {
+	case ok && e.failure != nil:
+		c.stats.Failures++
+		return nil, Answer{}, e.failure.err
+	case ok:
+		c.stats.Hits++
+		return nil, e.answer(now), nil
+	}
+	f := c.flights[q]
+	if f == nil {
+		c.stats.Misses++
+		f = c.start(ctx, q)
+	} else {
+		c.stats.Shared++
+	}
+	f.seats++
+	return f, Answer{}, nil
+}
+
+// A flight is a question on its way to the Resolver and back.
+type flight struct {
+	seats  int // callers who wait, guarded by Cache.mu
+	cancel context.CancelFunc
+
+	landed   chan struct{} // closed when the rest is set
+	answer   Answer
+	err      error
+	panicked error
+}
+
+// start puts a question to the Resolver, with the values of its first caller's
+// context, and not its end: that must not be the end of others.
+func (c *Cache) start(ctx context.Context, q cacheKey) *flight {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orDefault(c.Timeout, defaultCacheTimeout))
+	f := &flight{cancel: cancel, landed: make(chan struct{})}
+	c.flights[q] = f
+	go c.fly(ctx, q, f)
+	return f
+}
+
+// errExited: a test's Resolver that calls t.Fatal ends the goroutine it runs in,
+// and leaves callers who would wait for ever.
+var errExited = errors.New("the Resolver called runtime.Goexit")
+
+// fly asks the Resolver, and lands whatever that does.
+func (c *Cache) fly(ctx context.Context, q cacheKey, f *flight) {
+	defer f.cancel()
+	var k keepsake
+	defer func() {
+		if p := recover(); p != nil {
+			f.panicked = fmt.Errorf("panic in the Resolver of a Cache: %v\n\n%s", p, debug.Stack())
+		}
+		c.land(q, f, k)
+	}()
+	f.err = &Error{Name: q.name, Type: uint16(q.qtype), Err: errExited} // unless Lookup returns
+	f.answer, f.err = c.Resolver.Lookup(ctx, q.name, uint16(q.qtype))
+	k = c.keepsake(q, f.answer, f.err)
+}
+
+// land keeps what a flight has brought, and lets its callers go. Nothing is kept
+// of a flight that all have left, or from before a Flush: its failure may be our
+// cancellation, and its answer older than that of another flight.
+func (c *Cache) land(q cacheKey, f *flight, k keepsake) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(f.landed)
+	if c.flights[q] == f {
+		delete(c.flights, q)
+		c.keep(q, k)
+	}
+}
+
+// leave gives up a seat. Without a caller, a flight ends.
+func (c *Cache) leave(q cacheKey, f *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.seats--
+	if f.seats > 0 {
+		return
+	}
+	f.cancel()
+	if c.flights[q] == f {
+		delete(c.flights, q)
+	}
+}
