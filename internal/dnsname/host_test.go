@@ -52,9 +52,24 @@ func TestReverse(t *testing.T) {
 		if canonical, err := dnsname.Canonical(got); err != nil || canonical != got {
 			t.Errorf("%s: %s is not canonical: %s, %v", addr, got, canonical, err)
 		}
+		if back, plain := dnsname.FromReverse(got), netip.MustParseAddr(addr).Unmap().WithZone(""); back != plain {
+			t.Errorf("%s: back to %v", got, back)
+		}
 	}
 	if got := dnsname.Reverse(netip.Addr{}); got != "" {
 		t.Errorf("invalid address: got %q", got)
+	}
+}
+
+func TestNoReverse(t *testing.T) {
+	for _, name := range []string{
+		".", "in-addr.arpa.", "ip6.arpa.", ".in-addr.arpa.", "2.0.192.in-addr.arpa.", "1.2.3.4.5.in-addr.arpa.", "256.2.0.192.in-addr.arpa.",
+		"010.2.0.192.in-addr.arpa.", "11.8-15.2.0.192.in-addr.arpa.", "8.b.d.0.1.0.0.2.ip6.arpa.", "mail.example.test.",
+		"1.0.2.0.0.0.0.c.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.", // mapped
+	} {
+		if got := dnsname.FromReverse(name); got.IsValid() {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }
 
