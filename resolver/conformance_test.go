@@ -1,8 +1,6 @@
 package resolver_test
 
 import (
-	"context"
-	"net"
 	"net/netip"
 	"testing"
 
@@ -32,12 +30,7 @@ func TestConformance(t *testing.T) {
 			return &resolver.Overlay{Base: fake, Zones: mustZones(t, "$ORIGIN elsewhere.test.")}
 		},
 		"System": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
-			server := resolvertest.Serve(t, fake)
-			return resolver.System{Resolver: &net.Resolver{PreferGo: true, StrictErrors: true,
-				Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-					return new(net.Dialer).DialContext(ctx, network, server.String())
-				},
-			}}
+			return resolver.System{Resolver: netResolver(resolvertest.Serve(t, fake))}
 		},
 	} {
 		t.Run(name, func(t *testing.T) { resolvertest.TestResolver(t, newResolver) })
