@@ -78,6 +78,7 @@ func ExampleReport_WriteText() {
 	example.WriteText(os.Stdout)
 	// Output:
 	// Mail server identity of example.org.
+	// What DNS said is numbered; a number alone stands for what is printed further up.
 	//
 	// MUST: counts against the server when it is not so
 	//

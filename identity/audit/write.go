@@ -32,6 +32,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.AllowDocumentation {
 		t.line("Names and addresses for documentation are accepted as if they were public.")
 	}
+	t.line("What DNS said is numbered; a number alone stands for what is printed further up.")
 	for level := rule.Must; level <= rule.Advice; level++ {
 		t.level(level, r.Findings)
 	}
