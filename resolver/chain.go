@@ -60,7 +60,9 @@ func (w *walk) take(reply *dns.Msg) (*walk, error) {
 }
 
 // follow goes along the aliases of an answer section. Only records whose owner
-// is met on the way count: the others answer a question that nobody asked.
+// is met on the way count: the others answer a question that nobody asked. The
+// TTL of a CNAME that a DNAME makes does not count: it is that of the DNAME, but
+// for servers that write zero (RFC 6672, Section 3.1), as Unbound does.
 func (w *walk) follow(s section) error {
 	for {
 		records := s.owned(w.end, w.qtype)
@@ -70,7 +72,7 @@ func (w *walk) follow(s section) error {
 			return err
 		case !followed(w.qtype) && (len(aliases) == 2 || len(aliases) == 1 && len(records) == 0):
 			w.answer.unfollowed(aliases, w.qtype)
-			w.finish(aliases...)
+			w.finish(aliases[0])
 			return nil
 		case len(records) > 0:
 			w.answer.Records = records
@@ -85,7 +87,7 @@ func (w *walk) follow(s section) error {
 		}
 		w.end = target
 		w.answer.Chain = append(slices.Clip(w.answer.Chain), aliases...)
-		w.restOn(aliases...)
+		w.restOn(aliases[0])
 	}
 }
 

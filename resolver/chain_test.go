@@ -130,16 +130,16 @@ func TestClientAnswers(t *testing.T) {
 				Chain: []string{"www.example.test. 60 IN CNAME b.example.test."}, TTL: time.Minute},
 		},
 		{
-			name: "DNAME and its CNAME",
+			name: "DNAME and its CNAME, which lasts as long whatever its TTL (RFC 6672, Section 3.1)",
 			lines: []string{
 				"example.test. 200 IN DNAME Example.net.",
-				"www.example.test. 100 IN CNAME www.example.NET.",
+				"www.example.test. 0 IN CNAME www.example.NET.",
 				"www.example.net. 300 IN A 192.0.2.10",
 			},
 			want: outcome{
 				Records: []string{"www.example.net. 300 IN A 192.0.2.10"},
-				Chain:   []string{"example.test. 200 IN DNAME Example.net.", "www.example.test. 100 IN CNAME www.example.NET."},
-				TTL:     100 * time.Second,
+				Chain:   []string{"example.test. 200 IN DNAME Example.net.", "www.example.test. 0 IN CNAME www.example.NET."},
+				TTL:     200 * time.Second,
 			},
 		},
 		{
@@ -196,8 +196,8 @@ func TestClientAnswers(t *testing.T) {
 		},
 		{
 			name: "CNAME question below a DNAME", qtype: dns.TypeCNAME,
-			lines: []string{"example.test. 60 IN DNAME test.", "www.example.test. 60 IN CNAME www.test."},
-			want: outcome{Records: []string{"www.example.test. 60 IN CNAME www.test."},
+			lines: []string{"example.test. 60 IN DNAME test.", "www.example.test. 0 IN CNAME www.test."},
+			want: outcome{Records: []string{"www.example.test. 0 IN CNAME www.test."},
 				Chain: []string{"example.test. 60 IN DNAME test."}, TTL: time.Minute},
 		},
 		{
