@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/internal/nsd"
+	"github.com/bonafide-mta/bonafide/internal/nameserver"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -46,7 +46,8 @@ octets TXT "\000\255\"\\" ""
 	}
 	slices.Sort(want)
 
-	server := nsd.Start(t, "example.test", text.String(), "provide-xfr: 127.0.0.1 NOKEY")
+	zone := nameserver.Zone{Apex: "example.test.", Text: text.String(), Transfer: true}
+	server := nameserver.NSD(t, zone).Addr
 	records, err := collect(resolver.Transfer(t.Context(), server, "EXAMPLE.test"))
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +85,8 @@ octets TXT "\000\255\"\\" ""
 		}
 	})
 	t.Run("not allowed", func(t *testing.T) {
-		server := nsd.Start(t, "example.test", text.String())
+		zone.Transfer = false
+		server := nameserver.NSD(t, zone).Addr
 		records, err := collect(resolver.Transfer(t.Context(), server, "example.test"))
 		if e := failure(t, err); len(records) > 0 || e.RCode != dns.RcodeRefused {
 			t.Errorf("%d records, error %v", len(records), err)

@@ -4,25 +4,19 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/nameserver"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -75,107 +69,22 @@ func auditJSON(t *testing.T, args ...string) *audit.Report {
 	return report
 }
 
-// startNSD serves every zone of a text on a loopback port until the test ends.
-// A missing server fails the test: where interop tests run, it is installed.
+// startNSD serves the zones of a text. None of them may lie in another one.
 func startNSD(t *testing.T, text string) netip.AddrPort {
 	t.Helper()
-	nsd, err := exec.LookPath("nsd")
-	if err != nil {
-		t.Fatalf("%v: install NSD (Debian: apt-get install nsd)", err)
-	}
 	zones, err := resolver.ParseZones(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	addr := freePort(t)
-	var conf strings.Builder
-	fmt.Fprintf(&conf, `server:
-  ip-address: %s@%d
-  username: ""
-  chroot: ""
-  zonesdir: "%[3]s"
-  database: ""
-  zonelistfile: "%[3]s/zone.list"
-  xfrdfile: "%[3]s/xfrd.state"
-  xfrdir: "%[3]s"
-  pidfile: "%[3]s/nsd.pid"
-  server-count: 1
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-  do-ip6: no
-remote-control:
-  control-enable: no
-`, addr.Addr(), addr.Port(), dir)
-	for i, apex := range zones.Origins() {
-		var zone strings.Builder
+	var served []nameserver.Zone
+	for _, apex := range zones.Origins() {
+		var b strings.Builder
 		for rr := range zones.Records() {
 			if dnsname.Under(rr.Header().Name, apex) {
-				fmt.Fprintln(&zone, rr)
+				fmt.Fprintln(&b, rr)
 			}
 		}
-		file := fmt.Sprintf("%d.zone", i)
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(zone.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&conf, "zone:\n  name: %q\n  zonefile: %q\n", apex, file)
+		served = append(served, nameserver.Zone{Apex: apex, Text: b.String()})
 	}
-	if err := os.WriteFile(filepath.Join(dir, "nsd.conf"), []byte(conf.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	cmd := exec.Command(nsd, "-d", "-c", filepath.Join(dir, "nsd.conf"))
-	cmd.Stdout, cmd.Stderr = log, log
-	// NSD forks: its whole process group is ended, or a child outlives the test.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-			t.Error(err)
-		}
-		_ = cmd.Wait()
-		if t.Failed() {
-			text, _ := os.ReadFile(log.Name())
-			t.Logf("NSD says:\n%s", text)
-		}
-	})
-	client := &resolver.Client{Servers: []netip.AddrPort{addr}, TryTimeout: 100 * time.Millisecond, Rounds: 1}
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	for {
-		reply := resolver.Ask(ctx, client, zones.Origins()[0], dns.TypeSOA)
-		if reply.Err == nil {
-			return addr
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("NSD does not answer: %v", reply.Err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// freePort returns a loopback port that was free for UDP and TCP just now.
-func freePort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr := l.Addr().(*net.TCPAddr).AddrPort()
-		l.Close()
-		if pc, err := net.ListenPacket("udp", addr.String()); err == nil {
-			pc.Close()
-			return addr
-		}
-	}
-	t.Fatal("no port is free for both UDP and TCP")
-	return netip.AddrPort{}
+	return nameserver.NSD(t, served...).Addr
 }

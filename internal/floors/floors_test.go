@@ -52,7 +52,7 @@ var floors = map[string]int{
 // nothing may import them.
 var exempt = []string{
 	"internal/floors",
-	"internal/nsd",
+	"internal/nameserver",
 	"internal/peers",
 }
 

@@ -3,18 +3,24 @@
 package peers_test
 
 import (
+	"net/netip"
 	"testing"
 
-	"github.com/bonafide-mta/bonafide/internal/nsd"
+	"github.com/bonafide-mta/bonafide/internal/nameserver"
 )
 
-func BenchmarkOneNSD(b *testing.B)       { benchmarkOne(b, nsd.Start(b, "example.test", zone())) }
-func BenchmarkQuestionsNSD(b *testing.B) { benchmarkQuestions(b, nsd.Start(b, "example.test", zone())) }
+func BenchmarkOneNSD(b *testing.B)       { benchmarkOne(b, startNSD(b)) }
+func BenchmarkQuestionsNSD(b *testing.B) { benchmarkQuestions(b, startNSD(b)) }
+
+func startNSD(t testing.TB) netip.AddrPort {
+	t.Helper()
+	return nameserver.NSD(t, nameserver.Zone{Apex: "example.test.", Text: zone()}).Addr
+}
 
 // TestInteropPeers sees that all contenders have an answer, so that the benchmarks
 // compare the same work.
 func TestInteropPeers(t *testing.T) {
-	server := nsd.Start(t, "example.test", zone())
+	server := startNSD(t)
 	for _, c := range contenders() {
 		ask, done := c.open(server)
 		if err := ask(t.Context(), "w0.example.test."); err != nil {

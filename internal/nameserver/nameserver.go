@@ -1,0 +1,231 @@
+//go:build interop
+
+package nameserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// A Zone is what an authoritative server loads.
+type Zone struct {
+	Apex     string // absolute
+	Text     string // a zone file
+	Signed   bool   // Knot signs it by DNSSEC, with keys that it makes up
+	Transfer bool   // NSD gives it to whoever asks from the loopback
+}
+
+// A Server is one that runs until the test ends.
+type Server struct {
+	Addr    netip.AddrPort // UDP and TCP
+	Version string         // the name too
+}
+
+// A program is how one kind of server is run.
+type program struct {
+	binary, pkg string   // pkg is Debian's
+	version     string   // the flag that prints it
+	args        []string // besides the configuration file
+	// conf returns the configuration for a port and a directory to work in.
+	conf func(addr netip.AddrPort, dir string) string
+	// files are written into that directory.
+	files map[string]string
+	// ready are the zones that must be answered for at the start.
+	ready []string
+}
+
+const (
+	nobody    = 65534            // user and group that own nothing, on any system
+	patience  = 30 * time.Second // until the last zone is loaded
+	stopLimit = 10 * time.Second // between SIGTERM and SIGKILL
+	ports     = 3                // how many are tried: one that was free may be taken a moment later
+)
+
+// errEnded is what a server does whose port is taken, among other reasons.
+var errEnded = errors.New("it has ended")
+
+func (p program) start(t testing.TB) Server {
+	t.Helper()
+	path, err := exec.LookPath(p.binary)
+	if err != nil {
+		t.Fatalf("no %s: install it (Debian: apt-get install %s)", p.binary, p.pkg)
+	}
+	for try := 1; ; try++ {
+		addr, err := p.run(t, path)
+		if err == nil {
+			return Server{addr, p.versionOf(path)}
+		}
+		if try == ports || !errors.Is(err, errEnded) {
+			t.Fatalf("%s: %v", p.binary, err)
+		}
+	}
+}
+
+// run starts the server and waits until it answers for every zone.
+func (p program) run(t testing.TB, path string) (netip.AddrPort, error) {
+	t.Helper()
+	none := netip.AddrPort{}
+	dir, err := p.directory(t)
+	if err != nil {
+		return none, err
+	}
+	addr, err := freePort()
+	if err != nil {
+		return none, err
+	}
+	conf := filepath.Join(dir, p.binary+".conf")
+	if err := os.WriteFile(conf, []byte(p.conf(addr, dir)), 0o644); err != nil {
+		return none, err
+	}
+	log, err := os.Create(filepath.Join(dir, p.binary+".log"))
+	if err != nil {
+		return none, err
+	}
+	defer log.Close()
+
+	cmd := exec.Command(path, append(slices.Clip(p.args), "-c", conf)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid:   true,            // NSD forks: the whole group is ended, or a child outlives the test
+		Pdeathsig: syscall.SIGTERM, // when a time limit kills the test, no clean-up runs
+	}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	if err := cmd.Start(); err != nil {
+		return none, err
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	stop := func() {
+		for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+			if err := syscall.Kill(-cmd.Process.Pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+				t.Errorf("%s: %v", p.binary, err)
+			}
+			select {
+			case <-exited:
+				return
+			case <-time.After(stopLimit):
+				t.Errorf("%s does not stop after %v", p.binary, stopLimit)
+			}
+		}
+	}
+	if err := p.await(addr, exited); err != nil {
+		stop()
+		text, _ := os.ReadFile(log.Name())
+		return none, fmt.Errorf("%w; it says:\n%s", err, tail(text))
+	}
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			t.Logf("%s says:\n%s", p.binary, tail(text))
+		}
+	})
+	return addr, nil
+}
+
+// directory makes the directory of a server, with its files. It is not that of
+// t.TempDir, into which only its owner may look.
+func (p program) directory(t testing.TB) (string, error) {
+	dir, err := os.MkdirTemp("", p.binary+"-")
+	if err != nil {
+		return "", err
+	}
+	t.Cleanup(func() { // runs after the server has stopped: last in, first out
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("%v", err)
+		}
+	})
+	for name, text := range p.files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return "", err
+		}
+	}
+	if os.Getuid() == 0 {
+		if err := os.Chown(dir, nobody, nobody); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// await asks for the SOA record of each zone until it comes, and then over TCP
+// too, where some servers are later.
+func (p program) await(addr netip.AddrPort, exited <-chan struct{}) error {
+	limit := time.After(patience)
+	asked := func(network, apex string) error {
+		client := &dns.Client{Net: network, Timeout: time.Second}
+		for {
+			reply, _, err := client.Exchange(new(dns.Msg).SetQuestion(apex, dns.TypeSOA), addr.String())
+			if err == nil && reply.Rcode == dns.RcodeSuccess && len(reply.Answer) > 0 {
+				return nil
+			}
+			select {
+			case <-exited:
+				return errEnded
+			case <-limit:
+				return fmt.Errorf("no answer for %s over %s after %v: %v, %v", apex, network, patience, err, reply)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+	for _, apex := range p.ready {
+		if err := asked("udp", apex); err != nil {
+			return err
+		}
+	}
+	return asked("tcp", p.ready[0])
+}
+
+// versionOf returns the line of a server about itself.
+func (p program) versionOf(path string) string {
+	text, _ := exec.Command(path, p.version).CombinedOutput()
+	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return filepath.Base(path) + ": " + first
+}
+
+// tail is the end of what a server wrote, without what BIND says of every zone
+// and of every endless chain.
+func tail(text []byte) string {
+	var kept strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, ": loaded serial") && !strings.Contains(line, "query iterations limit reached") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()[max(0, kept.Len()-4000):]
+}
+
+// freePort returns a loopback port that was free for UDP and TCP just now.
+func freePort() (netip.AddrPort, error) {
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return netip.AddrPort{}, err
+		}
+		addr := l.Addr().(*net.TCPAddr).AddrPort()
+		l.Close()
+		if pc, err := net.ListenPacket("udp", addr.String()); err == nil {
+			pc.Close()
+			return addr, nil
+		}
+	}
+	return netip.AddrPort{}, errors.New("no port is free for both UDP and TCP")
+}
