@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"math"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,7 +54,8 @@ const (
 // A question to the Resolver runs in a goroutine of its own, so that a caller
 // whose context is done returns at once and harms no other. It has the values of
 // the first caller's context, and is cancelled when the last caller has gone or
-// Timeout has passed. A panic in the Resolver reaches all callers who wait. There
+// Timeout has passed: of a question that nobody waited for to the end nothing is
+// kept, so give callers more time than the Resolver takes to fail. A panic in the Resolver reaches all callers who wait. There
 // is no other goroutine and no timer, so there is nothing to close. TTLs are counted
 // by the monotonic clock, which may stand still while the machine sleeps.
 //
@@ -82,12 +84,12 @@ type Cache struct {
 	cost    int64   // of all entries
 	peak    int     // the most entries there were
 	server  *string // of the newest answer
-	stats   Stats
+	stats   CacheStats
 }
 
-// Stats counts what became of the questions to a Cache: each that can be asked is
+// CacheStats counts what became of the questions to a Cache: each that can be asked is
 // one of Hits, Failures, Shared and Misses.
-type Stats struct {
+type CacheStats struct {
 	Hits     uint64 // answered from memory, be it that there is nothing
 	Failures uint64 // failed from memory
 	Shared   uint64 // waited for an answer to another caller's question
@@ -99,7 +101,7 @@ type Stats struct {
 }
 
 // Stats returns the counts since first use, and what is in memory now.
-func (c *Cache) Stats() Stats {
+func (c *Cache) Stats() CacheStats {
 	c.once.Do(c.init)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -233,6 +235,11 @@ func (c *Cache) fly(ctx context.Context, q cacheKey, f *flight) {
 	}()
 	f.err = &Error{Name: q.name, Type: uint16(q.qtype), Err: errExited} // unless Lookup returns
 	f.answer, f.err = c.Resolver.Lookup(ctx, q.name, uint16(q.qtype))
+	if e, ok := asError(f.err); ok && e == nil { // a careless Resolver's nil pointer
+		f.err = wrap(q.name, uint16(q.qtype), f.err)
+	}
+	// Clipped: what one caller appends must not be another's.
+	f.answer.Records, f.answer.Chain = slices.Clip(withoutNil(f.answer.Records)), slices.Clip(withoutNil(f.answer.Chain))
 	k = c.keepsake(q, f.answer, f.err)
 }
 

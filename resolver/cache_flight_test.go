@@ -112,7 +112,7 @@ func TestCacheAllLeave(t *testing.T) {
 			t.Errorf("the second question ended after %s", got)
 		}
 		time.Sleep(time.Minute)
-		if got, want := c.Stats(), (resolver.Stats{Misses: 2, Shared: 9}); got != want {
+		if got, want := c.Stats(), (resolver.CacheStats{Misses: 2, Shared: 9}); got != want {
 			t.Errorf("%+v", got)
 		}
 	})

@@ -77,7 +77,7 @@ func TestCacheAccounting(t *testing.T) {
 		{name: "NODATA", a: resolver.Answer{TTL: time.Hour}, most: 400},
 		{name: "NXDOMAIN", a: resolver.Answer{TTL: time.Hour, Status: resolver.NXDomain}, most: 400},
 		{name: "a failure", err: &resolver.Error{RCode: dns.RcodeServerFailure, Server: "192.0.2.53:53",
-			Extended: []resolver.ExtendedError{{Code: 6, Text: long}}}},
+			Extended: []resolver.ExtendedError{{Code: 6, Text: strings.Repeat("x", 4000)}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var records []dns.RR
@@ -220,7 +220,7 @@ func largeText(size int) resolver.Answer {
 
 // Room is made for a large answer, but not for any.
 func TestCacheLarge(t *testing.T) {
-	aliases := make([]dns.RR, 1<<16)
+	aliases := slices.Repeat([]dns.RR{(*dns.CNAME)(nil)}, 1<<16)
 	for _, tt := range []struct {
 		name     string
 		maxBytes int64

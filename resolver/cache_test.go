@@ -406,7 +406,7 @@ func TestCacheFailureAndAnswer(t *testing.T) {
 
 func TestCacheMistakes(t *testing.T) {
 	c := &resolver.Cache{}
-	if got := c.Stats(); got != (resolver.Stats{}) {
+	if got := c.Stats(); got != (resolver.CacheStats{}) {
 		t.Errorf("%+v", got)
 	}
 	if _, err := c.Lookup(t.Context(), cacheName, dns.TypeA); !errors.Is(err, resolver.ErrNoResolver) || failure(t, err).Name != cacheName {
@@ -449,7 +449,7 @@ func TestCacheFlush(t *testing.T) {
 		synctest.Wait()
 		addr = "192.0.2.2"
 		c.Flush()
-		if got, want := c.Stats(), (resolver.Stats{Misses: 2}); got != want {
+		if got, want := c.Stats(), (resolver.CacheStats{Misses: 2}); got != want {
 			t.Errorf("%+v", got)
 		}
 		for _, name := range []string{cacheName, "slow.test"} {
@@ -465,7 +465,7 @@ func TestCacheFlush(t *testing.T) {
 		}
 		got := c.Stats()
 		got.Bytes = 0
-		if want := (resolver.Stats{Misses: 4, Hits: 3, Entries: 2}); got != want {
+		if want := (resolver.CacheStats{Misses: 4, Hits: 3, Entries: 2}); got != want {
 			t.Errorf("%+v", got)
 		}
 	})

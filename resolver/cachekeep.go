@@ -88,7 +88,7 @@ func (c *Cache) keepsake(q cacheKey, a Answer, err error) keepsake {
 	limit := c.limit()
 	cost := listCost + stringCost + block(len(server))
 	cost += heapOf(reflect.ValueOf(e.records), limit-cost)
-	if len(e.records) > 0 && e.records[0] != nil && e.records[0].Header().Name == q.name {
+	if len(e.records) > 0 && !reflect.ValueOf(e.records[0]).IsNil() && e.records[0].Header().Name == q.name {
 		e.key.name = e.records[0].Header().Name // one string for both
 	} else {
 		e.key.name = strings.Clone(q.name) // it may be part of a long text
@@ -135,7 +135,12 @@ func (c *Cache) failureOf(q cacheKey, err error) keepsake {
 		kept = *e
 	}
 	kept.Server = cacheOf(kept.Server)
-	cost := listCost + failureCost + block(len(q.name)) + block(len(kept.Error()))
+	brief := kept
+	brief.Extended = nil // of these Error shows only the beginning
+	cost := listCost + failureCost + block(len(q.name)) + block(len(brief.Error()))
+	for _, x := range kept.Extended {
+		cost += 2*stringCost + block(len(x.Text))
+	}
 	if cost > c.limit() {
 		return keepsake{}
 	}
@@ -172,6 +177,11 @@ func (c *Cache) keep(q cacheKey, k keepsake) {
 		return
 	}
 	c.entries.Remove(c.hash(e.key))
+	if e.failure == nil && e.key.qtype != everyType {
+		// A question that was on its way meanwhile may have brought NXDOMAIN for
+		// the name. It is there now, be it as an alias.
+		c.entries.Remove(c.hash(cacheKey{q.name, everyType}))
+	}
 	for c.bytes(e.cost, 1) > c.maxBytes() && c.entries.Len() > 0 {
 		c.entries.RemoveOldest()
 		c.stats.Evictions++

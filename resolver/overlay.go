@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
@@ -40,9 +41,11 @@ type Overlay struct {
 //
 // A patch is a partial view, and the Server of the answers that it changed says
 // so. They are not Authentic; negative ones have no TTL. That a wildcard made an
-// answer is seen by its data, which are those of the wildcard. Questions of type
-// ANY for names of the organisation are errors. What no server would load, such
-// as an address beside a CNAME, is not noticed, and a DNAME redirects nothing.
+// answer is seen by its data, which are those of the wildcard: one more question,
+// where the name or one above it is new. Questions of type ANY for names of the
+// organisation are errors, and so are wildcards in the patch. What no server would
+// load, such as an address beside a CNAME, is not noticed, and a DNAME redirects
+// nothing.
 type Patch struct {
 	Add     []dns.RR // beside the records that are there
 	Replace []dns.RR // in place of the RRsets of their names and types
@@ -107,10 +110,16 @@ func (l layer) Lookup(ctx context.Context, name string, qtype uint16) (Answer, e
 			part, next, err = l.over.answer(ctx, owner, qtype)
 		} else {
 			part, err = l.base.Lookup(ctx, owner, qtype)
+			if err != nil {
+				part, err = l.alias(ctx, owner, qtype, err)
+			}
 			next = l.enters(&part, qtype)
 		}
 		if err != nil {
 			return Answer{}, wrap(name, qtype, err)
+		}
+		if strings.HasPrefix(whole.Server, patchMark) && !strings.HasPrefix(part.Server, patchMark) {
+			part.Server = patchMark + " over " + part.Server
 		}
 		whole.Chain = append(whole.Chain, part.Chain...)
 		whole.Records, whole.Status, whole.Server = part.Records, part.Status, part.Server
@@ -122,6 +131,24 @@ func (l layer) Lookup(ctx context.Context, name string, qtype uint16) (Answer, e
 		owner = next
 	}
 	return Answer{}, &Error{Name: name, Type: qtype, RCode: dns.RcodeServerFailure, Err: ErrChain}
+}
+
+// alias returns the alias at a name of the base, where it leads to a name for
+// which the layer speaks, in place of the error that the base had: it may know no
+// such name yet. Else it returns that error.
+func (l layer) alias(ctx context.Context, owner string, qtype uint16, failed error) (Answer, error) {
+	if !followed(qtype) {
+		return Answer{}, failed
+	}
+	a, err := l.base.Lookup(ctx, owner, dns.TypeCNAME)
+	if err != nil || len(a.Records) != 1 {
+		return Answer{}, failed
+	}
+	a.Chain, a.Records = a.Records, nil
+	if l.enters(&a, qtype) == "" {
+		return Answer{}, failed
+	}
+	return a, nil
 }
 
 // enters finds where the aliases of an answer of the base come to a name for
@@ -193,18 +220,21 @@ func (l patchLayer) add(name string, qtype uint16, c change) error {
 	if err != nil {
 		return fmt.Errorf("patch: %w", err)
 	}
+	if strings.HasPrefix(canonical, "*.") {
+		return fmt.Errorf("patch: %s: expected a name that is no wildcard: for which names it would answer is not known here", canonical)
+	}
 	organisation := organisationOf(canonical)
 	l.zones[organisation] = true
 	set := RRset{canonical, qtype}
 	known := l.sets[set]
-	known = change{append(known.records, c.records...), known.whole || c.whole}
+	known = change{merge(known.records, c.records), known.whole || c.whole}
 	if qtype == dns.TypeCNAME && len(known.records) > 0 {
 		if _, ok := known.records[0].(*dns.CNAME); !ok || len(known.records) > 1 {
 			return fmt.Errorf("patch: %s: expected one CNAME record", canonical) // RFC 2181, Section 10.1
 		}
 	}
 	l.sets[set] = known
-	for above := canonical; len(c.records) > 0 && dnsname.Under(above, organisation); above = dnsname.Parent(above) {
+	for above := canonical; len(c.records) > 0 && above != "" && dnsname.Under(above, organisation); above = dnsname.Parent(above) {
 		l.exists[above] = true
 	}
 	return nil
@@ -248,9 +278,9 @@ func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answ
 	case len(a.Chain) > 0 && followed(qtype):
 		if !aliasChanged && len(set.records) == 0 {
 			// The rest of the chain may be of this layer again.
-			first := a.Chain[:1:1]
-			if _, dname := first[0].(*dns.DNAME); dname {
-				first = a.Chain[:2:2]
+			first := firstAlias(a.Chain)
+			if first == nil {
+				return Answer{}, "", fmt.Errorf("%w: aliases at %s without a CNAME", ErrMalformed, name)
 			}
 			hop := Answer{Chain: first, Server: a.Server, Authentic: a.Authentic, TTL: forever}
 			hop.restOn(first)
@@ -267,16 +297,40 @@ func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answ
 	if set.whole {
 		a.Records = nil
 	}
-	a.Records = append(slices.Clip(a.Records), set.records...)
+	a.Records = merge(a.Records, set.records)
 	return patched(a), "", nil
 }
+
+// firstAlias returns the beginning of a chain up to its first CNAME, which a DNAME
+// may stand before, or nil.
+func firstAlias(chain []dns.RR) []dns.RR {
+	i := slices.IndexFunc(chain, func(rr dns.RR) bool { _, ok := rr.(*dns.CNAME); return ok })
+	if i < 0 {
+		return nil
+	}
+	return chain[: i+1 : i+1]
+}
+
+// merge returns the records of both lists, each once (RFC 2181, Section 5).
+func merge(records, more []dns.RR) []dns.RR {
+	records = slices.Clip(records)
+	for _, rr := range more {
+		if !slices.ContainsFunc(records, func(other dns.RR) bool { return dns.IsDuplicate(rr, other) }) {
+			records = append(records, rr)
+		}
+	}
+	return records
+}
+
+// patchMark begins the Server of an answer that a patch had a part in.
+const patchMark = "patch, a partial view"
 
 // patched marks an answer that a patch has changed.
 func patched(a Answer) Answer {
 	if a.Server != "" {
 		a.Server = " over " + a.Server
 	}
-	a.Server = "patch, a partial view" + a.Server
+	a.Server = patchMark + a.Server
 	a.Authentic = false
 	if len(a.Records)+len(a.Chain) == 0 {
 		a.TTL = 0
@@ -294,29 +348,26 @@ func (l patchLayer) target(alias []dns.RR) string {
 }
 
 // lostWildcard reports whether an answer of the base is one that a wildcard made
-// and does not make any more: the name, or one above it, exists by the patch, and
-// a wildcard above that has the same data. It asks a question for each label
-// between the name and its organisation.
+// and does not make any more, since the name, or one above it, exists by the patch.
+// One question decides, for a name below that one which nobody has: it is answered
+// with the same data only where a wildcard further up makes both (RFC 4592,
+// Section 3.3.1: a name that exists keeps those above it out).
 func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qtype uint16) (bool, error) {
 	if len(a.Records)+len(a.Chain) == 0 {
 		return false, nil
 	}
-	organisation := organisationOf(name)
-	encloser := name
-	for encloser != organisation && !l.exists[encloser] {
-		encloser = dnsname.Parent(encloser)
+	organisation, existing := organisationOf(name), name
+	for existing != organisation && !l.exists[existing] {
+		existing = dnsname.Parent(existing)
 	}
-	for encloser != organisation {
-		encloser = dnsname.Parent(encloser)
-		wild, err := l.base.Lookup(ctx, "*."+encloser, qtype)
-		if err != nil {
-			return false, err
-		}
-		if sameData(wild.Records, a.Records) && sameData(wild.Chain, a.Chain) {
-			return true, nil
-		}
+	if existing == organisation {
+		return false, nil
 	}
-	return false, nil
+	made, err := l.base.Lookup(ctx, "*.*."+existing, qtype)
+	if errors.Is(err, ErrName) { // too long a name: there is no room below the other
+		return false, nil
+	}
+	return err == nil && sameData(made.Records, a.Records) && sameData(made.Chain, a.Chain), err
 }
 
 // sameData reports whether two lists have the same records but for their owners.

@@ -62,6 +62,9 @@ func (q Question) String() string { return q.Name + " " + resolver.TypeString(q.
 // New returns a Fake over zone text, read by resolver.ParseZones. Empty text is
 // a DNS without zones, to Add to.
 func New(zoneText string) (*Fake, error) {
+	if strings.TrimSpace(zoneText) == "" {
+		return FromZones(new(resolver.Zones)), nil
+	}
 	zones, err := resolver.ParseZones(zoneText)
 	if err != nil {
 		return nil, err
@@ -188,6 +191,9 @@ func (f *Fake) Lookup(ctx context.Context, name string, qtype uint16) (resolver.
 	canonical, err := resolver.Canonical(name)
 	if err != nil {
 		return resolver.Answer{}, &resolver.Error{Name: name, Type: qtype, Err: err}
+	}
+	if ctx.Err() != nil { // nobody is asked
+		return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: context.Cause(ctx)}
 	}
 	q := Question{canonical, qtype}
 	zones, delay, fault := f.ask(q)

@@ -37,8 +37,8 @@ import (
 //
 // What is not there is the zero value. A fault is a response code or a text, or
 // both; causes are what errors.Is finds in it: timeout, canceled, deadline,
-// malformed, chain, no-zone and no-server. Empty lines and those that begin
-// with a semicolon are skipped.
+// malformed, chain, no-zone, no-server and unsupported. Empty lines and those that
+// begin with a semicolon are skipped.
 type Recorder struct {
 	inner resolver.Resolver
 
@@ -60,7 +60,8 @@ func (r *Recorder) Err() error {
 
 // Lookup implements resolver.Resolver.
 func (r *Recorder) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-	answer, err := r.inner.Lookup(ctx, name, qtype)
+	reply := resolver.Ask(ctx, r.inner, name, qtype)
+	answer, err := reply.Answer, reply.Err
 	canonical, bad := resolver.Canonical(name)
 	if bad != nil {
 		return answer, err // no question, and nobody could ask it again
@@ -169,4 +170,5 @@ var causes = []cause{
 	{"chain", resolver.ErrChain},
 	{"no-zone", resolver.ErrNoZone},
 	{"no-server", resolver.ErrNoServer},
+	{"unsupported", errors.ErrUnsupported},
 }

@@ -74,15 +74,20 @@ func soa(ctx context.Context, zones *resolver.Zones, name string) []dns.RR {
 		if err != nil {
 			return nil
 		}
+		if len(answer.Chain) > 0 {
+			answer.Records = nil // another zone's
+		}
 		for _, record := range resolver.Records[*dns.SOA](answer) {
 			record = dns.Copy(record).(*dns.SOA)
 			record.Hdr.Ttl = min(record.Hdr.Ttl, record.Minttl)
 			return []dns.RR{record}
 		}
-		next, last := dns.NextLabel(name, 0)
-		if last {
+		if name == "." {
 			return nil
 		}
-		name = name[next:]
+		next, last := dns.NextLabel(name, 0)
+		if name = name[next:]; last {
+			name = "."
+		}
 	}
 }

@@ -115,7 +115,8 @@ func (s *Server) serve(w dns.ResponseWriter, r *dns.Msg) {
 		fault.serve(w, r)
 		return
 	}
-	out := &reply{w, s.fake, q}
+	opt := r.IsEdns0()
+	out := &reply{w, s.fake, q, r.AuthenticatedData || opt != nil && opt.Do()}
 	if r.RecursionDesired {
 		resolve(s.ctx, zones, q, out, r)
 		return
@@ -146,6 +147,7 @@ type reply struct {
 	dns.ResponseWriter
 	fake     *Fake
 	question Question
+	trusting bool // whether whoever asks wants to know what was validated
 }
 
 // WriteMsg notes a question that strayed, and sets AD as a validating resolver
@@ -154,7 +156,8 @@ func (r *reply) WriteMsg(m *dns.Msg) error {
 	if m.Rcode == dns.RcodeRefused {
 		r.fake.strayed(&resolver.Error{Name: r.question.Name, Type: r.question.Type, Err: fmt.Errorf("%w: %s", resolver.ErrNoZone, r.question.Name)})
 	}
-	m.AuthenticatedData = r.fake.vouches(r.question.Name, m.Answer)
+	told := m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError
+	m.AuthenticatedData = r.trusting && told && r.fake.vouches(r.question.Name, m.Answer)
 	return r.ResponseWriter.WriteMsg(m)
 }
 

@@ -60,10 +60,12 @@ mail   A     192.0.2.20
 			iterative     bool
 			rcode, answer int
 			aa, ra, ad    bool
+			unasked       bool // without AD in the query: RFC 6840, Section 5.7
 		}{
 			{name: "mail.example.test.", answer: 1, ra: true},
 			{name: "mail.example.test.", iterative: true, answer: 1, aa: true},
 			{name: "mail.other.test.", answer: 1, ra: true, ad: true},
+			{name: "mail.other.test.", answer: 1, ra: true, unasked: true},
 			{name: "alias.example.test.", answer: 2, ra: true},
 			{name: "alias.example.test.", iterative: true, answer: 1, aa: true},
 			{name: "nothing.other.test.", rcode: dns.RcodeNameError, ra: true, ad: true},
@@ -72,7 +74,7 @@ mail   A     192.0.2.20
 			{name: "x.child.example.test.", iterative: true},
 			{name: "nowhere.test.", rcode: dns.RcodeRefused, ra: true},
 		} {
-			reply, err := ask(t, network, server, tt.name, dns.TypeA, func(m *dns.Msg) { m.RecursionDesired = !tt.iterative })
+			reply, err := ask(t, network, server, tt.name, dns.TypeA, func(m *dns.Msg) { m.RecursionDesired, m.AuthenticatedData = !tt.iterative, !tt.unasked })
 			if err != nil {
 				t.Errorf("%s over %s: %v", tt.name, network, err)
 				continue
@@ -189,5 +191,26 @@ func TestServeClient(t *testing.T) {
 	client := &resolver.Client{Servers: []netip.AddrPort{server.Addr}}
 	if addrs, err := resolver.Addrs(t.Context(), client, "mail.example.test"); err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
+	}
+}
+
+// A negative answer over a socket has the SOA of its zone, be that the root, and
+// not that of where an alias above it leads.
+func TestServeSOA(t *testing.T) {
+	for _, tt := range []struct{ zones, name, want string }{
+		{"$TTL 300\n$ORIGIN .\n@ SOA ns hostmaster 1 7200 900 1209600 60\n", "mail.example.test.", "."},
+		{"$TTL 300\n$ORIGIN example.test.\n@ SOA ns hostmaster 1 7200 900 1209600 60\nwww CNAME other.test.\n" +
+			"$ORIGIN other.test.\n@ SOA ns hostmaster 1 7200 900 1209600 30\n", "x.www.example.test.", "example.test."},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			fake, err := dnsfake.New(tt.zones)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reply, err := ask(t, "udp", serve(t, fake), tt.name, dns.TypeA, nil)
+			if err != nil || reply.Rcode != dns.RcodeNameError || len(reply.Ns) != 1 || reply.Ns[0].Header().Name != tt.want {
+				t.Errorf("%s: %v, %v", tt.name, reply, err)
+			}
+		})
 	}
 }

@@ -67,7 +67,14 @@ var mutants = []mutant{
 	}), []string{"alias"}},
 	{"is deaf to its context", func(_ context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
 		return right.Lookup(context.Background(), name, qtype)
-	}, []string{"cancelled before", "cancelled while waiting"}},
+	}, []string{"a deadline is an error", "cancelled before", "cancelled while waiting"}},
+	{"looks at its context when it has an answer", func(ctx context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
+		a, err := right.Lookup(context.WithoutCancel(ctx), name, qtype)
+		if ctx.Err() != nil {
+			return resolver.Answer{}, ctx.Err()
+		}
+		return a, err
+	}, []string{"a deadline is an error", "cancelled while waiting"}},
 	{"believes all", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
 		a.Authentic = true
 		return a, err
