@@ -71,6 +71,21 @@ func ExampleMergeZones() {
 	// [100.51.198.in-addr.arpa. 2.0.192.in-addr.arpa. example.test.]
 }
 
+// A zone as it would be with a record that is not published yet.
+func ExampleZones_With() {
+	zones, err := resolver.ParseZones("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	more, err := zones.With("mail AAAA 2001:db8::10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resolver.Addrs(context.Background(), more, "mail.example.test"))
+	// Output:
+	// [192.0.2.10 2001:db8::10] <nil>
+}
+
 func ExampleZones_Records() {
 	for rr := range zones().Records() {
 		if rr.Header().Rrtype == dns.TypeMX {

@@ -14,12 +14,20 @@ import (
 )
 
 // netResolver is a *net.Resolver that asks one server. Package net lets a look-up
-// whose caller has gone wait for its server; here its socket is closed under it.
-func netResolver(server netip.AddrPort) *net.Resolver {
+// whose caller has gone wait for its server; here its socket is closed under it, at
+// the latest when the test ends: of two callers who go at once, each takes the other
+// for one who is still waiting.
+func netResolver(t testing.TB, server netip.AddrPort) *net.Resolver {
+	ended, end := context.WithCancel(context.Background())
+	t.Cleanup(end)
 	return &net.Resolver{PreferGo: true, StrictErrors: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		if ended.Err() != nil {
+			return nil, ended.Err()
+		}
 		conn, err := new(net.Dialer).DialContext(ctx, network, server.String())
 		if err == nil {
 			context.AfterFunc(ctx, func() { conn.Close() })
+			context.AfterFunc(ended, func() { conn.Close() })
 		}
 		return conn, err
 	}}
@@ -34,7 +42,7 @@ odd   MX   10 mail
 odd   MX   20 bad\032host
 ns    A    192.0.2.1
 `)
-	s := resolver.System{Resolver: netResolver(resolvertest.Serve(t, fake))}
+	s := resolver.System{Resolver: netResolver(t, resolvertest.Serve(t, fake))}
 	if a, err := s.Lookup(t.Context(), "example.test", dns.TypeNS); err != nil || len(a.Records) != 1 || a.Records[0].String() != "example.test.\t0\tIN\tNS\tns.example.test." || a.TTL != 0 {
 		t.Errorf("NS: %+v, %v", a, err)
 	}

@@ -18,14 +18,19 @@ func (z *zoneReader) zones() (*Zones, error) {
 	for _, r := range z.records {
 		if _, ok := r.rr.(*dns.SOA); ok {
 			apex := r.rr.Header().Name
-			zones[apex] = newZone(apex, z.file)
+			zones[apex] = z.newZone(apex)
+		}
+	}
+	for apex := range z.before {
+		if apex != "." { // which takes no records of other zones, as below
+			zones[apex] = z.newZone(apex)
 		}
 	}
 	// The shallow origins first, so that a deeper one finds the zone it is in.
 	// The root is no such zone: it is there to say NXDOMAIN.
 	for _, origin := range z.zoneOrigins(zones) {
 		if in := enclosing(zones, origin); in == nil || in.apex == "." && origin != "." {
-			zones[origin] = newZone(origin, z.file)
+			zones[origin] = z.newZone(origin)
 		}
 	}
 	if len(zones) == 0 && len(z.problems) == 0 {
@@ -92,13 +97,10 @@ func (z *zoneReader) noZone() string {
 	return fmt.Sprintf("no zone: the text has neither a SOA record nor an $ORIGIN; add the line $ORIGIN %s above the records", name)
 }
 
-func newZone(apex, file string) *zone {
-	z := &zone{apex: apex, source: file, nodes: make(map[string]*node)}
-	if file == "" {
-		z.source = "zone " + apex
-	}
-	z.node(apex)
-	return z
+func (z *zoneReader) newZone(apex string) *zone {
+	in := &zone{apex: apex, source: cmp.Or(z.before[apex], z.file, "zone "+apex), nodes: make(map[string]*node)}
+	in.node(apex)
+	return in
 }
 
 // node returns the node of name, and makes it and the empty non-terminals above
@@ -128,7 +130,7 @@ func enclosing(zones map[string]*zone, name string) *zone {
 	return nil
 }
 
-// place puts a record into the deepest zone that its owner is in.
+// place puts a record that was read into the deepest zone that its owner is in.
 func (z *zoneReader) place(zones map[string]*zone, r zoneRecord) {
 	h := r.rr.Header()
 	in := enclosing(zones, h.Name)
@@ -137,6 +139,9 @@ func (z *zoneReader) place(zones map[string]*zone, r zoneRecord) {
 		if parent := enclosing(zones, dnsname.Parent(h.Name)); parent != nil {
 			in = parent
 		}
+	}
+	if r.line == 0 { // of a zone that was there before: it keeps what it has
+		in = zones[z.origins[r.origin]]
 	}
 	if in == nil {
 		if len(zones) > 0 {
@@ -200,6 +205,17 @@ const (
 	madeUpTTL = 300
 	madeUpNS  = "ns.invalid."
 )
+
+// madeUp reports whether a record is not of any text.
+func madeUp(rr dns.RR) bool {
+	switch rr := rr.(type) {
+	case *dns.SOA:
+		return rr.Ns == madeUpNS
+	case *dns.NS:
+		return rr.Ns == madeUpNS
+	}
+	return false
+}
 
 // finish completes a zone once every record is in place.
 func (z *zone) finish(r *zoneReader) {

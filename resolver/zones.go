@@ -126,6 +126,30 @@ func MergeZones(parts ...*Zones) (*Zones, error) {
 	return newZones(zones, warnings), nil
 }
 
+// With returns the zones as they would be with more text below theirs: records for
+// them, or more zones. Where there is one zone, names are relative to it until an
+// $ORIGIN says otherwise; a record without a TTL gets 300 seconds. The error is that
+// of [ParseZones]; the zones themselves do not change.
+func (z *Zones) With(text string) (*Zones, error) {
+	reader := newZoneReader("")
+	for _, apex := range z.Origins() {
+		reader.setOrigin(apex)
+		reader.before[apex] = z.zones[apex].source
+		for rr := range z.zones[apex].records() {
+			if !madeUp(rr) { // it would stand beside the one that the text has
+				reader.add(0, dns.Copy(rr))
+			}
+		}
+	}
+	reader.origin, reader.owner = "", ""
+	if origins := z.Origins(); len(origins) == 1 {
+		reader.setOrigin(origins[0])
+	}
+	reader.ttl, reader.ttlFrom = madeUpTTL, true
+	cutEntries([]byte(text), reader.read)
+	return reader.zones()
+}
+
 // Origins returns the apex of every zone in canonical form, sorted.
 func (z *Zones) Origins() []string {
 	return slices.Sorted(maps.Keys(z.zones))
@@ -142,14 +166,23 @@ func (z *Zones) Warnings() []Problem { return slices.Clone(z.warnings) }
 func (z *Zones) Records() iter.Seq[dns.RR] {
 	return func(yield func(dns.RR) bool) {
 		for _, apex := range z.Origins() {
-			in := z.zones[apex]
-			names := slices.SortedFunc(maps.Keys(in.nodes), dnsname.Compare)
-			for _, name := range names {
-				for _, set := range in.nodes[name].sets {
-					for _, rr := range set.records {
-						if !yield(rr) {
-							return
-						}
+			for rr := range z.zones[apex].records() {
+				if !yield(rr) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// records yields the zone's part of [Zones.Records].
+func (z *zone) records() iter.Seq[dns.RR] {
+	return func(yield func(dns.RR) bool) {
+		for _, name := range slices.SortedFunc(maps.Keys(z.nodes), dnsname.Compare) {
+			for _, set := range z.nodes[name].sets {
+				for _, rr := range set.records {
+					if !yield(rr) {
+						return
 					}
 				}
 			}

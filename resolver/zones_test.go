@@ -203,6 +203,68 @@ func TestMergeZones(t *testing.T) {
 	}
 }
 
+// What is added is read as if it stood below what is there, in zones that keep what
+// they have: hidden records of a parent, unknown types, a source, a made-up SOA.
+func TestZonesWith(t *testing.T) {
+	file, err := resolver.ReadZone("sub.example.test", "sub.zone", strings.NewReader("$TTL 60\n@ TYPE65280 \\# 1 00\n@ NS ns"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := resolver.MergeZones(file,
+		mustParse(t, "$ORIGIN .\n$ORIGIN example.test.\n$TTL 60\nmail A 192.0.2.10\nsub NS ns.sub\nns.sub A 192.0.2.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const questions = `? mail.example.test. A
+? ns.sub.example.test. A
+? new.example. MX
+? nowhere.test. A
+`
+	zones, err := before.With("mail.example.test. A 192.0.2.11\n$ORIGIN new.example.\n@ 60 CLASS1 MX 10 mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `? mail.example.test. A
+  mail.example.test. 60 IN A 192.0.2.10
+  mail.example.test. 60 IN A 192.0.2.11
+  NOERROR, 1m0s, zone example.test.
+? ns.sub.example.test. A
+  NXDOMAIN, 5m0s, sub.zone
+? new.example. MX
+  new.example. 60 IN MX 10 mail.new.example.
+  NOERROR, 1m0s, zone new.example.
+? nowhere.test. A
+  NXDOMAIN, 5m0s, zone .
+`
+	if diff := cmp.Diff(want, answers(t, zones, questions)); diff != "" {
+		t.Error(diff)
+	}
+	if a, err := zones.Lookup(t.Context(), "sub.example.test.", 65280); err != nil || len(a.Records) != 1 {
+		t.Errorf("a type without a name: %+v, %v", a, err)
+	}
+	if diff := cmp.Diff([]string{".", "example.test.", "sub.example.test."}, before.Origins()); diff != "" {
+		t.Errorf("the zones it was called on changed: %s", diff)
+	}
+}
+
+func TestZonesWithFails(t *testing.T) {
+	zones := mustParse(t, "$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	for text, want := range map[string]string{
+		"alias CNAME mail\nmail CNAME alias":  "line 2: CNAME and other data at mail.example.test.",
+		" A 192.0.2.11":                       "line 1: an indented record takes the name of the record above it",
+		"$ORIGIN other.test.\n\nmail A 1.2.3": "line 3: A: expected an IPv4 address",
+		"mail 60 CLASS3 TXT x":                "line 1: class CLASS3: only IN is served",
+		"mail 60 CLASS70000 TXT x":            `line 1: "CLASS70000" is no record type`,
+	} {
+		if _, err := zones.With(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, expected %s", text, err, want)
+		}
+	}
+	if a, err := zones.Lookup(t.Context(), "mail.example.test.", dns.TypeA); err != nil || len(a.Records) != 1 {
+		t.Errorf("changed: %+v, %v", a, err)
+	}
+}
+
 // A hit costs no allocation: Zones stands behind every test of an MTA.
 func TestZonesLookupAllocates(t *testing.T) {
 	zones := mustParse(t, "$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10\n@ MX 10 mail")

@@ -73,6 +73,7 @@ type zoneReader struct {
 	ttlFrom bool   // set by $TTL, which later explicit TTLs do not change (RFC 2308, Section 4)
 	owner   string // of the last record, canonical
 	seen    map[string]bool
+	before  map[string]string // the sources of zones that were there before, by apex
 
 	records  []zoneRecord
 	origins  []string // every origin that was in force, in order
@@ -86,12 +87,12 @@ type zoneReader struct {
 // A zoneRecord is a record and the line that holds it.
 type zoneRecord struct {
 	rr     dns.RR // owner in canonical form
-	line   int
-	origin int // index of the origin in force, or -1
+	line   int    // 0 for one that was there before
+	origin int    // index of the origin in force, or -1
 }
 
 func newZoneReader(file string) *zoneReader {
-	return &zoneReader{file: file, ttl: -1, seen: make(map[string]bool)}
+	return &zoneReader{file: file, ttl: -1, seen: make(map[string]bool), before: make(map[string]string)}
 }
 
 func (z *zoneReader) fail(line int, format string, args ...any) {
@@ -212,7 +213,7 @@ func (z *zoneReader) header(line int, tokens []string) (ttl int64, rest []string
 	for len(tokens) > 0 {
 		if t, isTTL := parseTTL(tokens[0]); isTTL && ttl < 0 {
 			ttl = t
-		} else if c, isClass := dns.StringToClass[strings.ToUpper(tokens[0])]; isClass && !class && c != dns.ClassANY {
+		} else if c, isClass := parseClass(tokens[0]); isClass && !class {
 			if class = true; c != dns.ClassINET {
 				z.fail(line, "class %s: only IN is served", tokens[0])
 				return 0, nil, false
@@ -259,6 +260,16 @@ func knownType(token string) bool {
 	}
 	// OPT and 128 to 255 are no data: meta types and question types (RFC 6895).
 	return t != 0 && t != dns.TypeOPT && (t < 128 || t > 255)
+}
+
+// parseClass reads the class of a record.
+func parseClass(token string) (uint16, bool) {
+	if c, ok := dns.StringToClass[strings.ToUpper(token)]; ok {
+		return c, c != dns.ClassANY
+	}
+	digits, generic := strings.CutPrefix(strings.ToUpper(token), "CLASS") // RFC 3597, Section 5
+	n, err := strconv.ParseUint(digits, 10, 16)
+	return uint16(n), generic && err == nil
 }
 
 // parseTTL reads seconds, or BIND's units: 1h30m.

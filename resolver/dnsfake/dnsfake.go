@@ -77,29 +77,15 @@ func FromZones(zones *resolver.Zones) *Fake {
 	return &Fake{zones: zones, faults: make(map[Question]*Fault), delays: make(map[Question]time.Duration)}
 }
 
-// Add adds zone text to what is there: records for its zones, or more zones.
-// Where there is one zone, names are relative to it until an $ORIGIN says
-// otherwise; a record without a TTL gets 300 seconds.
+// Add adds zone text to what is there, as resolver.Zones.With reads it: records for
+// its zones, or more zones. Where there is one zone, names are relative to it until
+// an $ORIGIN says otherwise; a record without a TTL gets 300 seconds.
 //
 //	fake.Add(`mail AAAA 2001:db8::10`)
 func (f *Fake) Add(zoneText string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var b strings.Builder
-	for rr := range f.zones.Records() {
-		b.WriteString(rr.String() + "\n")
-	}
-	if origins := f.zones.Origins(); len(origins) == 1 {
-		b.WriteString("$ORIGIN " + origins[0] + "\n")
-	}
-	b.WriteString("$TTL 300\n")
-	before := strings.Count(b.String(), "\n")
-	zones, err := resolver.ParseZones(b.String() + zoneText)
-	if e, ok := errors.AsType[*resolver.ZoneError](err); ok {
-		for i := range e.Problems {
-			e.Problems[i].Line = max(e.Problems[i].Line-before, 0)
-		}
-	}
+	zones, err := f.zones.With(zoneText)
 	if err != nil {
 		panic(fmt.Sprintf("dnsfake: Add: %v", err))
 	}
