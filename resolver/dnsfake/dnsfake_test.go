@@ -201,7 +201,7 @@ func TestTimesAndMust(t *testing.T) {
 		t.Errorf("got %v, want %v", rcodes, want)
 	}
 	got := fake.Unasked()
-	if len(got) != 1 || got[0].Error() != "other.example.test. A: REFUSED was to be asked 1 times, and was 0 times" {
+	if len(got) != 1 || got[0].Error() != "other.example.test. A: REFUSED was to happen once, but happened never" {
 		t.Errorf("got %v", got)
 	}
 }

@@ -146,7 +146,7 @@ func ExampleFake_Count() {
 	fmt.Println(fake.Unasked()) // resolvertest.New looks at this when a test ends
 	// Output:
 	// 1
-	// [mail.example.test. TXT: TIMEOUT was to be asked 1 times, and was 0 times]
+	// [mail.example.test. TXT: TIMEOUT was to happen once, but happened never]
 }
 
 // The word of a validating resolver, for those who decide by it.

@@ -139,7 +139,7 @@ func (f *Fake) Unasked() []error {
 	var out []error
 	for _, fault := range f.told {
 		if want := max(fault.times, 1); fault.must && fault.asked < want {
-			out = append(out, fmt.Errorf("%s: %s was to be asked %d times, and was %d times", fault.question, fault.kind, want, fault.asked))
+			out = append(out, fmt.Errorf("%s: %s was to happen %s, but happened %s", fault.question, fault.kind, times(want), times(fault.asked)))
 		}
 	}
 	return out
@@ -168,4 +168,15 @@ func (f *Fault) error(q Question) error {
 		e.Err = errUnreachable
 	}
 	return e
+}
+
+// times says how often.
+func times(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

@@ -77,7 +77,7 @@ func TestNewReportsUnaskedFaults(t *testing.T) {
 	r := resolvertest.New(tb, "$ORIGIN example.test.")
 	r.Fail("example.test", dns.TypeMX, dnsfake.ServFail).Must()
 	tb.end()
-	if len(tb.errors) != 1 || !strings.Contains(tb.errors[0], "example.test. MX: SERVFAIL was to be asked") {
+	if len(tb.errors) != 1 || !strings.Contains(tb.errors[0], "example.test. MX: SERVFAIL was to happen") {
 		t.Errorf("got %q", tb.errors)
 	}
 }
