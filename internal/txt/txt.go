@@ -25,9 +25,30 @@ func Split(text string) []string {
 // Join returns the octets that strings stand for, one after the other, without a
 // separator (RFC 7208, Section 3.3).
 func Join(stringsOf []string) string {
-	var text []byte
+	if len(stringsOf) == 1 && strings.IndexByte(stringsOf[0], '\\') < 0 {
+		return stringsOf[0]
+	}
+	size := 0
+	for _, s := range stringsOf {
+		size += len(s)
+	}
+	text := make([]byte, 0, size)
 	for _, s := range stringsOf {
 		text = appendUnescaped(text, s)
+	}
+	return string(text)
+}
+
+// Head returns the first octets of what Join returns, n or fewer, at little cost
+// for long texts.
+func Head(stringsOf []string, n int) string {
+	var buf [32]byte
+	text := buf[:0]
+	for _, s := range stringsOf {
+		text = appendUnescaped(text, s[:min(len(s), 4*n)]) // no escape is longer than four
+		if len(text) >= n {
+			return string(text[:n])
+		}
 	}
 	return string(text)
 }
