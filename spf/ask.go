@@ -49,30 +49,40 @@ func (e *evaluation) policy(domain string) (resolver.Reply, *policy) {
 	return reply, policyOf(reply.Answer, e.addr)
 }
 
-// each asks for all names at once, and gives visit the replies as they come, until
-// it returns true: the questions that are still open are cancelled then.
+// each asks for all names at once, and gives visit the replies as they come, one at a
+// time, until it returns true: the questions that are still open are cancelled then.
 func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Reply) (stop bool)) {
-	switch len(names) {
-	case 0:
-		return
-	case 1:
-		visit(e.ask(names[0], qtype))
-		return
-	}
 	e.limit(len(names))
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
-	replies := make(chan resolver.Reply, len(names))
-	for _, name := range names {
-		go func() { replies <- e.askWithin(ctx, name, qtype) }()
-	}
-	stopped := false
-	for range names { // all: none is left behind
-		if reply := <-replies; !stopped && visit(reply) {
-			stopped = true
-			cancel()
+	var (
+		mu      sync.Mutex // of names and done
+		done    bool
+		workers sync.WaitGroup
+		work    func()
+	)
+	work = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		// Each worker starts the next one, who comes to something to do where this
+		// one has to wait: names that are in memory cost no goroutine each.
+		if len(names) > 1 {
+			workers.Go(work)
+		}
+		for len(names) > 0 {
+			name := names[0]
+			names = names[1:]
+			mu.Unlock()
+			reply := e.askWithin(ctx, name, qtype)
+			mu.Lock()
+			if !done && visit(reply) {
+				done, names = true, nil
+				cancel()
+			}
 		}
 	}
+	work()
+	workers.Wait()
 }
 
 // limit makes the slots for questions, where so many at once may be too many.
@@ -89,6 +99,7 @@ func (e *evaluation) limit(questions int) {
 // ahead is what is asked before it is known to be needed.
 type ahead struct {
 	e       *evaluation
+	stop    context.CancelFunc // once the status is known
 	running sync.WaitGroup
 
 	mu      sync.Mutex
@@ -150,6 +161,7 @@ func (e *evaluation) speculate(p *policy, domain, shown string) {
 		}
 		e.limit(1 << 10)
 		e.ahead = &ahead{e: e, left: maxTerms, asked: make(map[question]*future), visited: make(map[string]bool)}
+		e.ctx, e.ahead.stop = context.WithCancel(e.ctx)
 	}
 	e.ahead.walk(p, domain, shown)
 }
@@ -162,7 +174,7 @@ func (e *evaluation) gains(p *policy) bool {
 			return true
 		}
 	}
-	return len(p.terms) > 0 && e.speculates(&p.redirect)
+	return len(p.terms) > 0 && p.redirect != nil && e.speculates(p.redirect)
 }
 
 // speculates reports whether a term is one to ask ahead for. The names of the macro p
@@ -189,7 +201,9 @@ func (a *ahead) walk(p *policy, domain, shown string) {
 	for i := range p.terms {
 		a.start(&p.terms[i], domain, shown)
 	}
-	a.start(&p.redirect, domain, shown)
+	if p.redirect != nil {
+		a.start(p.redirect, domain, shown)
+	}
 }
 
 // start asks ahead for one term.

@@ -1,6 +1,7 @@
 package spf
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"strings"
@@ -8,7 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -31,6 +32,19 @@ const (
 	SpeculateAll                     // for all that the terms of a record may need
 )
 
+var speculationText = []string{SpeculateTXT: "txt", SpeculateNone: "none", SpeculateAll: "all"}
+
+// String returns txt, none or all.
+func (s Speculation) String() string { return enum.String(s, speculationText) }
+
+// MarshalText returns the text of String; an invalid Speculation is an error.
+func (s Speculation) MarshalText() ([]byte, error) { return enum.Marshal(s, speculationText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Speculation) UnmarshalText(text []byte) error {
+	return enum.Unmarshal(s, text, speculationText)
+}
+
 // A Checker checks clients. All fields but Resolver may stay zero.
 type Checker struct {
 	// Resolver answers the questions. Nil makes every check a TempError with
@@ -47,7 +61,7 @@ type Checker struct {
 	// MaxOpen is how many questions may be open at once; 0 means DefaultMaxOpen.
 	MaxOpen int
 	// Timeout is for a whole check, which is a TempError then; 0 means
-	// DefaultTimeout.
+	// DefaultTimeout. A context that ends earlier ends the check.
 	Timeout time.Duration
 	// NoExplanation saves the question for the explanation of a Fail.
 	NoExplanation bool
@@ -78,7 +92,7 @@ func (c Checker) CheckMailFrom(ctx context.Context, addr netip.Addr, helo, mailF
 
 func (c Checker) check(ctx context.Context, identity Identity, addr netip.Addr, helo, local, domain string) *Result {
 	addr = addr.Unmap().WithZone("")
-	r := &Result{Identity: identity, Addr: addr, Helo: helo, Sender: local + "@" + domain, Domain: domain}
+	r := &Result{Identity: identity, Addr: addr, Receiver: c.Receiver, Helo: helo, Sender: local + "@" + domain, Domain: domain}
 	if !addr.IsValid() {
 		r.Status, r.Err = PermError, ErrAddr
 		return r
@@ -93,10 +107,13 @@ func (c Checker) check(ctx context.Context, identity Identity, addr netip.Addr, 
 	if timeout == 0 {
 		timeout = DefaultTimeout
 	}
-	ctx, stop := context.WithTimeout(ctx, timeout)
-	defer stop()
-	e := evaluation{checker: c, ctx: ctx, result: r, stop: stop}
-	e.values = values{addr: addr, local: local, origin: shown(domain, name), helo: helo, receiver: c.Receiver}
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > timeout {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, timeout)
+		defer stop()
+	}
+	e := evaluation{checker: c, ctx: ctx, result: r}
+	e.values = values{addr: addr, local: local, origin: shown(domain, name), helo: helo, receiver: cmp.Or(c.Receiver, unknown)}
 	e.run(name, e.values.origin)
 	return r
 }
@@ -111,7 +128,8 @@ func judged(domain string) (string, bool) {
 	if err != nil || strings.IndexByte(name, '.') == len(name)-1 && !oneLabel {
 		return "", false
 	}
-	return name, dnsname.FormOf(name) != dnsname.Numeric
+	last := name[strings.LastIndexByte(name[:len(name)-1], '.')+1 : len(name)-1]
+	return name, strings.Trim(last, "0123456789") != "" // an address, or a part of one
 }
 
 // oneLabel lets tests use a suite whose domains have one label.
@@ -134,11 +152,11 @@ func (e *evaluation) run(domain, shown string) {
 	r := e.result
 	r.Authentic = true
 	r.Status, r.Err = e.host(domain, shown, false)
-	if r.Status == Fail && e.exp.Kind != 0 && !e.checker.NoExplanation {
+	if r.Status == Fail && e.exp != nil && !e.checker.NoExplanation {
 		r.Explanation = e.explanation()
 	}
 	if e.ahead != nil {
-		e.stop()
+		e.ahead.stop()
 		e.ahead.running.Wait()
 	}
 	r.Questions = int(e.questions.Load())

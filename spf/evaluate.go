@@ -20,13 +20,12 @@ type evaluation struct {
 	values
 	checker   Checker
 	ctx       context.Context
-	stop      context.CancelFunc
 	result    *Result
 	questions atomic.Int32
 	open      chan struct{} // a slot for each question that may be open; nil where there are never more
 	ahead     *ahead        // what is asked before it is needed; nil while nothing is
 	path      []TermAt      // the includes and redirects that led to the record under evaluation
-	exp       Term          // of the record that decided
+	exp       *Term         // of the record that decided, if it has one
 	expDomain string        // its %{d}
 	reverse   *reverse      // the client's names; nil while not asked for
 	buf       []byte        // for macros
@@ -44,8 +43,8 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 	case policy == nil:
 		return None, nil
 	case policy.err != nil:
-		if policy.problem.Reason != "" {
-			e.result.Term = e.at(policy.problem.Text, policy.problem.Offset, domain)
+		if syntax, ok := errors.AsType[*SyntaxError](policy.err); ok {
+			e.result.Term = e.at(syntax.Problems[0].Text, syntax.Problems[0].Offset, domain)
 		}
 		return PermError, fmt.Errorf("%s: %w", domain, policy.err)
 	}
@@ -65,10 +64,10 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 			return t.Qualifier, nil
 		}
 	}
-	if policy.redirect.Kind == 0 {
+	if policy.redirect == nil {
 		return Neutral, nil // RFC 7208, Section 4.7
 	}
-	return e.redirect(&policy.redirect, domain, shown, included)
+	return e.redirect(policy.redirect, domain, shown, included)
 }
 
 // decided notes the term that decided, unless it was one of a record below.
@@ -248,17 +247,19 @@ func (e *evaluation) mx(t *Term, reply resolver.Reply) (matched bool, failed Sta
 	if tooMany {
 		return false, PermError, ErrMX
 	}
+	authentic := true
 	e.each(names, e.family(), func(host resolver.Reply) bool {
 		matched = host.Err == nil && e.within(host.Answer, t)
+		authentic = host.Authentic && (matched || authentic)
 		switch {
 		case matched:
 			e.result.Replies = append(e.result.Replies, reply, host)
-			e.use(host)
 		case host.Err != nil && err == nil:
 			err, failed = host.Err, TempError
 		}
 		return matched
 	})
+	e.result.Authentic = e.result.Authentic && authentic
 	if matched {
 		return true, 0, nil // whatever became of the others
 	}
@@ -272,6 +273,7 @@ func mxNames(answer resolver.Answer) (names []string, tooMany bool) {
 	if len(records) > maxNames {
 		return nil, true
 	}
+	names = make([]string, 0, len(records))
 	for _, mx := range records {
 		name, err := resolver.Canonical(mx.Mx)
 		if err == nil && name != "." && !slices.Contains(names, name) { // "." is a Null MX (RFC 7505)
@@ -299,11 +301,11 @@ func (e *evaluation) within(answer resolver.Answer, t *Term) bool {
 	for _, rr := range answer.Records {
 		switch rr := rr.(type) {
 		case *dns.A:
-			if addr, _ := netip.AddrFromSlice(rr.A); netip.PrefixFrom(addr.Unmap(), t.Len4).Contains(e.addr) {
+			if addr, _ := netip.AddrFromSlice(rr.A); netip.PrefixFrom(addr.Unmap(), int(t.Len4)).Contains(e.addr) {
 				return true
 			}
 		case *dns.AAAA: // an IPv4-mapped address is no IPv4 address here
-			if addr, _ := netip.AddrFromSlice(rr.AAAA); netip.PrefixFrom(addr, t.Len6).Contains(e.addr) {
+			if addr, _ := netip.AddrFromSlice(rr.AAAA); netip.PrefixFrom(addr, int(t.Len6)).Contains(e.addr) {
 				return true
 			}
 		}
@@ -311,7 +313,7 @@ func (e *evaluation) within(answer resolver.Answer, t *Term) bool {
 	return false
 }
 
-// errors of a DNS failure below a ptr are no match, and noted.
+// degraded notes a term that a DNS failure kept from matching.
 func (e *evaluation) degraded(t *Term, domain string) {
 	if t != nil && e.result.Degraded.Domain == "" {
 		e.result.Degraded = e.at(t.Text, t.Offset, domain)
@@ -361,15 +363,11 @@ func (e *evaluation) confirm(names []string, found func(name string) bool) (err 
 	full := &Term{Len4: 32, Len6: 128}
 	visit := func(host resolver.Reply) bool {
 		e.reverse.asked[host.Name] = host
+		e.use(host)
 		if host.Err != nil {
 			err = host.Err
-			return false
 		}
-		if !e.within(host.Answer, full) {
-			return false
-		}
-		e.use(host)
-		return found(host.Name)
+		return host.Err == nil && e.within(host.Answer, full) && found(host.Name)
 	}
 	var left []string
 	for _, name := range names {
@@ -411,7 +409,7 @@ func (e *evaluation) ptr(t *Term, target, domain string) (matched bool, failed S
 func (e *evaluation) validated(t *Term, domain, shown string) string {
 	v := e.names()
 	target, _ := askable(shown)
-	best, rank := "unknown", 0
+	best, rank := unknown, 0
 	err := e.confirm(v.names, func(name string) bool {
 		r := 1
 		switch {

@@ -91,9 +91,9 @@ func (s *scanner) next(t *Term) (problem Problem, ok bool) {
 // the offset in Text.
 func (t *Term) parse() (at int, reason string) {
 	text := t.Text
-	end := strings.IndexAny(text, ":/=")
-	if end < 0 {
-		end = len(text)
+	end := 0
+	for end < len(text) && text[end] != ':' && text[end] != '/' && text[end] != '=' {
+		end++
 	}
 	if end < len(text) && text[end] == '=' {
 		return t.parseModifier(text[:end], text[end+1:])
@@ -134,18 +134,28 @@ func (t *Term) parse() (at int, reason string) {
 	if arg == "" || arg[0] != ':' {
 		return end, "expected a colon and a domain"
 	}
-	return t.parseDomain(end + 1, arg[1:])
+	return t.parseDomain(end+1, arg[1:])
 }
 
 // mechanism returns the kind of a mechanism by its name, or 0.
 func mechanism(name string) Kind {
-	if len(name) > len("include") {
-		return 0
-	}
-	for k := All; k <= Exists; k++ {
-		if strings.EqualFold(name, kindText[k]) {
-			return k
-		}
+	switch strings.ToLower(name) {
+	case "all":
+		return All
+	case "include":
+		return Include
+	case "a":
+		return A
+	case "mx":
+		return MX
+	case "ptr":
+		return PTR
+	case "ip4":
+		return IP4
+	case "ip6":
+		return IP6
+	case "exists":
+		return Exists
 	}
 	return 0
 }
@@ -246,22 +256,22 @@ func cutLength(s string) (rest, number string, ok bool) {
 }
 
 // parseLength reads a prefix length (RFC 7208, Section 5.6: no leading zeros).
-func parseLength(digits string, most int) (int, bool) {
+func parseLength(digits string, most uint8) (uint8, bool) {
 	n, err := strconv.ParseUint(digits, 10, 8)
-	return int(n), err == nil && int(n) <= most && (digits == "0" || digits[0] != '0')
+	return uint8(n), err == nil && uint8(n) <= most && (digits == "0" || digits[0] != '0')
 }
 
 // parseNetwork reads the value of an ip4 or ip6, whose colon is at an offset in
 // Text.
 func (t *Term) parseNetwork(colon int) (at int, reason string) {
-	bits, addr, expected := 32, "", "expected an IPv4 address, and a slash and a length of 0 to 32 if it is a network"
+	bits, expected := uint8(32), "expected an IPv4 address, and a slash and a length of 0 to 32 if it is a network"
 	if t.Kind == IP6 {
 		bits, expected = 128, "expected an IPv6 address, and a slash and a length of 0 to 128 if it is a network"
 	}
 	if colon == len(t.Text) || t.Text[colon] != ':' {
 		return colon, expected
 	}
-	addr = t.Text[colon+1:]
+	addr := t.Text[colon+1:]
 	if slash := strings.IndexByte(addr, '/'); slash >= 0 {
 		n, ok := parseLength(addr[slash+1:], bits)
 		if !ok {
@@ -273,7 +283,7 @@ func (t *Term) parseNetwork(colon int) (at int, reason string) {
 	if err != nil || a.Is4() != (t.Kind == IP4) || a.Zone() != "" {
 		return colon + 1, expected
 	}
-	t.Prefix = netip.PrefixFrom(a, bits)
+	t.Prefix = netip.PrefixFrom(a, int(bits))
 	return 0, ""
 }
 

@@ -2,7 +2,7 @@ package spf
 
 import (
 	"net/netip"
-	"strings"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -14,11 +14,10 @@ import (
 // that the client is not in, up to the one that surely matches. It is small,
 // whatever the length of the record.
 type policy struct {
-	terms    []Term
-	redirect Term // Kind is 0 where there is none
-	exp      Term
-	err      error
-	problem  Problem // of err, where it is a SyntaxError
+	terms         []Term
+	few           [2]Term // what terms lie in, mostly
+	redirect, exp *Term   // nil where there is none
+	err           error
 }
 
 // maxTerms is the limit of RFC 7208, Section 4.6.4, for terms that look something
@@ -50,7 +49,7 @@ func policyOf(answer resolver.Answer, client netip.Addr) *policy {
 // read checks the whole of a record before any of it is evaluated (RFC 7208,
 // Section 4.6), and keeps what may decide.
 func (p *policy) read(text string, client netip.Addr) {
-	p.terms = make([]Term, 0, min(strings.Count(text, " "), 4))
+	p.terms = p.few[:0]
 	decided, redirects := false, true
 	s := scanner{text: text}
 	for {
@@ -60,14 +59,16 @@ func (p *policy) read(text string, client netip.Addr) {
 			break
 		}
 		if problem.Reason != "" {
-			*p = policy{err: &SyntaxError{[]Problem{problem}}, problem: problem}
+			*p = policy{err: &SyntaxError{[]Problem{problem}}}
 			return
 		}
 		switch t.Kind {
 		case Exp:
-			p.exp = t
+			exp := t
+			p.exp = &exp
 		case Redirect:
-			p.redirect = t
+			redirect := t
+			p.redirect = &redirect
 		case All:
 			redirects = false // RFC 7208, Section 6.1: wherever it stands
 		}
@@ -77,11 +78,14 @@ func (p *policy) read(text string, client netip.Addr) {
 		sure := t.Kind == All || t.Prefix.Contains(client)
 		// One more than the limit suffices to break it.
 		if sure || t.Kind.looksUp() && len(p.terms) <= maxTerms {
+			if len(p.terms) == cap(p.terms) {
+				p.terms = slices.Grow(p.terms, maxTerms) // all there will be
+			}
 			p.terms = append(p.terms, t)
 		}
 		decided = sure
 	}
 	if decided || !redirects {
-		p.redirect = Term{}
+		p.redirect = nil
 	}
 }

@@ -18,10 +18,10 @@ type Record struct {
 type Term struct {
 	Kind      Kind
 	Qualifier Status       // what a mechanism says of those who match: Pass, Fail, SoftFail or Neutral; 0 for modifiers
+	Len4      uint8        // prefix length of A and MX for IPv4 clients, 32 where there is none
+	Len6      uint8        // the same for IPv6 clients, 128 where there is none
 	Domain    string       // the domain-spec, its macros not expanded; "" where a, mx and ptr have none
 	Prefix    netip.Prefix // of IP4 and IP6, as written: host bits are kept
-	Len4      int          // prefix length of A and MX for IPv4 clients, 32 where there is none
-	Len6      int          // the same for IPv6 clients, 128 where there is none
 	Name      string       // of a Modifier, as written: ra, rp and rr are those of RFC 6652
 	Value     string       // of a Modifier
 	Text      string       // the whole term as written
@@ -94,10 +94,10 @@ func (t Term) String() string {
 	}
 	if t.Kind == A || t.Kind == MX {
 		if t.Len4 != 32 {
-			text += "/" + strconv.Itoa(t.Len4)
+			text += "/" + strconv.Itoa(int(t.Len4))
 		}
 		if t.Len6 != 128 {
-			text += "//" + strconv.Itoa(t.Len6)
+			text += "//" + strconv.Itoa(int(t.Len6))
 		}
 	}
 	return text

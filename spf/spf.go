@@ -1,6 +1,27 @@
-// Package spf checks whether an address may use a name in mail by the Sender Policy
-// Framework, RFC 7208; tells what a policy authorises and what is wrong with it; and
-// writes records.
+// Package spf checks whether a client may use a name in mail, by the Sender Policy
+// Framework, RFC 7208.
+//
+// A receiver calls [Checker.CheckMailFrom] for the address of MAIL FROM and
+// [Checker.CheckHelo] for the name of HELO. Decide on Result.Status; Err explains.
+// Result.Term tells which term of whose record decided, and how the check came
+// there. [Parse] reads the text of a record alone.
+//
+// Where RFC 7208 leaves a choice: a client is looked up in its own address family
+// alone, so that an a of a name without AAAA records is a void look-up for an IPv6
+// client; voids are counted by term, not by mail exchanger; a match among the hosts
+// of an mx stands, whatever failed for the others; %{i} has upper-case nibbles.
+//
+// A pass says that the owner of the name lets this client use it, no more. Forwarded
+// mail fails. The name of a pass is the one to judge by, not the visible From.
+//
+// # Bounds
+//
+// Whatever a record says, a check asks at most 123 questions: its record, ten terms
+// with ten hosts each, the client's names and their addresses, and an explanation.
+// Asking ahead adds 10 by default and 110 with SpeculateAll. At most
+// Checker.MaxOpen are open at once. A check ends after Checker.Timeout, and leaves
+// no goroutine behind, if its Resolver heeds its context. It allocates less than
+// 1 MiB beside what the Resolver returns.
 package spf
 
 import (
@@ -48,11 +69,11 @@ func (s Status) Temporary() bool { return s == TempError }
 // Causes of a PermError, for errors.Is; a record that is wrong is a [*SyntaxError].
 var (
 	ErrAddr     = errors.New("not a valid address")
-	ErrRecords  = errors.New("more than one SPF record")                 // RFC 7208, Section 4.5
-	ErrNoRecord = errors.New("no SPF record where another one leads")    // Sections 5.2 and 6.1
-	ErrLookups  = errors.New("more than 10 terms that need DNS")         // Section 4.6.4
-	ErrVoids    = errors.New("too many terms whose names have no data")  // Section 4.6.4
-	ErrMX       = errors.New("an mx with more than 10 mail exchangers")  // Section 4.6.4
+	ErrRecords  = errors.New("more than one SPF record")                // RFC 7208, Section 4.5
+	ErrNoRecord = errors.New("no SPF record where another one leads")   // Sections 5.2 and 6.1
+	ErrLookups  = errors.New("more than 10 terms that need DNS")        // Section 4.6.4
+	ErrVoids    = errors.New("too many terms whose names have no data") // Section 4.6.4
+	ErrMX       = errors.New("an mx with more than 10 mail exchangers") // Section 4.6.4
 )
 
 // Identity is whose name a check is about. The zero Identity is invalid.
@@ -107,6 +128,7 @@ type Result struct {
 	Status   Status
 	Identity Identity
 	Addr     netip.Addr // the client: IPv4-mapped ones as IPv4, without zone
+	Receiver string     // who checked: Checker.Receiver
 	Helo     string     // as given
 	Sender   string     // the address judged, with the local part postmaster where it had none
 	Domain   string     // whose policy it is: canonical, or as given where it is no name

@@ -42,6 +42,9 @@ func Join(stringsOf []string) string {
 // Head returns the first octets of what Join returns, n or fewer, at little cost
 // for long texts.
 func Head(stringsOf []string, n int) string {
+	if len(stringsOf) > 0 && len(stringsOf[0]) >= n && strings.IndexByte(stringsOf[0][:n], '\\') < 0 {
+		return stringsOf[0][:n]
+	}
 	var buf [32]byte
 	text := buf[:0]
 	for _, s := range stringsOf {
