@@ -34,7 +34,6 @@ type Analysis struct {
 	Err       error  // why a part is not known: the first question without an answer, or nil
 
 	sources []source
-	voids   map[string]bool
 }
 
 // A Node is a record of the tree of a policy.
@@ -89,7 +88,7 @@ var (
 const (
 	maxNodes = 64
 	maxParts = 64 // that ask for addresses
-	maxHosts = 20  // of one mx
+	maxHosts = 20 // of one mx
 )
 
 // Analyze looks at the whole policy of a domain: the tree of its records, the exact
