@@ -125,11 +125,16 @@ func judged(domain string) (string, bool) {
 		return "", false
 	}
 	name, err := resolver.Canonical(domain)
-	if err != nil || strings.IndexByte(name, '.') == len(name)-1 && !oneLabel {
+	if err != nil || !severalLabels(name) {
 		return "", false
 	}
 	last := name[strings.LastIndexByte(name[:len(name)-1], '.')+1 : len(name)-1]
 	return name, strings.Trim(last, "0123456789") != "" // an address, or a part of one
+}
+
+// severalLabels reports whether a canonical name has more than a top-level domain.
+func severalLabels(name string) bool {
+	return oneLabel || strings.IndexByte(name, '.') < len(name)-1
 }
 
 // oneLabel lets tests use a suite whose domains have one label.

@@ -136,7 +136,7 @@ func (e *evaluation) match(t *Term, domain, shown string) (matched bool, failed 
 	name, ok := e.target(t, domain, shown)
 	switch {
 	case t.Kind == Include:
-		return e.include(t, name, ok, domain)
+		return e.include(t, name, ok && severalLabels(name), domain)
 	case !ok:
 		return false, 0, nil // no name, so no data; nothing was asked
 	case t.Kind == PTR:
@@ -213,7 +213,7 @@ func (e *evaluation) redirect(t *Term, domain, shown string, included bool) (Sta
 	err := e.count()
 	if err == nil {
 		name, ok := e.target(t, domain, shown)
-		if ok {
+		if ok && severalLabels(name) {
 			var status Status
 			status, err = e.below(t, name, domain, included)
 			switch {

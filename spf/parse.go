@@ -23,7 +23,7 @@ func isRecord(text string) bool {
 func Parse(text string) (*Record, error) {
 	record := &Record{Terms: make([]Term, 0, strings.Count(text, " "))}
 	var problems []Problem
-	s := newScanner(text)
+	s := scanner{text: text}
 	for {
 		var t Term
 		problem, ok := s.next(&t)
@@ -46,14 +46,14 @@ func Parse(text string) (*Record, error) {
 type scanner struct {
 	text          string
 	at            int
-	redirect, exp bool // seen
+	begun         bool // the version was read
+	redirect, exp bool // there was one
 }
-
-func newScanner(text string) *scanner { return &scanner{text: text} }
 
 // next reads the next term, which is wrong if the problem has a reason.
 func (s *scanner) next(t *Term) (problem Problem, ok bool) {
-	if s.at == 0 {
+	if !s.begun {
+		s.begun = true
 		if !isRecord(s.text) {
 			s.at = len(s.text)
 			return Problem{0, s.text, "expected v=spf1 and a space"}, true

@@ -32,11 +32,13 @@ func Join(stringsOf []string) string {
 	for _, s := range stringsOf {
 		size += len(s)
 	}
-	text := make([]byte, 0, size)
+	var b strings.Builder
+	b.Grow(size)
+	var buf [4 * maxString]byte
 	for _, s := range stringsOf {
-		text = appendUnescaped(text, s)
+		b.Write(appendUnescaped(buf[:0], s))
 	}
-	return string(text)
+	return b.String()
 }
 
 // Head returns the first octets of what Join returns, n or fewer, at little cost
