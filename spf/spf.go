@@ -4,7 +4,12 @@
 // A receiver calls [Checker.CheckMailFrom] for the address of MAIL FROM and
 // [Checker.CheckHelo] for the name of HELO. Decide on Result.Status; Err explains.
 // Result.Term tells which term of whose record decided, and how the check came
-// there. [Parse] reads the text of a record alone.
+// there.
+//
+// The owner of a name calls [Analyze]: who may use the name, to the last address,
+// what it costs receivers to find out, and what is wrong; [Analysis.Flatten] writes
+// the same policy without look-ups. [Senders] writes a new one. [Parse] reads the
+// text of a record alone.
 //
 // Where RFC 7208 leaves a choice: a client is looked up in its own address family
 // alone, so that an a of a name without AAAA records is a void look-up for an IPv6

@@ -19,6 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
+	"github.com/bonafide-mta/bonafide/spf/blitiri"
 )
 
 // scenario is a document of a suite: cases on one set of records.
@@ -177,7 +178,7 @@ func TestSuites(t *testing.T) {
 		spf.AllowOneLabel(tt.file == "blitirispf-tests.yml")
 		for _, mode := range []spf.Speculation{spf.SpeculateNone, spf.SpeculateTXT, spf.SpeculateAll} {
 			t.Run(fmt.Sprint(tt.file, "/", mode), func(t *testing.T) {
-				results, explanations, cases := 0, 0, 0
+				results, explanations, cases, theirs := 0, 0, 0, 0
 				for _, s := range suites(t, tt.file) {
 					z := newSuiteDNS(t, s.ZoneData)
 					for name, c := range s.Tests {
@@ -189,6 +190,9 @@ func TestSuites(t *testing.T) {
 						} else if !slices.Contains(tt.dialect, name) {
 							t.Errorf("%s: got %s (%v), expected %v", name, r.Status, r.Err, c.Result)
 						}
+						if other := (blitiri.Checker{Resolver: z}).Check(t.Context(), addr, c.Helo, c.MailFrom); slices.Contains(listOf(c.Result), other.Status.String()) {
+							theirs++
+						}
 						switch want := strings.ReplaceAll(c.Explanation, "DEFAULT", ""); {
 						case c.Explanation == "":
 						case r.Explanation == want:
@@ -198,7 +202,7 @@ func TestSuites(t *testing.T) {
 						}
 					}
 				}
-				t.Logf("%d of %d results, %d explanations", results, cases, explanations)
+				t.Logf("%d of %d results, %d explanations; blitiri: %d results", results, cases, explanations, theirs)
 				if results != tt.results || tt.explanations > 0 && explanations != tt.explanations {
 					t.Errorf("expected %d results, %d explanations", tt.results, tt.explanations)
 				}
