@@ -30,6 +30,9 @@
 //     [github.com/bonafide-mta/bonafide/resolver/resolvertest]: a DNS to test
 //     against, with faults and delays
 //   - [github.com/bonafide-mta/bonafide/fcrdns]: forward-confirmed reverse names
+//   - [github.com/bonafide-mta/bonafide/spf]: the Sender Policy Framework: who may
+//     use a name, and what a policy says
+//   - [github.com/bonafide-mta/bonafide/spf/blitiri]: a second opinion on SPF
 //   - [github.com/bonafide-mta/bonafide/identity]: HELO names and the organisation
 //     behind a name
 //   - [github.com/bonafide-mta/bonafide/identity/org]: the description of an

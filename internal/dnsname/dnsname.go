@@ -48,6 +48,9 @@ func Canonical(name string) (string, error) {
 	case len(name) > maxText:
 		return "", fmt.Errorf("%w: %.40q and so on: %d characters, expected labels of 1 to 63 octets, 255 in all", ErrName, name, len(name))
 	}
+	if simple := lowered(name); isCanonical(simple) {
+		return simple, nil
+	}
 	ascii, err := aLabels(name)
 	if err != nil {
 		return "", err
@@ -121,6 +124,25 @@ func aLabels(name string) (string, error) {
 		ascii += "."
 	}
 	return ascii, nil
+}
+
+// lowered returns a name with small letters and the final dot, and "" where it is too
+// long for one without escapes.
+func lowered(name string) string {
+	var buf [254]byte
+	if len(name) >= len(buf) {
+		return ""
+	}
+	text := append(buf[:0], name...)
+	for i, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			text[i] += 'a' - 'A'
+		}
+	}
+	if text[len(text)-1] != '.' {
+		text = append(text, '.')
+	}
+	return string(text)
 }
 
 // lowerLabels lowers ASCII letters in a name in wire form. Bytes of non-ASCII

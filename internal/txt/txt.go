@@ -25,9 +25,35 @@ func Split(text string) []string {
 // Join returns the octets that strings stand for, one after the other, without a
 // separator (RFC 7208, Section 3.3).
 func Join(stringsOf []string) string {
-	var text []byte
+	if len(stringsOf) == 1 && strings.IndexByte(stringsOf[0], '\\') < 0 {
+		return stringsOf[0]
+	}
+	size := 0
 	for _, s := range stringsOf {
-		text = appendUnescaped(text, s)
+		size += len(s)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	var buf [4 * maxString]byte
+	for _, s := range stringsOf {
+		b.Write(appendUnescaped(buf[:0], s))
+	}
+	return b.String()
+}
+
+// Head returns the first octets of what Join returns, n or fewer, at little cost
+// for long texts.
+func Head(stringsOf []string, n int) string {
+	if len(stringsOf) > 0 && len(stringsOf[0]) >= n && strings.IndexByte(stringsOf[0][:n], '\\') < 0 {
+		return stringsOf[0][:n]
+	}
+	var buf [32]byte
+	text := buf[:0]
+	for _, s := range stringsOf {
+		text = appendUnescaped(text, s[:min(len(s), 4*n)]) // no escape is longer than four
+		if len(text) >= n {
+			return string(text[:n])
+		}
 	}
 	return string(text)
 }

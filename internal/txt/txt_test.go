@@ -79,3 +79,23 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+func TestHead(t *testing.T) {
+	for _, tt := range []struct {
+		strings []string
+		n       int
+	}{
+		{nil, 7},
+		{[]string{"v=spf1 -all"}, 7},
+		{[]string{`\118=spf1 -all`}, 7},
+		{[]string{"v=s", "", "pf1", " -all"}, 7},
+		{[]string{"v=s", `\112f1`}, 7},
+		{[]string{"short"}, 7},
+		{[]string{strings.Repeat("x", 255), "y"}, 300},
+	} {
+		whole := txt.Join(tt.strings)
+		if got, want := txt.Head(tt.strings, tt.n), whole[:min(len(whole), tt.n)]; got != want {
+			t.Errorf("%q, %d: %q, expected %q", tt.strings, tt.n, got, want)
+		}
+	}
+}

@@ -1,0 +1,259 @@
+// Spf checks a sender, explains a domain's policy, or flattens it.
+//
+//	spf                                         # explains a demonstration, from memory
+//	spf check 192.0.2.10 user@example.org       # may this client use this address?
+//	spf explain example.org                     # the tree, what it costs, who may send
+//	spf flatten example.org                     # the same with no look-ups, as zone text
+//
+// The live DNS is asked by the system's resolvers, but with -server ADDR[:PORT], or
+// with -zone FILE, which is answered as it would be served, before it is.
+//
+// Exit status: 0 a pass, or a policy with nothing broken; 1 another verdict, or
+// something broken; 2 usage or input that cannot be read, or a policy that cannot be
+// flattened; 3 DNS did not tell.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+//go:embed demo.zone
+var demoZone string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	status, err := run(ctx, os.Args[1:], os.Stdout)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "spf: %v\n", err)
+	}
+	os.Exit(status)
+}
+
+const usage = `usage: spf check [flags] CLIENT-ADDRESS SENDER-ADDRESS
+       spf explain [flags] DOMAIN
+       spf flatten [flags] DOMAIN
+  -zone [ORIGIN=]FILE    answer from zone files instead of the live DNS; repeatable
+  -server ADDR[:PORT]    ask this DNS server instead of the system's
+  -helo NAME             check: the client's HELO name, judged where the sender is ""
+  -ttl SECONDS           flatten: of the records, 3600 by default
+Without arguments a demonstration is explained.
+`
+
+// options is what the flags say.
+type options struct {
+	zones  []string // as resolver.ReadZoneFiles takes them
+	server string
+	helo   string
+	ttl    uint
+}
+
+// run is main with its surroundings as arguments; it returns the exit status.
+func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
+	if len(args) == 0 {
+		zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+		if err != nil {
+			return 2, err
+		}
+		return explain(ctx, zones, "harbour.example", stdout)
+	}
+	command := args[0]
+	if slices.Contains([]string{"-h", "-help", "--help", "help"}, command) {
+		fmt.Fprint(stdout, usage)
+		return 0, nil
+	}
+	var o options
+	fs := flag.NewFlagSet("spf", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // the error comes back, and is printed once
+	fs.StringVar(&o.server, "server", "", "")
+	fs.StringVar(&o.helo, "helo", "", "")
+	fs.UintVar(&o.ttl, "ttl", 3600, "")
+	fs.Func("zone", "", func(value string) error {
+		o.zones = append(o.zones, value)
+		return nil
+	})
+	if err := fs.Parse(args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stdout, usage)
+			return 0, nil
+		}
+		return 2, fmt.Errorf("%w (-h lists the flags)", err)
+	}
+	r, err := o.resolver()
+	if err != nil {
+		return 2, err
+	}
+	switch {
+	case command == "check" && fs.NArg() == 2:
+		client, err := netip.ParseAddr(fs.Arg(0))
+		if err != nil {
+			return 2, fmt.Errorf("%q: expected the client's IPv4 or IPv6 address", fs.Arg(0))
+		}
+		return check(ctx, r, client, o.helo, fs.Arg(1), stdout), nil
+	case command == "explain" && fs.NArg() == 1:
+		return explain(ctx, r, fs.Arg(0), stdout)
+	case command == "flatten" && fs.NArg() == 1:
+		return flatten(ctx, r, fs.Arg(0), uint32(min(o.ttl, 1<<31-1)), stdout)
+	}
+	return 2, fmt.Errorf("expected check with an address and a sender, or explain or flatten with a domain (-h lists the flags)")
+}
+
+// resolver returns the zone files, the server, or the system's resolvers.
+func (o *options) resolver() (resolver.Resolver, error) {
+	switch {
+	case len(o.zones) > 0 && o.server != "":
+		return nil, errors.New("-zone and -server: ask one of them at a time")
+	case len(o.zones) > 0:
+		return resolver.ReadZoneFiles(o.zones...)
+	case o.server != "":
+		server, err := resolver.ParseServer(o.server)
+		if err != nil {
+			return nil, fmt.Errorf("-server: %w", err)
+		}
+		return &resolver.Client{Servers: []netip.AddrPort{server}}, nil
+	}
+	return resolver.SystemClient()
+}
+
+// check prints a verdict and how it came about.
+func check(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, sender string, stdout io.Writer) int {
+	result := spf.Checker{Resolver: r}.CheckMailFrom(ctx, client, helo, sender)
+	fmt.Fprintf(stdout, "%s: %s by %s\n", result.Domain, result.Status, result.Term)
+	if result.Err != nil {
+		fmt.Fprintf(stdout, "because: %v\n", result.Err)
+	}
+	if result.Explanation != "" {
+		fmt.Fprintf(stdout, "the owner of %s says: %q\n", result.Domain, result.Explanation)
+	}
+	if result.Degraded.Domain != "" {
+		fmt.Fprintf(stdout, "not certain: DNS did not tell whether %s matches\n", result.Degraded)
+	}
+	fmt.Fprintf(stdout, "look-ups %d of 10, void %d of 2, questions %d\n\n", result.Lookups, result.Voids, result.Questions)
+	fmt.Fprintln(stdout, strings.ReplaceAll(result.ReceivedSPF(), "\r\n", "\n"))
+	switch {
+	case result.Status == spf.Pass:
+		return 0
+	case result.Status.Temporary():
+		return 3
+	}
+	return 1
+}
+
+// explain prints the tree of a policy, what it costs, who may send, and what is wrong.
+func explain(ctx context.Context, r resolver.Resolver, domain string, stdout io.Writer) (int, error) {
+	a := spf.Analyze(ctx, r, domain)
+	cost := a.Root.Sum
+	fmt.Fprintf(stdout, "%s: look-ups %d of 10, void %d of 2 for IPv4 clients, %d for IPv6\n\n", a.Domain, cost.Lookups, cost.Voids4, cost.Voids6)
+	tree(stdout, a.Root, "")
+	for _, status := range []spf.Status{spf.Pass, spf.Neutral, spf.SoftFail, spf.Fail, spf.TempError, spf.PermError, spf.None} {
+		networks := a.Sets[status]
+		// One set is most of the Internet: what is said of all others.
+		others := slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Bits() <= 4 })
+		switch {
+		case others:
+			fmt.Fprintf(stdout, "\n%s: all others\n", status)
+		case len(networks) > 0:
+			fmt.Fprintf(stdout, "\n%s: %s\n", status, list(networks))
+		}
+	}
+	for _, term := range a.Undecided {
+		fmt.Fprintf(stdout, "\nnot known from the address alone: %s\n", term)
+	}
+	if len(a.Lints) > 0 {
+		fmt.Fprintln(stdout)
+	}
+	status := 0
+	for _, lint := range a.Lints {
+		fmt.Fprintln(stdout, lint)
+		if lint.Severity == spf.Broken {
+			status = 1
+		}
+	}
+	if a.Err != nil && status == 0 {
+		return 3, a.Err
+	}
+	return status, nil
+}
+
+// tree prints a record and those below it.
+func tree(stdout io.Writer, n *spf.Node, indent string) {
+	fmt.Fprintf(stdout, "%s%s", indent, n.Domain)
+	if n.Sum.Lookups > 0 {
+		fmt.Fprintf(stdout, "  (%d look-ups, %d with those below)", n.Own.Lookups, n.Sum.Lookups)
+	}
+	if n.Err != nil {
+		fmt.Fprintf(stdout, "  %v", n.Err)
+	}
+	fmt.Fprintln(stdout)
+	for _, p := range n.Parts {
+		// Quoted and unquoted again: what a record says must not steer a terminal.
+		text := fmt.Sprintf("%q", p.Term.Text)
+		fmt.Fprintf(stdout, "%s  %s", indent, text[1:len(text)-1])
+		switch p.Term.Kind {
+		case spf.A, spf.MX, spf.Exists:
+			if len(p.Networks) > 0 {
+				fmt.Fprintf(stdout, "  = %s", list(p.Networks))
+			}
+		}
+		fmt.Fprintln(stdout)
+		if p.Below != nil {
+			tree(stdout, p.Below, indent+"    ")
+		}
+	}
+}
+
+// list prints networks, the first dozen at most.
+func list(networks []netip.Prefix) string {
+	const most = 12
+	var texts []string
+	for _, p := range networks[:min(len(networks), most)] {
+		text := p.String()
+		if p.IsSingleIP() {
+			text = p.Addr().String()
+		}
+		texts = append(texts, text)
+	}
+	if more := len(networks) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more networks", more))
+	}
+	return strings.Join(texts, " ")
+}
+
+// flatten prints the records of a policy without look-ups.
+func flatten(ctx context.Context, r resolver.Resolver, domain string, ttl uint32, stdout io.Writer) (int, error) {
+	a := spf.Analyze(ctx, r, domain)
+	records, err := a.Flatten(ttl)
+	if err != nil {
+		if a.Err != nil {
+			return 3, err
+		}
+		return 2, err
+	}
+	fmt.Fprintf(stdout, "; %s with no look-ups but its own includes. It does not follow the records\n; that it was made of: make it again when they change.\n", a.Domain)
+	for _, record := range records {
+		fmt.Fprintln(stdout, record.RR)
+		for _, term := range record.From {
+			for i, by := range term.By {
+				if i == 0 {
+					fmt.Fprintf(stdout, ";   %-20s %s\n", list([]netip.Prefix{term.Network}), by)
+				} else {
+					fmt.Fprintf(stdout, ";   %-20s and %s\n", "", by)
+				}
+			}
+		}
+	}
+	return 0, nil
+}

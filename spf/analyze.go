@@ -1,0 +1,346 @@
+package spf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+	"go4.org/netipx"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// An Analysis is what the policy of a domain says of all addresses, and what is wrong
+// with it. The limits of a check do not stop it.
+type Analysis struct {
+	Domain string // canonical, or as given where it is no name
+	Root   *Node  // the record of the domain, and all that it leads to
+	// Sets is what the policy says of which addresses, as the fewest networks. Each
+	// address is in one set: nobody is left out. What is Undecided is taken not to
+	// match, and limits not to be there.
+	Sets map[Status][]netip.Prefix
+	// Undecided are the terms of which it depends on more than the address who
+	// matches: those with macros but %{d} and %{o}, and ptr.
+	Undecided []TermAt
+	Lints     []Lint // by severity, then in order of the records
+	Questions int    // asked of the Resolver
+	Err       error  // why a part is not known: the first question without an answer, or nil
+
+	sources []source
+}
+
+// A Node is a record of the tree of a policy.
+type Node struct {
+	Domain string
+	Path   []TermAt // the includes and redirects that lead here, from the root
+	Text   string
+	Record *Record // the terms that are right, nil where there is no record
+	Parts  []Part  // one for each term of the record
+	// Own is what the terms of the record cost a client that none matches, Sum with
+	// those of the records below.
+	Own, Sum Cost
+	Reply    resolver.Reply // the TXT question
+	Err      error          // why there is no record, or none that receivers take
+
+	deprecated bool // there is a record of type SPF
+}
+
+// Cost is what counts towards the limits of RFC 7208, Section 4.6.4.
+type Cost struct {
+	Lookups int
+	Voids4  int // for an IPv4 client
+	Voids6  int // for an IPv6 client, to whom a name with A records alone is void
+}
+
+func (c *Cost) add(other Cost) {
+	c.Lookups += other.Lookups
+	c.Voids4 += other.Voids4
+	c.Voids6 += other.Voids6
+}
+
+// A Part is a term and what it stands for.
+type Part struct {
+	Term      Term
+	Name      string           // what it asks for, canonical; "" for nothing
+	Networks  []netip.Prefix   // who it is, by its own records; not those of an include
+	Below     *Node            // to which an include or redirect leads
+	Replies   []resolver.Reply // what DNS said of it, but for the record below
+	Undecided bool
+	Err       error // why its Networks are not known
+
+	set *netipx.IPSet
+}
+
+// Causes of a Node's or a Part's error.
+var (
+	ErrLoop   = errors.New("leads back to itself")
+	ErrBounds = errors.New("not looked at: the policy is too large")
+)
+
+// Bounds of an analysis: many times what any receiver follows.
+const (
+	maxNodes = 64
+	maxParts = 64 // that ask for addresses
+	maxHosts = 20 // of one mx
+)
+
+// Analyze looks at the whole policy of a domain: the tree of its records, the exact
+// addresses that it authorises, and what is wrong with it, even when it breaks the
+// limits. It asks at most 2,700 questions, [DefaultMaxOpen] at once: for 64
+// records, and for 64 terms with two address families and 20 mail exchangers.
+func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis {
+	a := &Analysis{Domain: domain, Root: &Node{Domain: domain}}
+	name, ok := judged(domain)
+	if !ok {
+		a.Root.Err = fmt.Errorf("%q: expected the name of a domain, of two labels at least", domain)
+		a.conclude()
+		return a
+	}
+	a.Domain, a.Root.Domain = name, name
+	s := survey{ctx: ctx, resolver: r, domain: name, replies: make(map[question]resolver.Reply)}
+	s.explore(a.Root)
+	a.Questions = len(s.replies)
+	a.Err = s.err
+	a.conclude()
+	return a
+}
+
+// A survey asks for all that a policy leads to, level by level of its tree, so that
+// bounds cut it off at the same place each time.
+type survey struct {
+	ctx      context.Context
+	resolver resolver.Resolver
+	domain   string // the root's
+	replies  map[question]resolver.Reply
+	nodes    int
+	parts    int
+	err      error
+}
+
+func (s *survey) explore(root *Node) {
+	for level := []*Node{root}; len(level) > 0; {
+		var questions []question
+		for _, n := range level {
+			questions = append(questions, question{n.Domain, dns.TypeTXT})
+		}
+		s.nodes += len(level)
+		s.ask(questions)
+		for _, n := range level {
+			s.read(n)
+		}
+		s.addresses(level)
+		level = s.below(level)
+	}
+	// Type SPF is no part of a policy any more (RFC 7208, Section 3.1): for a lint.
+	s.ask([]question{{root.Domain, dns.TypeSPF}})
+	root.deprecated = len(s.replies[question{root.Domain, dns.TypeSPF}].Records) > 0
+}
+
+// ask asks all questions that were not, some at once.
+func (s *survey) ask(questions []question) {
+	var left []question
+	for _, q := range questions {
+		if _, known := s.replies[q]; !known && !slices.Contains(left, q) {
+			left = append(left, q)
+		}
+	}
+	replies := make([]resolver.Reply, len(left))
+	open := make(chan struct{}, DefaultMaxOpen)
+	var asked sync.WaitGroup
+	for i, q := range left {
+		open <- struct{}{}
+		asked.Go(func() {
+			if replies[i] = (resolver.Reply{Name: q.name, Type: q.qtype, Answer: resolver.Answer{Status: resolver.NXDomain}}); !dnsname.Reserved(q.name) {
+				replies[i] = resolver.Ask(s.ctx, s.resolver, q.name, q.qtype)
+			}
+			<-open
+		})
+	}
+	asked.Wait()
+	for i, q := range left {
+		s.replies[q] = replies[i]
+		if replies[i].Err != nil && s.err == nil && q.qtype != dns.TypeSPF {
+			s.err = replies[i].Err
+		}
+	}
+}
+
+// read reads the record of a node.
+func (s *survey) read(n *Node) {
+	n.Reply = s.replies[question{n.Domain, dns.TypeTXT}]
+	var records []*dns.TXT
+	for _, rr := range resolver.Records[*dns.TXT](n.Reply.Answer) {
+		if isRecord(txt.Head(rr.Txt, len(version)+1)) {
+			records = append(records, rr)
+		}
+	}
+	switch {
+	case n.Reply.Err != nil:
+		n.Err = n.Reply.Err
+		return
+	case len(records) == 0:
+		n.Err = ErrNoRecord
+		return
+	case len(records) > 1:
+		n.Err = ErrRecords
+		return
+	}
+	n.Text = txt.Join(records[0].Txt)
+	n.Record, n.Err = Parse(n.Text)
+	for _, t := range n.Record.Terms {
+		n.Parts = append(n.Parts, Part{Term: t})
+	}
+	for i := range n.reached() {
+		s.name(n, &n.Parts[i])
+	}
+}
+
+// reached returns the parts that a check may come to: up to the first all, without a
+// redirect where there is any.
+func (n *Node) reached() []Part {
+	for i := range n.Parts {
+		if n.Parts[i].Term.Kind == All {
+			return n.Parts[:i+1]
+		}
+	}
+	return n.Parts
+}
+
+// ignored reports whether a part of those that are reached has no effect.
+func (n *Node) ignored(p *Part) bool {
+	return p.Term.Kind == Redirect && n.Record.redirect() == nil
+}
+
+// name finds out what a part asks for.
+func (s *survey) name(n *Node, p *Part) {
+	t := &p.Term
+	if !t.Kind.looksUp() || n.ignored(p) {
+		return
+	}
+	n.Own.Lookups++
+	for _, letter := range []byte("slivhp") {
+		p.Undecided = p.Undecided || hasMacro(t.Domain, letter)
+	}
+	p.Undecided = p.Undecided || t.Kind == PTR
+	if p.Undecided {
+		return
+	}
+	x := expander{domain: strings.TrimSuffix(n.Domain, ".")}
+	x.origin = strings.TrimSuffix(s.domain, ".")
+	p.Name = n.Domain
+	if t.Domain != "" {
+		p.Name, _ = x.name(t.Domain)
+	}
+}
+
+// addresses asks for the addresses of the terms of a level.
+func (s *survey) addresses(level []*Node) {
+	var parts []*Part
+	var questions, hosts []question
+	for _, n := range level {
+		for i := range n.reached() {
+			p := &n.Parts[i]
+			if p.Name == "" || p.Term.Kind == Include || p.Term.Kind == Redirect {
+				continue
+			}
+			if s.parts++; s.parts > maxParts {
+				p.Err = ErrBounds
+				continue
+			}
+			parts = append(parts, p)
+			questions = append(questions, p.questions()...)
+		}
+	}
+	s.ask(questions)
+	for _, p := range parts {
+		for _, q := range p.questions() {
+			p.Replies = append(p.Replies, s.replies[q])
+		}
+		if p.Term.Kind == MX {
+			hosts = append(hosts, p.hosts()...)
+		}
+	}
+	s.ask(hosts)
+	for _, p := range parts {
+		for _, q := range p.hosts() {
+			p.Replies = append(p.Replies, s.replies[q])
+		}
+	}
+}
+
+// questions are those for the name of a part itself.
+func (p *Part) questions() []question {
+	switch p.Term.Kind {
+	case MX:
+		return []question{{p.Name, dns.TypeMX}}
+	case Exists:
+		return []question{{p.Name, dns.TypeA}}
+	}
+	return []question{{p.Name, dns.TypeA}, {p.Name, dns.TypeAAAA}}
+}
+
+// hosts are the questions for the mail exchangers of an mx.
+func (p *Part) hosts() []question {
+	if p.Term.Kind != MX {
+		return nil
+	}
+	var names []string
+	for _, mx := range resolver.Records[*dns.MX](p.Replies[0].Answer) {
+		name, err := resolver.Canonical(mx.Mx)
+		if err == nil && name != "." && !slices.Contains(names, name) && len(names) < maxHosts {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var questions []question
+	for _, name := range names {
+		questions = append(questions, question{name, dns.TypeA}, question{name, dns.TypeAAAA})
+	}
+	return questions
+}
+
+// below returns the records to which those of a level lead.
+func (s *survey) below(level []*Node) []*Node {
+	var next []*Node
+	for _, n := range level {
+		for i := range n.Parts {
+			p := &n.Parts[i]
+			if p.Name == "" || p.Term.Kind != Include && p.Term.Kind != Redirect {
+				continue
+			}
+			path := append(slices.Clone(n.Path), n.at(&p.Term))
+			p.Below = &Node{Domain: p.Name, Path: path}
+			switch {
+			case slices.ContainsFunc(path, func(t TermAt) bool { return t.Domain == p.Name }):
+				p.Below.Err = ErrLoop
+			case s.nodes+len(next) >= maxNodes:
+				p.Below.Err = ErrBounds
+			default:
+				next = append(next, p.Below)
+			}
+		}
+	}
+	return next
+}
+
+// at tells where a term of the record stands.
+func (n *Node) at(t *Term) TermAt { return TermAt{t.Text, t.Offset, n.Domain, n.Path} }
+
+// Status tells what the policy says of an address, as Sets has it; None where there
+// is no policy.
+func (a *Analysis) Status(addr netip.Addr) Status {
+	addr = addr.Unmap().WithZone("")
+	for status, networks := range a.Sets {
+		if slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			return status
+		}
+	}
+	return None
+}

@@ -1,0 +1,77 @@
+// Package blitiri asks another implementation of SPF, blitiri.com.ar/go/spf, for a
+// second opinion, over any Resolver.
+//
+// It is more lenient than package spf: it does not look at the whole of a record
+// before it evaluates it, so that a record that others refuse may pass here. Where
+// the two disagree about one's own addresses, so will receivers. It has no
+// explanations, does not tell which term decided, takes %{p} to be "unknown", and
+// asks for AAAA records where exists has to ask for A. Package spf is the one to
+// judge mail by.
+package blitiri
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	blitiri "blitiri.com.ar/go/spf"
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// A Checker checks clients. Without a Resolver every check is a TempError with
+// resolver.ErrNoResolver.
+type Checker struct {
+	Resolver resolver.Resolver
+}
+
+// A Result is what the other implementation says. Err is non-nil exactly when Status
+// is TempError or PermError.
+type Result struct {
+	Status spf.Status
+	Err    error
+}
+
+// Check checks the domain of mailFrom, or postmaster at the HELO name where it is
+// empty, as spf.Checker.CheckMailFrom does.
+func (c Checker) Check(ctx context.Context, addr netip.Addr, helo, mailFrom string) *Result {
+	addr = addr.Unmap().WithZone("")
+	if mailFrom == "" {
+		mailFrom = "postmaster@" + helo
+	}
+	dns := oneFamily{resolver.Net{Resolver: c.Resolver}, addr.Is4()}
+	result, err := blitiri.CheckHostWithSender(addr.AsSlice(), helo, mailFrom, blitiri.WithContext(ctx), blitiri.WithResolver(dns))
+	r := new(Result)
+	if e := r.Status.UnmarshalText([]byte(result)); e != nil {
+		return &Result{spf.PermError, e}
+	}
+	if r.Status == spf.TempError || r.Status == spf.PermError {
+		r.Err = err // else it says what matched
+	}
+	return r
+}
+
+// oneFamily is a Resolver as blitiri takes one. Of a name's addresses it has those
+// of the client's family alone: the others would hide that a term has no data.
+type oneFamily struct {
+	resolver.Net
+	ipv4 bool
+}
+
+// LookupIPAddr returns the addresses of a name.
+func (o oneFamily) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
+	qtype := dns.TypeAAAA
+	if o.ipv4 {
+		qtype = dns.TypeA
+	}
+	var family resolver.Func = func(ctx context.Context, name string, asked uint16) (resolver.Answer, error) {
+		if asked != qtype {
+			return resolver.Answer{}, nil
+		}
+		reply := resolver.Ask(ctx, o.Resolver, name, asked)
+		return reply.Answer, reply.Err
+	}
+	return resolver.Net{Resolver: family}.LookupIPAddr(ctx, host)
+}

@@ -1,0 +1,191 @@
+package spf_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// With all that can be asked ahead, a check takes as long as the longest chain of
+// questions that depend on each other.
+func TestRoundTrips(t *testing.T) {
+	const roundTrip = 10 * time.Millisecond
+	for _, l := range loads {
+		zones := l.resolver(t)
+		took := make(map[spf.Speculation]time.Duration)
+		for _, mode := range []spf.Speculation{spf.SpeculateNone, spf.SpeculateTXT, spf.SpeculateAll} {
+			synctest.Test(t, func(t *testing.T) {
+				far := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+					time.Sleep(roundTrip)
+					return zones.Lookup(ctx, name, qtype)
+				})
+				start := time.Now()
+				r := spf.Checker{Resolver: far, Speculate: mode, MaxOpen: 1000}.CheckMailFrom(t.Context(), l.addr, "helo.test", "u@"+l.domain)
+				took[mode] = time.Since(start)
+				if r.Status != l.status {
+					t.Errorf("%s, %s: %s, %v", l.name, mode, r.Status, r.Err)
+				}
+			})
+		}
+		if want := time.Duration(l.depth) * roundTrip; took[spf.SpeculateAll] != want {
+			t.Errorf("%s: %s, expected %s", l.name, took[spf.SpeculateAll], want)
+		}
+		t.Logf("%s: %d round trips with all asked ahead, %d by default, %d with nothing", l.name,
+			took[spf.SpeculateAll]/roundTrip, took[spf.SpeculateTXT]/roundTrip, took[spf.SpeculateNone]/roundTrip)
+	}
+}
+
+// A hostile zone answers any question with what costs most.
+type hostile struct {
+	text    func(name string) string // of the record at a name
+	records int                      // TXT records beside it
+	ptr     int                      // names of the client
+	mx      int                      // mail exchangers of any name
+}
+
+func (h hostile) Lookup(_ context.Context, name string, qtype uint16) (resolver.Answer, error) {
+	header := dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET, Ttl: 300}
+	var a resolver.Answer
+	switch qtype {
+	case dns.TypeTXT:
+		a.Records = append(a.Records, &dns.TXT{Hdr: header, Txt: txt.Split(h.text(name))})
+		for range h.records {
+			a.Records = append(a.Records, &dns.TXT{Hdr: header, Txt: []string{`\118=spf2`}})
+		}
+	case dns.TypeMX:
+		for i := range h.mx {
+			a.Records = append(a.Records, &dns.MX{Hdr: header, Preference: 10, Mx: fmt.Sprintf("h%d.%s", i, name)})
+		}
+	case dns.TypePTR:
+		for i := range h.ptr {
+			a.Records = append(a.Records, &dns.PTR{Hdr: header, Ptr: fmt.Sprintf("p%d.example.test.", i)})
+		}
+	case dns.TypeA:
+		addr := net.IPv4(192, 0, 2, 200)
+		if strings.HasSuffix(name, "client.test.") {
+			addr = net.IPv4(192, 0, 2, 1)
+		}
+		a.Records = append(a.Records, &dns.A{Hdr: header, A: addr})
+	}
+	return a, nil
+}
+
+func mxTerms(prefix string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " mx:%s%d.test", prefix, i)
+	}
+	return b.String()
+}
+
+func always(text string) func(string) string { return func(string) string { return text } }
+
+// hostileRecords end as RFC 7208 says, within the bounds that the package states.
+var hostileRecords = []struct {
+	name   string
+	zone   hostile
+	status spf.Status
+}{
+	{"includes itself", hostile{text: always("v=spf1 include:x.example.test")}, spf.PermError},
+	{"redirects to itself", hostile{text: always("v=spf1 redirect=x.example.test")}, spf.PermError},
+	{"a tree of includes", hostile{text: func(name string) string {
+		name = strings.TrimSuffix(name, ".")
+		return "v=spf1 include:a." + name + " include:b." + name + " include:c." + name + " -all"
+	}}, spf.PermError},
+	{"ten mx of ten hosts", hostile{text: always("v=spf1" + strings.Repeat(" mx:%{p}.example.test", 10) + " -all exp=x.example.test"), mx: 10, ptr: 10}, spf.Fail},
+	{"ten mx of ten hosts each of its own", hostile{text: func(name string) string {
+		if strings.HasPrefix(name, "x") {
+			return "v=spf1 include:y1.test include:y2.test include:y3.test include:y4.test include:y5.test include:y6.test include:y7.test include:y8.test include:y9.test include:y10.test"
+		}
+		return "v=spf1 include:x.test" + mxTerms("m", 9) + " exists:%{p}.test -all"
+	}, mx: 10, ptr: 10}, spf.PermError},
+	{"asked ahead in vain", hostile{text: func(name string) string {
+		if name == "x.test." {
+			return "v=spf1" + mxTerms("m", 8) + " exists:%{p}.client.test"
+		}
+		return "v=spf1 -include:x.test" + mxTerms("r", 9) + " exp=why.test"
+	}, mx: 10, ptr: 10}, spf.Fail},
+	{"eleven mail exchangers", hostile{text: always("v=spf1 mx -all"), mx: 11}, spf.PermError},
+	{"a thousand names of the client", hostile{text: always("v=spf1 ptr ?all"), ptr: 1000}, spf.Neutral},
+	{"macros that grow", hostile{text: always("v=spf1 exists:" + strings.Repeat("%{S}.%{s}", 7000) + ".test -all")}, spf.Pass},
+	{"64 KiB of terms", hostile{text: always("v=spf1" + strings.Repeat(" a", 32000) + " -all")}, spf.PermError},
+	{"64 KiB of modifiers", hostile{text: always("v=spf1" + strings.Repeat(" x=", 21000) + " -all")}, spf.Fail},
+	{"64 KiB of networks", hostile{text: always("v=spf1" + strings.Repeat(" ip6:::", 9000) + " -all")}, spf.Fail},
+	{"64 KiB of all", hostile{text: always("v=spf1" + strings.Repeat(" all", 16000))}, spf.Pass},
+	{"64 KiB of mistakes", hostile{text: always("v=spf1" + strings.Repeat(" !", 32000))}, spf.PermError},
+	{"includes of 64 KiB", hostile{text: always("v=spf1 " + strings.Repeat("x= ", 20000) + "include:x.example.test")}, spf.PermError},
+	{"10,000 records", hostile{text: always("v=spf1 -all"), records: 10000}, spf.Fail},
+	{"NUL and control octets", hostile{text: always("v=spf1 a:\x00.test \x01\x1b -all")}, spf.PermError},
+}
+
+// mostQuestions is what the package states of each mode.
+var mostQuestions = map[spf.Speculation]int{spf.SpeculateNone: 123, spf.SpeculateTXT: 133, spf.SpeculateAll: 233}
+
+func TestHostile(t *testing.T) {
+	worst := make(map[spf.Speculation]int)
+	for _, tt := range hostileRecords {
+		for mode, most := range mostQuestions {
+			c := spf.Checker{Resolver: tt.zone, Speculate: mode}
+			r := c.CheckMailFrom(t.Context(), netip.MustParseAddr("192.0.2.1"), "helo.test", "user.name@example.test")
+			if r.Status != tt.status || r.Questions > most {
+				t.Errorf("%s, %s: %s (%v), %d questions; expected %s, at most %d", tt.name, mode, r.Status, r.Err, r.Questions, tt.status, most)
+			}
+			worst[mode] = max(worst[mode], r.Questions)
+			invariants(t, r)
+			if len(r.ReceivedSPF()) > 2500 {
+				t.Errorf("%s: a field of %d octets", tt.name, len(r.ReceivedSPF()))
+			}
+		}
+	}
+	t.Logf("most questions: %v", worst)
+}
+
+// The check itself allocates little, whatever the answers are.
+func TestHostileMemory(t *testing.T) {
+	const most = 1 << 20
+	worst := uint64(0)
+	for _, tt := range hostileRecords {
+		answers := make(map[string]resolver.Answer) // made before: they are not the check's
+		var mu sync.Mutex
+		zone := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			key := name + resolver.TypeString(qtype)
+			a, ok := answers[key]
+			if !ok {
+				a, _ = tt.zone.Lookup(ctx, name, qtype)
+				answers[key] = a
+			}
+			return a, nil
+		})
+		for mode := range mostQuestions {
+			c := spf.Checker{Resolver: zone, MaxOpen: 1, Speculate: mode}
+			least := uint64(math.MaxUint64)
+			for range 4 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				c.CheckMailFrom(t.Context(), netip.MustParseAddr("192.0.2.1"), "helo.test", "user.name@example.test")
+				runtime.ReadMemStats(&after)
+				least = min(least, after.TotalAlloc-before.TotalAlloc)
+			}
+			if worst = max(worst, least); least > most {
+				t.Errorf("%s, %s: %d KiB", tt.name, mode, least>>10)
+			}
+		}
+	}
+	t.Logf("at most %d KiB", worst>>10)
+}

@@ -1,0 +1,5 @@
+package spf
+
+// AllowOneLabel sets whether domains of one label are judged: for a suite that has
+// them.
+func AllowOneLabel(allow bool) { oneLabel = allow }

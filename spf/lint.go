@@ -1,0 +1,286 @@
+package spf
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+	"go4.org/netipx"
+
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// A Lint is one thing about a policy that its owner should know.
+type Lint struct {
+	Severity Severity
+	Code     string // stable, as in "all-pass"
+	At       TermAt // the term, or a term of no text for the record of its Domain
+	Text     string // what is so, and what to do
+}
+
+// String returns severity, text and place on one line.
+func (l Lint) String() string {
+	at := l.At.Domain
+	if l.At.Text != "" {
+		at = l.At.String()
+	}
+	return fmt.Sprintf("%s: %s (%s; %s)", l.Severity, l.Text, at, l.Code)
+}
+
+// Severity says how much a lint matters. The zero Severity is invalid.
+type Severity uint8
+
+// The severities of lints.
+const (
+	_       Severity = iota
+	Broken           // receivers return permerror, for some clients at least, or find no policy
+	Warning          // the policy is other than its owner will have meant, or soon broken
+	Note             // it works, but need not be so
+)
+
+var severityText = []string{Broken: "broken", Warning: "warning", Note: "note"}
+
+// String returns broken, warning or note.
+func (s Severity) String() string { return enum.String(s, severityText) }
+
+// MarshalText returns the text of String; an invalid Severity is an error.
+func (s Severity) MarshalText() ([]byte, error) { return enum.Marshal(s, severityText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Severity) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, severityText) }
+
+// A linter collects lints.
+type linter struct {
+	a     *Analysis
+	lints []Lint
+	seen  map[string]TermAt // who included a domain first
+	done  map[string]bool   // the records that were looked at
+}
+
+func (a *Analysis) lint() {
+	l := linter{a: a, seen: make(map[string]TermAt), done: make(map[string]bool)}
+	l.limits()
+	a.Root.walk(l.node)
+	if a.Root.deprecated {
+		l.record(a.Root, Note, "type-spf", "there is a record of type SPF, which nobody reads any more: delete it")
+	}
+	slices.SortStableFunc(l.lints, func(a, b Lint) int { return cmp.Compare(a.Severity, b.Severity) })
+	a.Lints = l.lints
+}
+
+func (l *linter) add(severity Severity, code string, at TermAt, format string, args ...any) {
+	l.lints = append(l.lints, Lint{severity, code, at, fmt.Sprintf(format, args...)})
+}
+
+// record adds a lint about a whole record.
+func (l *linter) record(n *Node, severity Severity, code, format string, args ...any) {
+	l.add(severity, code, TermAt{Domain: n.Domain, Path: n.Path}, format, args...)
+}
+
+// limits looks at what the tree costs (RFC 7208, Section 4.6.4).
+func (l *linter) limits() {
+	root, sum := l.a.Root, l.a.Root.Sum
+	switch {
+	case sum.Lookups > maxTerms:
+		l.record(root, Broken, "lookups", "%d terms need DNS, and 10 are allowed: flatten, or take includes out", sum.Lookups)
+	case sum.Lookups >= maxTerms-1:
+		l.record(root, Warning, "near-lookups", "%d terms need DNS, of 10 that are allowed: one more in any record below breaks it", sum.Lookups)
+	}
+	switch {
+	case sum.Voids4 > DefaultMaxVoids:
+		l.record(root, Broken, "voids", "%d terms name what has no data, and 2 are allowed: take them out", sum.Voids4)
+	case sum.Voids6 > DefaultMaxVoids:
+		l.record(root, Broken, "voids-ipv6", "%d terms name what has no data for IPv6 clients, and 2 are allowed: name IPv4 networks by ip4, not by a", sum.Voids6)
+	}
+}
+
+// node looks at one record.
+func (l *linter) node(n *Node) {
+	if !l.readable(n) || l.done[n.Domain] {
+		return
+	}
+	l.done[n.Domain] = true
+	l.size(n)
+	if n.Record.first(All) == nil && n.Record.first(Redirect) == nil {
+		l.record(n, Warning, "no-all", "there is no all and no redirect: nothing is said of all others; end the record in -all or ~all")
+	}
+	reached := n.reached()
+	for i := range n.Parts {
+		p := &n.Parts[i]
+		at := n.at(&p.Term)
+		if i >= len(reached) && p.Term.Qualifier != 0 {
+			l.add(Warning, "after-all", at, "stands behind all, where nothing is looked at")
+			continue
+		}
+		l.part(n, p, at)
+	}
+	l.covered(n)
+}
+
+// readable looks at why there is no record, or none that receivers take.
+func (l *linter) readable(n *Node) bool {
+	at := TermAt{Domain: n.Domain, Path: n.Path}
+	if len(n.Path) > 0 {
+		at = n.Path[len(n.Path)-1] // the term to change is the one that leads there
+		at.Path = n.Path[:len(n.Path)-1]
+	}
+	syntax, broken := n.Err.(*SyntaxError)
+	switch {
+	case n.Err == nil:
+		return true
+	case broken:
+		for _, p := range syntax.Problems {
+			l.add(Broken, "syntax", TermAt{p.Text, p.Offset, n.Domain, n.Path}, "%s", p.Reason)
+		}
+		return n.Record != nil && len(n.Record.Terms) > 0
+	case n.Reply.Err != nil:
+		l.add(Warning, "no-answer", at, "the record is not known: %v", n.Err)
+	case n.Err == ErrRecords:
+		l.add(Broken, "several-records", at, "%s has more than one SPF record: join them into one", n.Domain)
+	case n.Err == ErrNoRecord && len(n.Path) == 0:
+		l.add(Broken, "no-record", at, "there is no SPF record: anybody may use the name")
+	case n.Err == ErrNoRecord:
+		l.add(Broken, "no-record", at, "leads to %s, which has no SPF record", n.Domain)
+	default:
+		l.add(Broken, "loop", at, "leads to %s: %v", n.Domain, n.Err)
+	}
+	return false
+}
+
+// maxUDP is what every path and every receiver takes in one datagram (RFC 7208,
+// Section 3.4).
+const maxUDP = 512
+
+// size looks at the form in which the record is published.
+func (l *linter) size(n *Node) {
+	records := resolver.Records[*dns.TXT](n.Reply.Answer)
+	m := new(dns.Msg)
+	m.SetQuestion(n.Domain, dns.TypeTXT)
+	m.Compress = true
+	for _, rr := range records {
+		m.Answer = append(m.Answer, rr)
+		if !isRecord(txt.Head(rr.Txt, len(version)+1)) {
+			continue
+		}
+		for _, s := range rr.Txt {
+			if octets := len(txt.Join([]string{s})); octets > 255 {
+				l.record(n, Broken, "long-string", "a string of %d octets, where 255 is the limit: cut it into several of one record", octets)
+			}
+		}
+	}
+	if octets := m.Len(); octets > maxUDP {
+		l.record(n, Note, "large-answer", "the answer has %d octets with all TXT records of the name: over %d, some receivers need a second try by TCP", octets, maxUDP)
+	}
+}
+
+// Networks wider than these are hardly all of one sender.
+const (
+	wide4 = 16
+	wide6 = 32
+)
+
+// part looks at one term that is reached.
+func (l *linter) part(n *Node, p *Part, at TermAt) {
+	switch p.Term.Kind {
+	case All:
+		switch {
+		case p.Term.Qualifier == Pass:
+			l.add(Warning, "all-pass", at, "authorises everybody: end in -all or ~all")
+		case p.Term.Qualifier == Neutral && len(n.Path) == 0:
+			l.add(Warning, "all-neutral", at, "says nothing of all others: end in -all or ~all")
+		}
+	case PTR:
+		l.add(Warning, "ptr", at, "is slow, fails with the client's reverse DNS, and should not be published (RFC 7208, Section 5.5): name the networks")
+	case Redirect:
+		if n.ignored(p) {
+			l.add(Warning, "redirect-ignored", at, "has no effect beside all: take out one of them")
+		}
+	case Modifier:
+		if !slices.Contains([]string{"ra", "rp", "rr"}, strings.ToLower(p.Term.Name)) { // RFC 6652
+			l.add(Note, "modifier", at, "no receiver knows this modifier: was it meant to be a mechanism, with a colon?")
+		}
+	}
+	if p.Undecided && p.Term.Kind != PTR {
+		l.add(Note, "undecided", at, "depends on more than the address: not among the addresses shown")
+	}
+	if p.Term.Qualifier == Pass && p.Term.Kind != All && p.Term.Kind != Include {
+		for _, network := range p.Networks {
+			if wide(network) {
+				l.add(Warning, "wide", at, "authorises %s: hardly all of it sends for one organisation", network)
+			}
+		}
+	}
+	l.lookup(n, p, at)
+}
+
+func wide(p netip.Prefix) bool {
+	if p.Addr().Is4() {
+		return p.Bits() < wide4
+	}
+	return p.Bits() < wide6
+}
+
+// lookup looks at what DNS said of a term.
+func (l *linter) lookup(n *Node, p *Part, at TermAt) {
+	if first, twice := l.seen[p.Name]; p.Below != nil && twice {
+		l.add(Warning, "duplicate", at, "leads to the same record as %s: take out one of them", first)
+	} else if p.Below != nil {
+		l.seen[p.Name] = at
+	}
+	if p.Term.Kind.looksUp() && p.Name == "" && !p.Undecided && !n.ignored(p) {
+		l.add(Broken, "no-name", at, "leads to what is no name")
+	}
+	if p.Err != nil {
+		l.add(Warning, "bounds", at, "%v", p.Err)
+	}
+	if len(p.Replies) == 0 {
+		return
+	}
+	if i := slices.IndexFunc(p.Replies, func(r resolver.Reply) bool { return r.Err != nil }); i >= 0 {
+		l.add(Warning, "no-answer", at, "the addresses are not known: %v", p.Replies[i].Err)
+		return
+	}
+	if p.Term.Kind == MX {
+		if hosts := len(resolver.Records[*dns.MX](p.Replies[0].Answer)); hosts > maxNames {
+			l.add(Broken, "mx", at, "%s has %d mail exchangers, and 10 are allowed", p.Name, hosts)
+		}
+	}
+	switch void4 := len(p.Replies[0].Records) == 0; {
+	case void4 && (p.Term.Kind != A || len(p.Replies[1].Records) == 0):
+		l.add(Warning, "void", at, "%s has no data: take the term out", p.Name)
+	case len(p.Networks) == 0:
+		l.add(Warning, "void", at, "%s has no address: take the term out", p.Name)
+	}
+}
+
+// covered looks for terms that can never match, since those before them have all
+// their addresses.
+func (l *linter) covered(n *Node) {
+	left := everybody
+	reached := n.reached()
+	for i := range reached {
+		p := &reached[i]
+		if p.set == nil || isEmpty(p.set) || p.Term.Kind == All {
+			continue
+		}
+		if !left.Overlaps(p.set) {
+			l.add(Warning, "covered", n.at(&p.Term), "can never match: its addresses are %s's", coveredBy(reached[:i], p.set))
+		}
+		left = difference(left, p.set)
+	}
+}
+
+// coveredBy names the first term that has all addresses of a set.
+func coveredBy(before []Part, set *netipx.IPSet) string {
+	for _, p := range before {
+		if p.set != nil && isEmpty(difference(set, p.set)) {
+			return p.Term.Text
+		}
+	}
+	return "several terms before"
+}

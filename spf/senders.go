@@ -1,0 +1,161 @@
+package spf
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// Senders is who may use a name, to be published as its record: a HELO name with
+// the Addrs of its MTA, the preferred form, or with Own; the domain of an envelope
+// address with Addrs, Networks and Includes. Without any of them nobody may: the
+// record of a name that never sends.
+type Senders struct {
+	Name       string         // whose record it is, in any form that resolver.Canonical accepts
+	Addrs      []netip.Addr   // duplicates do no harm
+	Networks   []netip.Prefix // host bits are cleared
+	Own        bool           // the addresses of the name itself (a): a look-up for each receiver
+	Exchangers bool           // the addresses of the name's mail exchangers (mx)
+	Includes   []string       // domains whose records say who else may, as a provider's
+	// Others is what is said of all others: Fail, which the zero value means,
+	// SoftFail or Neutral.
+	Others Status
+	TTL    uint32 // in seconds
+}
+
+// Record returns the record: networks first, since they need no look-up. It refuses
+// what a Check would, and what surely is a slip: addresses that no host has, a
+// network that is everybody, the name as its own include, Others that pass.
+func (s Senders) Record() (*Record, error) {
+	if _, ok := judged(s.Name); !ok {
+		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain, of two labels at least", s.Name)
+	}
+	terms, err := s.networks()
+	if err != nil {
+		return nil, err
+	}
+	if s.Own {
+		terms = append(terms, "a")
+	}
+	if s.Exchangers {
+		terms = append(terms, "mx")
+	}
+	includes, err := s.includes()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range includes {
+		terms = append(terms, "include:"+name)
+	}
+	switch others := cmp.Or(s.Others, Fail); others {
+	case Fail, SoftFail, Neutral:
+		terms = append(terms, qualifiers[others]+"all")
+	default:
+		return nil, fmt.Errorf("spf: Others is %s: expected fail, softfail or neutral", others)
+	}
+	return Parse(version + " " + strings.Join(terms, " "))
+}
+
+// RR returns the record as it is published, cut into strings of 255 octets.
+func (s Senders) RR() (*dns.TXT, error) {
+	record, err := s.Record()
+	if err != nil {
+		return nil, err
+	}
+	return record.RR(s.Name, s.TTL)
+}
+
+// networks returns the terms of addresses and networks, in their order, each once.
+func (s Senders) networks() ([]string, error) {
+	var prefixes []netip.Prefix
+	for _, addr := range s.Addrs {
+		addr = addr.Unmap().WithZone("")
+		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
+			return nil, fmt.Errorf("spf: %s is no address of a host", addr)
+		}
+		prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	for _, p := range s.Networks {
+		switch {
+		case !p.IsValid() || p.Addr().Is4In6():
+			return nil, fmt.Errorf("spf: %s: expected an IPv4 or IPv6 network", p)
+		case p.Bits() == 0:
+			return nil, fmt.Errorf("spf: %s is everybody", p)
+		case p.Addr().IsMulticast():
+			return nil, fmt.Errorf("spf: %s is no network of hosts", p)
+		}
+		prefixes = append(prefixes, p.Masked())
+	}
+	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
+		return cmp.Or(cmp.Compare(a.Addr().BitLen(), b.Addr().BitLen()), a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	var terms []string
+	for _, p := range slices.Compact(prefixes) {
+		terms = append(terms, network(p))
+	}
+	return terms, nil
+}
+
+// network is the term of a network.
+func network(p netip.Prefix) string {
+	kind := IP6
+	if p.Addr().Is4() {
+		kind = IP4
+	}
+	return Term{Kind: kind, Qualifier: Pass, Prefix: p}.String()
+}
+
+// includes returns the names to include, each once.
+func (s Senders) includes() ([]string, error) {
+	own, _ := resolver.Canonical(s.Name)
+	var names []string
+	for _, include := range s.Includes {
+		name, ok := judged(include)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("spf: include %q: expected the name of a domain, of two labels at least", include)
+		case name == own:
+			return nil, fmt.Errorf("spf: %s includes itself", name)
+		}
+		if name = strings.TrimSuffix(name, "."); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// RR returns the record as a name publishes it, cut into strings of 255 octets. TTL
+// is in seconds. It refuses what a Check would: terms that are no such terms, and
+// more of them that need DNS than the limit, those of included records aside.
+func (r *Record) RR(name string, ttl uint32) (*dns.TXT, error) {
+	canonical, ok := judged(name)
+	if !ok {
+		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain, of two labels at least", name)
+	}
+	text := r.String()
+	parsed, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("spf: %w", err)
+	}
+	lookups := 0
+	for _, t := range parsed.Terms {
+		if t.Kind.looksUp() {
+			lookups++
+		}
+	}
+	if lookups > maxTerms {
+		return nil, fmt.Errorf("spf: %d terms that need DNS: %w", lookups, ErrLookups)
+	}
+	rr := &dns.TXT{Hdr: dns.RR_Header{Name: canonical, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: ttl}, Txt: txt.Split(text)}
+	if n := dns.Len(rr); n > 1<<15 {
+		return nil, fmt.Errorf("spf: a record of %d octets: no DNS message holds it with all that belongs to it", n)
+	}
+	return rr, nil
+}

@@ -1,0 +1,176 @@
+// Package spf checks whether a client may use a name in mail, by the Sender Policy
+// Framework, RFC 7208.
+//
+// A receiver calls [Checker.CheckMailFrom] for the address of MAIL FROM and
+// [Checker.CheckHelo] for the name of HELO. Decide on Result.Status; Err explains.
+// Result.Term tells which term of whose record decided, and how the check came
+// there.
+//
+// The owner of a name calls [Analyze]: who may use the name, to the last address,
+// what it costs receivers to find out, and what is wrong; [Analysis.Flatten] writes
+// the same policy without look-ups. [Senders] writes a new one. [Parse] reads the
+// text of a record alone.
+//
+// Where RFC 7208 leaves a choice: a client is looked up in its own address family
+// alone, so that an a of a name without AAAA records is a void look-up for an IPv6
+// client; voids are counted by term, not by mail exchanger; a match among the hosts
+// of an mx stands, whatever failed for the others; %{i} has upper-case nibbles.
+//
+// A pass says that the owner of the name lets this client use it, no more. Forwarded
+// mail fails. The name of a pass is the one to judge by, not the visible From.
+//
+// # Bounds
+//
+// Whatever a record says, a check asks at most 123 questions: its record, ten terms
+// with ten hosts each, the client's names and their addresses, and an explanation.
+// Asking ahead adds 10 by default and 110 with SpeculateAll. At most
+// Checker.MaxOpen are open at once. A check ends after Checker.Timeout, and leaves
+// no goroutine behind, if its Resolver heeds its context. It allocates less than
+// 1 MiB beside what the Resolver returns.
+package spf
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// Status is the result of a check, as RFC 7208, Section 2.6, names them. The zero
+// Status is invalid.
+type Status uint8
+
+// The results of SPF.
+const (
+	_         Status = iota
+	None             // no policy: no record, or no name that could have one
+	Neutral          // the policy says nothing of this address
+	Pass             // the address may use the name
+	Fail             // the address may not
+	SoftFail         // the address probably may not
+	TempError        // DNS gave no answer, or not in time: a later check may
+	PermError        // the policy cannot be interpreted
+)
+
+var statusText = []string{None: "none", Neutral: "neutral", Pass: "pass", Fail: "fail", SoftFail: "softfail", TempError: "temperror", PermError: "permerror"}
+
+// String returns the keyword of RFC 7208.
+func (s Status) String() string { return enum.String(s, statusText) }
+
+// MarshalText returns the text of String; an invalid Status is an error.
+func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
+
+// Temporary reports whether a later check may come out otherwise.
+func (s Status) Temporary() bool { return s == TempError }
+
+// Causes of a PermError, for errors.Is; a record that is wrong is a [*SyntaxError].
+var (
+	ErrAddr     = errors.New("not a valid address")
+	ErrRecords  = errors.New("more than one SPF record")                // RFC 7208, Section 4.5
+	ErrNoRecord = errors.New("no SPF record where another one leads")   // Sections 5.2 and 6.1
+	ErrLookups  = errors.New("more than 10 terms that need DNS")        // Section 4.6.4
+	ErrVoids    = errors.New("too many terms whose names have no data") // Section 4.6.4
+	ErrMX       = errors.New("an mx with more than 10 mail exchangers") // Section 4.6.4
+)
+
+// Identity is whose name a check is about. The zero Identity is invalid.
+type Identity uint8
+
+// The identities of RFC 7208, Sections 2.3 and 2.4.
+const (
+	_        Identity = iota
+	Helo              // the name of the HELO or EHLO command
+	MailFrom          // the domain of the MAIL FROM command
+)
+
+var identityText = []string{Helo: "helo", MailFrom: "mailfrom"}
+
+// String returns the keyword of RFC 7208, Section 9.1.
+func (i Identity) String() string { return enum.String(i, identityText) }
+
+// MarshalText returns the text of String; an invalid Identity is an error.
+func (i Identity) MarshalText() ([]byte, error) { return enum.Marshal(i, identityText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (i *Identity) UnmarshalText(text []byte) error { return enum.Unmarshal(i, text, identityText) }
+
+// A TermAt is a term and where it stands.
+type TermAt struct {
+	Text   string // as written
+	Offset int    // in the record, in octets from 0
+	Domain string // whose record it is, canonical; "" for no term
+	// Path is the include and redirect terms that led to that record, the one of
+	// the record checked first. Theirs are empty.
+	Path []TermAt
+}
+
+// String returns the text and where it is, as in "ip4:192.0.2.0/24 at offset 7 of
+// _spf.example.net., by include:_spf.example.net of example.org.", and "no term" for
+// the zero TermAt.
+func (t TermAt) String() string {
+	if t.Domain == "" {
+		return "no term"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s at offset %d of %s", untrusted.Line(t.Text), t.Offset, t.Domain)
+	for i := len(t.Path) - 1; i >= 0; i-- {
+		fmt.Fprintf(&b, ", by %s of %s", untrusted.Line(t.Path[i].Text), t.Path[i].Domain)
+	}
+	return b.String()
+}
+
+// A Result is the outcome of a check with its evidence. Err is non-nil exactly when
+// Status is TempError or PermError.
+type Result struct {
+	Status   Status
+	Identity Identity
+	Addr     netip.Addr // the client: IPv4-mapped ones as IPv4, without zone
+	Receiver string     // who checked: Checker.Receiver
+	Helo     string     // as given
+	Sender   string     // the address judged, with the local part postmaster where it had none
+	Domain   string     // whose policy it is: canonical, or as given where it is no name
+	// Term decided: the mechanism that matched, the term whose look-up failed or
+	// that is wrong. It is zero where none did, as with None or the Neutral of a
+	// record in which nothing matches.
+	Term TermAt
+	// Explanation is what the policy's owner says of a Fail, "" where nothing. It is
+	// printable ASCII, and may say anything: quote it, and whose it is.
+	Explanation string
+	Lookups     int // terms that count towards the limit of 10
+	Voids       int // terms of which the name has no data; the limit is Checker.MaxVoids
+	Questions   int // asked of the Resolver, those in vain too
+	// Degraded is the first term that did not match because of a DNS failure below
+	// a ptr or the macro p, which RFC 7208, Sections 5.5 and 7.3, count as no match.
+	// It is zero mostly. Who wants no verdict but for certain takes it as TempError.
+	Degraded TermAt
+	// Replies is what DNS said: of each record in the order in which they were
+	// reached, and of the name that decided.
+	Replies []resolver.Reply
+	// Authentic is set when every answer that had a part in the status is.
+	Authentic bool
+	Err       error
+}
+
+// LogValue groups what a log line needs.
+func (r *Result) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("identity", r.Identity.String()), slog.String("addr", r.Addr.String()),
+		slog.String("domain", untrusted.Line(r.Domain)), slog.String("status", r.Status.String()), slog.Int("lookups", r.Lookups)}
+	if r.Term.Domain != "" {
+		attrs = append(attrs, slog.String("term", r.Term.String()))
+	}
+	if r.Degraded.Domain != "" {
+		attrs = append(attrs, slog.String("degraded", r.Degraded.String()))
+	}
+	if r.Err != nil {
+		attrs = append(attrs, slog.String("err", r.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
