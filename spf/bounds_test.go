@@ -189,3 +189,16 @@ func TestHostileMemory(t *testing.T) {
 	}
 	t.Logf("at most %d KiB", worst>>10)
 }
+
+// An analysis of the worst records stays small, and so does what it says of them.
+func TestHostileAnalysis(t *testing.T) {
+	for _, tt := range hostileRecords {
+		a := spf.Analyze(t.Context(), tt.zone, "example.test")
+		if a.Questions > 2700 || len(a.Lints) > 700 {
+			t.Errorf("%s: %d questions, %d lints", tt.name, a.Questions, len(a.Lints))
+		}
+		if a.Root.Record != nil && len(a.Sets) == 0 {
+			t.Errorf("%s: nothing is said of anybody", tt.name)
+		}
+	}
+}
