@@ -2,6 +2,7 @@ package spf_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -82,6 +83,19 @@ func (h hostile) Lookup(_ context.Context, name string, qtype uint16) (resolver.
 		a.Records = append(a.Records, &dns.A{Hdr: header, A: addr})
 	}
 	return a, nil
+}
+
+// failing is a hostile zone of which one question has no answer.
+type failing struct {
+	hostile
+	question question
+}
+
+func (f failing) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+	if (question{name, qtype}) == f.question {
+		return resolver.Answer{}, errors.New("no answer")
+	}
+	return f.hostile.Lookup(ctx, name, qtype)
 }
 
 func mxTerms(prefix string, n int) string {
