@@ -75,7 +75,8 @@ type Part struct {
 	Undecided bool
 	Err       error // why its Networks are not known
 
-	set *netipx.IPSet
+	set     *netipx.IPSet
+	matches bool // anybody
 }
 
 // Causes of a Node's or a Part's error.

@@ -2,6 +2,7 @@ package spf_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -82,6 +83,19 @@ func (h hostile) Lookup(_ context.Context, name string, qtype uint16) (resolver.
 		a.Records = append(a.Records, &dns.A{Hdr: header, A: addr})
 	}
 	return a, nil
+}
+
+// failing is a hostile zone of which one question has no answer.
+type failing struct {
+	hostile
+	question question
+}
+
+func (f failing) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+	if (question{name, qtype}) == f.question {
+		return resolver.Answer{}, errors.New("no answer")
+	}
+	return f.hostile.Lookup(ctx, name, qtype)
 }
 
 func mxTerms(prefix string, n int) string {
@@ -188,4 +202,17 @@ func TestHostileMemory(t *testing.T) {
 		}
 	}
 	t.Logf("at most %d KiB", worst>>10)
+}
+
+// An analysis of the worst records stays small, and so does what it says of them.
+func TestHostileAnalysis(t *testing.T) {
+	for _, tt := range hostileRecords {
+		a := spf.Analyze(t.Context(), tt.zone, "example.test")
+		if a.Questions > 2700 || len(a.Lints) > 700 {
+			t.Errorf("%s: %d questions, %d lints", tt.name, a.Questions, len(a.Lints))
+		}
+		if a.Root.Record != nil && len(a.Sets) == 0 {
+			t.Errorf("%s: nothing is said of anybody", tt.name)
+		}
+	}
 }

@@ -108,7 +108,7 @@ $TTL 300
 	// authorised: [192.0.2.0/24] look-ups: 3
 	// broken: leads to gone.example.test., which has no SPF record (include:gone.example.test at offset 48 of example.test.; no-record)
 	// warning: there is no all and no redirect: nothing is said of all others; end the record in -all or ~all (example.test.; no-all)
-	// warning: can never match: its addresses are a's (mx at offset 9 of example.test.; covered)
+	// warning: can never match: a before it has all its addresses (mx at offset 9 of example.test.; covered)
 }
 
 // A policy without the look-ups, and where each network came from.

@@ -53,7 +53,7 @@ func (a *Analysis) Flatten(ttl uint32) ([]FlatRecord, error) {
 			continue
 		}
 		for _, network := range a.Sets[status] {
-			terms = append(terms, FlatTerm{network, status, a.by(network, status)})
+			terms = append(terms, FlatTerm{Network: network, Status: status})
 		}
 	}
 	end := " " + qualifiers[others] + "all"
@@ -65,6 +65,9 @@ func (a *Analysis) Flatten(ttl uint32) ([]FlatRecord, error) {
 	chunks := chunk(terms, end)
 	if len(chunks) > maxTerms+1 {
 		return nil, fmt.Errorf("%w: %d networks need %d includes, and 10 are allowed", ErrNotFlat, len(terms), len(chunks)-1)
+	}
+	for i := range terms {
+		terms[i].By = a.by(terms[i].Network, terms[i].Status)
 	}
 	return a.records(chunks, end, ttl)
 }

@@ -58,12 +58,13 @@ func (s *Severity) UnmarshalText(text []byte) error { return enum.Unmarshal(s, t
 type linter struct {
 	a     *Analysis
 	lints []Lint
+	alike map[alike]int     // how many
 	seen  map[string]TermAt // who included a domain first
 	done  map[string]bool   // the records that were looked at
 }
 
 func (a *Analysis) lint() {
-	l := linter{a: a, seen: make(map[string]TermAt), done: make(map[string]bool)}
+	l := linter{a: a, alike: make(map[alike]int), seen: make(map[string]TermAt), done: make(map[string]bool)}
 	l.limits()
 	a.Root.walk(l.node)
 	if a.Root.deprecated {
@@ -73,8 +74,20 @@ func (a *Analysis) lint() {
 	a.Lints = l.lints
 }
 
+// alike is what lints of one kind about one record have in common.
+type alike struct{ domain, code string }
+
+// maxAlike is how many lints of one kind a record gets: a hostile one has thousands.
+const maxAlike = 10
+
 func (l *linter) add(severity Severity, code string, at TermAt, format string, args ...any) {
-	l.lints = append(l.lints, Lint{severity, code, at, fmt.Sprintf(format, args...)})
+	kind := alike{at.Domain, code}
+	switch l.alike[kind]++; {
+	case l.alike[kind] <= maxAlike:
+		l.lints = append(l.lints, Lint{severity, code, at, fmt.Sprintf(format, args...)})
+	case l.alike[kind] == maxAlike+1:
+		l.lints = append(l.lints, Lint{severity, code, TermAt{Domain: at.Domain, Path: at.Path}, "and more of the kind"})
+	}
 }
 
 // record adds a lint about a whole record.
@@ -261,26 +274,26 @@ func (l *linter) lookup(n *Node, p *Part, at TermAt) {
 // covered looks for terms that can never match, since those before them have all
 // their addresses.
 func (l *linter) covered(n *Node) {
-	left := everybody
-	reached := n.reached()
+	reached, count := n.reached(), 0
 	for i := range reached {
 		p := &reached[i]
-		if p.set == nil || isEmpty(p.set) || p.Term.Kind == All {
+		if p.matches || p.set == nil || isEmpty(p.set) || p.Term.Kind == All {
 			continue
 		}
-		if !left.Overlaps(p.set) {
-			l.add(Warning, "covered", n.at(&p.Term), "can never match: its addresses are %s's", coveredBy(reached[:i], p.set))
+		by := "the terms before it decide for all its addresses"
+		if count++; count <= maxAlike {
+			by = coveredBy(reached[:i], p.set, by)
 		}
-		left = difference(left, p.set)
+		l.add(Warning, "covered", n.at(&p.Term), "can never match: %s", by)
 	}
 }
 
-// coveredBy names the first term that has all addresses of a set.
-func coveredBy(before []Part, set *netipx.IPSet) string {
+// coveredBy names the first term that has all addresses of a set, if one has.
+func coveredBy(before []Part, set *netipx.IPSet, several string) string {
 	for _, p := range before {
 		if p.set != nil && isEmpty(difference(set, p.set)) {
-			return p.Term.Text
+			return p.Term.Text + " before it has all its addresses"
 		}
 	}
-	return "several terms before"
+	return several
 }

@@ -1,6 +1,7 @@
 package spf
 
 import (
+	"container/heap"
 	"net/netip"
 	"slices"
 
@@ -10,17 +11,13 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// An outcome is what a policy says of all addresses at once: each is in one set.
-type outcome struct {
-	sets    [PermError + 1]*netipx.IPSet
-	sources []source // who is in the set of Pass by which term
-}
-
-// A source is a term and the addresses that have their status by it.
+// A source is a term and the addresses that have their status by it. Of those of a
+// record, each address is in one.
 type source struct {
-	at     TermAt
+	at     TermAt // no term where none decides
 	status Status
 	set    *netipx.IPSet
+	part   int // of the record, or -1
 }
 
 // everybody is all addresses of both families.
@@ -49,84 +46,155 @@ func build(fill func(b *netipx.IPSetBuilder)) *netipx.IPSet {
 	return set
 }
 
-func union(a, b *netipx.IPSet) *netipx.IPSet {
-	return build(func(s *netipx.IPSetBuilder) { s.AddSet(a); s.AddSet(b) })
-}
-
-func intersection(a, b *netipx.IPSet) *netipx.IPSet {
-	return build(func(s *netipx.IPSetBuilder) { s.AddSet(a); s.Intersect(b) })
-}
-
 func difference(a, b *netipx.IPSet) *netipx.IPSet {
 	return build(func(s *netipx.IPSetBuilder) { s.AddSet(a); s.RemoveSet(b) })
+}
+
+// union returns who has a status by any of some sources.
+func union(sources []source, status Status) *netipx.IPSet {
+	return build(func(s *netipx.IPSetBuilder) {
+		for _, source := range sources {
+			if source.status == status {
+				s.AddSet(source.set)
+			}
+		}
+	})
 }
 
 func isEmpty(set *netipx.IPSet) bool { return len(set.Ranges()) == 0 }
 
 // evaluate tells what the record of a node and those below it say of everybody, as
 // a check does for one address (RFC 7208, Section 4), but for the limits.
-func (n *Node) evaluate() outcome {
-	var o outcome
-	for status := range o.sets {
-		o.sets[status] = new(netipx.IPSet)
-	}
-	left := everybody
-	// give has those of a set who are left leave with a status.
-	give := func(status Status, set *netipx.IPSet, sources ...source) {
-		set = intersection(left, set)
-		left = difference(left, set)
-		o.sets[status] = union(o.sets[status], set)
-		for _, s := range sources {
-			if s.set = intersection(s.set, set); !isEmpty(s.set) {
-				s.status = status
-				o.sources = append(o.sources, s)
-			}
-		}
-	}
+func (n *Node) evaluate() []source {
 	if failed := n.failed(); failed != 0 {
-		give(failed, everybody)
-		return o
+		return []source{{status: failed, set: everybody, part: -1}}
+	}
+	var claims []source // who a term would take, the first of them does
+	claim := func(at TermAt, status Status, set *netipx.IPSet, part int) {
+		claims = append(claims, source{at, status, set, part})
 	}
 	for i := range n.reached() {
 		p := &n.Parts[i]
+		at := n.at(&p.Term)
 		switch p.Term.Kind {
 		case Redirect, Exp, Modifier:
 			continue
 		case Include:
-			if p.Below == nil {
-				p.set = new(netipx.IPSet)
-				if !p.Undecided {
-					give(PermError, everybody) // it leads to no name
-				}
+			if p.Undecided {
 				continue
 			}
-			below := p.Below.evaluate()
-			p.set = below.sets[Pass]
-			give(TempError, below.sets[TempError])
-			give(PermError, union(below.sets[PermError], below.sets[None]))
-			give(p.Term.Qualifier, p.set, below.passing()...)
-		default:
-			for _, qtype := range p.failed() {
-				// Those of a failed question's family are not known to match or not.
-				give(TempError, difference(family(qtype), p.addresses()))
+			below := []source{{status: None, set: everybody}} // it leads to no name
+			if p.Below != nil {
+				below = p.Below.evaluate()
 			}
+			p.set = union(below, Pass)
+			for _, s := range below {
+				switch s.status {
+				case Pass:
+					claim(s.at, p.Term.Qualifier, s.set, i)
+				case TempError:
+					claim(at, TempError, s.set, -1)
+				case PermError, None:
+					claim(at, PermError, s.set, -1)
+				}
+			}
+		default:
 			p.set = p.addresses()
-			give(p.Term.Qualifier, p.set, source{at: n.at(&p.Term), set: p.set})
+			claim(at, p.Term.Qualifier, p.set, i)
+			for _, qtype := range p.failed() {
+				// Those of the failed question's family are not known to match or not.
+				claim(at, TempError, family(qtype), -1)
+			}
 		}
 		p.Networks = p.set.Prefixes()
 	}
-	if i := slices.IndexFunc(n.Parts, func(p Part) bool { return p.Below != nil && p.Term.Kind == Redirect }); i >= 0 {
-		below := n.Parts[i].Below.evaluate()
-		for status, set := range below.sets {
-			if status := Status(status); status == None {
-				give(PermError, set)
-			} else if status != 0 {
-				give(status, set, below.with(status)...)
+	for i := range n.Parts {
+		p := &n.Parts[i]
+		if p.Below == nil || p.Term.Kind != Redirect {
+			continue
+		}
+		for _, s := range p.Below.evaluate() {
+			if s.status == None {
+				s.at, s.status = n.at(&p.Term), PermError
 			}
+			claim(s.at, s.status, s.set, -1)
 		}
 	}
-	give(Neutral, left)
-	return o
+	claim(TermAt{}, Neutral, everybody, -1)
+	claims = settle(claims)
+	for _, s := range claims {
+		if s.part >= 0 {
+			n.Parts[s.part].matches = true
+		}
+	}
+	return claims
+}
+
+// A span is a range of addresses that a claim has.
+type span struct {
+	from, to netip.Addr
+	claim    int
+}
+
+// settle gives each address to the first of the claims that have it, in one walk
+// through all of them: the record of a hostile zone has thousands.
+func settle(claims []source) []source {
+	var spans []span
+	for i, c := range claims {
+		for _, r := range c.set.Ranges() {
+			spans = append(spans, span{r.From(), r.To(), i})
+		}
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
+	won := make([]netipx.IPSetBuilder, len(claims))
+	var open spanHeap // those that began, the first claim on top
+	var at netip.Addr
+	for len(spans) > 0 || len(open) > 0 {
+		if len(open) == 0 {
+			at = spans[0].from
+		}
+		for len(spans) > 0 && spans[0].from == at {
+			heap.Push(&open, spans[0])
+			spans = spans[1:]
+		}
+		for len(open) > 0 && open[0].to.Less(at) {
+			heap.Pop(&open)
+		}
+		if len(open) == 0 {
+			continue
+		}
+		end := open[0].to
+		if len(spans) > 0 && !end.Less(spans[0].from) && spans[0].from.BitLen() == end.BitLen() {
+			end = spans[0].from.Prev()
+		}
+		won[open[0].claim].AddRange(netipx.IPRangeFrom(at, end))
+		if at = end.Next(); !at.IsValid() {
+			open = nil // the last address of a family
+		}
+	}
+	var out []source
+	for i, c := range claims {
+		set, err := won[i].IPSet()
+		if err == nil && !isEmpty(set) {
+			c.set = set
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// A spanHeap has the span of the first claim on top.
+type spanHeap []span
+
+func (h spanHeap) Len() int           { return len(h) }
+func (h spanHeap) Less(i, j int) bool { return h[i].claim < h[j].claim }
+func (h spanHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *spanHeap) Push(x any)        { *h = append(*h, x.(span)) }
+func (h *spanHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
 }
 
 // failed returns what a check makes of a record that it cannot evaluate, or 0.
@@ -141,13 +209,6 @@ func (n *Node) failed() Status {
 	}
 	return PermError
 }
-
-// with returns the sources of those who have a status.
-func (o outcome) with(status Status) []source {
-	return slices.DeleteFunc(slices.Clone(o.sources), func(s source) bool { return s.status != status })
-}
-
-func (o outcome) passing() []source { return o.with(Pass) }
 
 // addresses returns who a term is, without those of an include.
 func (p *Part) addresses() *netipx.IPSet {
@@ -196,12 +257,11 @@ func (p *Part) failed() []uint16 {
 
 // conclude makes what the analysis says out of what the survey found.
 func (a *Analysis) conclude() {
-	o := a.Root.evaluate()
-	a.sources = o.sources
+	a.sources = a.Root.evaluate()
 	a.Sets = make(map[Status][]netip.Prefix)
-	for status, set := range o.sets {
-		if !isEmpty(set) {
-			a.Sets[Status(status)] = set.Prefixes()
+	for status := None; status <= PermError; status++ {
+		if set := union(a.sources, status); !isEmpty(set) {
+			a.Sets[status] = set.Prefixes()
 		}
 	}
 	a.Root.sum()

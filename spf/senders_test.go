@@ -1,0 +1,148 @@
+package spf_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// What is built is what a check finds, over the wire and back: the addresses pass,
+// all others do not.
+func TestSendersAgreeWithCheck(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 500 {
+		s := spf.Senders{Name: "mail.example.test", TTL: 300, Others: []spf.Status{0, spf.Fail, spf.SoftFail, spf.Neutral}[r.IntN(4)]}
+		for range r.IntN(60) {
+			addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(256))})
+			if r.IntN(2) == 0 {
+				addr = netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", r.IntN(256)))
+			}
+			s.Addrs = append(s.Addrs, addr)
+		}
+		if r.IntN(2) == 0 {
+			s.Networks = append(s.Networks, netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(256))}), 24+r.IntN(9)))
+		}
+		rr, err := s.RR()
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		zones, err := resolver.ParseZones("$ORIGIN example.test.\n" + rr.String()) // over the wire form
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(256))})
+		want := s.Others
+		if want == 0 {
+			want = spf.Fail
+		}
+		if slices.Contains(s.Addrs, addr) || slices.ContainsFunc(s.Networks, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			want = spf.Pass
+		}
+		if got := (spf.Checker{Resolver: zones}).CheckHelo(t.Context(), addr, s.Name); got.Status != want {
+			t.Fatalf("seed %d: %s: %s (%v), expected %s\n%s", seed, addr, got.Status, got.Err, want, rr)
+		}
+	}
+}
+
+// What a check would refuse, and what is a slip, is not built.
+func TestSendersRefuse(t *testing.T) {
+	for _, tt := range []struct {
+		s    spf.Senders
+		want string
+	}{
+		{spf.Senders{}, `"": expected the name`},
+		{spf.Senders{Name: "localhost"}, "two labels"},
+		{spf.Senders{Name: "192.0.2.1"}, "expected the name"},
+		{spf.Senders{Name: "example.test", Addrs: []netip.Addr{{}}}, "no address of a host"},
+		{spf.Senders{Name: "example.test", Addrs: []netip.Addr{netip.IPv4Unspecified()}}, "no address of a host"},
+		{spf.Senders{Name: "example.test", Addrs: []netip.Addr{netip.MustParseAddr("ff02::1")}}, "no address of a host"},
+		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{{}}}, "expected an IPv4 or IPv6 network"},
+		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")}}, "expected an IPv4 or IPv6 network"},
+		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "everybody"},
+		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4")}}, "no network of hosts"},
+		{spf.Senders{Name: "example.test", Includes: []string{"nonsense"}}, `include "nonsense"`},
+		{spf.Senders{Name: "example.test", Includes: []string{"Example.Test."}}, "includes itself"},
+		{spf.Senders{Name: "example.test", Others: spf.Pass}, "Others is pass"},
+		{spf.Senders{Name: "example.test", Own: true, Exchangers: true, Includes: strings.Fields("a.test b.test c.test d.test e.test f.test g.test h.test i.test")}, "11 terms that need DNS"},
+		{spf.Senders{Name: "example.test", Addrs: manyAddrs(3000)}, "no DNS message"},
+	} {
+		rr, err := tt.s.RR()
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v, %v; expected %s", rr, err, tt.want)
+		}
+	}
+	record := spf.Record{Terms: []spf.Term{{Kind: spf.Include, Qualifier: spf.Pass, Domain: "nonsense"}}}
+	if _, err := record.RR("example.test", 300); err == nil {
+		t.Error("a term that cannot be parsed")
+	}
+	if _, err := record.RR("nonsense", 300); err == nil {
+		t.Error("a name that has no policy")
+	}
+	s := spf.Senders{Name: "example.test", Includes: strings.Fields("a.test b.test c.test d.test e.test f.test g.test h.test i.test j.test k.test")}
+	if _, err := s.RR(); !errors.Is(err, spf.ErrLookups) {
+		t.Error(err)
+	}
+}
+
+func manyAddrs(n int) []netip.Addr {
+	var addrs []netip.Addr
+	for i := range n {
+		addrs = append(addrs, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+	}
+	return addrs
+}
+
+// What DNS does not tell is told as not known, and is never flattened.
+func TestAnalyzeWithoutAnswers(t *testing.T) {
+	const policy = "v=spf1 a:x.test mx:y.test include:z.test ~all"
+	for fails, want := range map[question]string{
+		{"example.test.", dns.TypeTXT}: "the record is not known",
+		{"z.test.", dns.TypeTXT}:       "the record is not known",
+		{"x.test.", dns.TypeAAAA}:      "the addresses are not known",
+		{"h0.y.test.", dns.TypeA}:      "the addresses are not known",
+		{"y.test.", dns.TypeMX}:        "the addresses are not known",
+	} {
+		r := failing{hostile{text: func(name string) string {
+			if name == "z.test." {
+				return "v=spf1 -all"
+			}
+			return policy
+		}, mx: 1}, fails}
+		a := spf.Analyze(t.Context(), r, "example.test")
+		if a.Err == nil || len(a.Sets[spf.TempError]) == 0 || !slices.ContainsFunc(a.Lints, func(l spf.Lint) bool { return l.Code == "no-answer" && strings.Contains(l.Text, want) }) {
+			t.Errorf("%v: %v, %v, %v", fails, a.Err, a.Sets, a.Lints)
+		}
+		if _, err := a.Flatten(300); !errors.Is(err, spf.ErrNotFlat) {
+			t.Errorf("%v: flattened: %v", fails, err)
+		}
+		checkAgrees(t, a, r)
+	}
+}
+
+// checkAgrees compares an analysis with checks.
+func checkAgrees(t *testing.T, a *spf.Analysis, r resolver.Resolver) {
+	t.Helper()
+	for _, addr := range []string{"192.0.2.200", "192.0.2.201", "2001:db8::1"} {
+		got := spf.Checker{Resolver: r, MaxVoids: -1}.CheckHelo(t.Context(), netip.MustParseAddr(addr), "example.test")
+		if want := a.Status(netip.MustParseAddr(addr)); got.Status != want {
+			t.Errorf("%s: check %s, analysis %s", addr, got.Status, want)
+		}
+	}
+}
+
+func TestAnalyzeNoName(t *testing.T) {
+	a := spf.Analyze(t.Context(), nil, "nonsense")
+	if a.Root.Err == nil || a.Questions != 0 || a.Status(netip.MustParseAddr("192.0.2.1")) == spf.Pass {
+		t.Errorf("%+v", a)
+	}
+}
