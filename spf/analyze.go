@@ -69,7 +69,7 @@ func (c *Cost) add(other Cost) {
 type Part struct {
 	Term      Term
 	Name      string           // what it asks for, canonical; "" for nothing
-	Networks  []netip.Prefix   // who it is, by its own records; not those of an include
+	Networks  []netip.Prefix   // who it stands for; by an include, who passes there
 	Below     *Node            // to which an include or redirect leads
 	Replies   []resolver.Reply // what DNS said of it, but for the record below
 	Undecided bool
