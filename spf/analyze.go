@@ -12,7 +12,6 @@ import (
 	"github.com/miekg/dns"
 	"go4.org/netipx"
 
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -158,9 +157,7 @@ func (s *survey) ask(questions []question) {
 	for i, q := range left {
 		open <- struct{}{}
 		asked.Go(func() {
-			if replies[i] = (resolver.Reply{Name: q.name, Type: q.qtype, Answer: resolver.Answer{Status: resolver.NXDomain}}); !dnsname.Reserved(q.name) {
-				replies[i] = resolver.Ask(s.ctx, s.resolver, q.name, q.qtype)
-			}
+			replies[i] = resolver.Ask(s.ctx, s.resolver, q.name, q.qtype)
 			<-open
 		})
 	}
