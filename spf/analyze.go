@@ -12,7 +12,6 @@ import (
 	"github.com/miekg/dns"
 	"go4.org/netipx"
 
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -69,7 +68,7 @@ func (c *Cost) add(other Cost) {
 type Part struct {
 	Term      Term
 	Name      string           // what it asks for, canonical; "" for nothing
-	Networks  []netip.Prefix   // who it is, by its own records; not those of an include
+	Networks  []netip.Prefix   // who it stands for; by an include, who passes there
 	Below     *Node            // to which an include or redirect leads
 	Replies   []resolver.Reply // what DNS said of it, but for the record below
 	Undecided bool
@@ -158,9 +157,7 @@ func (s *survey) ask(questions []question) {
 	for i, q := range left {
 		open <- struct{}{}
 		asked.Go(func() {
-			if replies[i] = (resolver.Reply{Name: q.name, Type: q.qtype, Answer: resolver.Answer{Status: resolver.NXDomain}}); !dnsname.Reserved(q.name) {
-				replies[i] = resolver.Ask(s.ctx, s.resolver, q.name, q.qtype)
-			}
+			replies[i] = resolver.Ask(s.ctx, s.resolver, q.name, q.qtype)
 			<-open
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -207,3 +208,25 @@ func TestAnalyzeAgreesWithCheck(t *testing.T) {
 }
 
 func samePrefix(x, y netip.Prefix) bool { return x == y }
+
+// Every code of a lint is documented, and every one that is documented is given.
+func TestLintCodes(t *testing.T) {
+	source, err := os.ReadFile("lint.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, code, _ := strings.Cut(string(source), "type Lint struct")
+	given := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`l\.(?:add|record)\((?:[a-zA-Z.]+, )?(Broken|Warning|Note), "([a-z0-9-]+)"`).FindAllStringSubmatch(code, -1) {
+		given[strings.ToLower(m[1])+" "+m[2]] = true
+	}
+	documented := make(map[string]bool)
+	for _, list := range regexp.MustCompile(`(?s)//   - (broken|warning|note): (.*?)\n//(?:   -|\n)`).FindAllStringSubmatch(strings.ReplaceAll(doc, "//   - ", "//\n//   - ")+"\n//\n", -1) {
+		for name := range strings.FieldsFuncSeq(list[2], func(r rune) bool { return strings.ContainsRune(" ,\n/", r) }) {
+			documented[list[1]+" "+name] = true
+		}
+	}
+	if diff := cmp.Diff(given, documented); diff != "" {
+		t.Errorf("given and documented codes differ (-given +documented):\n%s", diff)
+	}
+}

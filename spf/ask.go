@@ -7,15 +7,11 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // question asks the Resolver.
 func (e *evaluation) question(ctx context.Context, name string, qtype uint16) resolver.Reply {
-	if dnsname.Reserved(name) { // means nothing in DNS: never asked
-		return resolver.Reply{Name: name, Type: qtype, Answer: resolver.Answer{Status: resolver.NXDomain}}
-	}
 	if e.open != nil {
 		e.open <- struct{}{}
 		defer func() { <-e.open }()
@@ -56,22 +52,23 @@ func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Repl
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	var (
-		mu      sync.Mutex // of names and done
-		done    bool
-		workers sync.WaitGroup
-		work    func()
+		mu     sync.Mutex // of names and done
+		done   bool
+		asking sync.WaitGroup
+		work   func()
 	)
 	work = func() {
 		mu.Lock()
 		defer mu.Unlock()
-		// Each worker starts the next one, who comes to something to do where this
+		// Each worker starts the next one, which comes to something to do where this
 		// one has to wait: names that are in memory cost no goroutine each.
 		if len(names) > 1 {
-			workers.Go(work)
+			go work()
 		}
 		for len(names) > 0 {
 			name := names[0]
 			names = names[1:]
+			asking.Add(1)
 			mu.Unlock()
 			reply := e.askWithin(ctx, name, qtype)
 			mu.Lock()
@@ -79,10 +76,11 @@ func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Repl
 				done, names = true, nil
 				cancel()
 			}
+			asking.Done()
 		}
 	}
 	work()
-	workers.Wait()
+	asking.Wait() // no name is left: a worker that starts from now on just ends
 }
 
 // limit makes the slots for questions, where so many at once may be too many.

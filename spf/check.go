@@ -129,7 +129,12 @@ func judged(domain string) (string, bool) {
 		return "", false
 	}
 	last := name[strings.LastIndexByte(name[:len(name)-1], '.')+1 : len(name)-1]
-	return name, strings.Trim(last, "0123456789") != "" // an address, or a part of one
+	for i := range len(last) {
+		if !isDigit(last[i]) {
+			return name, true
+		}
+	}
+	return "", false // an address, or a part of one
 }
 
 // severalLabels reports whether a canonical name has more than a top-level domain.

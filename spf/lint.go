@@ -15,10 +15,17 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Lint is one thing about a policy that its owner should know.
+// A Lint is one thing about a policy that its owner should know. Of one code a record
+// gets ten at most, and one that says that there are more. The codes are:
+//
+//   - broken: lookups, voids, voids-ipv6, mx, no-record, several-records, syntax,
+//     loop, no-name, long-string
+//   - warning: near-lookups, no-all, all-pass, all-neutral, ptr, wide, covered,
+//     after-all, duplicate, void, redirect-ignored, no-answer, bounds
+//   - note: undecided, modifier, large-answer, type-spf
 type Lint struct {
 	Severity Severity
-	Code     string // stable, as in "all-pass"
+	Code     string
 	At       TermAt // the term, or a term of no text for the record of its Domain
 	Text     string // what is so, and what to do
 }

@@ -52,8 +52,8 @@ func (p *policy) read(text string, client netip.Addr) {
 	p.terms = p.few[:0]
 	decided, redirects := false, true
 	s := scanner{text: text}
+	var t Term
 	for {
-		var t Term
 		problem, ok := s.next(&t)
 		if !ok {
 			break
