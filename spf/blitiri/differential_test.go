@@ -279,3 +279,15 @@ func TestDifferentialFindsError(t *testing.T) {
 	}
 	t.Error("not found in 1,000 checks")
 }
+
+// The same for worlds that the fuzzer chooses.
+func FuzzDifferential(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		w := newWorld(rand.New(rand.NewPCG(seed, 1)))
+		w.visit()
+		if _, _, ok := w.compare(t, w.resolver(t), func(*spf.Result) {}); !ok {
+			t.Error("the two differ")
+		}
+	})
+}
