@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -34,8 +35,8 @@ type Senders struct {
 // what a Check would, and what surely is a slip: addresses that no host has, a
 // network that is everybody, the name as its own include, Others that pass.
 func (s Senders) Record() (*Record, error) {
-	if _, ok := judged(s.Name); !ok {
-		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain, of two labels at least", s.Name)
+	if name, ok := judged(s.Name); !ok || dnsname.Reserved(name) {
+		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain in the public DNS, of two labels at least", s.Name)
 	}
 	terms, err := s.networks()
 	if err != nil {
@@ -119,8 +120,8 @@ func (s Senders) includes() ([]string, error) {
 	for _, include := range s.Includes {
 		name, ok := judged(include)
 		switch {
-		case !ok:
-			return nil, fmt.Errorf("spf: include %q: expected the name of a domain, of two labels at least", include)
+		case !ok || dnsname.Reserved(name):
+			return nil, fmt.Errorf("spf: include %q: expected the name of a domain in the public DNS, of two labels at least", include)
 		case name == own:
 			return nil, fmt.Errorf("spf: %s includes itself", name)
 		}
@@ -137,7 +138,7 @@ func (s Senders) includes() ([]string, error) {
 func (r *Record) RR(name string, ttl uint32) (*dns.TXT, error) {
 	canonical, ok := judged(name)
 	if !ok {
-		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain, of two labels at least", name)
+		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain in the public DNS, of two labels at least", name)
 	}
 	text := r.String()
 	parsed, err := Parse(text)

@@ -12,11 +12,15 @@
 // described, or whether anyone reads the mail of its postmaster.
 //
 // An audit asks one question for the organisation, and for each MTA at most 2
-// for its HELO name and 11 for each of its addresses. Eight checks run at once,
-// which ask at most 80 questions at a time.
+// for its HELO name and 11 for each of its addresses; for each HELO name and mail
+// domain at most 2,700 for its SPF record and 260 for each address that sends, or
+// some five where the record is an ordinary one. Eight checks run at once, which ask
+// at most 80 questions at a time. Nothing is remembered: a resolver.Cache saves
+// most of what several addresses ask of one SPF record.
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,16 +51,19 @@ type Waiver struct {
 	Reason  string  // for the report
 }
 
-// A Subject is what a finding is about: the organisation when both fields are
-// empty, an MTA, or one address of an MTA.
+// A Subject is what a finding is about: the organisation when all fields are
+// empty, an MTA, one address of an MTA, or a name that mail is sent under.
 type Subject struct {
 	MTA     string // its ID in the description
 	Address string // in the form of netip.Addr
+	Name    string // canonical, with the final dot; the others are empty then
 }
 
-// String returns "organisation", the MTA's ID, or MTA/address.
+// String returns "organisation", the MTA's ID, MTA/address, or the name.
 func (s Subject) String() string {
 	switch {
+	case s.Name != "":
+		return s.Name
 	case s.MTA == "":
 		return "organisation"
 	case s.Address == "":
@@ -74,11 +81,15 @@ func (s *Subject) UnmarshalText(text []byte) error {
 		*s = Subject{}
 		return nil
 	}
+	if bytes.HasSuffix(text, []byte(".")) { // neither an MTA's ID nor an address ends so
+		*s = Subject{Name: string(text)}
+		return nil
+	}
 	mta, addr, _ := strings.Cut(string(text), "/")
 	if mta == "" {
-		return fmt.Errorf("audit: no subject: %q; expected organisation, an MTA, or MTA/address", text)
+		return fmt.Errorf("audit: no subject: %q; expected organisation, an MTA, MTA/address, or a name with its final dot", text)
 	}
-	*s = Subject{mta, addr}
+	*s = Subject{MTA: mta, Address: addr}
 	return nil
 }
 
@@ -215,8 +226,12 @@ func (a Auditor) judge(r rule.Rule, s subject) Finding {
 	if out.detail != "" {
 		f.Message += ": " + out.detail
 	}
+	listed := make(map[string]bool) // checks of several addresses rest on the same answers
 	for _, reply := range out.evidence {
-		f.Evidence = append(f.Evidence, evidence(reply))
+		if e := evidence(reply); !listed[e.String()] {
+			listed[e.String()] = true
+			f.Evidence = append(f.Evidence, e)
+		}
 	}
 	if f.Status != rule.Fail {
 		return f
@@ -241,6 +256,14 @@ type outcome struct {
 	detail   string
 	evidence []resolver.Reply
 	fix      func(plan.Record) bool // of a failure: which wanted records would mend it; nil: none
+}
+
+// say adds to the detail.
+func (o *outcome) say(format string, args ...any) {
+	if o.detail != "" {
+		o.detail += ": "
+	}
+	o.detail += fmt.Sprintf(format, args...)
 }
 
 func (o outcome) mends(record plan.Record) bool { return o.fix != nil && o.fix(record) }

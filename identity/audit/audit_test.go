@@ -75,7 +75,8 @@ func TestCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.HELOResolves, rule.HELOSameOrg, rule.HELODiffers}
+	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.HELOResolves, rule.HELOSameOrg, rule.HELODiffers,
+		rule.SPFValid, rule.SPFAgreed, rule.HELOSPF, rule.HELOSPFStrict, rule.MailSPF}
 	for _, f := range report.Findings {
 		if (f.Status == rule.Undecided) != slices.Contains(asks, f.Rule) || f.Status == rule.Fail {
 			t.Errorf("%s is %s", f.Rule, f.Status)
@@ -108,12 +109,19 @@ func TestQuestionsRunTogether(t *testing.T) {
 	})
 }
 
-// The number of questions is the one that the package comment states, whatever
-// the zones say: eleven an address, two a HELO name, one for the organisation.
+// The number of questions is at most the one that the package comment states,
+// whatever the zones say.
 func TestWorkIsBounded(t *testing.T) {
 	var mu sync.Mutex
 	asked := make(map[string]int)
 	running, most := 0, 0
+	record := func(name string) *dns.TXT {
+		text := "v=spf1"
+		for i := range 9 {
+			text += fmt.Sprintf(" mx:n%d.%s", i, name)
+		}
+		return &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{text, " redirect=m." + name}}
+	}
 	hostile := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		mu.Lock()
 		running++
@@ -123,9 +131,16 @@ func TestWorkIsBounded(t *testing.T) {
 		defer func() { mu.Lock(); running--; mu.Unlock() }()
 		var records []dns.RR
 		for i := range 500 {
-			if qtype == dns.TypePTR {
-				records = append(records, &dns.PTR{Hdr: dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET}, Ptr: fmt.Sprintf("n%d.example.test.", i)})
+			hdr := dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET}
+			switch qtype {
+			case dns.TypePTR:
+				records = append(records, &dns.PTR{Hdr: hdr, Ptr: fmt.Sprintf("n%d.example.test.", i)})
+			case dns.TypeMX:
+				records = append(records, &dns.MX{Hdr: hdr, Mx: fmt.Sprintf("n%d.%s", i%10, name)})
 			}
+		}
+		if qtype == dns.TypeTXT {
+			records = append(records, record(name))
 		}
 		return resolver.Answer{Records: records}, nil
 	})
@@ -141,10 +156,15 @@ func TestWorkIsBounded(t *testing.T) {
 	if _, err := (audit.Auditor{Resolver: hostile, AllowDocumentation: true}).Audit(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"SOA": 1, "PTR": mtas * addresses, "A": mtas + mtas*addresses*10}
-	if diff := cmp.Diff(want, asked); diff != "" {
-		t.Errorf("questions (-want +got):\n%s", diff)
+	total := 0
+	for _, n := range asked {
+		total += n
 	}
+	// Each address sends under its HELO name and the mail domain.
+	if stated := 1 + mtas*2 + mtas*addresses*11 + (mtas+1)*2700 + mtas*addresses*2*260; total > stated {
+		t.Errorf("%d questions: %v, %d are stated", total, asked, stated)
+	}
+	t.Logf("%d questions: %v", total, asked)
 	if most > 80 { // eight checks, ten names each
 		t.Errorf("%d questions at once", most)
 	}
@@ -263,6 +283,7 @@ func TestSubject(t *testing.T) {
 		{"mx1", audit.Subject{MTA: "mx1"}},
 		{"mx1/192.0.2.1", audit.Subject{MTA: "mx1", Address: "192.0.2.1"}},
 		{"mx1/2001:db8::1", audit.Subject{MTA: "mx1", Address: "2001:db8::1"}},
+		{"post.example.test.", audit.Subject{Name: "post.example.test."}},
 	} {
 		var s audit.Subject
 		if err := s.UnmarshalText([]byte(tt.text)); err != nil || s != tt.subject || s.String() != tt.text {

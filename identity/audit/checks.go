@@ -28,6 +28,11 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.HELOResolves:  heloResolves,
 	rule.HELOSameOrg:   heloSameOrg,
 	rule.HELODiffers:   heloDiffers,
+	rule.SPFValid:      spfValid,
+	rule.SPFAgreed:     spfAgreed,
+	rule.HELOSPF:       heloSPF,
+	rule.HELOSPFStrict: heloSPFStrict,
+	rule.MailSPF:       mailSPF,
 }
 
 func orgDomain(s subject) outcome {

@@ -21,6 +21,7 @@ $ORIGIN example.org.
 @       SOA  ns hostmaster 1 2h 15m 2w 5m
 mta1    A    192.0.2.10
 post    A    192.0.2.11
+post    TXT  "v=spf1 ip4:192.0.2.10 -all"
 $ORIGIN 2.0.192.in-addr.arpa.
 @       SOA  ns.example.org. hostmaster.example.org. 1 2h 15m 2w 5m
 10      PTR  mta1.example.org.
@@ -56,7 +57,9 @@ mtas:
 	// Output:
 	// must: mx1: the HELO name has none of the MTA's addresses: post.example.org.
 	//   publish post.example.org. 3600 IN A 192.0.2.10
-	// 1 failed, 0 undecided, 9 passed, 0 waived, 1 not applicable
+	// should-major: example.org.: the mail domain has no SPF record
+	//   publish example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all"
+	// 2 failed, 0 undecided, 13 passed, 0 waived, 3 not applicable
 }
 
 // example is a report of one finding.
@@ -90,7 +93,7 @@ func ExampleReport_WriteText() {
 	//                fix   10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//                do    The PTR record is set by whoever the address is from.
 	//
-	// Records to publish (a PTR record in place of those that stand at its name)
+	// Records to publish (PTR and SPF records in place of those at their names)
 	//
 	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//
@@ -178,7 +181,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 			fmt.Printf("%s: %s (%s)\n", f.Rule, f.Message, f.Remedy)
 		}
 	}
-	fmt.Println(report.Failed(rule.Advice))
+	fmt.Println(report.Failed(rule.Must))
 	// Output:
 	// helo-differs: the HELO name is a PTR name too, which any infected machine at the address could find: mta1.example.org. (moves next month)
 	// false

@@ -27,6 +27,7 @@ type facts struct {
 	domain             string // canonical
 	exists             resolver.Reply
 	mtas               []*mtaFacts
+	names              []*nameFacts
 	wanted             []plan.Record
 }
 
@@ -36,6 +37,7 @@ type mtaFacts struct {
 	ptr       string // the PTR name described, canonical; "" for none
 	addresses []*addressFacts
 	helo      *identity.HeloResult // nil when there is nothing to check
+	name      *nameFacts           // of the HELO name; nil where there is none to look up
 }
 
 // addressFacts is what is known of one address.
@@ -52,10 +54,13 @@ type subject struct {
 	*facts
 	mta  *mtaFacts
 	addr *addressFacts
+	of   *nameFacts
 }
 
 func (s subject) name() Subject {
 	switch {
+	case s.of != nil:
+		return Subject{Name: s.of.name}
 	case s.mta == nil:
 		return Subject{}
 	case s.addr == nil:
@@ -68,8 +73,19 @@ func (s subject) name() Subject {
 // description.
 func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 	return func(yield func(subject) bool) {
-		if scope == rule.Organisation {
+		switch scope {
+		case rule.Organisation:
 			yield(subject{facts: f})
+			return
+		case rule.Name, rule.MailDomain:
+			for _, n := range f.names {
+				if scope == rule.MailDomain && !n.mail {
+					continue
+				}
+				if !yield(subject{facts: f, of: n}) {
+					return
+				}
+			}
 			return
 		}
 		for _, m := range f.mtas {
@@ -104,6 +120,7 @@ func (a Auditor) describe(o *org.Organisation) *facts {
 			m.addresses = append(m.addresses, fact)
 		}
 	}
+	f.describeNames(o.MailDomains())
 	return f
 }
 
@@ -128,6 +145,9 @@ func (a Auditor) gather(ctx context.Context, f *facts) {
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
 			ask(func() { m.helo = identity.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...) })
 		}
+	}
+	for _, n := range f.names {
+		a.gatherPolicy(ctx, n, ask)
 	}
 	wg.Wait()
 }

@@ -37,7 +37,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		t.level(level, r.Findings)
 	}
 	if len(r.Publish) > 0 {
-		t.line("\nRecords to publish (a PTR record in place of those that stand at its name)\n")
+		t.line("\nRecords to publish (PTR and SPF records in place of those at their names)\n")
 		for _, record := range r.Publish {
 			t.line("    %s", untrusted.Line(record))
 		}
@@ -109,7 +109,9 @@ func (t *text) rule(r rule.Rule, findings []Finding) {
 	t.line("\n  %s (%s)", r.Title, r.ID)
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail }) {
 		t.line("    why: %s", r.Why)
-		t.line("    see: %s", strings.Join(r.RFC, "; "))
+		if len(r.RFC) > 0 {
+			t.line("    see: %s", strings.Join(r.RFC, "; "))
+		}
 	}
 	for _, f := range findings {
 		t.finding(f)

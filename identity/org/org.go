@@ -11,6 +11,11 @@
 //	    helo: post.example.org                # what it says in HELO, to the letter
 //	    roles: [inbound, outbound]            # or submission; these two by default
 //	    dedicated: true                       # the addresses serve nothing but mail
+//	mail:                                     # only if there is more to say than the domain
+//	  - domain: example.org                   # what stands behind the @ of envelope senders
+//	    includes: [_spf.provider.example]     # whose SPF records say who else sends
+//	    networks: [198.51.100.0/28]           # where else mail comes from
+//	    softfail: true                        # not sure yet that this is all
 //
 // An IPv6 address stands in quotes: a colon means something to YAML. Errors count
 // the list from 0, as Go does: mtas[0] is the first MTA.
@@ -40,12 +45,35 @@ type Organisation struct {
 	// of a DNS name will do.
 	Domain string `json:"domain"`
 	MTAs   []MTA  `json:"mtas"` // at least one
+	// Mail lists the domains of the organisation's envelope senders (MAIL FROM):
+	// none means Domain alone, see MailDomains.
+	Mail []MailDomain `json:"mail,omitempty"`
+}
+
+// MailDomains returns Mail, or Domain where that is empty.
+func (o *Organisation) MailDomains() []MailDomain {
+	if len(o.Mail) == 0 {
+		return []MailDomain{{Domain: o.Domain}}
+	}
+	return o.Mail
+}
+
+// A MailDomain is a domain that stands behind the @ of envelope senders. All MTAs
+// that send do so in its name, and so may others.
+type MailDomain struct {
+	Domain   string         `json:"domain"`             // canonical after Parse, as those of Includes
+	Includes []string       `json:"includes,omitempty"` // domains whose SPF records say who else sends, as a provider's
+	Networks []netip.Prefix `json:"networks,omitempty"` // where else its mail comes from
+	// SoftFail says that there may be more, so that its record shall end in ~all for
+	// a time, and not in -all.
+	SoftFail bool `json:"softfail,omitempty"`
 }
 
 // An MTA is one mail server, as others see it.
 type MTA struct {
 	// ID names the MTA in reports: a letter or digit, then letters, digits, dots,
-	// underscores and hyphens. Not "organisation", which reports call the whole.
+	// underscores and hyphens, but no dot at the end. Not "organisation", which
+	// reports call the whole.
 	ID string `json:"id"`
 	// Addresses are those that its connections come from, and those that it is
 	// reached at. At least one, each once.
@@ -166,6 +194,7 @@ func (o *Organisation) problems() []Problem {
 		}
 	}
 	v.sharedAddresses(o.MTAs)
+	v.mail(o.Mail)
 	return v.problems
 }
 
@@ -191,6 +220,8 @@ func (v *validator) name(path, name string) {
 func (v *validator) mta(path string, m MTA) {
 	if !validID.MatchString(m.ID) {
 		v.fail(path+".id", "%q: expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens", m.ID)
+	} else if strings.HasSuffix(m.ID, ".") {
+		v.fail(path+".id", "%q: what ends in a dot is a name in reports: expected another ID", m.ID)
 	} else if m.ID == "organisation" {
 		v.fail(path+".id", `"organisation" is what reports call the whole organisation: expected another ID`)
 	}
@@ -248,6 +279,37 @@ func (v *validator) sharedAddresses(mtas []MTA) {
 				claims[addr.Unmap()] = claim{at, ptr}
 			case first.ptr != ptr:
 				v.fail(at, "%s has the PTR name %s here and %s at %s: an address has one", addr, ptr, first.ptr, first.path)
+			}
+		}
+	}
+}
+
+func (v *validator) mail(domains []MailDomain) {
+	first := make(map[string]string)
+	for i, d := range domains {
+		path := fmt.Sprintf("mail[%d]", i)
+		if strings.Contains(d.Domain, "@") {
+			v.fail(path+".domain", "%q: expected what stands behind the @", d.Domain)
+		} else {
+			v.name(path+".domain", d.Domain)
+		}
+		if canonical, err := dnsname.Canonical(d.Domain); err == nil {
+			if other, ok := first[canonical]; ok {
+				v.fail(path+".domain", "%q stands at %s already", d.Domain, other)
+			} else {
+				first[canonical] = path
+			}
+		}
+		for j, name := range d.Includes {
+			v.name(fmt.Sprintf("%s.includes[%d]", path, j), name)
+		}
+		for j, network := range d.Networks {
+			at := fmt.Sprintf("%s.networks[%d]", path, j)
+			switch {
+			case !network.IsValid():
+				v.fail(at, "expected an IPv4 or IPv6 network")
+			case network != network.Masked():
+				v.fail(at, "%q has bits beyond its length: expected %s", network, network.Masked())
 			}
 		}
 	}

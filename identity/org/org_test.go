@@ -100,6 +100,8 @@ func TestValidateInGo(t *testing.T) {
 			`mtas[0].id: "": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens` + "\n" + `mtas[1].id: "": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens`},
 		{func(o *org.Organisation) { o.MTAs[2].ID = "organisation" },
 			`mtas[2].id: "organisation" is what reports call the whole organisation: expected another ID`},
+		{func(o *org.Organisation) { o.Mail = []org.MailDomain{{Networks: []netip.Prefix{{}}}} },
+			"mail[0].domain: expected a DNS name\nmail[0].networks[0]: expected an IPv4 or IPv6 network"},
 		{func(o *org.Organisation) { o.Domain = "a\x1b\n..b" },
 			`domain: not a DNS name: "a\x1b\n..b": expected labels of 1 to 63 octets, 255 in all`},
 		{func(o *org.Organisation) { o.MTAs[1].PTR = "other\n.test" },
@@ -110,6 +112,18 @@ func TestValidateInGo(t *testing.T) {
 		if err := o.Validate(); err == nil || err.Error() != test.want {
 			t.Errorf("got %v, want %s", err, test.want)
 		}
+	}
+}
+
+// Mail comes from the domain itself where no other is described.
+func TestMailDomains(t *testing.T) {
+	o := good()
+	if diff := cmp.Diff([]org.MailDomain{{Domain: "Example.Test"}}, o.MailDomains(), sameAddr); diff != "" {
+		t.Error(diff)
+	}
+	o.Mail = []org.MailDomain{{Domain: "news.example.test"}}
+	if diff := cmp.Diff(o.Mail, o.MailDomains(), sameAddr); diff != "" {
+		t.Error(diff)
 	}
 }
 

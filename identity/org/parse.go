@@ -70,6 +70,13 @@ func (o *Organisation) normalise() {
 			m.Addresses[j] = addr.Unmap()
 		}
 	}
+	for i := range o.Mail {
+		d := &o.Mail[i]
+		d.Domain, _ = dnsname.Canonical(d.Domain)
+		for j, name := range d.Includes {
+			d.Includes[j], _ = dnsname.Canonical(name)
+		}
+	}
 }
 
 // A reader turns the tree of a YAML text into an Organisation, and remembers
@@ -205,8 +212,30 @@ func (r *reader) read(text []byte) *Organisation {
 				o.MTAs = append(o.MTAs, m)
 			})
 		},
+		"mail": func(path string, n ast.Node) {
+			r.sequence(path, n, func(path string, n ast.Node) { o.Mail = append(o.Mail, r.mail(path, n)) })
+		},
 	})
 	return o
+}
+
+func (r *reader) mail(path string, n ast.Node) MailDomain {
+	var d MailDomain
+	r.mapping(path, n, map[string]func(string, ast.Node){
+		"domain":   func(path string, n ast.Node) { d.Domain = r.text(path, n) },
+		"softfail": func(path string, n ast.Node) { d.SoftFail = r.boolean(path, n) },
+		"includes": func(path string, n ast.Node) {
+			r.sequence(path, n, func(path string, n ast.Node) {
+				d.Includes = append(d.Includes, r.text(path, n))
+			})
+		},
+		"networks": func(path string, n ast.Node) {
+			r.sequence(path, n, func(path string, n ast.Node) {
+				d.Networks = append(d.Networks, r.network(path, n))
+			})
+		},
+	})
+	return d
 }
 
 func (r *reader) mta(path string, n ast.Node) MTA {
@@ -342,6 +371,18 @@ func (r *reader) address(path string, n ast.Node) netip.Addr {
 	}
 	r.refuse(start(n), path, "%q: %s", text, expected)
 	return netip.Addr{}
+}
+
+func (r *reader) network(path string, n ast.Node) netip.Prefix {
+	text := r.text(path, n)
+	if r.bad[path] {
+		return netip.Prefix{}
+	}
+	network, err := netip.ParsePrefix(text)
+	if err != nil {
+		r.refuse(start(n), path, "%q: expected an IPv4 or IPv6 network, as 192.0.2.0/28", text)
+	}
+	return network
 }
 
 // wrong reports a value of the wrong kind.

@@ -15,8 +15,8 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 )
 
-// sameAddr compares addresses, which have no exported fields.
-var sameAddr = cmpopts.EquateComparable(netip.Addr{})
+// sameAddr compares addresses and networks, which have no exported fields.
+var sameAddr = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
 
 const full = `# What others see of us.
 domain: Example.Test
@@ -31,6 +31,12 @@ mtas:
     - 192.0.2.20
     helo: "[192.0.2.20]"
   - {addresses: [192.0.2.30], roles: [inbound], dedicated: False}
+mail:
+  - domain: example.test.
+  - domain: news.EXAMPLE.test
+    includes: [_spf.Provider.test]
+    networks: [198.51.100.0/28, "2001:db8::/64"]
+    softfail: true
 `
 
 const fullJSON = `{
@@ -40,6 +46,10 @@ const fullJSON = `{
 			"helo": "Post.Example.Test", "roles": ["outbound", "inbound", "submission"], "dedicated": true},
 		{"addresses": ["192.0.2.20"], "helo": "[192.0.2.20]"},
 		{"addresses": ["192.0.2.30"], "roles": ["inbound"], "dedicated": false}
+	],
+	"mail": [
+		{"domain": "example.test"},
+		{"domain": "News.Example.test", "includes": ["_SPF.provider.test"], "networks": ["198.51.100.0/28", "2001:db8::/64"], "softfail": true}
 	]
 }`
 
@@ -59,6 +69,12 @@ func TestParse(t *testing.T) {
 		},
 		{ID: "mta2", Addresses: addrs("192.0.2.20"), HELO: "[192.0.2.20]"},
 		{ID: "mta3", Addresses: addrs("192.0.2.30"), Roles: []org.Role{org.Inbound}},
+	}, Mail: []org.MailDomain{
+		{Domain: "example.test."},
+		{
+			Domain: "news.example.test.", Includes: []string{"_spf.provider.test."}, SoftFail: true,
+			Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28"), netip.MustParsePrefix("2001:db8::/64")},
+		},
 	}}
 	for name, text := range map[string]string{
 		"YAML":              full,
@@ -145,10 +161,10 @@ func TestParseRefuses(t *testing.T) {
 	// Keys.
 	refused(t, "mtas: []", "1:1: "+noDomain, "1:7: "+noMTAs)
 	refused(t, "\n\n  domain: a.test\n", "3:3: "+noMTAs)
-	refused(t, "Domain: a.test", `1:1: unknown key "Domain": expected one of domain, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "Domain: a.test", `1:1: unknown key "Domain": expected one of domain, mail, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
 	refused(t, "{1: a, null: b, \"\": c, ? domain : d}",
-		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of domain, mtas`, `1:8: unknown key "null": expected one of domain, mtas`,
-		`1:17: unknown key "": expected one of domain, mtas`, `1:24: unknown key "?": expected one of domain, mtas`)
+		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of domain, mail, mtas`, `1:8: unknown key "null": expected one of domain, mail, mtas`,
+		`1:17: unknown key "": expected one of domain, mail, mtas`, `1:24: unknown key "?": expected one of domain, mail, mtas`)
 	refused(t, "domain: a.test\nmtas: []\n\"domain\": b.test\n", "2:7: "+noMTAs, `3:1: the key "domain" stands in line 1 already`)
 	refused(t, "domain: {a: b}\nmtas: 1\n", "1:9: domain: expected text, in quotes if it has a colon, got keys and values", `2:7: mtas: expected a list, got "1"`)
 	refused(t, "domain:\n  a: b\nmtas:\n  c: d\n", "2:3: domain: expected text, in quotes if it has a colon, got keys and values", "4:3: mtas: expected a list, got keys and values")
@@ -164,8 +180,8 @@ func TestParseRefuses(t *testing.T) {
 	// What YAML has beyond JSON.
 	refused(t, "domain: &d a.test\nmtas: *d\n", "1:9: domain: expected text, got an anchor or alias", "2:7: mtas: expected a list, got an anchor or alias")
 	refused(t, "domain: !!str a.test\nmtas: !list []\n", "1:9: domain: expected text, got a tag", "2:7: mtas: expected a list, got a tag")
-	refused(t, "<<: {domain: a.test}", `1:1: unknown key "<<": expected one of domain, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
-	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of domain, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "<<: {domain: a.test}", `1:1: unknown key "<<": expected one of domain, mail, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of domain, mail, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
 
 	// Names.
 	refused(t, "domain: .\nmtas: []", `1:9: domain: "." is the root, not a name of an organisation or a host`, "2:7: "+noMTAs)
@@ -234,12 +250,32 @@ func TestParseRefusesMTA(t *testing.T) {
 	refused(t, mta(good+"dedicated: 1"), `5:16: mtas[0].dedicated: expected true or false, got "1"`)
 	refused(t, mta(good+"dedicated:"), `5:16: mtas[0].dedicated: expected true or false, got nothing`)
 	refused(t, mta(good+"id: true"), `5:9: mtas[0].id: expected text, got the boolean true`)
+	refused(t, mta(good+"id: mx1."), `5:9: mtas[0].id: "mx1.": what ends in a dot is a name in reports: expected another ID`)
 	const badID = ": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens"
 	for _, id := range []string{"-a", "a/b", "a b", "ü", strings.Repeat("a", 64), "a\n"} {
 		refused(t, mta(good+fmt.Sprintf("id: %q", id)), fmt.Sprintf("5:9: mtas[0].id: %q%s", id, badID))
 	}
 	refused(t, mta(good+"id: x\n  - {id: x, addresses: [192.0.2.2], helo: c.test}"), `6:10: mtas[1].id: "x" is the ID of mtas[0] already`)
 	refused(t, mta(good+"id: mta2\n  - {addresses: [192.0.2.2], helo: c.test}"), `6:5: mtas[1].id: "mta2" is the ID of mtas[0] already`)
+}
+
+func TestParseRefusesMail(t *testing.T) {
+	mail := func(value string) string {
+		return "domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.test}]\nmail: " + value + "\n"
+	}
+	refused(t, mail("a.test"), `3:7: mail: expected a list, got the text "a.test"`)
+	refused(t, mail("[a.test, {}]"), `3:8: mail[0]: expected keys and values, got the text "a.test"`, "3:16: mail[1].domain: expected a DNS name")
+	refused(t, mail("[{domain: user@a.test}]"), `3:17: mail[0].domain: "user@a.test": expected what stands behind the @`)
+	refused(t, mail("[{domain: .}]"), `3:17: mail[0].domain: "." is the root, not a name of an organisation or a host`)
+	refused(t, mail("[{domain: b.test}, {domain: B.test.}]"), `3:35: mail[1].domain: "B.test." stands at mail[0] already`)
+	refused(t, mail("[{domain: b.test, includes: [a..b, ''], softfail: 1, senders: []}]"),
+		`3:36: mail[0].includes[0]: not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all`,
+		"3:42: mail[0].includes[1]: expected a DNS name", `3:57: mail[0].softfail: expected true or false, got "1"`,
+		`3:60: mail[0]: unknown key "senders": expected one of domain, includes, networks, softfail`)
+	refused(t, mail("[{domain: b.test, networks: [192.0.2.1, 192.0.2.9/28, ~, 192.0.2.0/24]}]"),
+		`3:36: mail[0].networks[0]: "192.0.2.1": expected an IPv4 or IPv6 network, as 192.0.2.0/28`,
+		`3:47: mail[0].networks[1]: "192.0.2.9/28" has bits beyond its length: expected 192.0.2.0/28`,
+		"3:61: mail[0].networks[2]: expected text, got nothing")
 }
 
 // The same name in two spellings, or one that is not described, contradicts

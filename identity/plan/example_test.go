@@ -28,7 +28,9 @@ mtas:
 	}
 	// Output:
 	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org. [ptr-exists ptr-confirmed ptr-one-name]
+	// example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]
 	// mta1.example.org. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]
 	// post.example.org. 3600 IN A 192.0.2.10 [helo-resolves]
+	// post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]
 	// refused: mta1 10.0.0.1 not a public address (private, RFC 1918)
 }

@@ -1,9 +1,12 @@
 // Package plan says which records an organisation should publish about its mail
 // servers: [Want] lists them, each with the rules that want it. It asks no DNS.
 //
-// Today it covers the addresses of PTR and HELO names and the PTR records; what
-// the records of SPF, CSA, RP and Null MX should be, the difference to a zone
-// and the order of changes are not in it.
+// Today it covers the addresses of PTR and HELO names, the PTR records, and the
+// SPF records of HELO names and mail domains; what the records of CSA, RP and Null
+// MX should be, the difference to a zone and the order of changes are not in it.
+//
+// A name has one SPF record. The one wanted takes the place of one that is there:
+// describe all that sends in the name of a mail domain first, or it is shut out.
 package plan
 
 import (
@@ -37,8 +40,8 @@ func (r Record) String() string { return strings.ReplaceAll(r.RR.String(), "\t",
 
 // A Refusal is a part of the description that no record can be made from.
 type Refusal struct {
-	MTA    string // its ID
-	Value  string // the name or the address, as described
+	MTA    string // its ID; "" for a part of a mail domain
+	Value  string // the name, address or network, as described
 	Reason string
 }
 
@@ -46,9 +49,11 @@ type Refusal struct {
 // type and data, and what it refuses to make records from: a name that is no
 // host name, or another organisation's; an address that is not public. Addresses
 // for documentation are accepted. An absent PTR name, and a HELO that is no name
-// or of an MTA that only receives, ask for no record.
+// or of an MTA that only receives, ask for no record. The SPF record of a mail
+// domain authorises every MTA that sends.
 func Want(o *org.Organisation) ([]Record, []Refusal) {
-	w := wanted{domain: o.Domain}
+	w := wanted{domain: o.Domain, senders: make(map[string]*senders)}
+	var sending []netip.Addr
 	for _, m := range o.MTAs {
 		addrs := w.publishable(m)
 		if len(addrs) == 0 {
@@ -57,16 +62,22 @@ func Want(o *org.Organisation) ([]Record, []Refusal) {
 		if m.PTR != "" && w.mapping(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName) {
 			w.ptrs(m, addrs)
 		}
-		if m.HELO != "" && m.Sends() {
+		if m.Sends() {
+			sending = append(sending, addrs...)
 			w.greeting(m, addrs)
 		}
 	}
+	for _, d := range o.MailDomains() {
+		w.mail(d, sending)
+	}
+	w.policies()
 	return w.merged(), w.refusals
 }
 
 // wanted collects records and refusals.
 type wanted struct {
-	domain   string // the organisation's
+	domain   string              // the organisation's
+	senders  map[string]*senders // by canonical name
 	records  []Record
 	refusals []Refusal
 }
@@ -79,25 +90,25 @@ func (w *wanted) publishable(m org.MTA) []netip.Addr {
 		case address.Public, address.Documentation:
 			out = append(out, addr)
 		default:
-			w.refuse(m, addr.String(), "not a public address ("+block+")")
+			w.refuse(m.ID, addr.String(), "not a public address ("+block+")")
 		}
 	}
 	return out
 }
 
-func (w *wanted) refuse(m org.MTA, value, reason string) {
-	w.refusals = append(w.refusals, Refusal{MTA: m.ID, Value: value, Reason: reason})
+func (w *wanted) refuse(mta, value, reason string) {
+	w.refusals = append(w.refusals, Refusal{MTA: mta, Value: value, Reason: reason})
 }
 
 // mapping wants the addresses of a name, or refuses the name and returns false.
 func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) bool {
 	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: TTL}.Addresses()
 	if err != nil {
-		w.refuse(m, name, strings.TrimPrefix(err.Error(), fmt.Sprintf("fcrdns: %q is ", name)))
+		w.refuse(m.ID, name, strings.TrimPrefix(err.Error(), fmt.Sprintf("fcrdns: %q is ", name)))
 		return false
 	}
 	if relation, _ := identity.Relate(name, w.domain, w.domain); relation == identity.Unrelated {
-		w.refuse(m, name, "not a name of "+w.domain+": its owner publishes its records")
+		w.refuse(m.ID, name, "not a name of "+w.domain+": its owner publishes its records")
 		return false
 	}
 	for _, rr := range rrs {
@@ -119,16 +130,16 @@ func (w *wanted) add(rr dns.RR, rules ...rule.ID) {
 	w.records = append(w.records, Record{rr, slices.Clone(rules)})
 }
 
-// greeting wants the addresses of the HELO name, if it is one.
+// greeting wants the addresses of the HELO name, if it is one, and its SPF record.
 func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) {
 	helo, err := identity.ParseHelo(m.HELO)
 	switch {
 	case err != nil:
-		w.refuse(m, m.HELO, "the HELO is malformed")
+		w.refuse(m.ID, m.HELO, "the HELO is malformed")
 	case helo.Name == "":
-		w.refuse(m, m.HELO, "the HELO is an address, not a name")
-	default:
-		w.mapping(m, m.HELO, addrs, rule.HELOResolves)
+		w.refuse(m.ID, m.HELO, "the HELO is an address, not a name")
+	case w.mapping(m, m.HELO, addrs, rule.HELOResolves):
+		w.authorise(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)
 	}
 }
 

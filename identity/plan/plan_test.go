@@ -35,6 +35,8 @@ func TestWant(t *testing.T) {
 		refusals []string
 	}{
 		{"two families", `- {addresses: [192.0.2.10, "2001:db8::10"], ptr: mta1.example.test, helo: post.example.test}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip6:2001:db8::10 -all" [mail-spf]`,
+			`post.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip6:2001:db8::10 -all" [helo-spf helo-spf-strict]`,
 			"mta1.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]",
 			"mta1.example.test. 3600 IN AAAA 2001:db8::10 [ptr-confirmed ptr-one-name]",
 			"post.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
@@ -43,12 +45,17 @@ func TestWant(t *testing.T) {
 			"0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. 3600 IN PTR mta1.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
 		}, nil},
 		{"one name for both", `- {addresses: [192.0.2.10], ptr: mail.example.test, helo: MAIL.example.test}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]`,
+			`mail.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]`,
 			"mail.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name helo-resolves]",
 			"10.2.0.192.in-addr.arpa. 3600 IN PTR mail.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
 		}, nil},
 		{"two MTAs behind one address", `
   - {addresses: [192.0.2.10], ptr: mta.example.test, helo: post1.example.test}
   - {addresses: [192.0.2.10], ptr: mta.example.test, helo: post2.example.test}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]`,
+			`post1.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]`,
+			`post2.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]`,
 			"mta.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]",
 			"post1.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 			"post2.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
@@ -57,6 +64,8 @@ func TestWant(t *testing.T) {
 		{"one HELO name, the PTR name of one", `
   - {addresses: [192.0.2.10], ptr: one.example.test, helo: two.example.test}
   - {addresses: [192.0.2.11], ptr: two.example.test, helo: Two.example.test.}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 -all" [mail-spf]`,
+			`two.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 -all" [helo-spf helo-spf-strict]`,
 			"one.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]",
 			"two.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 			"two.example.test. 3600 IN A 192.0.2.11 [ptr-confirmed ptr-one-name helo-resolves]",
@@ -66,15 +75,21 @@ func TestWant(t *testing.T) {
 		{"names with U-labels, to the letter when refused", `
   - {addresses: [192.0.2.10], ptr: MTA.Bücher.example.test, helo: Post.Bücher.example.test}
   - {addresses: [192.0.2.11], helo: Post_1.Bücher.example.test}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 -all" [mail-spf]`,
+			`post.xn--bcher-kva.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]`,
 			"mta.xn--bcher-kva.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]",
 			"post.xn--bcher-kva.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 			"10.2.0.192.in-addr.arpa. 3600 IN PTR mta.xn--bcher-kva.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
 		}, []string{"mta2 Post_1.Bücher.example.test no host name of the public DNS"}},
 		{"receives only, whatever it says in HELO", `- {addresses: [192.0.2.10], helo: "what is this", roles: [inbound]}`, nil, nil},
 		{"submission only", `- {addresses: [192.0.2.10], helo: post.example.test, roles: [submission]}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]`,
+			`post.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]`,
 			"post.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 		}, nil},
 		{"no PTR name decided", `- {addresses: [192.0.2.10], helo: post.example.test}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]`,
+			`post.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]`,
 			"post.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 		}, nil},
 		{"receives only", `- {addresses: [192.0.2.10], ptr: mx.example.test, helo: mx.example.test, roles: [inbound]}`, []string{
@@ -82,6 +97,8 @@ func TestWant(t *testing.T) {
 			"10.2.0.192.in-addr.arpa. 3600 IN PTR mx.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
 		}, nil},
 		{"addresses that are not public", `- {addresses: [10.0.0.1, 100.64.0.1, "fe80::1", 192.0.2.10], ptr: mta.example.test, helo: post.example.test}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]`,
+			`post.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]`,
 			"mta.example.test. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]",
 			"post.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
 			"10.2.0.192.in-addr.arpa. 3600 IN PTR mta.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
@@ -96,6 +113,7 @@ func TestWant(t *testing.T) {
 		{"names of others", `
   - {addresses: [192.0.2.10], ptr: host.provider.test, helo: mail.provider.test}
   - {addresses: [192.0.2.11], ptr: mail.other.example.test, helo: test}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 -all" [mail-spf]`,
 			"mail.other.example.test. 3600 IN A 192.0.2.11 [ptr-confirmed ptr-one-name]",
 			"11.2.0.192.in-addr.arpa. 3600 IN PTR mail.other.example.test. [ptr-exists ptr-confirmed ptr-one-name]",
 		}, []string{
@@ -103,11 +121,33 @@ func TestWant(t *testing.T) {
 			"mta1 mail.provider.test not a name of example.test.: its owner publishes its records",
 			"mta2 test no host name of the public DNS",
 		}},
+		{"mail domains", `
+  - {addresses: [192.0.2.10], helo: post.example.test}
+  - {addresses: [192.0.2.11], helo: example.test}
+  - {addresses: [192.0.2.12], roles: [inbound]}
+mail:
+  - {domain: Example.test, includes: [_spf.provider.test], networks: [198.51.100.0/28, 10.0.0.0/8]}
+  - {domain: news.other.test, softfail: true}
+  - {domain: post.example.test, networks: ["2001:db8::/64"]}
+  - {domain: loop.test, includes: [Loop.test.]}
+  - {domain: mail.local}`, []string{
+			"example.test. 3600 IN A 192.0.2.11 [helo-resolves]",
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 ip4:198.51.100.0/28 include:_spf.provider.test -all" [helo-spf helo-spf-strict mail-spf]`,
+			`news.other.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 ~all" [mail-spf]`,
+			"post.example.test. 3600 IN A 192.0.2.10 [helo-resolves]",
+			`post.example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 ip6:2001:db8::/64 -all" [helo-spf helo-spf-strict mail-spf]`,
+		}, []string{
+			" 10.0.0.0/8 not a public network (private, RFC 1918)",
+			" mail.local. expected the name of a host or a domain",
+			" loop.test. loop.test. includes itself",
+		}},
 		{"names that are none of a host", `
   - {addresses: [192.0.2.10], ptr: mta_1.example.test, helo: post_1.example.test}
   - {addresses: [192.0.2.11], helo: "[192.0.2.11]"}
   - {addresses: [192.0.2.12], helo: "what is this"}
-  - {addresses: [192.0.2.13], helo: localhost}`, nil, []string{
+  - {addresses: [192.0.2.13], helo: localhost}`, []string{
+			`example.test. 3600 IN TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 ip4:192.0.2.12 ip4:192.0.2.13 -all" [mail-spf]`,
+		}, []string{
 			"mta1 mta_1.example.test. no host name of the public DNS",
 			"mta1 post_1.example.test no host name of the public DNS",
 			"mta2 [192.0.2.11] the HELO is an address, not a name",
@@ -158,9 +198,9 @@ mtas:
 	}
 	want := []string{
 		"10.2.0.192.in-addr.arpa. PTR", "11.2.0.192.in-addr.arpa. PTR", "1.100.51.198.in-addr.arpa. PTR",
-		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR", "z.a.example.test. A",
-		"b.example.test. A", "b.example.test. A", "b.example.test. AAAA",
-		"a.b.example.test. A", "a.b.example.test. A", "a.b.example.test. AAAA", "c.example.test. A",
+		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR", "example.test. TXT",
+		"z.a.example.test. A", "z.a.example.test. TXT", "b.example.test. A", "b.example.test. A", "b.example.test. AAAA",
+		"a.b.example.test. A", "a.b.example.test. A", "a.b.example.test. TXT", "a.b.example.test. AAAA", "c.example.test. A",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
@@ -169,7 +209,8 @@ mtas:
 
 // random returns an organisation that nothing speaks against: MTAs with addresses
 // of both families, of their own or behind one that another MTA has too, PTR
-// names of their own, HELO names that some share and some are another's PTR name.
+// names of their own, HELO names that some share and some are another's PTR name;
+// mail domains that are none, its own, a HELO name, or another's.
 func random(r *rand.Rand) *org.Organisation {
 	domain := []string{"example.test", "a.Deep.Example.test", "xn--bcher-kva.example"}[r.IntN(3)]
 	o := &org.Organisation{Domain: strings.Replace(domain, "xn--bcher-kva", "Bücher", r.IntN(2)) + "."}
@@ -193,6 +234,16 @@ func random(r *rand.Rand) *org.Organisation {
 			}
 		}
 		o.MTAs = append(o.MTAs, m)
+	}
+	for i, d := range []string{domain, "Post0." + domain, "other.test"} {
+		mail := org.MailDomain{Domain: d, SoftFail: r.IntN(2) == 0}
+		if r.IntN(2) == 0 {
+			mail.Includes = []string{"_spf.provider.test"}
+			mail.Networks = []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("198.51.%d.0/24", 100+i))}
+		}
+		if r.IntN(2) == 0 {
+			o.Mail = append(o.Mail, mail)
+		}
 	}
 	return o
 }
@@ -286,7 +337,7 @@ func TestWantPassesTheAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 		records, _ := plan.Want(o)
-		published := []string{domain + " 300 IN SOA ns." + domain + " hostmaster." + domain + " 1 1 1 1 60"}
+		published := []string{domain + " 300 IN SOA ns." + domain + " hostmaster." + domain + " 1 1 1 1 60", `_spf.provider.test. TXT "v=spf1 ip4:203.0.113.1 -all"`}
 		for _, record := range records {
 			published = append(published, record.String())
 		}
@@ -294,7 +345,7 @@ func TestWantPassesTheAudit(t *testing.T) {
 			t.Errorf("with all that is wanted: %s", failed)
 		}
 		for i, record := range records {
-			failed := failures(t, o, slices.Delete(slices.Clone(published), i+1, i+2))
+			failed := failures(t, o, slices.Delete(slices.Clone(published), i+2, i+3))
 			if !slices.ContainsFunc(record.Rules, func(id rule.ID) bool { return failed[id] == rule.Fail }) {
 				t.Errorf("without %s %s: %s", record, record.Rules, failed)
 			}

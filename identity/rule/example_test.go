@@ -22,18 +22,23 @@ func ExampleLookup() {
 
 func ExampleAll() {
 	for _, r := range rule.All() {
-		fmt.Printf("%-14s %-12s %s\n", r.ID, r.Level, r.Title)
+		fmt.Printf("%-15s %-12s %s\n", r.ID, r.Level, r.Title)
 	}
 	// Output:
-	// org-domain     must         The organisation has a domain in the public DNS
-	// address-public must         The address is public, so that receivers see it and can look it up
-	// ptr-exists     must         The address has a PTR record
-	// ptr-confirmed  must         Every PTR name is forward-confirmed: it has the address
-	// ptr-syntax     must         Every PTR name is a host name, without underscore
-	// ptr-one-name   must         All addresses of the MTA have its one PTR name, and that name has them all
-	// ptr-role       advice       The PTR name of an address that serves only mail says so
-	// helo-fqdn      must         The MTA greets with a fully qualified host name
-	// helo-resolves  must         The HELO name has all addresses of the MTA
-	// helo-same-org  must         The HELO name and the PTR names belong to the organisation
-	// helo-differs   should-major The HELO name is another name than the PTR name
+	// org-domain      must         The organisation has a domain in the public DNS
+	// address-public  must         The address is public, so that receivers see it and can look it up
+	// ptr-exists      must         The address has a PTR record
+	// ptr-confirmed   must         Every PTR name is forward-confirmed: it has the address
+	// ptr-syntax      must         Every PTR name is a host name, without underscore
+	// ptr-one-name    must         All addresses of the MTA have its one PTR name, and that name has them all
+	// ptr-role        advice       The PTR name of an address that serves only mail says so
+	// helo-fqdn       must         The MTA greets with a fully qualified host name
+	// helo-resolves   must         The HELO name has all addresses of the MTA
+	// helo-same-org   must         The HELO name and the PTR names belong to the organisation
+	// helo-differs    should-major The HELO name is another name than the PTR name
+	// spf-valid       should-major The SPF record is well-formed and within the limits of receivers
+	// spf-agreed      advice       Strict and lenient receivers read the SPF record in the same way
+	// helo-spf        should-major The SPF record of the HELO name passes every address of the MTA, and denies others
+	// helo-spf-strict advice       The SPF record of the HELO name authorises the MTA alone, and ends in -all
+	// mail-spf        should-major The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all
 }

@@ -81,11 +81,13 @@ const (
 	Organisation       // once
 	MTA                // once for each MTA
 	Address            // once for each address of each MTA
+	Name               // once for each name that mail is sent under: HELO names, and mail domains
+	MailDomain         // once for each mail domain
 )
 
-var scopeText = []string{Organisation: "organisation", MTA: "mta", Address: "address"}
+var scopeText = []string{Organisation: "organisation", MTA: "mta", Address: "address", Name: "name", MailDomain: "mail-domain"}
 
-// String returns organisation, mta or address.
+// String returns organisation, mta, address, name or mail-domain.
 func (s Scope) String() string { return enum.String(s, scopeText) }
 
 // MarshalText returns the text of String; an invalid Scope is an error.

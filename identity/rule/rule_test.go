@@ -28,6 +28,11 @@ func TestFrozen(t *testing.T) {
 		"helo-resolves must mta",
 		"helo-same-org must mta",
 		"helo-differs should-major mta",
+		"spf-valid should-major name",
+		"spf-agreed advice name",
+		"helo-spf should-major mta",
+		"helo-spf-strict advice mta",
+		"mail-spf should-major mail-domain",
 	}
 	var got []string
 	for _, r := range rule.All() {
@@ -66,6 +71,11 @@ func TestFrozenOutcomes(t *testing.T) {
 		"helo-resolves [ok] [no-address not-all-addresses] [no-answer] [no-name not-public receives-only]",
 		"helo-same-org [ok] [unrelated other-organisation] [no-answer] [no-ptr no-name not-public receives-only]",
 		"helo-differs [ok] [identical] [no-answer] [no-ptr no-name not-public receives-only]",
+		"spf-valid [ok] [broken] [no-answer] [no-record]",
+		"spf-agreed [ok] [disagreed] [no-answer] [no-record not-public]",
+		"helo-spf [ok] [missing invalid not-all-addresses others-allowed] [no-answer] [no-name not-public receives-only]",
+		"helo-spf-strict [ok] [no-fail more-addresses] [no-answer] [mail-domain invalid no-record no-name not-public receives-only]",
+		"mail-spf [ok] [missing invalid not-all-addresses others-allowed] [no-answer] [not-public]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the outcomes have changed (-was +is):\n%s", diff)
@@ -180,7 +190,7 @@ func TestTexts(t *testing.T) {
 	for s := rule.Pass; s <= rule.Waived; s++ {
 		values = append(values, value{s, new(rule.Status)})
 	}
-	for s := rule.Organisation; s <= rule.Address; s++ {
+	for s := rule.Organisation; s <= rule.MailDomain; s++ {
 		values = append(values, value{s, new(rule.Scope)})
 	}
 	var words []string
@@ -188,7 +198,7 @@ func TestTexts(t *testing.T) {
 		words = append(words, v.is.String())
 	}
 	if got, want := strings.Join(words, " "), "must should-major should-minor advice"+
-		" pass fail undecided not-applicable waived organisation mta address"; got != want {
+		" pass fail undecided not-applicable waived organisation mta address name mail-domain"; got != want {
 		t.Errorf("got the words %s, want %s", got, want)
 	}
 	for _, v := range values {

@@ -1,0 +1,231 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+	"go4.org/netipx"
+
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// withPolicy returns the outcome of a rule about the SPF record of a name where
+// there is none, and false. Its code is no-answer where that is not known.
+func withPolicy(n *nameFacts) (outcome, bool) {
+	out := outcome{code: "ok", evidence: n.evidence(), fix: policyOf(n.name)}
+	switch root := n.policy.Root; {
+	case root.Reply.Err != nil:
+		out.code = "no-answer"
+		return out, false
+	case errors.Is(root.Err, spf.ErrNoRecord):
+		out.code = "no-record"
+		return out, false
+	}
+	return out, true
+}
+
+func spfValid(s subject) outcome {
+	out, ok := withPolicy(s.of)
+	if !ok {
+		return out
+	}
+	var broken []string
+	for _, l := range s.of.policy.Lints {
+		if l.Severity == spf.Broken {
+			broken = append(broken, l.String())
+		}
+	}
+	switch {
+	case len(broken) > 0:
+		out.code, out.detail = "broken", strings.Join(broken, "; ")
+	case s.of.policy.Err != nil:
+		out.code = "no-answer"
+	}
+	return out
+}
+
+func spfAgreed(s subject) outcome {
+	out, ok := withPolicy(s.of)
+	switch {
+	case !ok:
+		return out
+	case len(s.of.senders) == 0:
+		return outcome{code: "not-public"}
+	}
+	for _, sender := range s.of.senders {
+		out.evidence = append(out.evidence, sender.strict.Replies...)
+	}
+	for _, sender := range s.of.senders {
+		strict, lenient := sender.strict.Status, sender.lenient.Status
+		switch {
+		case temporary(sender.strict), lenient.Temporary():
+			out.code = "no-answer"
+			return out
+		case strict != lenient:
+			out.code = "disagreed"
+			out.detail = fmt.Sprintf("%s is %s by the letter of RFC 7208, and %s where receivers are lenient", sender.addr, strict, lenient)
+			return out
+		}
+	}
+	return out
+}
+
+// heloPolicy returns the outcome of a rule about the SPF record of the HELO name
+// where there is nothing to judge, and false.
+func heloPolicy(s subject) (outcome, bool) {
+	switch {
+	case !s.mta.Sends():
+		return outcome{code: "receives-only"}, false
+	case len(s.publicAddresses(s.mta)) == 0:
+		return outcome{code: "not-public"}, false
+	case s.mta.name == nil:
+		return outcome{code: "no-name", detail: s.mta.HELO}, false
+	}
+	out, ok := withPolicy(s.mta.name)
+	out.detail = s.mta.name.name
+	return out, ok
+}
+
+func heloSPF(s subject) outcome {
+	out, ok := heloPolicy(s)
+	if !ok {
+		if out.code == "no-record" {
+			out.code = "missing"
+		}
+		return out
+	}
+	return authorises(out, s.mta.name, func(sender *senderFacts) bool { return sender.greets && sender.mta == s.mta })
+}
+
+func mailSPF(s subject) outcome {
+	own := func(sender *senderFacts) bool { return !sender.greets }
+	if !slices.ContainsFunc(s.of.senders, own) {
+		return outcome{code: "not-public"}
+	}
+	out, ok := withPolicy(s.of)
+	if !ok {
+		if out.code == "no-record" {
+			out.code = "missing"
+		}
+		return out
+	}
+	return authorises(out, s.of, own)
+}
+
+// authorises judges whether a record passes the addresses of some senders, and
+// denies others.
+func authorises(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome {
+	var broken error
+	var denied []string
+	unknown := false
+	for _, sender := range n.senders {
+		if !own(sender) {
+			continue
+		}
+		out.evidence = append(out.evidence, sender.strict.Replies...)
+		switch r := sender.strict; {
+		case temporary(r):
+			unknown = true
+		case r.Status == spf.PermError:
+			broken = r.Err
+		case r.Status != spf.Pass:
+			denied = append(denied, fmt.Sprintf("%s is %s", sender.addr, r.Status))
+		}
+	}
+	rest := others(n.policy)
+	switch {
+	case broken != nil:
+		out.code = "invalid"
+		out.say("%v", broken)
+	case len(denied) > 0:
+		out.code = "not-all-addresses"
+		out.say("%s", strings.Join(denied, ", "))
+	case unknown:
+		out.code = "no-answer"
+	case rest == spf.Pass, rest == spf.Neutral:
+		out.code = "others-allowed"
+		out.say("most addresses are %s", rest)
+	case n.policy.Err != nil:
+		out.code = "no-answer"
+	case rest == spf.PermError:
+		out.code = "invalid"
+		out.say("for most addresses")
+	}
+	return out
+}
+
+func heloSPFStrict(s subject) outcome {
+	out, ok := heloPolicy(s)
+	switch {
+	case !ok:
+		return out
+	case s.mta.name.mail:
+		return outcome{code: "mail-domain", detail: s.mta.name.name}
+	}
+	policy := s.mta.name.policy
+	var more netipx.IPSetBuilder
+	for _, p := range policy.Sets[spf.Pass] {
+		more.AddPrefix(p)
+	}
+	for _, sender := range s.mta.name.senders {
+		more.Remove(sender.addr)
+	}
+	set, _ := more.IPSet() // its errors are of invalid networks
+	rest := others(policy)
+	switch authorised := set.Prefixes(); {
+	case policy.Err != nil:
+		out.code = "no-answer"
+	case rest == spf.PermError:
+		out.code = "invalid"
+	case rest != spf.Fail:
+		out.code = "no-fail"
+		out.say("most addresses are %s", rest)
+	case len(authorised) > 0:
+		out.code = "more-addresses"
+		out.say("%s", list(authorised))
+	case len(policy.Undecided) > 0:
+		out.code = "more-addresses"
+		out.say("who else depends on %s", policy.Undecided[0])
+	}
+	return out
+}
+
+// temporary reports whether a result may be another one once DNS answers.
+func temporary(r *spf.Result) bool { return r.Status.Temporary() || r.Degraded.Text != "" }
+
+// others returns what a policy says of addresses at large: the weakest status of any
+// network that is larger than what one sender has.
+func others(a *spf.Analysis) spf.Status {
+	large := func(p netip.Prefix) bool { return p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16 }
+	for _, status := range []spf.Status{spf.Pass, spf.Neutral, spf.PermError, spf.TempError, spf.SoftFail} {
+		if slices.ContainsFunc(a.Sets[status], large) {
+			return status
+		}
+	}
+	return spf.Fail
+}
+
+// policyOf selects the SPF record of a name.
+func policyOf(name string) func(plan.Record) bool {
+	return func(r plan.Record) bool {
+		return r.RR.Header().Name == name && r.RR.Header().Rrtype == dns.TypeTXT
+	}
+}
+
+// list names some networks, and counts the rest.
+func list(networks []netip.Prefix) string {
+	const shown = 5
+	var parts []string
+	for _, p := range networks[:min(shown, len(networks))] {
+		parts = append(parts, p.String())
+	}
+	if more := len(networks) - shown; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more networks", more))
+	}
+	return strings.Join(parts, ", ")
+}

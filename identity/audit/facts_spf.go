@@ -1,0 +1,100 @@
+package audit
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+	"github.com/bonafide-mta/bonafide/spf/blitiri"
+)
+
+// nameFacts is what is known of a name that mail is sent under.
+type nameFacts struct {
+	name    string // canonical
+	mail    bool   // a mail domain
+	policy  *spf.Analysis
+	senders []*senderFacts
+}
+
+// senderFacts is what SPF says of one address that sends under a name.
+type senderFacts struct {
+	mta     *mtaFacts
+	addr    netip.Addr
+	greets  bool // under the HELO name; else in MAIL FROM
+	strict  *spf.Result
+	lenient *blitiri.Result
+}
+
+// describeNames lists the HELO names, then the mail domains that are none, each
+// with the addresses that may send under it.
+func (f *facts) describeNames(mail []org.MailDomain) {
+	named := func(name string) *nameFacts {
+		i := slices.IndexFunc(f.names, func(n *nameFacts) bool { return n.name == name })
+		if i < 0 {
+			i = len(f.names)
+			f.names = append(f.names, &nameFacts{name: name})
+		}
+		return f.names[i]
+	}
+	for _, m := range f.mtas {
+		if helo, err := identity.ParseHelo(m.HELO); m.Sends() && err == nil && helo.Resolvable() {
+			m.name = named(helo.Name)
+			m.name.sentBy(m, f.publicAddresses(m), true)
+		}
+	}
+	for _, d := range mail {
+		n := named(canonical(d.Domain))
+		n.mail = true
+		for _, m := range f.mtas {
+			if m.Sends() {
+				n.sentBy(m, f.publicAddresses(m), false)
+			}
+		}
+	}
+}
+
+func (n *nameFacts) sentBy(m *mtaFacts, addrs []netip.Addr, greets bool) {
+	for _, addr := range addrs {
+		n.senders = append(n.senders, &senderFacts{mta: m, addr: addr, greets: greets})
+	}
+}
+
+// gatherPolicy asks what SPF says of a name.
+func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, ask func(func())) {
+	ask(func() { n.policy = spf.Analyze(ctx, a.Resolver, n.name) })
+	strict := spf.Checker{Resolver: a.Resolver, NoExplanation: true}
+	lenient := blitiri.Checker{Resolver: a.Resolver}
+	name := strings.TrimSuffix(n.name, ".")
+	for _, s := range n.senders {
+		if s.greets {
+			ask(func() { s.strict = strict.CheckHelo(ctx, s.addr, name) })
+			ask(func() { s.lenient = lenient.Check(ctx, s.addr, name, "") })
+		} else {
+			ask(func() { s.strict = strict.CheckMailFrom(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
+			ask(func() { s.lenient = lenient.Check(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
+		}
+	}
+}
+
+// evidence returns the records of the policy, and what is not known of it.
+func (n *nameFacts) evidence() []resolver.Reply { return policyEvidence(n.policy.Root, nil) }
+
+func policyEvidence(n *spf.Node, out []resolver.Reply) []resolver.Reply {
+	out = append(out, n.Reply)
+	for _, p := range n.Parts {
+		for _, reply := range p.Replies {
+			if reply.Err != nil {
+				out = append(out, reply)
+			}
+		}
+		if p.Below != nil {
+			out = policyEvidence(p.Below, out)
+		}
+	}
+	return out
+}
