@@ -14,8 +14,8 @@
 // An audit asks one question for the organisation, and for each MTA at most 2
 // for its HELO name and 11 for each of its addresses; for each HELO name and mail
 // domain at most 2,700 for its SPF record and 260 for each address that sends, or
-// some five where the record is an ordinary one. Eight checks run at once, which ask
-// at most 80 questions at a time. Nothing is remembered: a resolver.Cache saves
+// some five where the record is an ordinary one. Sixteen checks run at once, which
+// ask at most 160 questions at a time. Nothing is remembered: a resolver.Cache saves
 // most of what several addresses ask of one SPF record.
 package audit
 

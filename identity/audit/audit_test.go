@@ -165,7 +165,7 @@ func TestWorkIsBounded(t *testing.T) {
 		t.Errorf("%d questions: %v, %d are stated", total, asked, stated)
 	}
 	t.Logf("%d questions: %v", total, asked)
-	if most > 80 { // eight checks, ten names each
+	if most > 160 { // sixteen checks, ten names each
 		t.Errorf("%d questions at once", most)
 	}
 }

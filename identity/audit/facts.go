@@ -105,7 +105,7 @@ func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 }
 
 // concurrency bounds the checks that run at once.
-const concurrency = 8
+const concurrency = 16
 
 // describe returns the facts of the description.
 func (a Auditor) describe(o *org.Organisation) *facts {
