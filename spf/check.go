@@ -9,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -121,20 +122,8 @@ func (c Checker) check(ctx context.Context, identity Identity, addr netip.Addr, 
 // judged returns the canonical name of a domain that may have a policy (RFC 7208,
 // Section 4.3): of two labels at least, and no address.
 func judged(domain string) (string, bool) {
-	if strings.HasPrefix(domain, "[") {
-		return "", false
-	}
 	name, err := resolver.Canonical(domain)
-	if err != nil || !severalLabels(name) {
-		return "", false
-	}
-	last := name[strings.LastIndexByte(name[:len(name)-1], '.')+1 : len(name)-1]
-	for i := range len(last) {
-		if !isDigit(last[i]) {
-			return name, true
-		}
-	}
-	return "", false // an address, or a part of one
+	return name, err == nil && (dnsname.Qualified(name) || oneLabel)
 }
 
 // severalLabels reports whether a canonical name has more than a top-level domain.

@@ -59,6 +59,14 @@ func FormOf(name string) Form {
 	return Host
 }
 
+// Qualified reports whether a canonical name can be that of a domain with records of
+// its own: two labels at least, of which the last is no number and the first none
+// of an address literal. Whether a host may be called so is for FormOf to say.
+func Qualified(name string) bool {
+	last, _ := dns.PrevLabel(name, 1) // knows escaped dots
+	return last > 0 && name[0] != '[' && strings.Trim(name[last:len(name)-1], "0123456789") != ""
+}
+
 // Reverse returns the canonical name under in-addr.arpa or ip6.arpa that holds
 // the PTR records of addr (RFC 1035, Section 3.5; RFC 3596, Section 2.5). An
 // IPv4-mapped address gets its IPv4 name; a zone is dropped. It returns "" for

@@ -1,0 +1,271 @@
+package csa
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// prefix is where the records of a name stand.
+const prefix = "_client._smtp."
+
+// The names that are searched for a policy have this many labels: never a top-level
+// domain, and not below the sixth level.
+const (
+	minLabels = 2
+	maxLabels = 6
+)
+
+// MaxTargets is how many targets of a name's records are looked up, in alphabetical
+// order. One record is what a name should have.
+const MaxTargets = 10
+
+// The fields of a record (draft-ietf-marid-csv-csa-02, Section 2.2).
+const (
+	revision     = 1 // of the mechanism, in the priority
+	ignoreTarget = 1 // bit of the weight: the target's addresses prove nothing
+	authorised   = 2 // bit of the weight: the name is used in HELO
+	explicit     = 1 // bit of the port: every name below needs a record
+)
+
+// A Checker checks clients. All fields but Resolver may stay zero.
+type Checker struct {
+	// Resolver answers the questions. Nil makes every check of a name a TempError with
+	// resolver.ErrNoResolver.
+	Resolver resolver.Resolver
+	// Sequential asks for the policies of parents only where the name has no record,
+	// and one after the other, from the top: fewer questions, in up to six more round
+	// trips. The status is the same.
+	Sequential bool
+}
+
+// Check tells whether the client may greet with a name: what it said in HELO or
+// EHLO, in any case, with or without a final dot. The question is one of the whole
+// session: a new EHLO begins it anew.
+func (c Checker) Check(ctx context.Context, addr netip.Addr, helo string) *Result {
+	r := &Result{Addr: addr.Unmap().WithZone(""), Helo: helo}
+	if !addr.IsValid() {
+		r.Status, r.Reason, r.Err = PermError, BadAddress, ErrAddr
+		return r
+	}
+	r.Name = recordable(helo)
+	if r.Name == "" {
+		r.Status, r.Reason = None, NoName
+		return r
+	}
+	own, parents := c.ask(ctx, r.Name)
+	r.Replies = append(r.Replies, own)
+	records := resolver.Records[*dns.SRV](own.Answer)
+	switch {
+	case own.Err != nil:
+		r.temporary(own.Err)
+	case len(records) > 0:
+		c.judge(ctx, r, records)
+	default:
+		r.inherit(parents())
+	}
+	r.Authentic = len(r.Replies) > 0 && !slices.ContainsFunc(r.Replies, func(reply resolver.Reply) bool { return !reply.Authentic })
+	return r
+}
+
+// recordable returns the canonical form of a HELO name that can have a record, ""
+// for a literal, an address, one label, and what is no name. What no host may be
+// called can: it must not get past a policy.
+func recordable(helo string) string {
+	if name, err := dnsname.Canonical(helo); err == nil && dnsname.Qualified(name) {
+		return name
+	}
+	return ""
+}
+
+// ask returns the records of a name, and a function that returns those of its
+// parents, from the top.
+func (c Checker) ask(ctx context.Context, name string) (own resolver.Reply, parents func() []resolver.Reply) {
+	names := above(name)
+	if c.Sequential {
+		return c.records(ctx, name), func() []resolver.Reply {
+			var replies []resolver.Reply
+			for _, parent := range names {
+				reply := c.records(ctx, parent)
+				replies = append(replies, reply)
+				if requires(reply) != nil {
+					break
+				}
+			}
+			return replies
+		}
+	}
+	ahead, cancel := context.WithCancel(ctx)
+	replies := make([]resolver.Reply, len(names))
+	var wg sync.WaitGroup
+	for i, parent := range names {
+		wg.Go(func() { replies[i] = c.records(ahead, parent) })
+	}
+	own = c.records(ctx, name)
+	if own.Err != nil || len(own.Records) > 0 {
+		cancel() // nobody wants to know any more
+	}
+	wg.Wait()
+	cancel()
+	return own, func() []resolver.Reply { return replies }
+}
+
+// records asks for the records of a name.
+func (c Checker) records(ctx context.Context, name string) resolver.Reply {
+	owner := prefix + name
+	if _, err := dnsname.Canonical(owner); err != nil {
+		// Nothing can stand below a name of this length.
+		return resolver.Reply{Name: owner, Type: dns.TypeSRV, Answer: resolver.Answer{Status: resolver.NXDomain}}
+	}
+	return resolver.Ask(ctx, c.Resolver, owner, dns.TypeSRV)
+}
+
+// above returns the parents of a name that may have a policy, from the top.
+func above(name string) []string {
+	var names []string
+	for parent := dnsname.Parent(name); dns.CountLabel(parent) >= minLabels; parent = dnsname.Parent(parent) {
+		if dns.CountLabel(parent) <= maxLabels {
+			names = append(names, parent)
+		}
+	}
+	slices.Reverse(names)
+	return names
+}
+
+// requires returns the record of a reply that wants every name below to have one.
+func requires(reply resolver.Reply) *dns.SRV {
+	for _, rr := range sorted(resolver.Records[*dns.SRV](reply.Answer)) {
+		if rr.Priority == revision && rr.Port&explicit != 0 {
+			return rr
+		}
+	}
+	return nil
+}
+
+// inherit judges a name without a record by what its parents say.
+func (r *Result) inherit(parents []resolver.Reply) {
+	var failed error
+	for _, reply := range parents {
+		if rr := requires(reply); rr != nil {
+			// What the other parents say, or fail to, makes no difference.
+			r.Replies = append(r.Replies[:1:1], reply)
+			r.Status, r.Reason, r.Record, r.Parent = Fail, ExplicitRequired, rr, strings.TrimPrefix(reply.Name, prefix)
+			return
+		}
+		r.Replies = append(r.Replies, reply)
+		failed = errlist.Join(failed, reply.Err)
+	}
+	if failed != nil {
+		r.temporary(failed)
+		return
+	}
+	r.Status, r.Reason = None, NoRecord
+}
+
+func (r *Result) temporary(err error) { r.Status, r.Reason, r.Err = TempError, Temporary, err }
+
+// judge judges a name by its own records.
+func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
+	var candidates []*dns.SRV
+	var unverifiable *dns.SRV
+	for _, rr := range sorted(records) {
+		switch {
+		case rr.Priority != revision, rr.Weight > authorised|ignoreTarget:
+			// It says nothing that is known.
+		case rr.Weight&authorised == 0: // weight 0 is read as 1
+			r.Status, r.Reason, r.Record = Fail, Denied, rr
+			return
+		case rr.Weight&ignoreTarget == 0:
+			candidates = append(candidates, rr)
+		case unverifiable == nil:
+			unverifiable = rr
+		}
+	}
+	replies := c.targets(ctx, r, candidates)
+	var failed error
+	var empty, other *dns.SRV
+	for _, rr := range candidates {
+		reply := replies[target(rr)]
+		addrs := reply.Addrs()
+		switch {
+		case reply.Err != nil:
+			failed = errlist.Join(failed, reply.Err)
+		case slices.Contains(addrs, r.Addr):
+			r.Replies = append(r.Replies[:1:1], reply) // no other is needed
+			r.Status, r.Reason, r.Record = Pass, Authorised, rr
+			return
+		case len(addrs) == 0:
+			empty = cmp.Or(empty, rr)
+		default:
+			other = cmp.Or(other, rr)
+		}
+	}
+	switch {
+	case failed != nil:
+		r.temporary(failed)
+	case unverifiable != nil:
+		r.Status, r.Reason, r.Record = None, Unverifiable, unverifiable
+	case other != nil:
+		r.Status, r.Reason, r.Record = Fail, AddressMismatch, other
+	case empty != nil:
+		r.Status, r.Reason, r.Record = Fail, NoAddress, empty
+	default:
+		r.Status, r.Reason = None, Unsupported
+	}
+}
+
+// targets asks for the addresses of the targets of records, of the client's family:
+// the other could not match. What is not among the replies, as ".", has none.
+func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map[string]resolver.Reply {
+	qtype := dns.TypeA
+	if r.Addr.Is6() {
+		qtype = dns.TypeAAAA
+	}
+	var names []string
+	for _, rr := range records {
+		if name := target(rr); name != "." {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > MaxTargets {
+		r.Skipped = len(names) - MaxTargets
+		names = names[:MaxTargets]
+	}
+	replies := make([]resolver.Reply, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, name, qtype) })
+	}
+	wg.Wait()
+	out := make(map[string]resolver.Reply)
+	for i, name := range names {
+		out[name] = replies[i]
+	}
+	r.Replies = append(r.Replies, replies...)
+	return out
+}
+
+// target returns the canonical target of a record, "." for none.
+func target(rr *dns.SRV) string {
+	name, err := dnsname.Canonical(rr.Target)
+	if err != nil {
+		return "."
+	}
+	return name
+}
+
+// sorted returns records in an order that is not DNS's.
+func sorted(records []*dns.SRV) []*dns.SRV {
+	return slices.SortedFunc(slices.Values(records), func(a, b *dns.SRV) int { return strings.Compare(a.String(), b.String()) })
+}
