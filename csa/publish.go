@@ -1,0 +1,119 @@
+package csa
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// Authorise returns the record that authorises a HELO name from the addresses of the
+// name, and denies it from others: 1 2 1 with the name itself as target. The name
+// needs address records. Names below it need records of their own. TTL is in seconds.
+func Authorise(name string, ttl uint32) (*dns.SRV, error) {
+	return record(name, authorised, explicit, ttl)
+}
+
+// Deny returns the record of a name that nobody greets with: 1 1 0 with the name
+// itself as target, as the draft wants it where a target means nothing. The names
+// below are not touched. TTL is in seconds.
+func Deny(name string, ttl uint32) (*dns.SRV, error) {
+	return record(name, ignoreTarget, 0, ttl)
+}
+
+// Policy returns the record that denies the domain itself, and every name below that
+// has no record of its own: 1 1 1 with the domain as target. Publish it when all MTAs
+// are authorised. It is refused for a domain of more than six labels, where nobody
+// looks for it. TTL is in seconds.
+func Policy(domain string, ttl uint32) (*dns.SRV, error) {
+	rr, err := record(domain, ignoreTarget, explicit, ttl)
+	if err == nil && dns.CountLabel(rr.Target) > maxLabels {
+		return nil, fmt.Errorf("csa: %s: a policy is looked for at names of two to six labels", rr.Target)
+	}
+	return rr, err
+}
+
+func record(name string, weight, port uint16, ttl uint32) (*dns.SRV, error) {
+	canonical, err := dnsname.Canonical(name)
+	if err != nil {
+		return nil, fmt.Errorf("csa: %w", err)
+	}
+	if dnsname.FormOf(canonical) != dnsname.Host {
+		return nil, fmt.Errorf("csa: %q is no host name of the public DNS: expected letters, digits and hyphens, and at least two labels", name)
+	}
+	owner, err := dnsname.Canonical(prefix + canonical)
+	if err != nil {
+		return nil, fmt.Errorf("csa: %s is too long to have a record below it", canonical)
+	}
+	return &dns.SRV{
+		Hdr:      dns.RR_Header{Name: owner, Rrtype: dns.TypeSRV, Class: dns.ClassINET, Ttl: ttl},
+		Priority: revision, Weight: weight, Port: port, Target: canonical,
+	}, nil
+}
+
+// Lookup returns the records of a name as they are, sorted; none where there are none.
+func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]*dns.SRV, error) {
+	records, err := resolver.SRV(ctx, r, prefix+name)
+	if err != nil {
+		return nil, err
+	}
+	return sorted(records), nil
+}
+
+// A Lint is one thing about the records of a name that its owner should know. The
+// codes are: several, revision, reserved-weight, weight-zero, unverifiable, port,
+// no-target, denied-helo.
+type Lint struct {
+	Code   string
+	Record *dns.SRV // nil where it is about all
+	Text   string   // what is so, and what to do
+}
+
+// String returns text and code on one line.
+func (l Lint) String() string { return fmt.Sprintf("%s (%s)", l.Text, l.Code) }
+
+// LintRecords tells what is odd about the records of a name, in their order. Helo says
+// that an MTA greets with the name.
+func LintRecords(records []*dns.SRV, helo bool) []Lint {
+	var lints []Lint
+	if len(records) > 1 {
+		lints = append(lints, Lint{"several", nil, fmt.Sprintf("%d records: receivers differ in which one they take; keep one", len(records))})
+	}
+	for _, rr := range records {
+		add := func(code, format string, args ...any) {
+			lints = append(lints, Lint{code, rr, fmt.Sprintf(format, args...)})
+		}
+		switch denies := rr.Weight&authorised == 0; {
+		case rr.Priority != revision:
+			add("revision", "the priority is %d: receivers pass over all but 1", rr.Priority)
+			continue
+		case rr.Weight > authorised|ignoreTarget:
+			add("reserved-weight", "the weight is %d: receivers pass over those above 3", rr.Weight)
+			continue
+		case denies && helo:
+			add("denied-helo", "an MTA greets with the name, and the weight %d denies that: publish 1 2 1, or greet with another name", rr.Weight)
+		case rr.Weight == 0:
+			add("weight-zero", "the weight is 0, which should not be published: 1 says that nobody greets with the name")
+		case rr.Weight&ignoreTarget != 0 && !denies:
+			add("unverifiable", "the weight is 3, by which no address proves anything: 2 makes the target's addresses count")
+		}
+		if rr.Port > explicit {
+			meaning := "says nothing"
+			if rr.Port&explicit != 0 {
+				meaning = "denies every name below that has no record"
+			}
+			add("port", "the port is %d, and %s: it is no port, but 0, or 1 to deny names below", rr.Port, meaning)
+		}
+		if target(rr) == "." {
+			text := "the target is the root: name the domain itself, as a placeholder"
+			if rr.Weight&(authorised|ignoreTarget) == authorised {
+				text = "the target is the root, which has no address, so that nobody is authorised: name the MTA"
+			}
+			add("no-target", "%s", text)
+		}
+	}
+	return lints
+}
