@@ -1,0 +1,79 @@
+package csa_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+func ExampleChecker_Check() {
+	// A live server: r, err := resolver.SystemClient()
+	r, err := resolver.ParseZones(`
+$TTL 3600
+$ORIGIN example.org.
+post                A   192.0.2.10
+_client._smtp.post  SRV 1 2 1 post
+_client._smtp       SRV 1 1 1 example.org.`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	checker := csa.Checker{Resolver: r}
+	for _, client := range []struct{ addr, helo string }{
+		{"192.0.2.10", "post.example.org"},
+		{"192.0.2.66", "post.example.org"},
+		{"192.0.2.66", "pc17.example.org"},
+		{"192.0.2.66", "[192.0.2.66]"},
+	} {
+		result := checker.Check(context.Background(), netip.MustParseAddr(client.addr), client.helo)
+		fmt.Printf("%s %s: %s (%s)\n", client.addr, client.helo, result.Status, result.Reason)
+	}
+	// Output:
+	// 192.0.2.10 post.example.org: pass (authorised)
+	// 192.0.2.66 post.example.org: fail (address-mismatch)
+	// 192.0.2.66 pc17.example.org: fail (explicit-required)
+	// 192.0.2.66 [192.0.2.66]: none (no-name)
+}
+
+func ExampleAuthorise() {
+	authorised, err := csa.Authorise("post.example.org", 3600)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy, err := csa.Policy("example.org", 3600)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(authorised)
+	fmt.Println(policy)
+	// Output:
+	// _client._smtp.post.example.org.	3600	IN	SRV	1 2 1 post.example.org.
+	// _client._smtp.example.org.	3600	IN	SRV	1 1 1 example.org.
+}
+
+func ExampleLintRecords() {
+	r, err := resolver.ParseZones(`
+$ORIGIN example.org.
+_client._smtp.post 3600 SRV 1 1 25 .`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	records, err := csa.Lookup(context.Background(), r, "post.example.org")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, lint := range csa.LintRecords(records, true) {
+		fmt.Println(lint)
+	}
+	// Output:
+	// an MTA greets with the name, and the weight 1 denies that: publish 1 2 1, or greet with another name (denied-helo)
+	// the port is 25, and denies every name below that has no record: it is no port, but 0, or 1 to deny names below (port)
+	// the target is the root: name the domain itself, as a placeholder (no-target)
+}
