@@ -1,0 +1,102 @@
+package rp
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
+)
+
+// A Contact is the text that an RP record points to, in the form of the advice on
+// mail servers, all parts but the first optional:
+//
+//	John Smith (email administrator), phone:+35312345678, email:postmaster, web:http://www.example.org/
+type Contact struct {
+	Name  string // of a person or a department
+	Role  string // what they do
+	Phone string
+	Email string
+	Web   string
+	// Text is the whole text where it says more than the other fields, or says it in
+	// another form; String returns it then. Clear it to write what the fields say.
+	Text string
+}
+
+// ParseContact reads a text in any order of its parts. Nothing is lost: String
+// returns the text again, whatever it is.
+func ParseContact(text string) Contact {
+	var c Contact
+	for i, part := range strings.Split(text, ", ") {
+		key, value, ok := strings.Cut(strings.TrimSpace(part), ":")
+		field := map[string]*string{"phone": &c.Phone, "email": &c.Email, "web": &c.Web}[strings.ToLower(key)]
+		switch {
+		case ok && field != nil && *field == "":
+			*field = strings.TrimSpace(value)
+		case i == 0:
+			c.Name, c.Role = person(strings.TrimSpace(part))
+		}
+	}
+	if c.String() != text {
+		c.Text = text
+	}
+	return c
+}
+
+// person splits "John Smith (email administrator)" into name and role.
+func person(text string) (name, role string) {
+	name, rest, ok := strings.Cut(text, " (")
+	role, closed := strings.CutSuffix(rest, ")")
+	if !ok || !closed || name == "" || role == "" {
+		return text, ""
+	}
+	return name, role
+}
+
+// String returns the text: Text, or else the fields in the order of the advice.
+func (c Contact) String() string {
+	if c.Text != "" {
+		return c.Text
+	}
+	name := c.Name
+	if c.Role != "" {
+		name += " (" + c.Role + ")"
+	}
+	var parts []string
+	if name != "" {
+		parts = append(parts, name)
+	}
+	for _, f := range []struct{ key, value string }{{"phone", c.Phone}, {"email", c.Email}, {"web", c.Web}} {
+		if f.value != "" {
+			parts = append(parts, f.key+":"+f.value)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// maxText is what a TXT record holds with the length of each string (RFC 1035,
+// Section 3.3.14).
+const maxText = 65535 / 256 * 255
+
+// RR returns the TXT record of the contact, cut into strings of 255 octets, to stand
+// at the name that Entry.Text has. It refuses a name that is none, a contact that
+// says nothing, and fields that would not be read again as they are: with a comma
+// before a space, or a role without a name. TTL is in seconds.
+func (c Contact) RR(name string, ttl uint32) (*dns.TXT, error) {
+	owner, err := dnsname.Canonical(name)
+	if err != nil {
+		return nil, fmt.Errorf("rp: %w", err)
+	}
+	text := c.String()
+	switch {
+	case text == "":
+		return nil, fmt.Errorf("rp: the contact of %s is empty", owner)
+	case len(text) > maxText:
+		return nil, fmt.Errorf("rp: the contact of %s has %d octets: a record holds %d", owner, len(text), maxText)
+	case c.Text == "" && ParseContact(text) != c:
+		return nil, fmt.Errorf("rp: the contact of %s would be read as another one: %q", owner, text)
+	}
+	return &dns.TXT{Hdr: dns.RR_Header{Name: owner, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: ttl}, Txt: txt.Split(text)}, nil
+}

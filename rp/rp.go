@@ -1,0 +1,98 @@
+// Package rp reads and writes RP records (RFC 1183, Section 2): who is responsible
+// for a name in DNS, by a mailbox and by a text under a name of its own.
+//
+// Call [Lookup] for the persons of a name with their texts; [ParseContact] reads a
+// text that is written as the advice on mail servers has it. To publish, write an
+// [Entry] as its RP record and a [Contact] as the TXT record that it points to.
+//
+// Nothing is inherited: a name below another has RP records of its own, or none. A
+// mailbox is not asked whether it exists, and what a record says is no proof of
+// anything: it is text of its owner's, to be quoted. DNS keeps no upper case, so
+// that a local part may come back in lower case.
+//
+// # Bounds
+//
+// A Lookup asks one question for the name, and one for each of [MaxPersons] persons
+// at once: two round trips.
+package rp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// MaxPersons is how many persons of a name Lookup returns, in alphabetical order of
+// mailbox and text name: anyone may write any number of records.
+const MaxPersons = 10
+
+// A Person is responsible for a name.
+type Person struct {
+	Mailbox string   // an address, as john.smith@example.org; "" for none, and for what is no address
+	Text    string   // the canonical name of the TXT records; "" for none
+	Texts   []string // what they say, in alphabetical order, without the cut into strings
+	// Err tells why there are no Texts where a name for them is given: a failure of
+	// DNS, or ErrDangling.
+	Err error
+	RR  *dns.RP // the record; shared, read only
+}
+
+// ErrDangling is the Err of a Person whose Text name has no TXT record.
+var ErrDangling = errors.New("rp: there is no TXT record where the RP record points to")
+
+// Lookup returns the persons of a name. None, and a nil error, means that nobody is
+// named. An error means that there is no answer yet; what is not known of one person
+// stands in the Person.
+func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]Person, error) {
+	records, err := resolver.RP(ctx, r, name)
+	if err != nil {
+		return nil, err
+	}
+	var persons []Person
+	for _, rr := range records {
+		p := Person{Mailbox: fromDomain(rr.Mbox), RR: rr}
+		if text, err := dnsname.Canonical(rr.Txt); err == nil && text != "." { // "." means none
+			p.Text = text
+		}
+		persons = append(persons, p)
+	}
+	order := func(a, b Person) int {
+		return cmp.Or(cmp.Compare(a.Mailbox, b.Mailbox), dnsname.Compare(a.Text, b.Text))
+	}
+	slices.SortFunc(persons, order)
+	persons = slices.CompactFunc(persons, func(a, b Person) bool { return order(a, b) == 0 })
+	persons = persons[:min(len(persons), MaxPersons)]
+	var wg sync.WaitGroup
+	for i := range persons {
+		if p := &persons[i]; p.Text != "" {
+			wg.Go(func() { p.fetch(ctx, r) })
+		}
+	}
+	wg.Wait()
+	return persons, nil
+}
+
+// fetch looks the texts of a person up.
+func (p *Person) fetch(ctx context.Context, r resolver.Resolver) {
+	reply := resolver.Ask(ctx, r, p.Text, dns.TypeTXT)
+	if reply.Err != nil {
+		p.Err = reply.Err
+		return
+	}
+	for _, rr := range resolver.Records[*dns.TXT](reply.Answer) {
+		p.Texts = append(p.Texts, txt.Join(rr.Txt))
+	}
+	slices.Sort(p.Texts)
+	if len(p.Texts) == 0 {
+		p.Err = fmt.Errorf("%w: %s: %s", ErrDangling, p.Text, reply.Answer.Status)
+	}
+}
