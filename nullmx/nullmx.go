@@ -1,0 +1,285 @@
+// Package nullmx tells what a domain says about receiving mail: where to, or by a
+// Null MX record (RFC 7505) that it takes none.
+//
+// Call [Checker.Check] and decide on Status; Err explains. An MTA that is given a
+// recipient of a Null domain answers [RejectRecipient], and may answer [RejectSender]
+// to such a domain in MAIL FROM: nobody could answer that mail. [Is] looks at records
+// that are known already, [Checker.Targets] looks the mail exchangers up, and [RR] is
+// the record to publish.
+//
+// The null sender, MAIL FROM:<>, has no domain and is not touched. A Null MX says
+// nothing about mail from the domain: SPF does (v=spf1 -all). Addresses beside a Null
+// MX are not used for mail; other mail exchangers beside it are a mistake of the
+// publisher's, and mail goes to them: Mixed, on which nothing should be refused.
+//
+// # Bounds
+//
+// A check asks at most three questions in two round trips: for MX records and, where
+// there are none, for addresses. Targets asks two questions for each of
+// [MaxTargets], in two round trips.
+package nullmx
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// Status is what a domain says about receiving mail. The zero Status is invalid.
+type Status uint8
+
+// The statuses of a domain.
+const (
+	_         Status = iota
+	Null             // it takes no mail: its one mail exchanger is "."
+	Explicit         // it has mail exchangers
+	Implicit         // it has no MX record but an address, where its mail goes to (RFC 5321, Section 5.1)
+	None             // it has neither: no mail can be delivered
+	NXDomain         // it does not exist
+	Mixed            // "." beside other mail exchangers, which are used (see Lints)
+	TempError        // DNS gave no answer: a later check may come out otherwise
+	PermError        // what was given is no domain
+)
+
+var statusText = []string{
+	Null: "null", Explicit: "explicit", Implicit: "implicit", None: "none", NXDomain: "nxdomain", Mixed: "mixed",
+	TempError: "temperror", PermError: "permerror",
+}
+
+// String returns null, explicit, implicit, none, nxdomain, mixed, temperror or
+// permerror.
+func (s Status) String() string { return enum.String(s, statusText) }
+
+// MarshalText returns the text of String; an invalid Status is an error.
+func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
+
+// Temporary reports whether a later check may come out otherwise.
+func (s Status) Temporary() bool { return s == TempError }
+
+// ErrDomain is the cause of a PermError: a literal, an address or no name.
+var ErrDomain = errors.New("not a domain")
+
+// A Checker checks domains. Nil as the Resolver makes every check a TempError with
+// resolver.ErrNoResolver.
+type Checker struct {
+	Resolver resolver.Resolver
+}
+
+// A Result is the outcome of a check with its evidence. Err is non-nil exactly when
+// Status is TempError or PermError.
+type Result struct {
+	Domain string // canonical, or as given where it is none
+	Status Status
+	MX     []*dns.MX // sorted by preference, then by name; shared, read only
+	Lints  []Lint
+	// Replies is what DNS said: the MX records, and with none of them the addresses.
+	Replies []resolver.Reply
+	// Authentic is set when every answer that the status rests on is.
+	Authentic bool
+	Err       error
+}
+
+// A Lint is one thing about the MX records that their owner should know. The codes
+// are:
+//
+//   - mixed: a Null MX beside others
+//   - preference: a Null MX whose preference is not 0
+//   - duplicate: several Null MX records
+//   - no-host: an exchanger that is no host name, as an address is none
+type Lint struct {
+	Code string
+	Text string // what is so, and what to do
+}
+
+// String returns text and code on one line.
+func (l Lint) String() string { return fmt.Sprintf("%s (%s)", l.Text, l.Code) }
+
+// LogValue groups what a log line needs.
+func (r *Result) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("domain", r.Domain), slog.String("status", r.Status.String())}
+	if r.Err != nil {
+		attrs = append(attrs, slog.String("err", r.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Check tells what a domain says about receiving mail.
+func (c Checker) Check(ctx context.Context, domain string) *Result {
+	r := &Result{Domain: domain}
+	name, err := dnsname.Canonical(domain)
+	if form := dnsname.FormOf(name); err != nil || name == "." || domain[0] == '[' || form == dnsname.Numeric {
+		r.Status, r.Err = PermError, fmt.Errorf("%w: %.80q", ErrDomain, domain)
+		return r
+	}
+	r.Domain = name
+	mx := resolver.Ask(ctx, c.Resolver, name, dns.TypeMX)
+	r.Replies, r.Authentic = []resolver.Reply{mx}, mx.Authentic
+	if mx.Err != nil {
+		r.Status, r.Err = TempError, mx.Err
+		return r
+	}
+	r.MX = slices.SortedFunc(slices.Values(resolver.Records[*dns.MX](mx.Answer)), func(a, b *dns.MX) int {
+		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.String(), b.String()))
+	})
+	nulls := 0
+	for _, rr := range r.MX {
+		if null(rr) {
+			nulls++
+		}
+	}
+	switch {
+	case len(r.MX) > 0 && nulls == len(r.MX):
+		r.Status = Null
+	case nulls > 0:
+		r.Status = Mixed
+	case len(r.MX) > 0:
+		r.Status = Explicit
+	case mx.Status == resolver.NXDomain:
+		r.Status = NXDomain
+	default:
+		c.implicit(ctx, r)
+	}
+	r.lint(nulls)
+	return r
+}
+
+// implicit looks for an address in place of a mail exchanger.
+func (c Checker) implicit(ctx context.Context, r *Result) {
+	var replies [2]resolver.Reply
+	var wg sync.WaitGroup
+	for i, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, r.Domain, qtype) })
+	}
+	wg.Wait()
+	r.Replies = append(r.Replies, replies[:]...)
+	var failed error
+	r.Status = None
+	for _, reply := range replies {
+		failed = errlist.Join(failed, reply.Err)
+		if len(reply.Addrs()) > 0 {
+			r.Status, r.Authentic = Implicit, r.Authentic && reply.Authentic
+			return
+		}
+		r.Authentic = r.Authentic && reply.Authentic
+	}
+	if failed != nil {
+		r.Status, r.Err = TempError, failed
+	}
+}
+
+// lint looks at the records.
+func (r *Result) lint(nulls int) {
+	add := func(code, format string, args ...any) {
+		r.Lints = append(r.Lints, Lint{code, fmt.Sprintf(format, args...)})
+	}
+	if r.Status == Mixed {
+		add("mixed", "a Null MX beside %d mail exchangers, to which mail is delivered: take out the one or the others", len(r.MX)-nulls)
+	}
+	if nulls > 1 {
+		add("duplicate", "%d Null MX records: keep one", nulls)
+	}
+	for _, rr := range r.MX {
+		if null(rr) {
+			if rr.Preference != 0 {
+				add("preference", "the preference of the Null MX is %d: 0 is what RFC 7505 has", rr.Preference)
+			}
+			continue
+		}
+		if name, err := dnsname.Canonical(rr.Mx); err != nil || dnsname.FormOf(name) != dnsname.Host {
+			add("no-host", "the mail exchanger %.80q is no host name of the public DNS", rr.Mx)
+		}
+	}
+}
+
+// null reports whether a record has no exchanger: the preference does not matter to
+// those who read it.
+func null(rr *dns.MX) bool { return rr.Mx == "." || rr.Mx == "" }
+
+// Is reports whether MX records say that a domain takes no mail: there are some, and
+// none has an exchanger.
+func Is(records []*dns.MX) bool {
+	return len(records) > 0 && !slices.ContainsFunc(records, func(rr *dns.MX) bool { return !null(rr) })
+}
+
+// MaxTargets is how many mail exchangers Targets looks up.
+const MaxTargets = 10
+
+// A Target is a mail exchanger, or the domain itself where it is Implicit.
+type Target struct {
+	Host       string // canonical, or as it stands in the record where it is no name
+	Preference uint16
+	Addrs      []netip.Addr // IPv4 first, sorted; none with a nil Err means that it has none
+	Err        error        // why the addresses, or some, are not known
+}
+
+// Targets looks up where mail for a domain goes to, in the order in which it is tried:
+// none for a Null MX, or without MX and address.
+func (c Checker) Targets(ctx context.Context, r *Result) []Target {
+	var targets []Target
+	for _, rr := range r.MX {
+		if !null(rr) && len(targets) < MaxTargets {
+			targets = append(targets, Target{Host: rr.Mx, Preference: rr.Preference})
+		}
+	}
+	if r.Status == Implicit {
+		targets = []Target{{Host: r.Domain}}
+	}
+	var wg sync.WaitGroup
+	for i := range targets {
+		wg.Go(func() {
+			t := &targets[i]
+			if name, err := dnsname.Canonical(t.Host); err == nil {
+				t.Host = name
+			}
+			t.Addrs, t.Err = resolver.Addrs(ctx, c.Resolver, t.Host)
+			slices.SortFunc(t.Addrs, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(a.BitLen(), b.BitLen()), a.Compare(b)) })
+		})
+	}
+	wg.Wait()
+	return targets
+}
+
+// An SMTPReply is what a server answers to a command.
+type SMTPReply struct {
+	Code     int
+	Enhanced string // RFC 3463
+	Text     string
+}
+
+// String returns the reply on one line, without line end.
+func (r SMTPReply) String() string { return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text) }
+
+// The replies of RFC 7505, Sections 4.1 and 4.2, to be sent for the status Null.
+var (
+	RejectRecipient = SMTPReply{556, "5.1.10", "The recipient's domain accepts no mail (Null MX)"}
+	RejectSender    = SMTPReply{550, "5.7.27", "The sender's domain accepts no mail (Null MX)"}
+)
+
+// RR returns the record of a domain that takes no mail. The domain must have no other
+// MX record, and send no mail (RFC 7505, Section 4.2); nor should it be the HELO name
+// of an MTA, whose postmaster others write to. TTL is in seconds.
+func RR(domain string, ttl uint32) (*dns.MX, error) {
+	name, err := dnsname.Canonical(domain)
+	if err != nil {
+		return nil, fmt.Errorf("nullmx: %w", err)
+	}
+	if form := dnsname.FormOf(name); name == "." || form == dnsname.Numeric || form == dnsname.Malformed || form == dnsname.Special {
+		return nil, fmt.Errorf("nullmx: %q is no name that mail could be sent to", domain)
+	}
+	return &dns.MX{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: ttl}, Mx: "."}, nil
+}
