@@ -1,0 +1,402 @@
+//go:build interop
+
+package csa_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// interopZone has what is compared beside the zone of the other tests: a record of
+// every weight and port, of a name itself (own) and of its parent (par), with a target
+// that has the client's address, others, none, and one that nobody answers for.
+func interopZone() string {
+	var b strings.Builder
+	b.WriteString(zone + `
+additional 300 TXT "the zone before is revision.test's or another's"
+$ORIGIN csa.test.
+csa1 A 192.0.2.7
+csa2 A 192.0.2.8
+_client._smtp.csa1 SRV 1 2 0 csa1
+_client._smtp.csa2 SRV 1 1 0 csa2
+_client._smtp.additional SRV 1 2 0 host.example.test.
+$ORIGIN both2.test.
+_client._smtp SRV 1 1 1 both2.test.
+_client._smtp SRV 1 1 0 both2.test.
+_client._smtp.empty TXT "NODATA"
+$ORIGIN both3.test.
+_client._smtp SRV 1 1 0 both3.test.
+_client._smtp SRV 1 1 1 both3.test.
+_client._smtp.empty TXT "NODATA"
+$ORIGIN one.test.
+_client._smtp.order SRV 1 1 0 host.example.test.
+_client._smtp.order SRV 1 2 0 host.example.test.
+_client._smtp.order2 SRV 1 2 0 host.example.test.
+_client._smtp.order2 SRV 1 1 0 host.example.test.
+_client._smtp.match SRV 1 2 0 host.example.test.
+_client._smtp.match SRV 1 2 0 other
+_client._smtp.match2 SRV 1 2 0 other
+_client._smtp.match2 SRV 1 2 0 host.example.test.
+other A 192.0.2.99
+$ORIGIN top.
+_client._smtp SRV 1 1 1 top.
+_client._smtp.x.example TXT "NODATA"
+_client._smtp.nocut SRV 1 1 1 nocut.top.
+_client._smtp.x.nocut TXT "NODATA"
+$ORIGIN 2.0.192.in-addr.arpa.
+_client._smtp.10 SRV 1 2 0 host.example.test.
+`)
+	for _, place := range []string{"own", "par"} {
+		fmt.Fprintf(&b, "$ORIGIN %s.test.\nmatch A 192.0.2.10\nmismatch A 192.0.2.99\nempty TXT \"no address\"\n", place)
+		eachCase(func(weight, port int, target string) {
+			name := caseName(weight, port, target)
+			owner := target
+			if target == "servfail" {
+				owner = "host.lame.test."
+			}
+			fmt.Fprintf(&b, "_client._smtp.%s SRV 1 %d %d %s\n_client._smtp.child.%s TXT \"NODATA\"\n", name, weight, port, owner, name)
+		})
+	}
+	return strings.Replace(b.String(), "additional 300 TXT \"the zone before is revision.test's or another's\"\n", "", 1)
+}
+
+func eachCase(do func(weight, port int, target string)) {
+	for weight := range 6 {
+		for port := range 4 {
+			for _, target := range []string{"match", "mismatch", "empty", "servfail"} {
+				do(weight, port, target)
+			}
+		}
+	}
+}
+
+func caseName(weight, port int, target string) string {
+	return fmt.Sprintf("w%dp%d-%s", weight, port, target)
+}
+
+// A difference is a case of which Exim says something else, with the number of its row
+// among Exim's documented departures from the draft:
+//
+//  1. since 4.95, no parent is searched for a name that does not exist
+//  3. a second-level domain without a zone cut below its top-level domain counts as absent
+//  4. of several records of a parent, the first decides
+//  5. of several authorising records, the first decides
+//  6. of denying and authorising records, the first decides
+//  7. an incomplete additional section is taken for all addresses
+//  8. an alias as target has no address
+//  11. with a final dot, the top-level domain is asked for a policy
+//  12. a name that is a top-level domain is asked for and obeyed
+//  13. address literals are looked up in the reverse tree
+//  16. with -bh, an IPv6 client is compared in another form
+//  17. an IPv4-mapped client is compared as text
+type difference struct {
+	helo, addr string
+	row        int
+}
+
+var differences = []difference{
+	{"x.explicit.test", "192.0.2.10", 1},
+	{"a.b.c.x.explicit.test", "192.0.2.10", 1},
+	{"x.host.explicit.test", "192.0.2.10", 1},
+	{"x.child.explicit.test", "192.0.2.10", 1},
+	{"x.explicit.test.", "192.0.2.10", 1},
+	{"x.port25.test", "192.0.2.10", 1},
+	{"x.both.test", "192.0.2.10", 1},
+	{"a.b.c.d.e.deep.test", "192.0.2.10", 1},
+	{"x.nocut.top", "192.0.2.10", 3},
+	{"alias.example.test", "192.0.2.10", 8},
+	{"x.example.top.", "192.0.2.10", 11},
+	{"top", "192.0.2.10", 12},
+	{"[192.0.2.10]", "192.0.2.10", 13},
+	{"192.0.2.10", "192.0.2.10", 13},
+	{"w2.example.test", "::ffff:192.0.2.10", 17},
+	{"additional.csa.test", "192.0.2.10", 7},
+	{"w2.example.test", "-bh 2001:db8::10", 16},
+}
+
+// TestInteropExim asks Exim's verify = csa about the clients that csa.Check is asked
+// about, of the same servers, in a network of its own.
+func TestInteropExim(t *testing.T) {
+	const inside = "BONAFIDE_NAMESPACE"
+	if os.Getenv(inside) == "" {
+		exim, err := exec.LookPath("exim4")
+		if err != nil {
+			t.Fatal("no exim4: install it (Debian: exim4-daemon-light), or unpack the package and put it into PATH")
+		}
+		cmd := exec.CommandContext(t.Context(), "unshare", "--net", "--mount", "--propagation", "private", "--kill-child",
+			os.Args[0], "-test.run=^TestInteropExim$", "-test.v", "-test.count=1")
+		cmd.Env = append(os.Environ(), inside+"="+exim)
+		cmd.WaitDelay = 10 * time.Second
+		out, err := cmd.CombinedOutput()
+		t.Logf("in a namespace of its own, which takes root:\n%s", out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	r := network(t)
+	e := exim{path: os.Getenv(inside), conf: configure(t)}
+	t.Log(e.version(t))
+
+	type question struct{ helo, addr string }
+	var questions []question
+	for _, tt := range cases {
+		// What Exim refuses as HELO, and what a line of SMTP does not hold.
+		if !strings.ContainsAny(tt.helo, "!ö") && len(tt.helo) > 1 && len(tt.helo) < 200 && !strings.Contains(tt.helo, "..") && tt.helo != "2001:db8::10" {
+			questions = append(questions, question{tt.helo, "192.0.2.10"})
+		}
+	}
+	for _, helo := range []string{"top", "x.nocut.top", "x.example.top.", "additional.csa.test", "empty.both2.test", "empty.both3.test",
+		"order.one.test", "order2.one.test", "match.one.test", "match2.one.test"} {
+		questions = append(questions, question{helo, "192.0.2.10"})
+	}
+	for _, addr := range []string{"192.0.2.7", "192.0.2.8"} {
+		questions = append(questions, question{"csa1.csa.test", addr}, question{"csa2.csa.test", addr})
+	}
+	for _, addr := range []string{"192.0.2.11", "2001:db8::10", "2001:db8::11", "::ffff:192.0.2.10", "-bh 2001:db8::10"} {
+		questions = append(questions, question{"w2.example.test", addr}, question{"w1.example.test", addr})
+	}
+	questions = append(questions, question{"four.example.test", "2001:db8::10"}, question{"host.lame.test", "192.0.2.10"}, question{"[IPv6:2001:db8::10]", "192.0.2.10"})
+	eachCase(func(weight, port int, target string) {
+		name := caseName(weight, port, target)
+		questions = append(questions, question{name + ".own.test", "192.0.2.10"}, question{"child." + name + ".par.test", "192.0.2.10"})
+	})
+
+	byOrder := map[string]int{ // which of two differs depends on how the server orders records
+		"order.one.test": 6, "order2.one.test": 6, "two-or-one.example.test": 6,
+		"match.one.test": 5, "match2.one.test": 5, "second.example.test": 5, "three-and-two.example.test": 5, "two-or-three.example.test": 5,
+		"empty.both2.test": 4, "empty.both3.test": 4,
+	}
+	seen := make(map[int]int) // rows
+	unexplained := 0
+	statuses := make(map[csa.Status]int)
+	for _, q := range questions {
+		addr := strings.TrimPrefix(q.addr, "-bh ")
+		ours := csa.Checker{Resolver: r}.Check(t.Context(), netip.MustParseAddr(addr), q.helo)
+		statuses[ours.Status]++
+		theirs := e.check(t, q.addr, q.helo)
+		i := slices.IndexFunc(differences, func(d difference) bool { return d.helo == q.helo && d.addr == q.addr })
+		equal := theirs == said(ours.Reason)
+		switch {
+		case !equal && i >= 0:
+			seen[differences[i].row]++
+		case !equal && byOrder[q.helo] > 0:
+			seen[byOrder[q.helo]]++
+		case !equal:
+			unexplained++
+			t.Errorf("%s %s: Exim %q, ours %s (%s)", q.addr, q.helo, theirs, ours.Status, ours.Reason)
+		case i >= 0:
+			t.Errorf("%s %s: row %d does not occur any more", q.addr, q.helo, differences[i].row)
+		}
+	}
+	for _, row := range byOrder {
+		if seen[row] == 0 {
+			t.Errorf("row %d does not occur any more", row)
+		}
+	}
+	t.Logf("statuses %v; differences by row %v", statuses, seen)
+	t.Logf("%d sessions with Exim: %d unexplained differences", len(questions), unexplained)
+}
+
+// said is what Exim says for a reason. It has one word for what is not known.
+func said(r csa.Reason) string {
+	switch r {
+	case csa.Authorised:
+		return "ok"
+	case csa.Denied:
+		return "fail: host name not authorized"
+	case csa.ExplicitRequired:
+		return "fail: explicit authorization required"
+	case csa.NoAddress:
+		return "fail: no authorized addresses"
+	case csa.AddressMismatch:
+		return "fail: client address mismatch"
+	case csa.Temporary:
+		return "defer"
+	}
+	return "unknown"
+}
+
+// network makes a loopback, NSD with the zones, and in front of it, on port 53, what
+// Exim's resolver library and ours ask.
+func network(t *testing.T) resolver.Resolver {
+	t.Helper()
+	run(t, "ip", "link", "set", "lo", "up")
+	var zones []nameserver.Zone
+	apexes := []string{"."}
+	for i, part := range strings.Split(interopZone(), "$ORIGIN ") {
+		if i == 0 {
+			continue // the TTL
+		}
+		apex, text, _ := strings.Cut(part, "\n")
+		apexes = append(apexes, apex)
+		zones = append(zones, nameserver.Zone{Apex: apex, Text: fmt.Sprintf("$ORIGIN %s\n$TTL 300\n@ SOA ns hostmaster 1 1 1 1 60\n@ NS ns\nns A 127.0.0.1\n%s", apex, text)})
+	}
+	root := "$ORIGIN .\n$TTL 300\n@ SOA ns hostmaster 1 1 1 1 60\n@ NS ns\nns A 127.0.0.1\n"
+	for _, tld := range []string{"test.", "top.", "arpa.", "local."} {
+		root += tld + " NS ns.\n"
+		if tld != "top." {
+			apexes = append(apexes, tld)
+			zones = append(zones, nameserver.Zone{Apex: tld, Text: "$ORIGIN " + tld + "\n$TTL 300\n@ SOA ns. hostmaster 1 1 1 1 60\n@ NS ns.\n" + delegations(tld, zones)})
+		}
+	}
+	zones = append(zones, nameserver.Zone{Apex: ".", Text: root})
+	nsd := nameserver.NSD(t, zones...)
+	t.Log(nsd.Version, len(zones), "zones")
+
+	forward := dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
+		name := strings.ToLower(question.Question[0].Name)
+		if strings.HasSuffix(name, ".lame.test.") {
+			w.WriteMsg(new(dns.Msg).SetRcode(question, dns.RcodeServerFailure))
+			return
+		}
+		client := dns.Client{Net: w.RemoteAddr().Network(), Timeout: 5 * time.Second}
+		reply, _, err := client.Exchange(question, nsd.Addr.String())
+		if err != nil {
+			reply = new(dns.Msg).SetRcode(question, dns.RcodeServerFailure)
+		}
+		if name == "_client._smtp.additional.csa.test." { // one of two addresses, as a full cache may send
+			other, _ := dns.NewRR("host.example.test. 300 A 192.0.2.99")
+			reply.Extra = append([]dns.RR{other}, slices.DeleteFunc(reply.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })...)
+		}
+		reply.RecursionAvailable = true
+		w.WriteMsg(reply)
+	})
+	for _, network := range []string{"udp", "tcp"} {
+		started := make(chan struct{})
+		server := &dns.Server{Addr: "127.0.0.1:53", Net: network, Handler: forward, NotifyStartedFunc: func() { close(started) }}
+		failed := make(chan error, 1)
+		go func() { failed <- server.ListenAndServe() }()
+		select {
+		case <-started:
+		case err := <-failed:
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			if err := server.ShutdownContext(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return &resolver.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}}
+}
+
+// delegations lists the zones below a top-level domain.
+func delegations(tld string, zones []nameserver.Zone) string {
+	var b strings.Builder
+	for _, z := range zones {
+		if strings.HasSuffix(z.Apex, "."+tld) {
+			fmt.Fprintf(&b, "%s NS ns.\n", z.Apex)
+		}
+	}
+	return b.String()
+}
+
+// exim is an Exim that answers sessions on standard input.
+type exim struct{ path, conf string }
+
+// configure gives Exim, which wants users and a resolver of the system's, an /etc of
+// its own, and returns its configuration file.
+func configure(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "exim.conf")
+	// verify = csa fails for fail alone. The second statement says what it found.
+	write := map[string]string{conf: `primary_hostname = mta.receiver.test
+log_selector = -all
+log_file_path = ` + dir + `/%slog
+spool_directory = ` + dir + `
+helo_allow_chars = _
+acl_smtp_mail = check
+begin acl
+check:
+  warn ! verify = csa
+         set acl_c_reason = $acl_verify_message
+  deny   message = RESULT csa=$csa_status reason=$acl_c_reason
+`}
+	for _, path := range []string{"/etc", "/run"} {
+		if err := syscall.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	write["/etc/resolv.conf"] = "nameserver 127.0.0.1\noptions timeout:5 attempts:3\n"
+	write["/etc/nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: dns\n"
+	write["/etc/hosts"] = "127.0.0.1 localhost\n"
+	write["/etc/passwd"] = "root:x:0:0:::\nDebian-exim:x:65533:65533:::\nnobody:x:65534:65534:::\n"
+	write["/etc/group"] = "root:x:0:\nDebian-exim:x:65533:\nmail:x:8:\nnogroup:x:65534:\n"
+	for path, text := range write {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Exim gives up root before it looks at a configuration that is not the system's.
+	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return conf
+}
+
+func (e exim) version(t *testing.T) string {
+	out := run(t, e.path, "-C", e.conf, "-bV")
+	first, _, _ := strings.Cut(out, "\n")
+	return first
+}
+
+var (
+	result    = regexp.MustCompile(`RESULT csa=(\w*) reason=(.*)`)
+	continued = regexp.MustCompile(`\r?\n550[- ]`) // of a reply that Exim cut into lines
+)
+
+// check returns what Exim says of a client: the status and, of a failure, why.
+func (e exim) check(t *testing.T, addr, helo string) string {
+	t.Helper()
+	args := []string{"-C", e.conf, "-bs", "-oMa", addr}
+	if bh, ok := strings.CutPrefix(addr, "-bh "); ok {
+		args = []string{"-C", e.conf, "-bh", bh}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, e.path, args...)
+	cmd.Stdin = strings.NewReader("EHLO " + helo + "\r\nMAIL FROM:<>\r\nQUIT\r\n")
+	out, err := cmd.CombinedOutput()
+	found := result.FindSubmatch(continued.ReplaceAll(out, []byte(" ")))
+	if found == nil {
+		t.Errorf("%s %s: no result: %v\n%s", addr, helo, err, out)
+		return ""
+	}
+	status := string(found[1])
+	if status == "fail" {
+		_, reason, _ := strings.Cut(strings.TrimSpace(string(found[2])), "(")
+		status += ": " + strings.TrimSuffix(reason, ")")
+	}
+	return status
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
