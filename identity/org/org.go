@@ -16,6 +16,9 @@
 //	    includes: [_spf.provider.example]     # whose SPF records say who else sends
 //	    networks: [198.51.100.0/28]           # where else mail comes from
 //	    softfail: true                        # not sure yet that this is all
+//	names: [www.example.org]                  # what neither sends mail nor gets any
+//	contacts:                                 # who is responsible: mta, admin, abuse
+//	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"}
 //
 // An IPv6 address stands in quotes: a colon means something to YAML. Errors count
 // the list from 0, as Go does: mtas[0] is the first MTA.
@@ -48,6 +51,30 @@ type Organisation struct {
 	// Mail lists the domains of the organisation's envelope senders (MAIL FROM):
 	// none means Domain alone, see MailDomains.
 	Mail []MailDomain `json:"mail,omitempty"`
+	// Names lists those that neither send mail nor get any, as web servers do not. A
+	// HELO name and a mail domain are none. Canonical after Parse.
+	Names    []string `json:"names,omitempty"`
+	Contacts Contacts `json:"contacts,omitzero"`
+}
+
+// Contacts says who is responsible; any may be nil.
+type Contacts struct {
+	MTA   *Contact `json:"mta,omitempty"`   // for the mail servers
+	Admin *Contact `json:"admin,omitempty"` // for the domain
+	Abuse *Contact `json:"abuse,omitempty"` // for complaints
+}
+
+// A Contact is a person or a department, as the world may know them: what it says is
+// published in DNS.
+type Contact struct {
+	Name  string `json:"name"`
+	Role  string `json:"role,omitempty"`
+	Phone string `json:"phone,omitempty"`
+	Email string `json:"email,omitempty"` // an address, or "postmaster" for the one at the name itself
+	Web   string `json:"web,omitempty"`
+	// Mailbox is an address for the RP record itself; most leave it out, since those
+	// who send junk look there.
+	Mailbox string `json:"mailbox,omitempty"`
 }
 
 // MailDomains returns Mail, or Domain where that is empty.
@@ -195,6 +222,10 @@ func (o *Organisation) problems() []Problem {
 	}
 	v.sharedAddresses(o.MTAs)
 	v.mail(o.Mail)
+	v.names(o)
+	v.contact("contacts.mta", o.Contacts.MTA)
+	v.contact("contacts.admin", o.Contacts.Admin)
+	v.contact("contacts.abuse", o.Contacts.Abuse)
 	return v.problems
 }
 
@@ -311,6 +342,52 @@ func (v *validator) mail(domains []MailDomain) {
 			case network != network.Masked():
 				v.fail(at, "%q has bits beyond its length: expected %s", network, network.Masked())
 			}
+		}
+	}
+}
+
+// names finds names without mail that are bad, there twice, or described as having to
+// do with mail.
+func (v *validator) names(o *Organisation) {
+	taken := make(map[string]string)
+	take := func(name, as string) {
+		if canonical, err := dnsname.Canonical(name); err == nil && taken[canonical] == "" {
+			taken[canonical] = as
+		}
+	}
+	for i, m := range o.MTAs {
+		if m.Sends() {
+			take(m.HELO, fmt.Sprintf("the HELO name of mtas[%d]", i))
+		}
+	}
+	for i, d := range o.Mail {
+		take(d.Domain, fmt.Sprintf("the domain of mail[%d]", i))
+	}
+	if len(o.Mail) == 0 {
+		take(o.Domain, "the mail domain, as long as there is no list mail")
+	}
+	for i, name := range o.Names {
+		at := fmt.Sprintf("names[%d]", i)
+		v.name(at, name)
+		if canonical, err := dnsname.Canonical(name); err == nil {
+			if as := taken[canonical]; as != "" {
+				v.fail(at, "%q is %s: expected a name that neither sends mail nor gets any", name, as)
+			}
+			taken[canonical] = at + " already"
+		}
+	}
+}
+
+func (v *validator) contact(path string, c *Contact) {
+	if c == nil {
+		return
+	}
+	if c.Name == "" {
+		v.fail(path+".name", "expected the name of a person or a department")
+	}
+	for _, f := range []struct{ key, value string }{{"name", c.Name}, {"role", c.Role}, {"phone", c.Phone}, {"email", c.Email}, {"web", c.Web}} {
+		if strings.Contains(f.value, ", ") {
+			v.fail(path+"."+f.key, "%q: expected no comma before a space, which ends a part of the published text", f.value)
 		}
 	}
 }

@@ -70,6 +70,9 @@ func (o *Organisation) normalise() {
 			m.Addresses[j] = addr.Unmap()
 		}
 	}
+	for i, name := range o.Names {
+		o.Names[i], _ = dnsname.Canonical(name)
+	}
 	for i := range o.Mail {
 		d := &o.Mail[i]
 		d.Domain, _ = dnsname.Canonical(d.Domain)
@@ -215,8 +218,30 @@ func (r *reader) read(text []byte) *Organisation {
 		"mail": func(path string, n ast.Node) {
 			r.sequence(path, n, func(path string, n ast.Node) { o.Mail = append(o.Mail, r.mail(path, n)) })
 		},
+		"names": func(path string, n ast.Node) { o.Names = r.texts(path, n) },
+		"contacts": func(path string, n ast.Node) {
+			contact := func(to **Contact) func(string, ast.Node) {
+				return func(path string, n ast.Node) { *to = r.contact(path, n) }
+			}
+			c := &o.Contacts
+			r.mapping(path, n, map[string]func(string, ast.Node){
+				"mta": contact(&c.MTA), "admin": contact(&c.Admin), "abuse": contact(&c.Abuse),
+			})
+		},
 	})
 	return o
+}
+
+func (r *reader) contact(path string, n ast.Node) *Contact {
+	c := new(Contact)
+	keys := make(map[string]func(string, ast.Node))
+	for key, to := range map[string]*string{
+		"name": &c.Name, "role": &c.Role, "phone": &c.Phone, "email": &c.Email, "web": &c.Web, "mailbox": &c.Mailbox,
+	} {
+		keys[key] = func(path string, n ast.Node) { *to = r.text(path, n) }
+	}
+	r.mapping(path, n, keys)
+	return c
 }
 
 func (r *reader) mail(path string, n ast.Node) MailDomain {
@@ -224,11 +249,7 @@ func (r *reader) mail(path string, n ast.Node) MailDomain {
 	r.mapping(path, n, map[string]func(string, ast.Node){
 		"domain":   func(path string, n ast.Node) { d.Domain = r.text(path, n) },
 		"softfail": func(path string, n ast.Node) { d.SoftFail = r.boolean(path, n) },
-		"includes": func(path string, n ast.Node) {
-			r.sequence(path, n, func(path string, n ast.Node) {
-				d.Includes = append(d.Includes, r.text(path, n))
-			})
-		},
+		"includes": func(path string, n ast.Node) { d.Includes = r.texts(path, n) },
 		"networks": func(path string, n ast.Node) {
 			r.sequence(path, n, func(path string, n ast.Node) {
 				d.Networks = append(d.Networks, r.network(path, n))
@@ -328,6 +349,13 @@ func (r *reader) sequence(path string, n ast.Node, read func(string, ast.Node)) 
 	for i, value := range values.Values {
 		read(fmt.Sprintf("%s[%d]", path, i), value)
 	}
+}
+
+// texts reads a sequence of scalars.
+func (r *reader) texts(path string, n ast.Node) []string {
+	var out []string
+	r.sequence(path, n, func(path string, n ast.Node) { out = append(out, r.text(path, n)) })
+	return out
 }
 
 // text reads a scalar as it is written: 1234 is the text "1234".

@@ -37,6 +37,12 @@ mail:
     includes: [_spf.Provider.test]
     networks: [198.51.100.0/28, "2001:db8::/64"]
     softfail: true
+names: [WWW.example.test, ns.Bücher.example.test.]
+contacts:
+  mta: {name: John Smith, role: email administrator, phone: "+35312345678", email: postmaster, web: "http://www.example.test/"}
+  abuse:
+    name: support
+    mailbox: abuse@example.test
 `
 
 const fullJSON = `{
@@ -50,7 +56,12 @@ const fullJSON = `{
 	"mail": [
 		{"domain": "example.test"},
 		{"domain": "News.Example.test", "includes": ["_SPF.provider.test"], "networks": ["198.51.100.0/28", "2001:db8::/64"], "softfail": true}
-	]
+	],
+	"names": ["www.example.test.", "ns.xn--bcher-kva.example.test"],
+	"contacts": {
+		"mta": {"name": "John Smith", "role": "email administrator", "phone": "+35312345678", "email": "postmaster", "web": "http://www.example.test/"},
+		"abuse": {"name": "support", "mailbox": "abuse@example.test"}
+	}
 }`
 
 func addrs(texts ...string) []netip.Addr {
@@ -75,6 +86,9 @@ func TestParse(t *testing.T) {
 			Domain: "news.example.test.", Includes: []string{"_spf.provider.test."}, SoftFail: true,
 			Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28"), netip.MustParsePrefix("2001:db8::/64")},
 		},
+	}, Names: []string{"www.example.test.", "ns.xn--bcher-kva.example.test."}, Contacts: org.Contacts{
+		MTA:   &org.Contact{Name: "John Smith", Role: "email administrator", Phone: "+35312345678", Email: "postmaster", Web: "http://www.example.test/"},
+		Abuse: &org.Contact{Name: "support", Mailbox: "abuse@example.test"},
 	}}
 	for name, text := range map[string]string{
 		"YAML":              full,
@@ -161,10 +175,10 @@ func TestParseRefuses(t *testing.T) {
 	// Keys.
 	refused(t, "mtas: []", "1:1: "+noDomain, "1:7: "+noMTAs)
 	refused(t, "\n\n  domain: a.test\n", "3:3: "+noMTAs)
-	refused(t, "Domain: a.test", `1:1: unknown key "Domain": expected one of domain, mail, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "Domain: a.test", `1:1: unknown key "Domain": expected one of contacts, domain, mail, mtas, names`, "1:1: "+noDomain, "1:1: "+noMTAs)
 	refused(t, "{1: a, null: b, \"\": c, ? domain : d}",
-		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of domain, mail, mtas`, `1:8: unknown key "null": expected one of domain, mail, mtas`,
-		`1:17: unknown key "": expected one of domain, mail, mtas`, `1:24: unknown key "?": expected one of domain, mail, mtas`)
+		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of contacts, domain, mail, mtas, names`, `1:8: unknown key "null": expected one of contacts, domain, mail, mtas, names`,
+		`1:17: unknown key "": expected one of contacts, domain, mail, mtas, names`, `1:24: unknown key "?": expected one of contacts, domain, mail, mtas, names`)
 	refused(t, "domain: a.test\nmtas: []\n\"domain\": b.test\n", "2:7: "+noMTAs, `3:1: the key "domain" stands in line 1 already`)
 	refused(t, "domain: {a: b}\nmtas: 1\n", "1:9: domain: expected text, in quotes if it has a colon, got keys and values", `2:7: mtas: expected a list, got "1"`)
 	refused(t, "domain:\n  a: b\nmtas:\n  c: d\n", "2:3: domain: expected text, in quotes if it has a colon, got keys and values", "4:3: mtas: expected a list, got keys and values")
@@ -180,8 +194,8 @@ func TestParseRefuses(t *testing.T) {
 	// What YAML has beyond JSON.
 	refused(t, "domain: &d a.test\nmtas: *d\n", "1:9: domain: expected text, got an anchor or alias", "2:7: mtas: expected a list, got an anchor or alias")
 	refused(t, "domain: !!str a.test\nmtas: !list []\n", "1:9: domain: expected text, got a tag", "2:7: mtas: expected a list, got a tag")
-	refused(t, "<<: {domain: a.test}", `1:1: unknown key "<<": expected one of domain, mail, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
-	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of domain, mail, mtas`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "<<: {domain: a.test}", `1:1: unknown key "<<": expected one of contacts, domain, mail, mtas, names`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of contacts, domain, mail, mtas, names`, "1:1: "+noDomain, "1:1: "+noMTAs)
 
 	// Names.
 	refused(t, "domain: .\nmtas: []", `1:9: domain: "." is the root, not a name of an organisation or a host`, "2:7: "+noMTAs)
@@ -276,6 +290,27 @@ func TestParseRefusesMail(t *testing.T) {
 		`3:36: mail[0].networks[0]: "192.0.2.1": expected an IPv4 or IPv6 network, as 192.0.2.0/28`,
 		`3:47: mail[0].networks[1]: "192.0.2.9/28" has bits beyond its length: expected 192.0.2.0/28`,
 		"3:61: mail[0].networks[2]: expected text, got nothing")
+}
+
+func TestParseRefusesNamesAndContacts(t *testing.T) {
+	more := func(text string) string {
+		return "domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: H.a.test}, {addresses: [192.0.2.2], roles: [inbound], helo: in.a.test}]\n" + text + "\n"
+	}
+	refused(t, more("names: [h.a.test., in.a.test, A.test, a..b, x.test, X.test.]"),
+		`3:9: names[0]: "h.a.test." is the HELO name of mtas[0]: expected a name that neither sends mail nor gets any`,
+		`3:31: names[2]: "A.test" is the mail domain, as long as there is no list mail: expected a name that neither sends mail nor gets any`,
+		`3:39: names[3]: not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all`,
+		`3:53: names[5]: "X.test." is names[4] already: expected a name that neither sends mail nor gets any`)
+	refused(t, more("mail: [{domain: m.test}]\nnames: [a.test, m.test]"),
+		`4:17: names[1]: "m.test" is the domain of mail[0]: expected a name that neither sends mail nor gets any`)
+	refused(t, more("names: www.a.test"), `3:8: names: expected a list, got the text "www.a.test"`)
+	refused(t, more("contacts: [mta]"), "3:11: contacts: expected keys and values, got a list")
+	refused(t, more("contacts: {mta: John, boss: {}}"), `3:17: contacts.mta: expected keys and values, got the text "John"`,
+		`3:23: contacts: unknown key "boss": expected one of abuse, admin, mta`)
+	refused(t, more("contacts: {admin: {}, abuse: {name: 'Smith, John', tel: 1}}"),
+		"3:19: contacts.admin.name: expected the name of a person or a department",
+		`3:37: contacts.abuse.name: "Smith, John": expected no comma before a space, which ends a part of the published text`,
+		`3:52: contacts.abuse: unknown key "tel": expected one of email, mailbox, name, phone, role, web`)
 }
 
 // The same name in two spellings, or one that is not described, contradicts
