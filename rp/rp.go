@@ -42,8 +42,9 @@ type Person struct {
 	Texts   []string // what they say, in alphabetical order, without the cut into strings
 	// Err tells why there are no Texts where a name for them is given: a failure of
 	// DNS, or ErrDangling.
-	Err error
-	RR  *dns.RP // the record; shared, read only
+	Err   error
+	RR    *dns.RP        // the record; shared, read only
+	Reply resolver.Reply // the question for the texts; zero when nothing was asked
 }
 
 // ErrDangling is the Err of a Person whose Text name has no TXT record.
@@ -83,16 +84,16 @@ func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]Person, er
 
 // fetch looks the texts of a person up.
 func (p *Person) fetch(ctx context.Context, r resolver.Resolver) {
-	reply := resolver.Ask(ctx, r, p.Text, dns.TypeTXT)
-	if reply.Err != nil {
-		p.Err = reply.Err
+	p.Reply = resolver.Ask(ctx, r, p.Text, dns.TypeTXT)
+	if p.Reply.Err != nil {
+		p.Err = p.Reply.Err
 		return
 	}
-	for _, rr := range resolver.Records[*dns.TXT](reply.Answer) {
+	for _, rr := range resolver.Records[*dns.TXT](p.Reply.Answer) {
 		p.Texts = append(p.Texts, txt.Join(rr.Txt))
 	}
 	slices.Sort(p.Texts)
 	if len(p.Texts) == 0 {
-		p.Err = fmt.Errorf("%w: %s: %s", ErrDangling, p.Text, reply.Answer.Status)
+		p.Err = fmt.Errorf("%w: %s: %s", ErrDangling, p.Text, p.Reply.Status)
 	}
 }

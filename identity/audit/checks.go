@@ -33,6 +33,13 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.HELOSPF:       heloSPF,
 	rule.HELOSPFStrict: heloSPFStrict,
 	rule.MailSPF:       mailSPF,
+	rule.HELOCSA:       heloCSA,
+	rule.HELORP:        heloRP,
+	rule.NullMX:        nullMX,
+	rule.NullSPF:       nullSPF,
+	rule.PTRLocked:     ptrLocked,
+	rule.DomainCSA:     domainCSA,
+	rule.DomainRP:      domainRP,
 }
 
 func orgDomain(s subject) outcome {
@@ -88,6 +95,13 @@ func addressOf(name string, addrs ...netip.Addr) func(plan.Record) bool {
 	return func(r plan.Record) bool {
 		has := resolver.Answer{Records: []dns.RR{r.RR}}.Addrs()
 		return r.RR.Header().Name == name && len(has) == 1 && slices.Contains(addrs, has[0])
+	}
+}
+
+// wantedBy selects the records that a rule wants at some names.
+func wantedBy(id rule.ID, names ...string) func(plan.Record) bool {
+	return func(r plan.Record) bool {
+		return slices.Contains(r.Rules, id) && slices.Contains(names, r.RR.Header().Name)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -28,6 +29,10 @@ type facts struct {
 	exists             resolver.Reply
 	mtas               []*mtaFacts
 	names              []*nameFacts
+	ptrNames           []*silentFacts
+	otherNames         []*silentFacts
+	csa                *csa.Result // of the domain, for no address at all
+	rp                 personFacts // of the domain
 	wanted             []plan.Record
 }
 
@@ -38,6 +43,8 @@ type mtaFacts struct {
 	addresses []*addressFacts
 	helo      *identity.HeloResult // nil when there is nothing to check
 	name      *nameFacts           // of the HELO name; nil where there is none to look up
+	csa       []*csa.Result        // of the HELO name, for each public address
+	rp        personFacts          // of the HELO name
 }
 
 // addressFacts is what is known of one address.
@@ -55,12 +62,15 @@ type subject struct {
 	mta  *mtaFacts
 	addr *addressFacts
 	of   *nameFacts
+	not  *silentFacts // of a name that is not for mail
 }
 
 func (s subject) name() Subject {
 	switch {
 	case s.of != nil:
 		return Subject{Name: s.of.name}
+	case s.not != nil:
+		return Subject{Name: s.not.name}
 	case s.mta == nil:
 		return Subject{}
 	case s.addr == nil:
@@ -83,6 +93,17 @@ func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 					continue
 				}
 				if !yield(subject{facts: f, of: n}) {
+					return
+				}
+			}
+			return
+		case rule.PTRName, rule.OtherName:
+			silent := f.otherNames
+			if scope == rule.PTRName {
+				silent = f.ptrNames
+			}
+			for _, n := range silent {
+				if !yield(subject{facts: f, not: n}) {
 					return
 				}
 			}
@@ -121,6 +142,7 @@ func (a Auditor) describe(o *org.Organisation) *facts {
 		}
 	}
 	f.describeNames(o.MailDomains())
+	f.describeSilent(o)
 	return f
 }
 
@@ -149,6 +171,7 @@ func (a Auditor) gather(ctx context.Context, f *facts) {
 	for _, n := range f.names {
 		a.gatherPolicy(ctx, n, ask)
 	}
+	a.gatherNames(ctx, f, ask)
 	wg.Wait()
 }
 

@@ -29,8 +29,13 @@ mtas:
 	// Output:
 	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org. [ptr-exists ptr-confirmed ptr-one-name]
 	// example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]
+	// _client._smtp.example.org. 3600 IN SRV 1 1 1 example.org. [domain-csa]
 	// mta1.example.org. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]
+	// mta1.example.org. 3600 IN MX 0 . [ptr-locked]
+	// mta1.example.org. 3600 IN TXT "v=spf1 -all" [ptr-locked]
+	// _client._smtp.mta1.example.org. 3600 IN SRV 1 1 0 mta1.example.org. [ptr-locked]
 	// post.example.org. 3600 IN A 192.0.2.10 [helo-resolves]
 	// post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]
+	// _client._smtp.post.example.org. 3600 IN SRV 1 2 1 post.example.org. [helo-csa]
 	// refused: mta1 10.0.0.1 not a public address (private, RFC 1918)
 }

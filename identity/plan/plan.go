@@ -1,9 +1,11 @@
 // Package plan says which records an organisation should publish about its mail
 // servers: [Want] lists them, each with the rules that want it. It asks no DNS.
 //
-// Today it covers the addresses of PTR and HELO names, the PTR records, and the
-// SPF records of HELO names and mail domains; what the records of CSA, RP and Null
-// MX should be, the difference to a zone and the order of changes are not in it.
+// It covers every record of the advice on mail servers: addresses of PTR and HELO
+// names, PTR, SPF, CSA, RP, and the Null MX of names without mail. The difference to
+// a zone and the order of changes are not in it yet. Order matters: a PTR name is
+// locked when no MTA greets with it and nothing sends as user@ it, and the CSA policy
+// of the domain comes last.
 //
 // A name has one SPF record. The one wanted takes the place of one that is there:
 // describe all that sends in the name of a mail domain first, or it is shut out.
@@ -11,7 +13,6 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -50,9 +51,10 @@ type Refusal struct {
 // host name, or another organisation's; an address that is not public. Addresses
 // for documentation are accepted. An absent PTR name, and a HELO that is no name
 // or of an MTA that only receives, ask for no record. The SPF record of a mail
-// domain authorises every MTA that sends.
+// domain authorises every MTA that sends. Never is there a Null MX at a HELO name,
+// whose postmaster is written to, nor a CSA policy at one, which it would deny.
 func Want(o *org.Organisation) ([]Record, []Refusal) {
-	w := wanted{domain: o.Domain, senders: make(map[string]*senders)}
+	w := wanted{domain: o.Domain, senders: make(map[string]*senders), contacts: o.Contacts}
 	var sending []netip.Addr
 	for _, m := range o.MTAs {
 		addrs := w.publishable(m)
@@ -70,7 +72,10 @@ func Want(o *org.Organisation) ([]Record, []Refusal) {
 	for _, d := range o.MailDomains() {
 		w.mail(d, sending)
 	}
-	w.policies()
+	w.spf()
+	w.responsible(o)
+	w.silent(o)
+	w.policy()
 	return w.merged(), w.refusals
 }
 
@@ -78,6 +83,9 @@ func Want(o *org.Organisation) ([]Record, []Refusal) {
 type wanted struct {
 	domain   string              // the organisation's
 	senders  map[string]*senders // by canonical name
+	greeted  []string            // the HELO names that records are made for, canonical
+	mapped   []string            // the PTR names likewise
+	contacts org.Contacts
 	records  []Record
 	refusals []Refusal
 }
@@ -103,12 +111,7 @@ func (w *wanted) refuse(mta, value, reason string) {
 // mapping wants the addresses of a name, or refuses the name and returns false.
 func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) bool {
 	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: TTL}.Addresses()
-	if err != nil {
-		w.refuse(m.ID, name, strings.TrimPrefix(err.Error(), fmt.Sprintf("fcrdns: %q is ", name)))
-		return false
-	}
-	if relation, _ := identity.Relate(name, w.domain, w.domain); relation == identity.Unrelated {
-		w.refuse(m.ID, name, "not a name of "+w.domain+": its owner publishes its records")
+	if !w.made(m.ID, name, err) || !w.owned(m.ID, name) {
 		return false
 	}
 	for _, rr := range rrs {
@@ -119,6 +122,8 @@ func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...ru
 
 // ptrs wants the PTR records of an MTA whose name mapping accepted.
 func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
+	name, _ := dnsname.Canonical(m.PTR)
+	w.mapped = append(w.mapped, name)
 	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: TTL}.PTRs()
 	for _, ptr := range ptrs {
 		w.add(ptr, rule.PTRExists, rule.PTRConfirmed, rule.PTROneName)
@@ -140,6 +145,7 @@ func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) {
 		w.refuse(m.ID, m.HELO, "the HELO is an address, not a name")
 	case w.mapping(m, m.HELO, addrs, rule.HELOResolves):
 		w.authorise(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)
+		w.identity(m)
 	}
 }
 

@@ -1,10 +1,8 @@
 package plan
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
@@ -54,8 +52,8 @@ func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
 	}
 }
 
-// policies wants the SPF records.
-func (w *wanted) policies() {
+// spf wants the SPF records.
+func (w *wanted) spf() {
 	names := make([]string, 0, len(w.senders))
 	for name := range w.senders {
 		names = append(names, name)
@@ -64,11 +62,8 @@ func (w *wanted) policies() {
 	for _, name := range names {
 		s := w.senders[name]
 		rr, err := s.RR()
-		if err != nil {
-			reason := strings.TrimPrefix(err.Error(), "spf: ")
-			w.refuse(s.mta, name, strings.TrimPrefix(reason, fmt.Sprintf("%q: ", name)))
-			continue
+		if w.made(s.mta, name, err) {
+			w.add(rr, s.rules...)
 		}
-		w.add(rr, s.rules...)
 	}
 }

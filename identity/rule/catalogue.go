@@ -1,5 +1,7 @@
 package rule
 
+import "slices"
+
 // The IDs of the catalogue.
 const (
 	OrgDomain     ID = "org-domain"
@@ -18,6 +20,13 @@ const (
 	HELOSPF       ID = "helo-spf"
 	HELOSPFStrict ID = "helo-spf-strict"
 	MailSPF       ID = "mail-spf"
+	HELOCSA       ID = "helo-csa"
+	HELORP        ID = "helo-rp"
+	NullMX        ID = "null-mx"
+	NullSPF       ID = "null-spf"
+	PTRLocked     ID = "ptr-locked"
+	DomainCSA     ID = "domain-csa"
+	DomainRP      ID = "domain-rp"
 )
 
 // Outcomes that several rules share.
@@ -32,7 +41,10 @@ var (
 	noPolicy  = Outcome{Code: "invalid", Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place."}
 )
 
-var catalogue = []Rule{
+var catalogue = slices.Concat(identities, policies)
+
+// identities are the rules about who an MTA is: its address, its names.
+var identities = []Rule{
 	{
 		ID: OrgDomain, Level: Must, Scope: Organisation,
 		Title: "The organisation has a domain in the public DNS",
@@ -182,75 +194,6 @@ var catalogue = []Rule{
 			{"ok", Pass, "the HELO name is none of the PTR names", ""},
 			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Choose a second name within the domain, give it the same addresses, and configure it as the HELO name."},
 			noAnswer, noPTR, noName, notPublic, receives,
-		},
-	},
-	{
-		ID: SPFValid, Level: ShouldMajor, Scope: Name,
-		Title: "The SPF record is well-formed and within the limits of receivers",
-		Page:  "this means setting up an accurate SPF record",
-		RFC:   []string{"RFC 7208, Section 4.6.4", "RFC 7208, Section 12"},
-		Why:   "Receivers return permerror for a record that breaks the grammar or the limits, and many then refuse what it was to authorise.",
-		Outcomes: []Outcome{
-			{"ok", Pass, "the SPF record is well-formed and within the limits", ""},
-			{"broken", Fail, "the SPF record is broken", "Mend what is named, or publish the record of the fix in its place."},
-			noAnswer, noSPF,
-		},
-	},
-	{
-		ID: SPFAgreed, Level: Advice, Scope: Name,
-		Title: "Strict and lenient receivers read the SPF record in the same way",
-		Page:  "this means setting up an accurate SPF record",
-		RFC:   []string{"RFC 7208, Section 4.6"},
-		Why:   "Some receivers refuse a record with any mistake in it, some look no further than the first term that matches. Where the two disagree, mail arrives here and is refused there.",
-		Outcomes: []Outcome{
-			{"ok", Pass, "strict and lenient receivers say the same of every address of the organisation", ""},
-			{"disagreed", Fail, "strict and lenient receivers disagree about an address of the organisation", "Make the record simpler: networks instead of names and macros. If it is broken, spf-valid names the place."},
-			noAnswer, noSPF, notPublic,
-		},
-	},
-	{
-		ID: HELOSPF, Level: ShouldMajor, Scope: MTA,
-		Title: "The SPF record of the HELO name passes every address of the MTA, and denies others",
-		Page:  "SPF record for your chosen helo/ehlo identity",
-		RFC:   []string{"RFC 7208, Section 2.3", "RFC 7208, Section 10.1.2"},
-		Why:   "Receivers then reject who greets with this name from elsewhere, and bounces, which have no other sender, are known to be the MTA's.",
-		Outcomes: []Outcome{
-			{"ok", Pass, "the SPF record passes every address and denies others", ""},
-			{"missing", Fail, "the HELO name has no SPF record", "Publish the record."},
-			noPolicy,
-			{"not-all-addresses", Fail, "the SPF record does not pass an address of the MTA", "Publish the record of the fix in place of the one that is there."},
-			{"others-allowed", Fail, "the SPF record does not deny others", "End the record in -all, and name no more than the MTA's addresses before it."},
-			noAnswer, noName, notPublic, receives,
-		},
-	},
-	{
-		ID: HELOSPFStrict, Level: Advice, Scope: MTA,
-		Title: "The SPF record of the HELO name authorises the MTA alone, and ends in -all",
-		Page:  `then the spf for this name simply needs to be "v=spf1 A -all"`,
-		RFC:   []string{"RFC 7208, Section 10.1.2"},
-		Why:   "Who uses the name is known to the last address, so that nothing speaks for ~all: a softfail tells receivers to take the mail.",
-		Outcomes: []Outcome{
-			{"ok", Pass, "the SPF record authorises the MTA's addresses alone, and denies all others", ""},
-			{"no-fail", Fail, "the SPF record does not end in -all", "End the record in -all."},
-			{"more-addresses", Fail, "the SPF record authorises more than the addresses of the MTAs that greet with the name", "Name the MTA's addresses by ip4 and ip6 instead."},
-			{"mail-domain", NotApplicable, "the HELO name is a mail domain too, whose SPF record may authorise others", ""},
-			{"invalid", NotApplicable, "receivers cannot interpret the SPF record", ""},
-			noAnswer, noSPF, noName, notPublic, receives,
-		},
-	},
-	{
-		ID: MailSPF, Level: ShouldMajor, Scope: MailDomain,
-		Title: "The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all",
-		Page:  "this means setting up a spf record autorising mail from user @ your-domain to come from ALL IPs possibly allowed to be seen by recievers",
-		RFC:   []string{"RFC 7208, Section 2.4", "RFC 7208, Section 10.1"},
-		Why:   "Receivers then know the organisation's mail from forgeries in its name.",
-		Outcomes: []Outcome{
-			{"ok", Pass, "the SPF record passes every address and denies others", ""},
-			{"missing", Fail, "the mail domain has no SPF record", "Describe whatever else sends in its name, then publish the record."},
-			noPolicy,
-			{"not-all-addresses", Fail, "the SPF record does not pass an address of the MTAs", "Add the address to the record; or describe whatever else sends in its name, then publish the record of the fix in its place."},
-			{"others-allowed", Fail, "the SPF record does not deny others", "End the record in -all, or in ~all as long as you are not sure who else sends."},
-			noAnswer, notPublic,
 		},
 	},
 }

@@ -83,11 +83,14 @@ const (
 	Address            // once for each address of each MTA
 	Name               // once for each name that mail is sent under: HELO names, and mail domains
 	MailDomain         // once for each mail domain
+	PTRName            // once for each PTR name described
+	OtherName          // once for each name described as one without mail
 )
 
-var scopeText = []string{Organisation: "organisation", MTA: "mta", Address: "address", Name: "name", MailDomain: "mail-domain"}
+var scopeText = []string{Organisation: "organisation", MTA: "mta", Address: "address", Name: "name", MailDomain: "mail-domain", PTRName: "ptr-name", OtherName: "other-name"}
 
-// String returns organisation, mta, address, name or mail-domain.
+// String returns organisation, mta, address, name, mail-domain, ptr-name or
+// other-name.
 func (s Scope) String() string { return enum.String(s, scopeText) }
 
 // MarshalText returns the text of String; an invalid Scope is an error.

@@ -33,6 +33,13 @@ func TestFrozen(t *testing.T) {
 		"helo-spf should-major mta",
 		"helo-spf-strict advice mta",
 		"mail-spf should-major mail-domain",
+		"helo-csa should-minor mta",
+		"helo-rp should-minor mta",
+		"null-mx should-major other-name",
+		"null-spf should-major other-name",
+		"ptr-locked should-major ptr-name",
+		"domain-csa should-minor organisation",
+		"domain-rp should-minor organisation",
 	}
 	var got []string
 	for _, r := range rule.All() {
@@ -76,6 +83,13 @@ func TestFrozenOutcomes(t *testing.T) {
 		"helo-spf [ok] [missing invalid not-all-addresses others-allowed] [no-answer] [no-name not-public receives-only]",
 		"helo-spf-strict [ok] [no-fail more-addresses] [no-answer] [mail-domain invalid no-record no-name not-public receives-only]",
 		"mail-spf [ok] [missing invalid not-all-addresses others-allowed] [no-answer] [not-public]",
+		"helo-csa [ok] [missing denied not-all-addresses unusable] [no-answer] [no-name not-public receives-only]",
+		"helo-rp [ok] [missing dangling] [no-answer] [no-name receives-only]",
+		"null-mx [ok] [missing receives] [no-answer] [sends no-address]",
+		"null-spf [ok] [missing sends] [no-answer] []",
+		"ptr-locked [ok] [open] [no-answer] [greets mail-domain]",
+		"domain-csa [ok] [missing no-policy] [no-answer] [greets]",
+		"domain-rp [ok] [missing not-all-contacts dangling] [no-answer] []",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the outcomes have changed (-was +is):\n%s", diff)
@@ -190,7 +204,7 @@ func TestTexts(t *testing.T) {
 	for s := rule.Pass; s <= rule.Waived; s++ {
 		values = append(values, value{s, new(rule.Status)})
 	}
-	for s := rule.Organisation; s <= rule.MailDomain; s++ {
+	for s := rule.Organisation; s <= rule.OtherName; s++ {
 		values = append(values, value{s, new(rule.Scope)})
 	}
 	var words []string
@@ -198,7 +212,7 @@ func TestTexts(t *testing.T) {
 		words = append(words, v.is.String())
 	}
 	if got, want := strings.Join(words, " "), "must should-major should-minor advice"+
-		" pass fail undecided not-applicable waived organisation mta address name mail-domain"; got != want {
+		" pass fail undecided not-applicable waived organisation mta address name mail-domain ptr-name other-name"; got != want {
 		t.Errorf("got the words %s, want %s", got, want)
 	}
 	for _, v := range values {

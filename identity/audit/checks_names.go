@@ -1,0 +1,243 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/rp"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// csaOwner is where the CSA records of a name stand.
+func csaOwner(name string) string { return "_client._smtp." + name }
+
+// csaCodes are the outcomes of helo-csa, the worst first.
+var csaCodes = []struct {
+	code    string
+	reasons []csa.Reason
+}{
+	{"denied", []csa.Reason{csa.Denied, csa.ExplicitRequired}},
+	{"missing", []csa.Reason{csa.NoRecord, csa.NoName}},
+	{"unusable", []csa.Reason{csa.Unverifiable, csa.Unsupported}},
+	{"not-all-addresses", []csa.Reason{csa.NoAddress, csa.AddressMismatch}},
+	{"no-answer", []csa.Reason{csa.Temporary}},
+	{"ok", []csa.Reason{csa.Authorised}},
+}
+
+func heloCSA(s subject) outcome {
+	switch {
+	case !s.mta.Sends():
+		return outcome{code: "receives-only"}
+	case len(s.publicAddresses(s.mta)) == 0:
+		return outcome{code: "not-public"}
+	case s.mta.name == nil:
+		return outcome{code: "no-name", detail: s.mta.HELO}
+	}
+	name := s.mta.name.name
+	out := outcome{detail: name, fix: wantedBy(rule.HELOCSA, csaOwner(name))}
+	for _, c := range csaCodes {
+		for _, r := range s.mta.csa {
+			if !slices.Contains(c.reasons, r.Reason) {
+				continue
+			}
+			out.evidence = append(out.evidence, r.Replies...)
+			if out.code == "" {
+				out.code = c.code
+			}
+			if out.code == c.code && (c.code == "not-all-addresses" || c.code == "denied" || c.code == "unusable") {
+				out.say("%s: %s", r.Addr, r.Reason)
+			}
+		}
+	}
+	if out.code == "not-all-addresses" {
+		out.fix = either(out.fix, addressOf(name, s.publicAddresses(s.mta)...))
+	}
+	return out
+}
+
+func domainCSA(s subject) outcome {
+	if slices.ContainsFunc(s.mtas, func(m *mtaFacts) bool { return m.name != nil && m.name.name == s.domain }) {
+		return outcome{code: "greets", detail: s.domain}
+	}
+	out := outcome{code: "no-policy", evidence: s.csa.Replies, fix: wantedBy(rule.DomainCSA, csaOwner(s.domain))}
+	policy := func(rr *dns.SRV) bool { return rr.Priority == 1 && rr.Port&1 != 0 }
+	switch s.csa.Reason {
+	case csa.Temporary:
+		out.code = "no-answer"
+	case csa.NoRecord, csa.NoName:
+		out.code = "missing"
+	case csa.ExplicitRequired:
+		out.code, out.detail = "ok", "that of "+s.csa.Parent
+	case csa.Denied:
+		if slices.ContainsFunc(resolver.Records[*dns.SRV](s.csa.Replies[0].Answer), policy) {
+			out.code = "ok"
+		}
+	}
+	return out
+}
+
+// responsible judges the RP records of a name.
+func (p personFacts) responsible(out outcome) outcome {
+	out.evidence = p.evidence()
+	var dangling, failed error
+	for _, person := range p.persons {
+		if errors.Is(person.Err, rp.ErrDangling) {
+			dangling = person.Err
+		} else if person.Err != nil {
+			failed = person.Err
+		}
+	}
+	switch {
+	case p.reply.Err != nil:
+		out.code = "no-answer"
+	case len(p.persons) == 0:
+		out.code = "missing"
+	case dangling != nil:
+		out.code = "dangling"
+		out.say("%v", strings.TrimPrefix(dangling.Error(), rp.ErrDangling.Error()+": "))
+	case failed != nil:
+		out.code = "no-answer"
+	default:
+		out.code = "ok"
+	}
+	return out
+}
+
+func heloRP(s subject) outcome {
+	switch {
+	case !s.mta.Sends():
+		return outcome{code: "receives-only"}
+	case s.mta.name == nil:
+		return outcome{code: "no-name", detail: s.mta.HELO}
+	}
+	name := s.mta.name.name
+	out := s.mta.rp.responsible(outcome{detail: name, fix: wantedBy(rule.HELORP, s.texts(name)...)})
+	return out
+}
+
+// texts returns a name and those that its wanted RP records point to.
+func (s subject) texts(name string) []string {
+	out := []string{name}
+	for _, r := range s.wanted {
+		if rr, ok := r.RR.(*dns.RP); ok && rr.Hdr.Name == name {
+			out = append(out, rr.Txt)
+		}
+	}
+	return out
+}
+
+func domainRP(s subject) outcome {
+	texts := s.texts(s.domain)
+	out := s.rp.responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
+	if out.code != "ok" {
+		return out
+	}
+	for _, text := range texts[1:] {
+		if !slices.ContainsFunc(s.rp.persons, func(p rp.Person) bool { return p.Text == text }) {
+			out.code, out.detail = "not-all-contacts", text
+			return out
+		}
+	}
+	return out
+}
+
+// deniesAll reports whether a policy says of everybody that they may not.
+func deniesAll(a *spf.Analysis) bool {
+	return a.Err == nil && len(a.Undecided) == 0 && slices.Equal(slices.Collect(maps.Keys(a.Sets)), []spf.Status{spf.Fail})
+}
+
+// authorisesSome reports whether a policy passes somebody, as far as is known.
+func authorisesSome(a *spf.Analysis) bool { return len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0 }
+
+func nullSPF(s subject) outcome {
+	policy := s.not.policy
+	out := outcome{evidence: []resolver.Reply{policy.Root.Reply}, fix: wantedBy(rule.NullSPF, s.not.name)}
+	switch {
+	case policy.Root.Reply.Err != nil:
+		out.code = "no-answer"
+	case errors.Is(policy.Root.Err, spf.ErrNoRecord):
+		out.code = "missing"
+	case deniesAll(policy):
+		out.code = "ok"
+	case policy.Err != nil && !authorisesSome(policy):
+		out.code, out.evidence = "no-answer", policyEvidence(policy.Root, nil)
+	default:
+		out.code = "sends"
+	}
+	return out
+}
+
+func nullMX(s subject) outcome {
+	out := outcome{evidence: s.not.mx.Replies, fix: wantedBy(rule.NullMX, s.not.name)}
+	policy := s.not.policy
+	switch status := s.not.mx.Status; {
+	case status == nullmx.TempError:
+		out.code = "no-answer"
+	case status == nullmx.Null:
+		out.code = "ok"
+	case status != nullmx.Explicit && status != nullmx.Mixed && status != nullmx.Implicit:
+		out.code = "no-address"
+	case authorisesSome(policy):
+		out.code = "sends"
+		out.evidence = append(slices.Clip(out.evidence), policy.Root.Reply)
+	case policy.Err != nil:
+		out.code = "no-answer"
+		out.evidence = policyEvidence(policy.Root, slices.Clone(out.evidence))
+	case status == nullmx.Implicit:
+		out.code = "missing"
+	default:
+		out.code = "receives"
+		out.say("%s", exchangers(s.not.mx.MX))
+	}
+	return out
+}
+
+func exchangers(records []*dns.MX) string {
+	var names []string
+	for _, rr := range records {
+		names = append(names, rr.Mx)
+	}
+	return strings.Join(names, ", ")
+}
+
+func ptrLocked(s subject) outcome {
+	n := s.not
+	if n.used != "" {
+		return outcome{code: n.used}
+	}
+	out := outcome{code: "ok", fix: wantedBy(rule.PTRLocked, n.name, csaOwner(n.name))}
+	out.evidence = slices.Concat([]resolver.Reply{n.policy.Root.Reply}, n.mx.Replies, n.csa.Replies)
+	var lacks []string
+	unknown := false
+	for _, part := range []struct {
+		what           string
+		there, unknown bool
+	}{
+		{"null SPF", deniesAll(n.policy), n.policy.Err != nil && !authorisesSome(n.policy)},
+		{"Null MX", n.mx.Status == nullmx.Null, n.mx.Status.Temporary()},
+		{"CSA denial", n.csa.Reason == csa.Denied, n.csa.Status.Temporary()},
+	} {
+		switch {
+		case part.unknown:
+			unknown = true
+		case !part.there:
+			lacks = append(lacks, part.what)
+		}
+	}
+	switch {
+	case len(lacks) > 0:
+		out.code, out.detail = "open", fmt.Sprintf("without %s", strings.Join(lacks, ", "))
+	case unknown:
+		out.code = "no-answer"
+	}
+	return out
+}
