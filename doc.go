@@ -33,6 +33,11 @@
 //   - [github.com/bonafide-mta/bonafide/spf]: the Sender Policy Framework: who may
 //     use a name, and what a policy says
 //   - [github.com/bonafide-mta/bonafide/spf/blitiri]: a second opinion on SPF
+//   - [github.com/bonafide-mta/bonafide/csa]: whether the owner of a HELO name
+//     authorises the client
+//   - [github.com/bonafide-mta/bonafide/rp]: who is responsible for a name
+//   - [github.com/bonafide-mta/bonafide/nullmx]: what a domain says about receiving
+//     mail
 //   - [github.com/bonafide-mta/bonafide/identity]: HELO names and the organisation
 //     behind a name
 //   - [github.com/bonafide-mta/bonafide/identity/org]: the description of an

@@ -8,7 +8,8 @@
 //	audit -domain example.org -helo post.example.org -ip 192.0.2.10 -ptr mta1.example.org
 //
 // Without -org, each -helo opens an MTA, and the -ip and -ptr after it belong to
-// it. Zone files are audited as they would be served, before they are.
+// it. Zone files are audited as they would be served, before they are, and with them,
+// unless the description names others, the names in them that seem to be without mail.
 //
 // Exit status: 0 nothing failed at the threshold or above, 1 something did,
 // 2 usage or input that cannot be read, 3 nothing failed, but something at the
@@ -30,6 +31,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -196,13 +198,13 @@ func (o *options) load(stderr io.Writer) (*org.Organisation, resolver.Resolver, 
 		if err != nil {
 			return nil, nil, err
 		}
-		r, err := o.resolver(stderr)
+		r, err := o.resolver(described, stderr)
 		return described, r, err
 	case o.org.Domain != "":
 		if err := o.org.Validate(); err != nil {
 			return nil, nil, err
 		}
-		r, err := o.resolver(stderr)
+		r, err := o.resolver(&o.org, stderr)
 		return &o.org, r, err
 	}
 	o.allowDocumentation = true
@@ -215,10 +217,10 @@ func (o *options) load(stderr io.Writer) (*org.Organisation, resolver.Resolver, 
 }
 
 // resolver returns the zone files, the server, or the system's resolvers.
-func (o *options) resolver(stderr io.Writer) (resolver.Resolver, error) {
+func (o *options) resolver(described *org.Organisation, stderr io.Writer) (resolver.Resolver, error) {
 	switch {
 	case len(o.zones) > 0:
-		return o.readZones(stderr)
+		return o.readZones(described, stderr)
 	case o.server != "":
 		server, err := resolver.ParseServer(o.server)
 		if err != nil {
@@ -229,14 +231,19 @@ func (o *options) resolver(stderr io.Writer) (resolver.Resolver, error) {
 	return resolver.SystemClient()
 }
 
-// readZones reads the zone files, and warns of what is hardly meant in them.
-func (o *options) readZones(stderr io.Writer) (resolver.Resolver, error) {
+// readZones reads the zone files, and warns of what is hardly meant in them. Without
+// names in the description, those of the zones that seem to be without mail are
+// audited.
+func (o *options) readZones(described *org.Organisation, stderr io.Writer) (resolver.Resolver, error) {
 	zones, err := resolver.ReadZoneFiles(o.zones...)
 	if err != nil {
 		return nil, err
 	}
 	for _, warning := range zones.Warnings() {
 		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
+	}
+	if len(described.Names) == 0 {
+		described.Names = plan.Silent(described, zones.Records())
 	}
 	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		answer, err := zones.Lookup(ctx, name, qtype)

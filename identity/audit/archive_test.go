@@ -259,8 +259,10 @@ func TestMutationsAreSeen(t *testing.T) {
 
 // Property 3 of the design: whatever single question fails in whatever way, a
 // finding keeps its status or becomes Undecided; what depends on a name that is
-// not known then is NotApplicable at most.
+// not known then is NotApplicable at most. The questions of the archive good fail in
+// every way, those of the others in one each, in turn.
 func TestFaultsAreSafe(t *testing.T) {
+	turn := 0
 	for _, s := range scenarios(t) {
 		if len(s.fake.Questions()) > 0 {
 			t.Fatal("asked before the audit")
@@ -272,7 +274,11 @@ func TestFaultsAreSafe(t *testing.T) {
 				continue
 			}
 			done[q.String()] = true
-			for _, kind := range dnsfake.Kinds() {
+			kinds := dnsfake.Kinds()
+			if turn++; filepath.Base(s.file) != "good.txtar" {
+				kinds = kinds[turn%len(kinds):][:1]
+			}
+			for _, kind := range kinds {
 				again := readScenario(t, s.file)
 				again.fake.Fail(q.Name, q.Type, kind)
 				for i, f := range again.audit(t).Findings {

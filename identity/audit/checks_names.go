@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -44,6 +45,8 @@ func heloCSA(s subject) outcome {
 	}
 	name := s.mta.name.name
 	out := outcome{detail: name, fix: wantedBy(rule.HELOCSA, csaOwner(name))}
+	var reason csa.Reason
+	var addrs []netip.Addr // of which it is the reason
 	for _, c := range csaCodes {
 		for _, r := range s.mta.csa {
 			if !slices.Contains(c.reasons, r.Reason) {
@@ -51,12 +54,15 @@ func heloCSA(s subject) outcome {
 			}
 			out.evidence = append(out.evidence, r.Replies...)
 			if out.code == "" {
-				out.code = c.code
+				out.code, reason = c.code, r.Reason
 			}
-			if out.code == c.code && (c.code == "not-all-addresses" || c.code == "denied" || c.code == "unusable") {
-				out.say("%s: %s", r.Addr, r.Reason)
+			if r.Reason == reason {
+				addrs = append(addrs, r.Addr)
 			}
 		}
+	}
+	if out.code != "ok" {
+		out.say("%s (%s)", join(addrs), reason)
 	}
 	if out.code == "not-all-addresses" {
 		out.fix = either(out.fix, addressOf(name, s.publicAddresses(s.mta)...))
