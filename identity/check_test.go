@@ -284,14 +284,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shuffled := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-		answer, err := zones.Lookup(ctx, name, qtype)
-		answer.Records = slices.Clone(answer.Records)
-		rng.Shuffle(len(answer.Records), func(i, j int) {
-			answer.Records[i], answer.Records[j] = answer.Records[j], answer.Records[i]
-		})
-		return answer, err
-	})
+	shuffled := dnsfake.Shuffle(zones, seed)
 	given := addrs("192.0.2.14 192.0.2.13 192.0.2.11 192.0.2.9")
 	for range 50 {
 		rng.Shuffle(len(given), func(i, j int) { given[i], given[j] = given[j], given[i] })

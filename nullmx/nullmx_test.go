@@ -225,19 +225,11 @@ func TestBounds(t *testing.T) {
 func TestOrderDoesNotMatter(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
 	zones, err := resolver.ParseZones(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shuffled := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-		answer, err := zones.Lookup(ctx, name, qtype)
-		answer.Records = slices.Clone(answer.Records)
-		random.Shuffle(len(answer.Records), func(i, j int) {
-			answer.Records[i], answer.Records[j] = answer.Records[j], answer.Records[i]
-		})
-		return answer, err
-	})
+	shuffled := dnsfake.Shuffle(zones, seed)
 	for _, domain := range []string{"example.test", "mixed.example.test", "mixed2.example.test", "twice.example.test", "many.example.test"} {
 		want := nullmx.Checker{Resolver: zones}.Check(t.Context(), domain)
 		for range 20 {

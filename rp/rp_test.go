@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,22 +150,11 @@ func TestBounds(t *testing.T) {
 func TestOrderDoesNotMatter(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
 	zones, err := resolver.ParseZones(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mu sync.Mutex
-	shuffled := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-		answer, err := zones.Lookup(ctx, name, qtype)
-		answer.Records = slices.Clone(answer.Records)
-		mu.Lock()
-		defer mu.Unlock()
-		random.Shuffle(len(answer.Records), func(i, j int) {
-			answer.Records[i], answer.Records[j] = answer.Records[j], answer.Records[i]
-		})
-		return answer, err
-	})
+	shuffled := dnsfake.Shuffle(zones, seed)
 	texts := func(r resolver.Resolver) string {
 		persons, err := rp.Lookup(t.Context(), r, "example.test")
 		if err != nil {

@@ -11,6 +11,8 @@
 // UDP and TCP, for programs that are not Go or bring a client of their own.
 // [Record] writes down what any Resolver answers, and [Replay] answers from it.
 //
+// Shuffle lets any Resolver answer in another order each time.
+//
 // Everything but Serve works under testing/synctest: no socket, no goroutine, and
 // delays by timers of package time. A Fake is safe for concurrent use, and may be
 // told to fail or to change at any time.

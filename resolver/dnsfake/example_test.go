@@ -33,6 +33,25 @@ mail A 192.0.2.10`)
 	// [mail.example.test. A mail.example.test. AAAA]
 }
 
+// The order of records must not matter to whoever reads them.
+func ExampleShuffle() {
+	zones, err := resolver.ParseZones("$ORIGIN example.test.\n$TTL 300\n@ MX 10 a\n@ MX 20 b\n@ MX 30 c")
+	if err != nil {
+		log.Fatal(err)
+	}
+	shuffled := dnsfake.Shuffle(zones, 1)
+	orders := make(map[string]bool)
+	for range 100 {
+		records, err := resolver.MX(context.Background(), shuffled, "example.test")
+		if err != nil {
+			log.Fatal(err)
+		}
+		orders[fmt.Sprint(records)] = true
+	}
+	fmt.Println(len(orders), "orders")
+	// Output: 6 orders
+}
+
 // A server that fails twice and then recovers: does the client try again?
 func ExampleFault_Times() {
 	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
