@@ -19,7 +19,7 @@ import (
 // silentFacts is what is known of a name that is not for mail.
 type silentFacts struct {
 	name   string // canonical
-	used   string // of a PTR name that is for mail after all, the outcome that says so
+	used   string // of a PTR name that is not to be locked, the outcome that says why
 	policy *spf.Analysis
 	mx     *nullmx.Result
 	csa    *csa.Result // of a PTR name, for no address at all
@@ -52,7 +52,10 @@ func (f *facts) describeSilent(o *org.Organisation) {
 		}
 		seen[m.ptr] = true
 		n := &silentFacts{name: m.ptr}
-		if !slices.Contains(lockable, m.ptr) {
+		switch {
+		case !f.owns(m.ptr):
+			n.used = "other-organisation"
+		case !slices.Contains(lockable, m.ptr):
 			n.used = "mail-domain"
 			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && canonical(m.HELO) == n.name }) {
 				n.used = "greets"

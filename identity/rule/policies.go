@@ -138,6 +138,7 @@ var policies = []Rule{
 			{"open", Fail, "the PTR name can be forged", "Publish the records, once nothing sends mail as user@ this name, as programs of the machine itself may."},
 			{"greets", NotApplicable, "an MTA greets with the PTR name: it can be locked when all of them greet with another", ""},
 			{"mail-domain", NotApplicable, "the PTR name is a mail domain", ""},
+			{"other-organisation", NotApplicable, "the PTR name is another organisation's, which publishes its records", ""},
 			noAnswer,
 		},
 	},

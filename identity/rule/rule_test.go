@@ -87,7 +87,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"helo-rp [ok] [missing dangling] [no-answer] [no-name receives-only]",
 		"null-mx [ok] [missing receives] [no-answer] [sends no-address]",
 		"null-spf [ok] [missing sends] [no-answer] []",
-		"ptr-locked [ok] [open] [no-answer] [greets mail-domain]",
+		"ptr-locked [ok] [open] [no-answer] [greets mail-domain other-organisation]",
 		"domain-csa [ok] [missing no-policy] [no-answer] [greets]",
 		"domain-rp [ok] [missing not-all-contacts dangling] [no-answer] []",
 	}
