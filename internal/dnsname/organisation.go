@@ -11,12 +11,40 @@ import (
 // that is itself a public suffix, and for the root.
 func Organisational(name string) string {
 	// The list's package splits at every dot, an escaped one too.
-	plain := hideEscapes.Replace(strings.TrimSuffix(name, "."))
+	plain := withoutEscapes(strings.TrimSuffix(name, "."))
 	domain, err := publicsuffix.EffectiveTLDPlusOne(plain)
 	if err != nil {
 		return ""
 	}
 	return name[len(plain)-len(domain):]
+}
+
+// Registered returns the domain that a canonical name's registry has sold: as
+// Organisational, but by the part of the list that is about registries. Of a name below
+// a hosting provider's suffix that is the provider's domain, not the customer's. It
+// returns "" for a name that is itself such a suffix, and for the root.
+func Registered(name string) string {
+	plain := withoutEscapes(strings.TrimSuffix(name, "."))
+	suffix, icann := publicsuffix.PublicSuffix(plain)
+	for !icann {
+		_, above, ok := strings.Cut(suffix, ".")
+		if !ok {
+			break // a top-level domain that is not in the list
+		}
+		suffix, icann = publicsuffix.PublicSuffix(above)
+	}
+	below, ok := strings.CutSuffix(plain, "."+suffix)
+	if !ok {
+		return ""
+	}
+	return name[strings.LastIndexByte(below, '.')+1:]
+}
+
+func withoutEscapes(name string) string {
+	if strings.IndexByte(name, '\\') < 0 {
+		return name
+	}
+	return hideEscapes.Replace(name)
 }
 
 // hideEscapes keeps the length, and makes no label that is in the list.

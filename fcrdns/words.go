@@ -1,0 +1,261 @@
+package fcrdns
+
+import "strings"
+
+// kind is what a word says of a name.
+type kind uint8
+
+const (
+	_ kind = iota
+	access
+	assign
+	plain
+	machine
+	role
+	service
+)
+
+// vocabulary has the words of both sorts of names, of several languages. No provider's
+// name is among them.
+var vocabulary = func() map[string]kind {
+	m := make(map[string]kind)
+	for k, words := range map[kind]string{
+		access: `dsl adsl sdsl vdsl xdsl hdsl rdsl idsl dyn dynamic dynamicip dynip dynadsl dyndsl dhcp ppp pppoe pppox pppool dial dialup dialin dialer
+			pool pools cable cablelink catv cpe cm cbl cab modem docsis gprs umts lte hspa mobile mobil wifi wimax wireless wlan wlans ftth fttx fttb fiber fibre
+			gpon isdn broadband bb hfc dip res resnet residential abo roamer roaming cdma threeg fixed pon telefonia du nap bng bras ubr`,
+		assign: `cust custs customer customers client clients clientes kunde kunden user users usr subscriber subs rev reverse revip revdns rdns ptr
+			static estatico statik unassigned unused unknown undefined unallocated hosted hosting hostedby vps vmi vds vserver vm virt ded dedicated dedi
+			colo colocation compute instance cloud dnat nat generic rede members member lan access li way addr fix`,
+		plain:   `ip ips ipv net line host hst hostname by no not set sv int port poort lan inaddr arpa default none null xxx eth st rdns`,
+		machine: `home node srv server box pc machine computer system ws vnet test`,
+		role: `mail mails mailer mailers mailing smtp smtps smtpd esmtp mta mtas mx mxs mxout relay relays mrelay out outbound outgoing outmail mailout smtpout
+			mailrelay smtprelay mailhost mailhub mailgate mailgw mailgateway mailserver mailsrv mgw mfgw post postal poste posta postoffice correo courrier
+			imap pop exch exchange exim postfix sendmail qmail zimbra esp bounce bounces bouncer news newsletter nl list lists listserv majordomo
+			delivery deliver sender senders send edge antispam spam filter scanner omta emta fmta mmta mailin in inbound mda msa mdaemon email emails
+			mm mo mw m nm bulk campaign marketing transactional notify notification notifications alert alerts webmail groupware o365 lotus domino notes`,
+		service: `www web ns dns gw gate gateway fw firewall vpn ftp proxy db ldap voip pbx ntp time router rtr core hub mgmt admin portal app apps api
+			intranet extranet office dc ad file files backup monitor nagios irc news git svn wiki shop blog cdn static-content img media`,
+	} {
+		for w := range strings.FieldsSeq(words) {
+			if _, ok := m[w]; !ok {
+				m[w] = k
+			}
+		}
+	}
+	return m
+}()
+
+// inWords are parts by which a longer word is one for access lines.
+var inWords = []string{"dsl", "dhcp", "dialup", "dynamic", "pppo", "broadband", "catv", "cable", "wireless", "dynip"}
+
+// roles are beginnings and ends of words for mail.
+var (
+	roleStarts = []string{"mail", "smtp", "mta", "mx", "outgoing", "outbound", "relay", "postal", "omta", "emta", "mgw", "mfgw", "imap", "exch"}
+	roleEnds   = []string{"mail", "smtp", "mta", "mx", "relay", "mailer", "mgw", "smtpout", "mailgw", "mailhost", "spam"}
+)
+
+// kindOf returns what a word says.
+func kindOf(word string) kind {
+	if k, ok := vocabulary[word]; ok {
+		return k
+	}
+	if len(word) > 3 {
+		for _, in := range inWords {
+			if strings.Contains(word, in) {
+				return access
+			}
+		}
+		for _, s := range roleStarts {
+			if strings.HasPrefix(word, s) {
+				return role
+			}
+		}
+		for _, s := range roleEnds {
+			if strings.HasSuffix(word, s) {
+				return role
+			}
+		}
+	}
+	return 0
+}
+
+// words looks at the words of the host part.
+func (e *examination) words() {
+	var first [service + 1]string // of each kind
+	accesses, all := 0, e.host != ""
+	leftRole := false
+	for i := 0; i < len(e.host); {
+		if !isLetter(e.host[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(e.host) && isLetter(e.host[i]) {
+			i++
+		}
+		word := e.host[start:i]
+		k := kindOf(word)
+		if len(word) == 1 {
+			all = all && start > 0
+			continue // it says nothing
+		}
+		switch k {
+		case 0, machine, role, service:
+			all = false
+		case access:
+			accesses++
+		}
+		if k == role && start < len(e.left) {
+			leftRole = true
+		}
+		if start == 0 {
+			e.assigned = k == access || k == assign || k == plain
+		}
+		if first[k] == "" {
+			first[k] = word
+		}
+		if accesses == 2 && k == access {
+			e.add(AccessWords, word)
+		}
+	}
+	for _, w := range []struct {
+		kind kind
+		code Code
+	}{{access, AccessWord}, {assign, AssignWord}, {plain, PlainWord}, {machine, MachineWord}} {
+		if first[w.kind] != "" {
+			e.add(w.code, first[w.kind])
+		}
+	}
+	switch {
+	case leftRole:
+		e.add(RoleLeft, first[role])
+	case first[role] != "":
+		e.add(RoleInner, first[role])
+	}
+	if word := e.orgWord(); word != "" {
+		e.add(OrgWord, word)
+	}
+	if mailFamilies[e.org] && e.host != "" {
+		e.add(MailFamily, e.org)
+	}
+	if first[service] != "" && strings.HasPrefix(e.left, first[service]) {
+		e.add(ServiceLeft, first[service])
+	}
+	if all && e.count == 0 {
+		e.add(PlaceholderOnly, e.host)
+	}
+}
+
+// orgWord finds such a word in the label that is registered, as access providers and
+// hosters have.
+func (e *examination) orgWord() string {
+	label, _, _ := strings.Cut(e.org, ".")
+	for _, in := range inOrg {
+		if strings.Contains(label, in) {
+			return in
+		}
+	}
+	return ""
+}
+
+// inOrg are parts of the names of those who give addresses to customers.
+var inOrg = []string{"dsl", "dial", "pool", "cable", "broadband", "dynamic", "dedicated", "hosting", "server", "vps", "cloud", "telecom", "isp"}
+
+// shape looks at where digits and letters stand.
+func (e *examination) shape() {
+	if e.host == "" {
+		e.add(Apex, "")
+		return
+	}
+	leftDigits := strings.ContainsAny(e.left, "0123456789")
+	inHost, long, numbers, label := 0, "", 0, ""
+	for i := range e.count {
+		s := e.numbers[i]
+		if s.end > len(e.host) {
+			break
+		}
+		inHost++
+		numbers++
+		if s.end-s.start >= 4 && long == "" {
+			long = e.text(s)
+		}
+		if (s.start == 0 || e.name[s.start-1] == '.') && (s.end == len(e.name) || e.name[s.end] == '.') && label == "" {
+			label = e.text(s)
+		}
+	}
+	switch {
+	case inHost == 0:
+		e.add(NoDigits, "")
+		return
+	case !leftDigits:
+		e.add(LeftNoDigits, e.left)
+	case !e.strong && !e.assigned && e.wordNumber():
+		e.add(WordNumber, e.left)
+	}
+	if strings.Count(e.host, ".") >= 3 {
+		e.add(DeepName, e.host)
+	}
+	if e.strong {
+		return // shapes would count the address again
+	}
+	if long != "" {
+		e.add(LongNumber, long)
+	}
+	if isDigit(e.host[0]) {
+		e.add(StartsWithDigit, e.left)
+	}
+	if numbers >= 3 {
+		e.add(ManyNumbers, e.host)
+	}
+	if label != "" {
+		e.add(NumberLabel, label)
+	}
+	if strings.ContainsAny(e.host[len(e.left):], "0123456789") {
+		e.add(InnerDigits, e.host[len(e.left):])
+	}
+	if part := e.hexLabel(); part != "" {
+		e.add(HexLabel, part)
+	}
+}
+
+// wordNumber reports whether the first label is letters and hyphens, then one or two
+// digits at most, and perhaps a letter.
+func (e *examination) wordNumber() bool {
+	i := 0
+	for i < len(e.left) && (isLetter(e.left[i]) || e.left[i] == '-') {
+		i++
+	}
+	digits := i
+	for i < len(e.left) && isDigit(e.left[i]) {
+		i++
+	}
+	n := i - digits
+	if i < len(e.left) && isLetter(e.left[i]) {
+		i++
+	}
+	return i == len(e.left) && digits >= 2 && (n == 1 || n == 2)
+}
+
+// hexLabel finds eight or more hexadecimal digits in a row of the first label, both
+// letters and digits among them.
+func (e *examination) hexLabel() string {
+	for i := 0; i < len(e.left); {
+		if !isHex(e.left[i]) {
+			i++
+			continue
+		}
+		start, digits, letters := i, 0, 0
+		for i < len(e.left) && isHex(e.left[i]) {
+			if isDigit(e.left[i]) {
+				digits++
+			} else {
+				letters++
+			}
+			i++
+		}
+		if i-start >= 8 && digits > 1 && letters > 1 {
+			return e.left[start:i]
+		}
+	}
+	return ""
+}
