@@ -95,8 +95,8 @@ func (r Reason) String() string {
 // the name, and for the words that both kinds of names have. An invalid address is
 // looked for nowhere; what is no name is Unclear, with a Score of 0.
 //
-// It is a guess, right for some 97 of 100 names that it has not seen: a reason to look twice or a part of a
-// score, never a reason to refuse mail by itself.
+// It is a guess, right for some 97 of 100 names that it has not seen: a reason to look
+// twice or a part of a score, never a reason to refuse mail by itself.
 func Classify(addr netip.Addr, name string) Assessment {
 	canonical, err := dnsname.Canonical(name)
 	if err != nil || canonical == "." {
@@ -127,7 +127,7 @@ const (
 	AssignWord           // customer, reverse, vps, static, and the like
 	PlainWord            // ip, net, host, and the like
 	MachineWord          // server, node, and the like
-	OrgWord              // dsl, hosting, and the like in the organisation\'s own name
+	OrgWord              // dsl, hosting, and the like in the organisation's own name
 	PlaceholderOnly      // nothing but such words
 	RoleLeft             // mail, smtp, mx, and the like, at the beginning
 	RoleInner            // the same, further right

@@ -335,9 +335,9 @@ func (e *examination) groups(a [16]byte) int {
 		start, value := i, 0
 		for ; i < len(e.name) && isHex(e.name[i]); i++ {
 			if digit := int(e.name[i]); digit <= '9' {
-				value = value<<4&0xfffff | digit - '0'
+				value = value<<4&0xfffff | (digit - '0')
 			} else {
-				value = value<<4&0xfffff | digit - 'a' + 10
+				value = value<<4&0xfffff | (digit - 'a' + 10)
 			}
 		}
 		if i-start > 4 {
