@@ -2,6 +2,7 @@ package fcrdns
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -61,6 +62,7 @@ func assess(reasons []Reason) Assessment {
 	for _, r := range reasons {
 		a.Score += r.Weight
 	}
+	a.Score = math.Round(10*a.Score) / 10 // as the weights are
 	if a.Score > UnclearBand {
 		a.Verdict = Generic
 	} else if a.Score < -UnclearBand {
@@ -79,15 +81,17 @@ type Reason struct {
 	Part   string  // of the name, in canonical form; "" for the whole
 }
 
-// String returns weight, text and part, as in "+3.6 the address stands in it:
-// 203-0-113-7".
-func (r Reason) String() string {
-	s := fmt.Sprintf("%+.1f %s", r.Weight, r.Code.Text())
-	if r.Part != "" {
-		s += ": " + r.Part
+// Text returns the reason in words, as in "the address stands in it: 203-0-113-7".
+func (r Reason) Text() string {
+	if r.Part == "" {
+		return r.Code.Text()
 	}
-	return s
+	return r.Code.Text() + ": " + r.Part
 }
+
+// String returns the weight and the text, as in "+3.7 the address stands in it:
+// 203-0-113-7".
+func (r Reason) String() string { return fmt.Sprintf("%+.1f %s", r.Weight, r.Text()) }
 
 // Classify tells whether the name of an address looks like one that its provider made
 // up for every address, as 203-0-113-7.dsl.isp.example, or like one that somebody

@@ -19,14 +19,14 @@ const (
 // name is among them.
 var vocabulary = func() map[string]kind {
 	m := make(map[string]kind)
-	for k, words := range map[kind]string{
+	for k, words := range []string{
 		access: `dsl adsl sdsl vdsl xdsl hdsl rdsl idsl dyn dynamic dynamicip dynip dynadsl dyndsl dhcp ppp pppoe pppox pppool dial dialup dialin dialer
 			pool pools cable cablelink catv cpe cm cbl cab modem docsis gprs umts lte hspa mobile mobil wifi wimax wireless wlan wlans ftth fttx fttb fiber fibre
-			gpon isdn broadband bb hfc dip res resnet residential abo roamer roaming cdma threeg fixed pon telefonia du nap bng bras ubr`,
+			gpon isdn broadband bb hfc dip res resnet residential abo roamer roaming cdma fixed pon bng bras ubr`,
 		assign: `cust custs customer customers client clients clientes kunde kunden user users usr subscriber subs rev reverse revip revdns rdns ptr
 			static estatico statik unassigned unused unknown undefined unallocated hosted hosting hostedby vps vmi vds vserver vm virt ded dedicated dedi
-			colo colocation compute instance cloud dnat nat generic rede members member lan access li way addr fix`,
-		plain:   `ip ips ipv net line host hst hostname by no not set sv int port poort lan inaddr arpa default none null xxx eth st rdns`,
+			colo colocation compute instance cloud dnat nat generic rede members member lan addr fix`,
+		plain:   `ip ips ipv net line host hst hostname by no not set sv int port poort inaddr arpa default none null xxx eth st`,
 		machine: `home node srv server box pc machine computer system ws vnet test`,
 		role: `mail mails mailer mailers mailing smtp smtps smtpd esmtp mta mtas mx mxs mxout relay relays mrelay out outbound outgoing outmail mailout smtpout
 			mailrelay smtprelay mailhost mailhub mailgate mailgw mailgateway mailserver mailsrv mgw mfgw post postal poste posta postoffice correo courrier
@@ -34,12 +34,10 @@ var vocabulary = func() map[string]kind {
 			delivery deliver sender senders send edge antispam spam filter scanner omta emta fmta mmta mailin in inbound mda msa mdaemon email emails
 			mm mo mw m nm bulk campaign marketing transactional notify notification notifications alert alerts webmail groupware o365 lotus domino notes`,
 		service: `www web ns dns gw gate gateway fw firewall vpn ftp proxy db ldap voip pbx ntp time router rtr core hub mgmt admin portal app apps api
-			intranet extranet office dc ad file files backup monitor nagios irc news git svn wiki shop blog cdn static-content img media`,
+			intranet extranet office dc ad file files backup monitor nagios irc git svn wiki shop blog cdn static-content img media`,
 	} {
 		for w := range strings.FieldsSeq(words) {
-			if _, ok := m[w]; !ok {
-				m[w] = k
-			}
+			m[w] = kind(k)
 		}
 	}
 	return m

@@ -75,7 +75,7 @@ func TestCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.HELOResolves, rule.HELOSameOrg, rule.HELODiffers,
+	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.PTRNotGeneric, rule.PTRStatic, rule.HELOResolves, rule.HELOSameOrg, rule.HELODiffers,
 		rule.SPFValid, rule.SPFAgreed, rule.HELOSPF, rule.HELOSPFStrict, rule.MailSPF,
 		rule.HELOCSA, rule.HELORP, rule.PTRLocked, rule.DomainCSA, rule.DomainRP}
 	for _, f := range report.Findings {

@@ -23,6 +23,8 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.PTRConfirmed:  ptrConfirmed,
 	rule.PTRSyntax:     ptrSyntax,
 	rule.PTROneName:    ptrOneName,
+	rule.PTRNotGeneric: ptrNotGeneric,
+	rule.PTRStatic:     ptrStatic,
 	rule.PTRRole:       ptrRole,
 	rule.HELOName:      heloName,
 	rule.HELOResolves:  heloResolves,

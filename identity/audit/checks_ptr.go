@@ -200,6 +200,71 @@ func (c *candidate) weigh(a *addressFacts) {
 	}
 }
 
+func ptrNotGeneric(s subject) outcome {
+	out, ok := withPTR(s)
+	if !ok {
+		return out
+	}
+	worst := fcrdns.Assessment{Verdict: fcrdns.Deliberate}
+	for _, name := range s.addr.names() {
+		if a := fcrdns.Classify(s.addr.addr, name); a.Verdict > worst.Verdict {
+			worst, out.detail = a, name+" ("+reasons(a)+")"
+		}
+	}
+	switch worst.Verdict {
+	case fcrdns.Generic:
+		out.code = "generic"
+		if fcrdns.Classify(s.addr.addr, s.mta.ptr).Verdict != fcrdns.Generic {
+			out.fix = ptrOf(s.addr.addr)
+		}
+	case fcrdns.Unclear:
+		out.code = "unclear"
+	}
+	return out
+}
+
+// reasons says what speaks for a generic name.
+func reasons(a fcrdns.Assessment) string {
+	var parts []string
+	for _, r := range a.Reasons {
+		if r.Weight > 0 {
+			parts = append(parts, r.Text())
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func ptrStatic(s subject) outcome {
+	out, ok := withPTR(s)
+	if !ok {
+		return out
+	}
+	out.code = "unproven"
+	for _, name := range s.addr.names() {
+		if word := dynamicWord(s.addr.addr, name); word != "" {
+			out.code, out.detail = "dynamic", fmt.Sprintf("%q in %s", word, name)
+			return out
+		}
+	}
+	return out
+}
+
+// dynamicWord returns the word by which a name that nobody chose says that its address
+// is given to whoever dials in. Such lines may have static addresses too, whose names
+// then say that.
+func dynamicWord(addr netip.Addr, name string) string {
+	a := fcrdns.Classify(addr, name)
+	if a.Verdict == fcrdns.Deliberate || strings.Contains(name, "static") || strings.Contains(name, "fix") {
+		return ""
+	}
+	for _, r := range a.Reasons {
+		if r.Code == fcrdns.AccessWord {
+			return r.Part
+		}
+	}
+	return ""
+}
+
 // By these words a name says that its machine handles mail. The short ones are
 // in many others (scout, resend), and count only when they stand alone.
 var (

@@ -269,7 +269,7 @@ func failures(t *testing.T, o *org.Organisation, lines []string) map[rule.ID]rul
 	}
 	out := make(map[rule.ID]rule.Status)
 	for _, f := range report.Findings {
-		if f.Status == rule.Fail || f.Status == rule.Undecided {
+		if f.Status == rule.Fail || f.Status == rule.Undecided && f.Code != "unproven" { // DNS has no proof of a static address
 			out[f.Rule] = f.Status
 		}
 	}

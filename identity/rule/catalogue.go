@@ -10,6 +10,8 @@ const (
 	PTRConfirmed  ID = "ptr-confirmed"
 	PTRSyntax     ID = "ptr-syntax"
 	PTROneName    ID = "ptr-one-name"
+	PTRNotGeneric ID = "ptr-not-generic"
+	PTRStatic     ID = "ptr-static"
 	PTRRole       ID = "ptr-role"
 	HELOName      ID = "helo-fqdn"
 	HELOResolves  ID = "helo-resolves"
@@ -130,6 +132,32 @@ var identities = []Rule{
 			{"not-all-addresses", Fail, "the PTR name does not have all addresses of the MTA", "Give the name every address of the MTA. A DNS host that cannot do so should be changed."},
 			noAnswer, noPTR, notPublic,
 			{"single-address", NotApplicable, "the MTA has one address, and its description names no PTR name to compare with", ""},
+		},
+	},
+	{
+		ID: PTRNotGeneric, Level: Must, Scope: Address,
+		Title: "No PTR name looks like one that a provider gives to every address",
+		Page:  "Non-generic looking means not looking like an automatically assigned name",
+		RFC:   []string{"RFC 1912, Section 2.1"},
+		Why:   "Names with the address or a word for access lines in them are those of infected machines at home. Receivers that refuse them do so by the looks alone.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "every PTR name looks like one that somebody chose", ""},
+			{"unclear", Pass, "a PTR name could be a provider's: some receivers may take it for one", ""},
+			{"generic", Fail, "a PTR name looks generic", "Have the PTR record changed to a name of your domain that says what the machine does, without its address."},
+			noAnswer, noPTR, notPublic,
+		},
+	},
+	{
+		// At the level of must, no audit could ever be without a doubt: DNS can show
+		// that an address is dynamic, never that it is not.
+		ID: PTRStatic, Level: Advice, Scope: Address,
+		Title: "No PTR name has a sign of dynamic assignment",
+		Page:  "This means Static IP{s}",
+		Why:   "A name, SPF or CSA record is about an address. Where that is another's tomorrow, they speak for the wrong machine. DNS does not say whether it is: ask the provider.",
+		Outcomes: []Outcome{
+			{"dynamic", Fail, "a PTR name has a word for dynamic assignment", "Get a static address from the provider, or send by the provider's relay. If the address is static, have the PTR record say so with a name of your domain."},
+			{"unproven", Undecided, "no sign of dynamic assignment, and no proof of the opposite: DNS cannot give any", ""},
+			noAnswer, noPTR, notPublic,
 		},
 	},
 	{

@@ -31,6 +31,8 @@ func ExampleAll() {
 	// ptr-confirmed   must         Every PTR name is forward-confirmed: it has the address
 	// ptr-syntax      must         Every PTR name is a host name, without underscore
 	// ptr-one-name    must         All addresses of the MTA have its one PTR name, and that name has them all
+	// ptr-not-generic must         No PTR name looks like one that a provider gives to every address
+	// ptr-static      advice       No PTR name has a sign of dynamic assignment
 	// ptr-role        advice       The PTR name of an address that serves only mail says so
 	// helo-fqdn       must         The MTA greets with a fully qualified host name
 	// helo-resolves   must         The HELO name has all addresses of the MTA

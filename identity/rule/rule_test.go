@@ -23,6 +23,8 @@ func TestFrozen(t *testing.T) {
 		"ptr-confirmed must address",
 		"ptr-syntax must address",
 		"ptr-one-name must mta",
+		"ptr-not-generic must address",
+		"ptr-static advice address",
 		"ptr-role advice address",
 		"helo-fqdn must mta",
 		"helo-resolves must mta",
@@ -73,6 +75,8 @@ func TestFrozenOutcomes(t *testing.T) {
 		"ptr-confirmed [ok] [some-unconfirmed too-many-names mismatch unusable] [no-answer] [no-ptr not-public]",
 		"ptr-syntax [ok] [underscore no-host-name] [no-answer] [no-ptr not-public]",
 		"ptr-one-name [ok] [other-name too-many-names not-all-addresses] [no-answer] [no-ptr not-public single-address]",
+		"ptr-not-generic [ok unclear] [generic] [no-answer] [no-ptr not-public]",
+		"ptr-static [] [dynamic] [unproven no-answer] [no-ptr not-public]",
 		"ptr-role [ok] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
 		"helo-fqdn [ok] [literal underscore not-qualified malformed] [] [receives-only]",
 		"helo-resolves [ok] [no-address not-all-addresses] [no-answer] [no-name not-public receives-only]",
@@ -131,7 +135,8 @@ func TestCatalogue(t *testing.T) {
 			got, ok := r.Outcome(o.Code)
 			check(ok && got == o, "%s: not found", o.Code)
 		}
-		check(statuses[rule.Pass] && statuses[rule.Fail], "cannot pass, or cannot fail")
+		check(statuses[rule.Fail], "cannot fail")
+		check(statuses[rule.Pass] != (r.ID == rule.PTRStatic), "can pass: %v, and DNS has no proof of a static address alone", statuses[rule.Pass])
 		check(!statuses[rule.Waived] && !statuses[0], "Waived is the operator's, not the rule's")
 		_, ok := r.Outcome("unheard-of")
 		check(!ok, "an outcome that there is not")

@@ -73,6 +73,26 @@ func TestNoReverse(t *testing.T) {
 	}
 }
 
+// As Organisational, but for the private part of the list.
+func TestRegistered(t *testing.T) {
+	for name, want := range map[string]string{
+		"mail.example.com.":   "example.com.",
+		"example.co.uk.":      "example.co.uk.",
+		"example.test.":       "example.test.",
+		"a.b.github.io.":      "github.io.",
+		"github.io.":          "github.io.",
+		"x.s3.amazonaws.com.": "amazonaws.com.",
+		"ec2.compute.aws.ck.": "compute.aws.ck.",
+		"a.b.anything.ck.":    "b.anything.ck.",
+		"com.":                "", "co.uk.": "", "test.": "", "anything.ck.": "", ".": "",
+		`a\.b.co.uk.`: `a\.b.co.uk.`,
+	} {
+		if got := dnsname.Registered(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestOrganisational(t *testing.T) {
 	for name, want := range map[string]string{
 		"mail.example.com.":       "example.com.",

@@ -54,6 +54,7 @@ var exempt = []string{
 	"internal/floors",
 	"internal/nameserver",
 	"internal/peers",
+	"internal/rdns",
 }
 
 const yaml = "github.com/goccy/go-yaml"
