@@ -1,0 +1,23 @@
+package identity
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// Sequential makes the checks of a session one after the other, asking nothing ahead.
+func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, sender, domain string) {
+	policy := spf.Checker{Resolver: r, Speculate: spf.SpeculateNone, NoExplanation: true}
+	fcrdns.Checker{Resolver: r}.Check(ctx, client)
+	HeloChecker{Resolver: r}.Check(ctx, helo, client)
+	policy.CheckHelo(ctx, client, helo)
+	csa.Checker{Resolver: r, Sequential: true}.Check(ctx, client, helo)
+	policy.CheckMailFrom(ctx, client, helo, sender)
+	nullmx.Checker{Resolver: r}.Check(ctx, domain)
+}

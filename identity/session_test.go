@@ -1,0 +1,309 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+var client = netip.MustParseAddr("192.0.2.10")
+
+// slowly lets every answer take its time.
+func slowly(r resolver.Resolver, d time.Duration) resolver.Resolver {
+	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		select {
+		case <-time.After(d):
+			return r.Lookup(ctx, name, qtype)
+		case <-ctx.Done():
+			return resolver.Answer{}, context.Cause(ctx)
+		}
+	})
+}
+
+// A second EHLO replaces what the first said, and nothing else; repeated steps ask
+// nothing again.
+func TestSessionRepeats(t *testing.T) {
+	fake := fakeClients(t)
+	s := verifier(fake).Session(t.Context(), client)
+	defer s.Close()
+	ctx := t.Context()
+	s.Connect(ctx)
+	first := s.Helo(ctx, "smtp.example.test")
+	mail := s.MailFrom(ctx, "a@null.example.test")
+	if mail.Advice.Code != 550 || first.Sender != "" || first.MailFromSPF != nil {
+		t.Errorf("first %+v, mail %+v", first.Advice, mail.Advice)
+	}
+	if again := s.MailFrom(ctx, "a@null.example.test"); again.Questions != mail.Questions {
+		t.Errorf("the same sender cost %d questions more", again.Questions-mail.Questions)
+	}
+	if other := s.MailFrom(ctx, "b@example.test"); other.Advice.Action != identity.Accept || other.NullMX.Domain != "example.test." {
+		t.Errorf("%s %v", other.Advice, other.NullMX)
+	}
+	second := s.Helo(ctx, "mail.other.test")
+	if second.Level != identity.Anonymous || second.MailFromSPF != nil || second.Sender != "" || second.Reverse != first.Reverse {
+		t.Errorf("second EHLO: %s, sender %q", second.Level, second.Sender)
+	}
+	if first.Level != identity.Explicit || first.Greeting != "smtp.example.test" || first.Helo.Helo.Name != "smtp.example.test." {
+		t.Errorf("the first verdict has changed: %+v", first)
+	}
+	back := s.Helo(ctx, "smtp.example.test")
+	if back.Level != identity.Explicit || back.Questions != second.Questions {
+		t.Errorf("back: %s, %d questions more", back.Level, back.Questions-second.Questions)
+	}
+	if same := s.Helo(ctx, "smtp.example.test"); same.HeloSPF != back.HeloSPF || same.MailFromSPF != nil {
+		t.Error("the same HELO was checked again")
+	}
+}
+
+// No step waits longer than its context, and what it did not wait for is there later.
+func TestSessionContexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := identity.Verifier{Resolver: slowly(fakeClients(t), time.Second)}.Session(t.Context(), client)
+		defer s.Close()
+		ended, cancel := context.WithCancelCause(t.Context())
+		reason := errors.New("client has gone")
+		cancel(reason)
+		start := time.Now()
+		v := s.Helo(ended, "smtp.example.test")
+		if v.Level != identity.Undetermined || v.Advice.Action != identity.Score || !errors.Is(v.HeloSPF.Err, reason) || time.Since(start) > 0 {
+			t.Errorf("%s after %v, %v", v.Level, time.Since(start), v.HeloSPF.Err)
+		}
+		holdsVerdict(t, v)
+		v = s.MailFrom(t.Context(), "a@example.test")
+		if v.Level != identity.Explicit || time.Since(start) != 2*time.Second {
+			t.Errorf("%s after %v", v.Level, time.Since(start))
+		}
+		holdsVerdict(t, v)
+	})
+}
+
+// A resolver that heeds no context delays nobody beyond the time limit.
+func TestSessionCarelessResolver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		careless := resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+			<-release
+			return resolver.Answer{}, nil
+		})
+		v := identity.Verifier{Resolver: careless, Timeout: 3 * time.Second}
+		s := v.Session(t.Context(), client)
+		start := time.Now()
+		for i, verdict := range []*identity.Verdict{s.Connect(t.Context()), s.Helo(t.Context(), "mail.example.test"), s.MailFrom(t.Context(), "a@example.test")} {
+			if elapsed := time.Since(start); verdict.Advice.Action == identity.Reject || elapsed > 9*time.Second {
+				t.Errorf("step %d: %s after %v", i, verdict.Advice, elapsed)
+			}
+			if verdict.Step == identity.AtMailFrom && (verdict.Advice.Code != 451 || verdict.Advice.Enhanced != "4.4.3" || verdict.Level != identity.Undetermined) {
+				t.Errorf("%s, %s", verdict.Level, verdict.Advice)
+			}
+		}
+		if elapsed := time.Since(start); elapsed != 9*time.Second {
+			t.Errorf("three steps took %v", elapsed)
+		}
+		s.Close()
+		close(release)
+	})
+}
+
+// Close stops the background, twice is safe, and steps after it fail for now.
+func TestSessionClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := identity.Verifier{Resolver: slowly(fakeClients(t), time.Hour), Timeout: 2 * time.Hour}.Session(t.Context(), client)
+		s.Close()
+		s.Close()
+		start := time.Now()
+		v := s.Helo(t.Context(), "smtp.example.test")
+		if v.Level != identity.Undetermined || !errors.Is(v.Reverse.Err, context.Canceled) || time.Since(start) > 0 {
+			t.Errorf("%s after %v: %v", v.Level, time.Since(start), v.Reverse.Err)
+		}
+	})
+}
+
+// DNS that is down: nothing is refused, and every answer is here in time.
+func TestSessionWithoutDNS(t *testing.T) {
+	for _, r := range []resolver.Resolver{nil, resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+		return resolver.Answer{}, errors.New("down")
+	})} {
+		for _, tt := range clients {
+			for _, p := range []identity.Policy{{}, {AcceptUnknown: true}} {
+				v := run(t, identity.Verifier{Resolver: r, Policy: p}, tt.client, tt.helo, tt.sender)
+				if v.Advice.Action == identity.Reject && v.Advice.Reason != identity.MalformedSender {
+					t.Errorf("%s %q %q: %s", tt.client, tt.helo, tt.sender, v.Advice)
+				}
+				if p.AcceptUnknown && v.Advice.Action == identity.Defer {
+					t.Errorf("%s %q %q: %s by the milder policy", tt.client, tt.helo, tt.sender, v.Advice)
+				}
+			}
+		}
+	}
+}
+
+// An invalid address is the caller's fault, and nobody's name.
+func TestSessionInvalidClient(t *testing.T) {
+	fake := fakeClients(t)
+	s := verifier(fake).Session(t.Context(), netip.Addr{})
+	defer s.Close()
+	v := s.Helo(t.Context(), "smtp.example.test")
+	if v.Level != identity.Anonymous || v.Advice.Action != identity.Score || v.HeloSPF.Status != spf.PermError {
+		t.Errorf("%s %s %s", v.Level, v.Advice, v.HeloSPF.Status)
+	}
+}
+
+// A session asks no more than it may, whatever the zones say.
+func TestSessionMaxQuestions(t *testing.T) {
+	fake := fakeClients(t)
+	v := verifier(fake)
+	v.MaxQuestions = 20
+	s := v.Session(t.Context(), client)
+	defer s.Close()
+	s.Helo(t.Context(), "smtp.example.test")
+	var verdict *identity.Verdict
+	for i := range 30 {
+		verdict = s.MailFrom(t.Context(), fmt.Sprintf("a@n%d.example.test", i))
+	}
+	if n := len(fake.Questions()); n > 20 || verdict.Questions != 20 {
+		t.Errorf("%d questions, %d said", n, verdict.Questions)
+	}
+	if verdict.Advice.Action != identity.Defer || !errors.Is(verdict.MailFromSPF.Err, identity.ErrTooMany) {
+		t.Errorf("%s: %v", verdict.Advice, verdict.MailFromSPF.Err)
+	}
+}
+
+// The hostile zone that costs the most stays below the default limit in one message.
+func TestSessionHostile(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("$ORIGIN .\n$TTL 60\n")
+	for i := range 40 {
+		fmt.Fprintf(&b, "10.2.0.192.in-addr.arpa. PTR n%02d.bad.test.\n", i)
+	}
+	b.WriteString(`bad.test. TXT "v=spf1 mx:m0.bad.test mx:m1.bad.test mx:m2.bad.test mx:m3.bad.test mx:m4.bad.test mx:m5.bad.test mx:m6.bad.test mx:m7.bad.test mx:m8.bad.test ptr -all exp=e.%{p}.test"` + "\n")
+	b.WriteString(`h.a.b.c.d.bad.test. TXT "v=spf1 mx:p0.bad.test mx:p1.bad.test mx:p2.bad.test mx:p3.bad.test mx:p4.bad.test mx:p5.bad.test mx:p6.bad.test mx:p7.bad.test mx:p8.bad.test ptr -all"` + "\n")
+	for i := range 9 {
+		for j := range 10 {
+			fmt.Fprintf(&b, "m%d.bad.test. MX 1 x%d%d.bad.test.\np%d.bad.test. MX 1 y%d%d.bad.test.\n", i, i, j, i, i, j)
+		}
+	}
+	for i := range 30 {
+		fmt.Fprintf(&b, "_client._smtp.h.a.b.c.d.bad.test. SRV 1 2 1 t%d.bad.test.\n", i)
+	}
+	fake, err := dnsfake.New(b.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := run(t, identity.Verifier{Resolver: fake, Policy: identity.Policy{Explain: true}}, "192.0.2.10", "h.a.b.c.d.bad.test", "a@bad.test")
+	if v.Questions > 500 || v.Questions < 200 {
+		t.Errorf("%d questions", v.Questions)
+	}
+	t.Logf("%d questions, %s", v.Questions, v.Level)
+}
+
+// From the connection to the verdict on MAIL FROM a session takes as many round trips
+// as answers depend on each other, and asks nothing twice.
+func TestSessionRoundTrips(t *testing.T) {
+	const roundTrip = 10 * time.Millisecond
+	for _, tt := range []struct {
+		name, zones string
+		depth       int // of MAIL FROM; two more are of HELO and the reverse name
+	}{
+		{"ip4", "sender.test. TXT \"v=spf1 ip4:192.0.2.10 -all\"\nsender.test. MX 1 mx.sender.test.\n", 1},
+		{"includes", includes, 3},
+		{"terms", tenTerms(), 2},
+		{"mx10x10", tenMX(), 3},
+	} {
+		fake, err := dnsfake.New(clientZones + tt.zones)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			s := identity.Verifier{Resolver: slowly(fake, roundTrip)}.Session(t.Context(), client)
+			defer s.Close()
+			s.Helo(t.Context(), "smtp.example.test")
+			v := s.MailFrom(t.Context(), "a@sender.test")
+			elapsed := time.Since(start)
+			if v.Level != identity.Explicit || v.MailFromSPF.Status != spf.Pass {
+				t.Errorf("%s: %s, SPF %s", tt.name, v.Level, v.MailFromSPF.Status)
+			}
+			if want := time.Duration(2+tt.depth) * roundTrip; elapsed != want {
+				t.Errorf("%s took %v, expected %v", tt.name, elapsed, want)
+			}
+			asked := make(map[dnsfake.Question]bool)
+			for _, q := range fake.Questions() {
+				if asked[q] {
+					t.Errorf("%s: asked twice: %v", tt.name, q)
+				}
+				asked[q] = true
+			}
+			// Those that a session would ask that asks only what it must.
+			sequential := len(sequentially(t, fake))
+			t.Logf("%s: %v, %d questions, %d of them ahead", tt.name, elapsed, v.Questions, v.Questions-sequential)
+		})
+	}
+}
+
+// sequentially returns the questions of the same checks one after the other.
+func sequentially(t *testing.T, r resolver.Resolver) map[string]bool {
+	t.Helper()
+	asked := make(map[string]bool)
+	log := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		asked[name+dns.TypeToString[qtype]] = true
+		return r.Lookup(ctx, name, qtype)
+	})
+	identity.Sequential(t.Context(), log, client, "smtp.example.test", "a@sender.test", "sender.test")
+	return asked
+}
+
+const includes = `
+sender.test.    TXT "v=spf1 include:_spf.sender.test -all"
+sender.test.    MX  1 mx.sender.test.
+_spf.sender.test. TXT "v=spf1 include:a.sender.test include:b.sender.test include:c.sender.test ~all"
+a.sender.test. TXT "v=spf1 ip4:203.0.113.0/25 ~all"
+b.sender.test. TXT "v=spf1 ip4:203.0.113.128/25 ~all"
+c.sender.test. TXT "v=spf1 ip4:192.0.2.0/24 ~all"
+`
+
+// tenTerms is a policy of ten look-ups, of which the last matches.
+func tenTerms() string {
+	var b strings.Builder
+	b.WriteString("sender.test. MX 1 mx.sender.test.\nsender.test. TXT \"v=spf1")
+	for i := range 10 {
+		fmt.Fprintf(&b, " a:h%d.sender.test", i)
+	}
+	b.WriteString(" -all\"\n")
+	for i := range 10 {
+		fmt.Fprintf(&b, "h%d.sender.test. A 192.0.2.%d\n", i, i+1)
+	}
+	return b.String()
+}
+
+// tenMX has ten exchangers for each of ten terms, of which the last matches.
+func tenMX() string {
+	var b strings.Builder
+	b.WriteString("sender.test. MX 1 mx.sender.test.\nsender.test. TXT \"v=spf1")
+	for i := range 10 {
+		fmt.Fprintf(&b, " mx:m%d.sender.test", i)
+	}
+	b.WriteString(" -all\"\n")
+	for i := range 10 {
+		for j := range 10 {
+			fmt.Fprintf(&b, "m%d.sender.test. MX 1 x%d%d.sender.test.\n", i, i, j)
+			addr := "203.0.113.1"
+			if i == 9 && j == 9 {
+				addr = "192.0.2.10"
+			}
+			fmt.Fprintf(&b, "x%d%d.sender.test. A %s\n", i, j, addr)
+		}
+	}
+	return b.String()
+}

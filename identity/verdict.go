@@ -1,0 +1,273 @@
+package identity
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// Step is a step of a session. The zero Step is invalid.
+type Step uint8
+
+// The steps.
+const (
+	_ Step = iota
+	AtConnect
+	AtHelo
+	AtMailFrom
+)
+
+var stepText = []string{AtConnect: "connect", AtHelo: "helo", AtMailFrom: "mail-from"}
+
+// String returns connect, helo or mail-from.
+func (s Step) String() string { return enum.String(s, stepText) }
+
+// MarshalText returns the text of String; an invalid Step is an error.
+func (s Step) MarshalText() ([]byte, error) { return enum.Marshal(s, stepText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Step) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, stepText) }
+
+// A Verdict is what is known of a client after a step, and what to do. It never
+// changes; what it points to is shared, and read-only. Checks that were not reached, or
+// have nothing to check, are nil: all of them with NotApplicable.
+type Verdict struct {
+	Step    Step
+	Level   Level
+	Reasons []Reason // each once, in the order of their constants
+	Advice  Advice
+	Client  netip.Addr // IPv4-mapped ones as IPv4, without zone
+
+	Reverse  *fcrdns.Result
+	Name     string            // of the confirmed reverse names the one that HELO is compared with; "" for none
+	Looks    fcrdns.Assessment // of Name
+	Relation Relation          // of the HELO name to Name; 0 without one of them
+
+	Greeting string // what the client said in HELO: untrusted
+	Helo     *HeloResult
+	HeloSPF  *spf.Result
+	CSA      *csa.Result
+
+	Sender      string // what the client said in MAIL FROM, "" for the null sender: untrusted
+	MailFromSPF *spf.Result
+	NullMX      *nullmx.Result // of the sender's domain; nil for the null sender
+
+	Questions int // asked so far in the session
+}
+
+// Has reports whether a reason is among the reasons.
+func (v *Verdict) Has(r Reason) bool { return slices.Contains(v.Reasons, r) }
+
+// LogValue groups what a log line needs: what was decided, and all that it rests on.
+func (v *Verdict) LogValue() slog.Value {
+	var reasons []string
+	for _, r := range v.Reasons {
+		reasons = append(reasons, r.String())
+	}
+	attrs := []slog.Attr{
+		slog.String("step", v.Step.String()), slog.String("client", v.Client.String()), slog.String("level", v.Level.String()),
+		slog.String("action", v.Advice.Action.String()), slog.String("reasons", strings.Join(reasons, ",")),
+	}
+	if v.Advice.Code != 0 {
+		attrs = append(attrs, slog.String("reply", v.Advice.String()))
+	}
+	if v.Step >= AtHelo {
+		attrs = append(attrs, slog.String("helo", untrusted.Line(v.Greeting)))
+	}
+	if v.Step == AtMailFrom {
+		attrs = append(attrs, slog.String("sender", untrusted.Line(v.Sender)))
+	}
+	add := func(key string, value slog.LogValuer, there bool) {
+		if there {
+			attrs = append(attrs, slog.Any(key, value))
+		}
+	}
+	add("reverse", v.Reverse, v.Reverse != nil)
+	add("helo_address", v.Helo, v.Helo != nil)
+	add("helo_spf", v.HeloSPF, v.HeloSPF != nil)
+	add("csa", v.CSA, v.CSA != nil)
+	add("spf", v.MailFromSPF, v.MailFromSPF != nil)
+	add("null_mx", v.NullMX, v.NullMX != nil)
+	return slog.GroupValue(append(attrs, slog.Int("questions", v.Questions))...)
+}
+
+// verdict waits for the checks of a step and draws the verdict.
+func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
+	v := &Verdict{Step: step, Client: s.client}
+	if s.helo != nil {
+		v.Greeting = s.helo.text
+		if s.helo.mail != nil {
+			v.Sender = s.helo.mail.text
+		}
+	}
+	if s.exempt != 0 {
+		v.Level, v.Reasons, v.Advice = NotApplicable, []Reason{s.exempt}, Advice{Action: Accept}
+		return v
+	}
+	v.Reverse = s.reverse.wait(ctx, func(err error) *fcrdns.Result {
+		return &fcrdns.Result{Addr: s.client, Status: fcrdns.TempError, Err: err}
+	})
+	ours := false
+	if h := s.helo; h != nil && h.address != nil {
+		ours = h.ours
+		h.results(ctx, v)
+	}
+	if s.helo != nil && s.helo.mail != nil {
+		s.helo.mail.results(ctx, v, s.helo.text)
+	}
+	v.draw(ours, s.verifier.Policy)
+	v.Questions = s.memory.count()
+	return v
+}
+
+func (h *heloStep) results(ctx context.Context, v *Verdict) {
+	v.Helo = h.address.wait(ctx, func(err error) *HeloResult {
+		parsed, _ := ParseHelo(h.text)
+		return &HeloResult{Helo: parsed, Status: TempError, Unknown: []netip.Addr{v.Client}, Err: err}
+	})
+	v.HeloSPF = h.spf.wait(ctx, func(err error) *spf.Result {
+		return &spf.Result{Status: spf.TempError, Identity: spf.Helo, Addr: v.Client, Helo: h.text, Domain: h.text, Err: err}
+	})
+	v.CSA = h.csa.wait(ctx, func(err error) *csa.Result {
+		return &csa.Result{Status: csa.TempError, Reason: csa.Temporary, Addr: v.Client, Helo: h.text, Err: err}
+	})
+}
+
+func (m *mailStep) results(ctx context.Context, v *Verdict, helo string) {
+	if m.spf == nil {
+		return // a malformed sender
+	}
+	sender, _ := parseSender(m.text)
+	v.MailFromSPF = m.spf.wait(ctx, func(err error) *spf.Result {
+		return &spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Addr: v.Client, Helo: helo, Sender: sender.address, Domain: sender.domain, Err: err}
+	})
+	if m.nullMX != nil {
+		v.NullMX = m.nullMX.wait(ctx, func(err error) *nullmx.Result {
+			return &nullmx.Result{Domain: sender.domain, Status: nullmx.TempError, Err: err}
+		})
+	}
+}
+
+// draw derives level, reasons and advice from the results.
+func (v *Verdict) draw(ours bool, p Policy) {
+	e := evidence{claim: v.claim(ours), spf: spfWord(v.HeloSPF), csa: csaWord(v.CSA)}
+	if v.Helo != nil {
+		e.resolves = map[Status]answer{Pass: yes, TempError: unknown}[v.Helo.Status]
+	}
+	e.reverse = v.reverses(e.claim)
+	v.Level = e.level()
+	v.Reasons = v.reasons(e)
+	v.Advice = p.advise(v)
+}
+
+func (v *Verdict) claim(ours bool) claim {
+	switch {
+	case v.Helo == nil:
+		return noHelo
+	case ours:
+		return ourName
+	case v.Helo.Helo.Addr.IsValid() && v.Helo.Helo.Addr != v.Client:
+		return notItsOwn
+	case v.Helo.Helo.Addr.IsValid():
+		return itsAddress
+	case v.Helo.Helo.Name == "":
+		return malformed
+	case !v.Helo.Helo.Resolvable():
+		return unqualified
+	}
+	return aName
+}
+
+// spfWord is what the owner of a name says by SPF. A DNS failure that RFC 7208 counts
+// as no match may have hidden a match.
+func spfWord(r *spf.Result) word {
+	switch {
+	case r == nil:
+		return silent
+	case r.Status.Temporary(), r.Degraded.Text != "":
+		return unheard
+	case r.Status == spf.Pass:
+		return authorises
+	case r.Status == spf.Fail:
+		return denies
+	}
+	return silent
+}
+
+func csaWord(r *csa.Result) word {
+	if r == nil {
+		return silent
+	}
+	return map[csa.Status]word{csa.Pass: authorises, csa.Fail: denies, csa.TempError: unheard}[r.Status]
+}
+
+// reverses sets the name that HELO is compared with, and returns what it may be to
+// HELO: more than one state where DNS left names unconfirmed.
+func (v *Verdict) reverses(c claim) []reverse {
+	if v.Reverse.PTR.Err != nil || v.Reverse.Status == fcrdns.TempError && len(v.Reverse.Names) == 0 {
+		return anyReverse(c)
+	}
+	var confirmed, unanswered []string
+	for _, n := range v.Reverse.Names {
+		switch n.Outcome {
+		case fcrdns.Confirmed:
+			confirmed = append(confirmed, n.Name)
+		case fcrdns.NoAnswer:
+			unanswered = append(unanswered, n.Name)
+		}
+	}
+	helo := ""
+	if v.Helo != nil {
+		helo = v.Helo.Helo.Name
+	}
+	var state reverse
+	v.Name, state = best(confirmed, helo, v.Client)
+	if v.Name != "" {
+		v.Looks = fcrdns.Classify(v.Client, v.Name)
+		if helo != "" {
+			v.Relation = state.relation
+		}
+	}
+	states := []reverse{state}
+	for _, name := range unanswered {
+		_, state := best(append(slices.Clip(confirmed), name), helo, v.Client)
+		states = append(states, state)
+	}
+	return states
+}
+
+// best returns the name that HELO is compared with: an equal one, since that could be
+// looked up; else one of the same organisation, not a generic one if there is another.
+func best(names []string, helo string, client netip.Addr) (string, reverse) {
+	name, state := "", reverse{}
+	rank := func(r reverse) int {
+		switch {
+		case r.relation == Identical:
+			return 4
+		case r.relation == SameOrganisation && !r.generic:
+			return 3
+		case r.relation == SameOrganisation:
+			return 2
+		case r.confirmed:
+			return 1
+		}
+		return 0
+	}
+	for _, n := range names {
+		relation, _ := Relate(helo, n)
+		r := reverse{true, relation, fcrdns.Classify(client, n).Verdict == fcrdns.Generic}
+		if rank(r) > rank(state) {
+			name, state = n, r
+		}
+	}
+	return name, state
+}

@@ -1,0 +1,273 @@
+package identity
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// Defaults of a Verifier.
+const (
+	DefaultTimeout      = 20 * time.Second // RFC 7208, Section 4.6.4: at least
+	DefaultMaxQuestions = 1000             // twice what the worst zones can make one message cost
+)
+
+// A Verifier tells who the clients of a mail server are. All fields but Resolver may
+// stay zero. It holds no state: one value serves all connections.
+type Verifier struct {
+	// Resolver answers the questions. Nil makes every one of them a temporary failure
+	// with resolver.ErrNoResolver.
+	Resolver resolver.Resolver
+	// Policy tells what to do about what was found. Zero, a client is refused only on
+	// the word of those whose name it uses.
+	Policy Policy
+	// Names are our own names in HELO, which no other client may claim.
+	Names []string
+	// Addrs are our own addresses, likewise. A client that comes from one of them may
+	// claim all Names.
+	Addrs []netip.Addr
+	// Trusted are inner relays, submitting clients, backup MX: NotApplicable, and
+	// nothing is asked about them.
+	Trusted []netip.Prefix
+	// Inner also judges clients of private and link-local addresses and the machine
+	// itself, for networks with a reverse DNS of their own.
+	Inner bool
+	// Receiver is the name of this server, for Received-SPF.
+	Receiver string
+	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout.
+	Timeout time.Duration
+	// MaxQuestions is for one Session, repeated steps included; 0 means
+	// DefaultMaxQuestions. A session that needs more has temporary failures with
+	// ErrTooMany: who delivers many messages at a time should reconnect.
+	MaxQuestions int
+}
+
+// A Session is one connection of a client. Its steps must not run concurrently; each
+// may be repeated. Close it.
+type Session struct {
+	verifier Verifier
+	client   netip.Addr
+	exempt   Reason // why there is no verdict, or 0
+	ctx      context.Context
+	cancel   context.CancelFunc
+	memory   *memory
+
+	reverse *task[*fcrdns.Result]
+	helo    *heloStep // nil before HELO
+}
+
+// heloStep is what is known by HELO.
+type heloStep struct {
+	text    string
+	ours    bool // it claims to be us
+	address *task[*HeloResult]
+	spf     *task[*spf.Result]
+	csa     *task[*csa.Result]
+	mail    *mailStep // the last MAIL FROM under this HELO
+}
+
+// mailStep is what is known by MAIL FROM.
+type mailStep struct {
+	text   string
+	spf    *task[*spf.Result]
+	nullMX *task[*nullmx.Result] // nil for the null sender
+}
+
+// Session begins a session with the client of an address, and at once the look-up of
+// its name. The context bounds all that the session does in the background; that of a
+// step bounds only how long the step waits.
+func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
+	if v.Timeout <= 0 {
+		v.Timeout = DefaultTimeout
+	}
+	if v.MaxQuestions <= 0 {
+		v.MaxQuestions = DefaultMaxQuestions
+	}
+	s := &Session{verifier: v, client: client.Unmap().WithZone("")}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.memory = &memory{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[question]*reply)}
+	checker := fcrdns.Checker{Inner: v.Inner}
+	switch {
+	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return p.Contains(s.client) }):
+		s.exempt = TrustedClient
+	case checker.Check(s.ctx, s.client).Status == fcrdns.NotApplicable: // which it tells without a resolver
+		s.exempt = InnerClient
+	}
+	if s.exempt == 0 {
+		checker.Resolver = s.memory
+		s.reverse = start(s, func(ctx context.Context) *fcrdns.Result { return checker.Check(ctx, s.client) })
+	}
+	return s
+}
+
+// Close stops what still runs in the background. It may be called twice; steps after
+// it know no more than those before.
+func (s *Session) Close() { s.cancel() }
+
+// Connect tells what is known of the client by its address. Who decides nothing before
+// HELO need not call it.
+func (s *Session) Connect(ctx context.Context) *Verdict { return s.verdict(ctx, AtConnect) }
+
+// Helo tells what is known by the argument of HELO or EHLO. A second one, after
+// STARTTLS or not, replaces the first, and MAIL FROM with it.
+//
+// The work goes on where ctx ends before it is done, and the verdict is then of what is
+// there: who decides nothing before MAIL FROM may call Helo with a context that has
+// ended, and need not wait.
+func (s *Session) Helo(ctx context.Context, name string) *Verdict {
+	switch {
+	case s.helo != nil && s.helo.text == name:
+		s.helo.mail.stop()
+		s.helo.mail = nil
+	case s.exempt != 0:
+		s.helo = &heloStep{text: name}
+	default:
+		s.helo.stop()
+		s.helo = s.startHelo(name)
+	}
+	return s.verdict(ctx, AtHelo)
+}
+
+func (s *Session) startHelo(name string) *heloStep {
+	h := &heloStep{text: name, ours: s.verifier.ours(s.client, name)}
+	h.address = start(s, func(ctx context.Context) *HeloResult {
+		return HeloChecker{Resolver: s.memory}.Check(ctx, name, s.client)
+	})
+	h.spf = start(s, func(ctx context.Context) *spf.Result { return s.spf().CheckHelo(ctx, s.client, name) })
+	h.csa = start(s, func(ctx context.Context) *csa.Result {
+		return csa.Checker{Resolver: s.memory}.Check(ctx, s.client, name)
+	})
+	return h
+}
+
+// MailFrom tells what is known by the reverse-path of MAIL FROM, without its angle
+// brackets: "" is the null sender. A second one replaces the first.
+func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
+	if s.helo == nil {
+		s.helo = &heloStep{} // for a HELO that the client has not sent
+	}
+	if m := s.helo.mail; s.exempt != 0 {
+		s.helo.mail = &mailStep{text: reversePath}
+	} else if m == nil || m.text != reversePath {
+		m.stop()
+		s.helo.mail = s.startMail(reversePath)
+	}
+	return s.verdict(ctx, AtMailFrom)
+}
+
+func (s *Session) startMail(reversePath string) *mailStep {
+	m := &mailStep{text: reversePath}
+	sender, err := parseSender(reversePath)
+	if err != nil {
+		return m
+	}
+	helo := s.helo.text
+	m.spf = start(s, func(ctx context.Context) *spf.Result {
+		return s.spf().CheckMailFrom(ctx, s.client, helo, sender.address)
+	})
+	if sender.domain != "" {
+		m.nullMX = start(s, func(ctx context.Context) *nullmx.Result {
+			return nullmx.Checker{Resolver: s.memory}.Check(ctx, sender.domain)
+		})
+	}
+	return m
+}
+
+// spf asks ahead: time is what a session lacks, and its questions are counted.
+func (s *Session) spf() spf.Checker {
+	return spf.Checker{
+		Resolver: s.memory, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
+		Speculate: spf.SpeculateAll, MaxOpen: maxOpen, NoExplanation: !s.verifier.Policy.Explain,
+	}
+}
+
+// maxOpen lets all hosts of ten mx terms be asked for at once.
+const maxOpen = 128
+
+// ours reports whether a client claims a name or an address of ours.
+func (v Verifier) ours(client netip.Addr, helo string) bool {
+	own := func(addr netip.Addr) bool {
+		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return a.Unmap().WithZone("") == addr })
+	}
+	parsed, err := ParseHelo(helo)
+	if err != nil || own(client) {
+		return false
+	}
+	if parsed.Addr.IsValid() {
+		return own(parsed.Addr)
+	}
+	return slices.ContainsFunc(v.Names, func(name string) bool {
+		canonical, err := dnsname.Canonical(name)
+		return err == nil && canonical == parsed.Name
+	})
+}
+
+// stop ends the work of a step that was replaced.
+func (h *heloStep) stop() {
+	if h != nil && h.address != nil {
+		h.address.cancel()
+		h.spf.cancel()
+		h.csa.cancel()
+		h.mail.stop()
+	}
+}
+
+func (m *mailStep) stop() {
+	if m != nil && m.spf != nil {
+		m.spf.cancel()
+		if m.nullMX != nil {
+			m.nullMX.cancel()
+		}
+	}
+}
+
+// A task is a check that runs in the background.
+type task[R any] struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{} // closed when result is there
+	result R
+}
+
+func start[R any](s *Session, check func(context.Context) R) *task[R] {
+	t := &task[R]{done: make(chan struct{})}
+	t.ctx, t.cancel = context.WithTimeout(s.ctx, s.verifier.Timeout)
+	go func() {
+		defer t.cancel()
+		defer close(t.done)
+		t.result = check(t.ctx)
+	}()
+	return t
+}
+
+// wait returns the result, or late where the context of the step or that of the task
+// ends first: a resolver may not heed it.
+func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
+	select {
+	case <-t.done:
+		return t.result
+	default:
+	}
+	select {
+	case <-t.done:
+		return t.result
+	case <-ctx.Done():
+		return late(context.Cause(ctx))
+	case <-t.ctx.Done():
+	}
+	// The task's context ends with the task, too.
+	select {
+	case <-t.done:
+		return t.result
+	default:
+		return late(context.Cause(t.ctx))
+	}
+}

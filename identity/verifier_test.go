@@ -1,0 +1,250 @@
+package identity_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+)
+
+// clientZones has a good organisation and several others.
+const clientZones = `$TTL 300
+$ORIGIN example.test.
+@         TXT "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/64 -all"
+@         MX  10 smtp
+mta1      A    192.0.2.10
+mta1      AAAA 2001:db8::10
+smtp      A    192.0.2.10
+smtp      AAAA 2001:db8::10
+smtp      TXT  "v=spf1 a -all"
+_client._smtp.smtp SRV 1 2 1 smtp
+; known, and says nothing of itself
+plain     A    192.0.2.10
+; by CSA alone
+csa       A    192.0.2.10
+_client._smtp.csa SRV 1 2 1 csa
+denied    A    192.0.2.10
+_client._smtp.denied SRV 1 1 0 denied
+elsewhere A    192.0.2.99
+neutral   A    192.0.2.10
+neutral   TXT  "v=spf1 ?all"
+broken    A    192.0.2.10
+broken    TXT  "v=spf1 nonsense"
+null      TXT  "v=spf1 -all"
+null      MX   0 .
+nomail    MX   0 .
+nomail    A    192.0.2.80
+soft      TXT  "v=spf1 ~all"
+why       TXT  "v=spf1 ip4:203.0.113.1 -all exp=text.example.test"
+text      TXT  "see http://www.example.test/why?%{i}"
+$ORIGIN other.test.
+mail      A    192.0.2.10
+mail      TXT  "v=spf1 a -all"
+$ORIGIN isp.test.
+192-0-2-20.dsl A 192.0.2.20
+fixed.dsl      A 192.0.2.20
+mail           A 192.0.2.21
+$ORIGIN 2.0.192.in-addr.arpa.
+10 PTR mta1.example.test.
+11 PTR mta1.example.test.
+20 PTR 192-0-2-20.dsl.isp.test.
+$GENERATE 30-31 $ PTR nowhere.example.test.
+$ORIGIN 0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.
+0.1.0.0.0.0.0.0.0.0.0.0 PTR mta1.example.test.
+$ORIGIN .
+`
+
+// clients has what the verdict is on each. An empty step is not taken: "-" stands for
+// the null sender.
+var clients = []struct {
+	client, helo, sender string
+	level                identity.Level
+	advice               string // action, and the beginning of the reply
+	reasons              string
+}{
+	// Levels.
+	{"192.0.2.10", "smtp.example.test", "a@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"192.0.2.10", "SMTP.example.test", "-", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"::ffff:192.0.2.10", "smtp.example.test", "a@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"2001:db8::10", "smtp.example.test", "a@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"192.0.2.10", "csa.example.test", "a@example.test", identity.Explicit, "accept", "csa-pass mail-from-pass"},
+	{"192.0.2.10", "plain.example.test", "a@example.test", identity.Distinct, "accept", "mail-from-pass"},
+	{"192.0.2.10", "neutral.example.test", "a@example.test", identity.Distinct, "accept", "mail-from-pass"},
+	{"192.0.2.10", "broken.example.test", "a@example.test", identity.Distinct, "accept", "mail-from-pass"},
+	{"192.0.2.10", "mta1.example.test", "a@example.test", identity.Traceable, "accept", "helo-is-ptr mail-from-pass"},
+	{"192.0.2.10", "elsewhere.example.test", "a@example.test", identity.Traceable, "score", "helo-unresolved mail-from-pass"},
+	{"192.0.2.10", "nowhere.example.test", "a@example.test", identity.Traceable, "score", "helo-unresolved mail-from-pass"},
+	{"192.0.2.20", "fixed.dsl.isp.test", "a@isp.test", identity.Traceable, "score", "generic-name"},
+	{"192.0.2.20", "192-0-2-20.dsl.isp.test", "a@isp.test", identity.Anonymous, "score", "generic-name helo-is-ptr"},
+	{"192.0.2.10", "mail.other.test", "a@example.test", identity.Anonymous, "score", "helo-unrelated helo-spf-pass mail-from-pass"},
+	{"192.0.2.11", "elsewhere.example.test", "a@example.test", identity.Anonymous, "score", "unconfirmed helo-unresolved mail-from-pass"},
+	{"192.0.2.21", "mail.isp.test", "a@isp.test", identity.Anonymous, "score", "no-ptr"},
+	{"192.0.2.30", "mta1.example.test", "a@example.test", identity.Anonymous, "score", "unconfirmed helo-unresolved mail-from-pass"},
+	{"192.0.2.10", "[192.0.2.10]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "192.0.2.10", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"2001:db8::10", "[IPv6:2001:db8::10]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "localhost", "a@example.test", identity.Anonymous, "score", "unqualified-helo mail-from-pass"},
+	{"192.0.2.10", "pc.local", "a@example.test", identity.Anonymous, "score", "unqualified-helo mail-from-pass"},
+	{"192.0.2.10", "a b", "a@example.test", identity.Anonymous, "score", "malformed-helo mail-from-pass"},
+	{"192.0.2.10", "", "a@example.test", identity.Anonymous, "score", "no-helo mail-from-pass"},
+	// Forged.
+	{"192.0.2.99", "smtp.example.test", "", identity.Forged, "reject 550 5.7.23 SPF: \"smtp.example.test\" does not allow 192.0.2.99 to greet with its name", "helo-spf-fail csa-denied no-ptr helo-unresolved"},
+	{"192.0.2.10", "null.example.test", "", identity.Forged, "reject 550 5.7.23", "helo-spf-fail helo-unresolved"},
+	{"192.0.2.10", "denied.example.test", "", identity.Forged, "reject 550 5.7.1 CSA", "csa-denied"},
+	{"192.0.2.10", "mx.here.test", "", identity.Forged, "score", "own-name"},
+	{"192.0.2.10", "[198.51.100.1]", "", identity.Forged, "score", "own-name"},
+	{"192.0.2.10", "[192.0.2.11]", "", identity.Forged, "score", "other-address"},
+	// Senders.
+	{"192.0.2.10", "smtp.example.test", "a@null.example.test", identity.Explicit, "reject 550 5.7.27", "helo-spf-pass csa-pass null-mx-sender null-spf-sender"},
+	{"192.0.2.10", "smtp.example.test", "a@nomail.example.test", identity.Explicit, "reject 550 5.7.27", "helo-spf-pass csa-pass null-mx-sender"},
+	{"192.0.2.10", "smtp.example.test", "a@why.example.test", identity.Explicit, "score", "helo-spf-pass csa-pass mail-from-fail"},
+	{"192.0.2.10", "smtp.example.test", "a@soft.example.test", identity.Explicit, "score", "helo-spf-pass csa-pass mail-from-softfail"},
+	{"192.0.2.10", "smtp.example.test", "a@broken.example.test", identity.Explicit, "score", "helo-spf-pass csa-pass mail-from-permerror"},
+	{"192.0.2.10", "smtp.example.test", "a@neutral.example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass"},
+	{"192.0.2.10", "smtp.example.test", "a@[192.0.2.10]", identity.Explicit, "accept", "helo-spf-pass csa-pass"},
+	{"192.0.2.10", "smtp.example.test", "ünser@bücher.test", identity.Explicit, "accept", "helo-spf-pass csa-pass"},
+	{"192.0.2.10", "smtp.example.test", "@relay.test:a@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"192.0.2.10", "smtp.example.test", "a b@example.test", identity.Explicit, "reject 501 5.1.7", "helo-spf-pass csa-pass malformed-sender"},
+	{"192.0.2.10", "null.example.test", "-", identity.Forged, "reject 550 5.7.23", "helo-spf-fail helo-unresolved null-spf-sender"},
+	// Not judged.
+	{"198.51.100.7", "whatever", "a@null.example.test", identity.NotApplicable, "accept", "trusted-client"},
+	{"10.1.2.3", "smtp.example.test", "a b", identity.NotApplicable, "accept", "inner-client"},
+	{"127.0.0.1", "smtp.example.test", "-", identity.NotApplicable, "accept", "inner-client"},
+	{"fe80::1%eth0", "smtp.example.test", "-", identity.NotApplicable, "accept", "inner-client"},
+	// Ourselves.
+	{"198.51.100.1", "mx.here.test", "", identity.Anonymous, "score", "no-ptr helo-unresolved"},
+}
+
+func fakeClients(t testing.TB) *dnsfake.Fake {
+	t.Helper()
+	fake, err := dnsfake.New(clientZones)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fake
+}
+
+func verifier(fake *dnsfake.Fake) identity.Verifier {
+	return identity.Verifier{
+		Resolver: fake, Names: []string{"MX.here.test."},
+		Addrs:   []netip.Addr{netip.MustParseAddr("198.51.100.1")},
+		Trusted: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32")},
+	}
+}
+
+// run takes the steps of a client and returns the last verdict.
+func run(t testing.TB, v identity.Verifier, client, helo, sender string) *identity.Verdict {
+	t.Helper()
+	s := v.Session(t.Context(), netip.MustParseAddr(client))
+	defer s.Close()
+	verdict := s.Connect(t.Context())
+	if helo != "" {
+		verdict = s.Helo(t.Context(), helo)
+	}
+	if sender != "" {
+		verdict = s.MailFrom(t.Context(), strings.TrimPrefix(sender, "-"))
+	}
+	return verdict
+}
+
+func keywords(reasons []identity.Reason) string {
+	var out []string
+	for _, r := range reasons {
+		out = append(out, r.String())
+	}
+	return strings.Join(out, " ")
+}
+
+func TestVerifier(t *testing.T) {
+	for _, tt := range clients {
+		fake := fakeClients(t)
+		v := run(t, verifier(fake), tt.client, tt.helo, tt.sender)
+		advice := strings.TrimSpace(v.Advice.Action.String() + " " + v.Advice.String())
+		if v.Level != tt.level || !strings.HasPrefix(advice, tt.advice) || keywords(v.Reasons) != tt.reasons {
+			t.Errorf("%s %q %q:\n got %s, %s, %s\nwant %s, %s, %s", tt.client, tt.helo, tt.sender, v.Level, advice, keywords(v.Reasons), tt.level, tt.advice, tt.reasons)
+		}
+		if v.Level == identity.NotApplicable && (v.Questions > 0 || len(fake.Questions()) > 0) {
+			t.Errorf("%s: asked %v", tt.client, fake.Questions())
+		}
+		asked := make(map[dnsfake.Question]bool)
+		for _, q := range fake.Questions() {
+			if asked[q] {
+				t.Errorf("%s %s %s: asked twice: %v", tt.client, tt.helo, tt.sender, q)
+			}
+			asked[q] = true
+		}
+		if len(asked) > v.Questions { // those that nobody waits for may be on their way
+			t.Errorf("%s %s %s: %d questions, asked %d", tt.client, tt.helo, tt.sender, v.Questions, len(asked))
+		}
+		holdsVerdict(t, v)
+	}
+}
+
+// holdsVerdict is what is true of every verdict.
+func holdsVerdict(t testing.TB, v *identity.Verdict) {
+	t.Helper()
+	if !slices.IsSorted(v.Reasons) {
+		t.Errorf("reasons out of order: %s", keywords(v.Reasons))
+	}
+	a := v.Advice
+	switch a.Action {
+	case identity.Accept, identity.Score:
+		if a != (identity.Advice{Action: a.Action}) {
+			t.Errorf("a reply to %s: %+v", a.Action, a)
+		}
+	case identity.Defer, identity.Reject:
+		if !v.Has(a.Reason) || a.Code/100 != map[identity.Action]int{identity.Defer: 4, identity.Reject: 5}[a.Action] || a.Enhanced[0] != byte('0'+a.Code/100) {
+			t.Errorf("%+v for %s", a, keywords(v.Reasons))
+		}
+	default:
+		t.Errorf("action %v", a.Action)
+	}
+	if len(a.Text) >= 450 || strings.ContainsFunc(a.Text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		t.Errorf("text %q", a.Text)
+	}
+	for _, r := range v.Reasons {
+		if r.Text() == "" {
+			t.Errorf("%s says nothing", r)
+		}
+	}
+}
+
+// Property 3 of the design: whatever single question fails in whatever way, the level
+// is the healthy one or undetermined, and mail is refused only where it was.
+func TestVerifierFaults(t *testing.T) {
+	start := time.Now()
+	cases := 0
+	for i, tt := range clients {
+		fake := fakeClients(t)
+		healthy := run(t, verifier(fake), tt.client, tt.helo, tt.sender)
+		for j, q := range fake.Questions() {
+			kinds := dnsfake.Kinds()
+			if i > 0 {
+				kinds = kinds[(i+j)%len(kinds):][:1]
+			}
+			for _, kind := range kinds {
+				var got *identity.Verdict
+				synctest.Test(t, func(t *testing.T) {
+					again := fakeClients(t)
+					again.Fail(q.Name, q.Type, kind)
+					got = run(t, verifier(again), tt.client, tt.helo, tt.sender)
+				})
+				cases++
+				if got.Level != healthy.Level && got.Level != identity.Undetermined {
+					t.Errorf("%s %s %s, %s %s: %s, healthy %s", tt.client, tt.helo, tt.sender, q, kind, got.Level, healthy.Level)
+				}
+				if got.Advice.Action == identity.Reject && healthy.Advice.Action != identity.Reject ||
+					got.Advice.Action == identity.Accept && healthy.Advice.Action != identity.Accept {
+					t.Errorf("%s %s %s, %s %s: %s, healthy %s", tt.client, tt.helo, tt.sender, q, kind, got.Advice.Action, healthy.Advice.Action)
+				}
+				holdsVerdict(t, got)
+			}
+		}
+	}
+	t.Logf("%d faults, %v", cases, time.Since(start))
+}
