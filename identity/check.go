@@ -13,6 +13,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -70,7 +71,7 @@ type HeloResult struct {
 
 // LogValue groups what a log line needs.
 func (r *HeloResult) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.String("name", cmp.Or(r.Helo.Name, r.Helo.Text)), slog.String("status", r.Status.String())}
+	attrs := []slog.Attr{slog.String("name", cmp.Or(r.Helo.Name, untrusted.Line(r.Helo.Text))), slog.String("status", r.Status.String())}
 	if r.Helo.Faults != 0 {
 		attrs = append(attrs, slog.String("faults", r.Helo.Faults.String()))
 	}

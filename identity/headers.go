@@ -1,0 +1,166 @@
+package identity
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/emersion/go-msgauth/authres"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// AuthenticationResults returns the field that records a verdict in the header of the
+// message (RFC 8601), with its name, without a final line end: iprev, and SPF of both
+// identities. The server's own name is the usual authserv-id, and anything but letters,
+// digits, dots, hyphens and underscores in it is an error. First delete the fields that
+// are [Foreign]; then put this one above the Received field.
+//
+// What the client or its DNS says stands there only where it needs no quoting: readers
+// of this field differ in what quotes they understand. Received-SPF has more, see
+// [spf.Result.ReceivedSPF].
+func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
+	if authservID == "" || strings.ContainsFunc(authservID, func(r rune) bool { return !isNameChar(r) }) {
+		return "", fmt.Errorf("identity: authserv-id %q: letters, digits, dots, hyphens and underscores expected", authservID)
+	}
+	var results []authres.Result
+	if r := v.Reverse; r != nil && r.Status != fcrdns.NotApplicable {
+		// RFC 8601, Section 2.7.3.
+		results = append(results, &authres.IPRevResult{Value: authres.ResultValue(r.Status.String()), Reason: v.reverseReason(), IP: headerAddr(v.Client)})
+	}
+	if r := v.HeloSPF; r != nil {
+		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), Helo: headerName(v.Greeting)})
+	}
+	if r := v.MailFromSPF; r != nil {
+		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), From: headerSender(r)})
+	}
+	// No value has a semicolon or a space. Before a semicolon stands one where a result
+	// has no properties.
+	parts := strings.Split(authres.Format(authservID, results), ";")
+	for i, part := range parts {
+		parts[i] = strings.TrimSpace(part)
+	}
+	return "Authentication-Results: " + strings.Join(parts, ";\r\n\t"), nil
+}
+
+// reverseReason is one of our own words.
+func (v *Verdict) reverseReason() string {
+	for _, r := range []Reason{NoPTR, Unconfirmed, GenericName} {
+		if v.Has(r) {
+			return r.String()
+		}
+	}
+	return ""
+}
+
+func isNameChar(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r == '_'
+}
+
+func headerAddr(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}
+
+// headerName returns a name as it may stand in the field, "" for what is none.
+func headerName(name string) string {
+	canonical, err := dnsname.Canonical(name)
+	canonical = strings.TrimSuffix(canonical, ".")
+	if err != nil || strings.ContainsFunc(canonical, func(r rune) bool { return !isNameChar(r) }) {
+		return ""
+	}
+	return canonical
+}
+
+// headerSender returns the address judged, or its domain alone where the local part
+// would need quoting (RFC 8601, Section 2.2: [ [ local-part ] "@" ] domain-name).
+func headerSender(r *spf.Result) string {
+	local, domain, ok := cutLast(r.Sender, "@")
+	name := headerName(domain)
+	if !ok || name == "" {
+		return headerName(r.Domain)
+	}
+	if local == "" || strings.ContainsFunc(local, func(r rune) bool { return !isNameChar(r) && !strings.ContainsRune("#$%&'*+/^`{|}~", r) }) {
+		return name
+	}
+	return local + "@" + name
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return "", s, false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// Foreign reports whether an Authentication-Results field, of which this is the value,
+// claims to be ours: a message from outside that has one forges it, and it must be
+// deleted before ours is added (RFC 8601, Section 5). So must one whose authserv-id
+// cannot be read. Ask of every field of that name, and of no other; the ARC set of
+// RFC 8617 is signed, and stays.
+func Foreign(value, authservID string) bool {
+	rest, ok := skipCFWS(value)
+	if !ok {
+		return true
+	}
+	var id string
+	if strings.HasPrefix(rest, `"`) {
+		id, ok = unquote(rest)
+	} else {
+		end := strings.IndexAny(rest, " \t\r\n;(")
+		if end < 0 {
+			end = len(rest)
+		}
+		id = rest[:end]
+	}
+	if !ok || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f || r == '"' }) {
+		return true
+	}
+	return id == "" || strings.EqualFold(id, authservID) || sameName(id, authservID)
+}
+
+func sameName(a, b string) bool {
+	canonicalA, errA := dnsname.Canonical(a)
+	canonicalB, errB := dnsname.Canonical(b)
+	return errA == nil && errB == nil && canonicalA == canonicalB
+}
+
+// skipCFWS skips white space and comments, which nest (RFC 5322, Section 3.2.2).
+func skipCFWS(s string) (rest string, ok bool) {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && depth > 0:
+			i++
+		case c == '(':
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+		case depth == 0 && !strings.ContainsRune(" \t\r\n", rune(c)):
+			return s[i:], true
+		}
+	}
+	return "", depth == 0
+}
+
+// unquote reads the quoted-string at the beginning of s.
+func unquote(s string) (string, bool) {
+	var out []byte
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return string(out), true
+		case '\\':
+			if i++; i == len(s) {
+				return "", false
+			}
+		}
+		out = append(out, s[i])
+	}
+	return "", false
+}

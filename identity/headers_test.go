@@ -1,0 +1,175 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-msgauth/authres"
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+func TestAuthenticationResults(t *testing.T) {
+	for _, tt := range []struct{ client, helo, sender, want string }{
+		{"192.0.2.10", "smtp.example.test", "a@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=a@example.test"},
+		{"2001:db8::10", "smtp.example.test", "a@example.test", `iprev=pass policy.iprev="2001:db8::10"; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=a@example.test`},
+		{"192.0.2.10", "SMTP.Example.test.", "-", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=postmaster@smtp.example.test"},
+		{"192.0.2.11", "smtp.example.test", "a@why.example.test", "iprev=fail reason=unconfirmed policy.iprev=192.0.2.11; spf=fail smtp.helo=smtp.example.test; spf=fail smtp.mailfrom=a@why.example.test"},
+		{"192.0.2.21", "[192.0.2.21]", "a@soft.example.test", "iprev=permerror reason=no-ptr policy.iprev=192.0.2.21; spf=none; spf=softfail smtp.mailfrom=a@soft.example.test"},
+		{"192.0.2.20", "fixed.dsl.isp.test", `"a b;c"@isp.test`, "iprev=pass reason=generic-name policy.iprev=192.0.2.20; spf=none smtp.helo=fixed.dsl.isp.test; spf=none smtp.mailfrom=isp.test"},
+		{"192.0.2.10", "smtp.example.test", "srs0=x=y=a@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=example.test"},
+		{"192.0.2.10", "smtp.example.test", "ünser@bücher.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=none smtp.mailfrom=xn--bcher-kva.test"},
+		{"192.0.2.10", "smtp.example.test", "a b@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test"},
+		{"10.1.2.3", "smtp.example.test", "a@example.test", "none"},
+	} {
+		v := run(t, verifier(fakeClients(t)), tt.client, tt.helo, tt.sender)
+		got, err := v.AuthenticationResults("mx.here.test")
+		if want := "Authentication-Results: mx.here.test; " + tt.want; err != nil || strings.ReplaceAll(got, "\r\n\t", " ") != want {
+			t.Errorf("%s %s %s, %v:\n got %s\nwant %s", tt.client, tt.helo, tt.sender, err, got, want)
+		}
+	}
+}
+
+// Whatever the client and its DNS say, the field is one field, of printable ASCII, that
+// is read back as it was meant.
+func TestAuthenticationResultsHostile(t *testing.T) {
+	evil := []string{"\r\nX-Evil: yes", "\n", "a\x00b", "x; dkim=pass header.d=bank.test", `"quoted"`, "(comment", `back\slash`, "caf\xe9", "\u202e", "=", "a=b c=d", strings.Repeat("x", 300)}
+	hostile := resolver.Func(func(_ context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		header := dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET, Ttl: 1}
+		switch qtype {
+		case dns.TypePTR:
+			return resolver.Answer{Records: []dns.RR{
+				&dns.PTR{Hdr: header, Ptr: `evil\013\010X-Evil:\032yes.test.`}, &dns.PTR{Hdr: header, Ptr: "a\r\nb.test."}, &dns.PTR{Hdr: header, Ptr: `x\;dkim=pass.test.`},
+			}}, nil
+		case dns.TypeTXT:
+			return resolver.Answer{Records: []dns.RR{&dns.TXT{Hdr: header, Txt: []string{"v=spf1 -all exp=why.test"}}}}, nil
+		case dns.TypeA:
+			return resolver.Answer{Records: []dns.RR{&dns.A{Hdr: header, A: []byte{192, 0, 2, 10}}}}, nil
+		}
+		return resolver.Answer{}, &resolver.Error{Name: name, Type: qtype, Err: errors.New("text\r\nX-Evil: yes")}
+	})
+	n := 0
+	for _, helo := range append(evil, "mail.test") {
+		for _, e := range append(evil, "plain") {
+			for _, sender := range []string{e, e + "@example.test", "a@" + e, "a@" + e + ".test", `"` + e + `"@example.test`} {
+				s := identity.Verifier{Resolver: hostile, Policy: identity.Policy{Explain: true}}.Session(t.Context(), client)
+				s.Helo(t.Context(), helo)
+				v := s.MailFrom(t.Context(), sender)
+				s.Close()
+				holdsVerdict(t, v)
+				field, err := v.AuthenticationResults("mx.here.test")
+				if err != nil {
+					t.Fatal(err)
+				}
+				unfolded := strings.ReplaceAll(field, "\r\n\t", " ")
+				if strings.ContainsFunc(unfolded, func(r rune) bool { return r < ' ' || r > '~' }) || strings.Contains(strings.ToLower(unfolded), "evil") || len(unfolded) > 900 {
+					t.Errorf("%q %q: %q", helo, sender, field)
+				}
+				id, results, err := authres.Parse(strings.TrimPrefix(unfolded, "Authentication-Results: "))
+				var methods []string
+				for _, r := range results {
+					methods = append(methods, fmt.Sprintf("%T", r))
+				}
+				want := []string{"*authres.IPRevResult", "*authres.SPFResult", "*authres.SPFResult"}
+				if v.Has(identity.MalformedSender) {
+					want = want[:2]
+				}
+				if diff := cmp.Diff(want, methods); err != nil || id != "mx.here.test" || diff != "" {
+					t.Errorf("%q %q: %s, %v: %s", helo, sender, id, err, diff)
+				}
+				printable(t, v.LogValue())
+				n++
+			}
+		}
+	}
+	t.Logf("%d fields", n)
+}
+
+// printable fails for a value of a log line that could steer a terminal.
+func printable(t *testing.T, v slog.Value) {
+	t.Helper()
+	v = v.Resolve()
+	if v.Kind() != slog.KindGroup {
+		if text := v.String(); text != untrusted.Line(text) {
+			t.Errorf("logs %q", text)
+		}
+		return
+	}
+	for _, attr := range v.Group() {
+		printable(t, attr.Value)
+	}
+}
+
+func TestAuthenticationResultsID(t *testing.T) {
+	v := run(t, verifier(fakeClients(t)), "192.0.2.10", "smtp.example.test", "-")
+	for _, id := range []string{"", "a b", "a;b", "a\r\nb", "ü.test", `"x"`} {
+		if field, err := v.AuthenticationResults(id); err == nil {
+			t.Errorf("%q: %s", id, field)
+		}
+	}
+	if field, err := (&identity.Verdict{Client: netip.Addr{}}).AuthenticationResults("mx.here.test"); err != nil || field != "Authentication-Results: mx.here.test;\r\n\tnone" {
+		t.Errorf("zero verdict: %q, %v", field, err)
+	}
+}
+
+func TestForeign(t *testing.T) {
+	for _, tt := range []struct {
+		value string
+		want  bool
+	}{
+		{"mx.here.test; spf=pass", true},
+		{" mx.here.test; spf=pass", true},
+		{"MX.Here.Test; spf=pass", true},
+		{"mx.here.test.; spf=pass", true},
+		{"mx.here.test", true},
+		{"mx.here.test 1; spf=pass", true},
+		{"\r\n\tmx.here.test;\r\n\tspf=pass", true},
+		{`"mx.here.test"; spf=pass`, true},
+		{`"mx.her\e.test"; spf=pass`, true},
+		{"(a comment) mx.here.test; none", true},
+		{`(nested (twice) and \) escaped) mx.here.test; none`, true},
+		{"mx.here.test(comment); none", true},
+		// What cannot be read may be ours.
+		{"(never closed mx.here.test; none", true},
+		{`"never closed; none`, true},
+		{`"ends in \`, true},
+		{"mx.here.test\x00; none", true},
+		{"", true},
+		{"; spf=pass", true},
+		{"(nothing else)", true},
+		// Others' stay.
+		{"mx.other.test; spf=pass", false},
+		{"here.test; spf=pass", false},
+		{"x.mx.here.test; spf=pass", false},
+		{"mx.other.test (mx.here.test); spf=pass", false},
+		{"mx.other.test; spf=pass smtp.mailfrom=mx.here.test", false},
+	} {
+		if got := identity.Foreign(tt.value, "mx.here.test"); got != tt.want {
+			t.Errorf("%q: %v", tt.value, got)
+		}
+	}
+	if !identity.Foreign("xn--bcher-kva.test; none", "bücher.test") || identity.Foreign("other id; none", "") {
+		t.Error("names are compared as text")
+	}
+}
+
+// FuzzForeign: nothing panics, and our own field is always found.
+func FuzzForeign(f *testing.F) {
+	f.Add("(a) ", "mx.here.test")
+	f.Fuzz(func(t *testing.T, value, id string) {
+		identity.Foreign(value, id)
+		field, err := (&identity.Verdict{}).AuthenticationResults(id)
+		if err == nil && !identity.Foreign(strings.TrimPrefix(field, "Authentication-Results:"), id) {
+			t.Errorf("%q is not ours", field)
+		}
+	})
+}
