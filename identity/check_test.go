@@ -346,7 +346,7 @@ func TestLogValue(t *testing.T) {
 level=INFO msg=client helo.name=mail_1.example.test. helo.status=pass helo.faults=underscore,final-dot
 level=INFO msg=client helo.name=[192.0.2.66] helo.status=fail
 level=INFO msg=client helo.name=v4.example.test. helo.status=temperror helo.err="lookup v4.example.test. A: SERVFAIL (dnsfake)"
-level=INFO msg=client helo.name="a\r\nb" helo.status=permerror helo.err="HELO \"a\\r\\nb\": '\\r' is not in a host name at offset 1"
+level=INFO msg=client helo.name=a\x0d\nb helo.status=permerror helo.err="HELO \"a\\r\\nb\": '\\r' is not in a host name at offset 1"
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)
