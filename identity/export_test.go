@@ -21,3 +21,9 @@ func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, hel
 	policy.CheckMailFrom(ctx, client, helo, sender)
 	nullmx.Checker{Resolver: r}.Check(ctx, domain)
 }
+
+// Judge draws the verdict from results.
+func Judge(v Verdict, ours bool, p Policy) *Verdict {
+	v.draw(ours, p)
+	return &v
+}

@@ -1,0 +1,388 @@
+package identity_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+var updateDocs = flag.Bool("update", false, "rewrite docs/decisions.md")
+
+const decisions = "../docs/decisions.md"
+
+var errDown = errors.New("down")
+
+// A part is one sub-result, and what the table calls it.
+type part[R any] struct {
+	name   string
+	result R
+}
+
+var (
+	heloSPFs = []part[*spf.Result]{
+		{"none", &spf.Result{Status: spf.None}}, {"neutral", &spf.Result{Status: spf.Neutral}}, {"softfail", &spf.Result{Status: spf.SoftFail}},
+		{"permerror", &spf.Result{Status: spf.PermError, Err: errDown}},
+		{"pass", &spf.Result{Status: spf.Pass}}, {"fail", &spf.Result{Status: spf.Fail}},
+		{"temperror", &spf.Result{Status: spf.TempError, Err: errDown}},
+		{"pass, degraded", &spf.Result{Status: spf.Pass, Degraded: spf.TermAt{Text: "ptr"}}},
+	}
+	csas = []part[*csa.Result]{
+		{"none", &csa.Result{Status: csa.None}}, {"pass", &csa.Result{Status: csa.Pass}}, {"fail", &csa.Result{Status: csa.Fail}},
+		{"temperror", &csa.Result{Status: csa.TempError, Err: errDown}},
+	}
+	mailSPFs = []part[*spf.Result]{
+		{"none", &spf.Result{Status: spf.None}}, {"neutral", &spf.Result{Status: spf.Neutral}}, {"pass", &spf.Result{Status: spf.Pass}},
+		{"softfail", &spf.Result{Status: spf.SoftFail}}, {"permerror", &spf.Result{Status: spf.PermError, Err: errDown}},
+		{"fail", policyFail("v=spf1 ip4:203.0.113.1 -all")}, {"fail, of a record that authorises nobody", policyFail("v=spf1 -all")},
+		{"temperror", &spf.Result{Status: spf.TempError, Err: errDown}},
+		{"fail, degraded", &spf.Result{Status: spf.Fail, Degraded: spf.TermAt{Text: "ptr"}}},
+	}
+	nullMXs = []part[*nullmx.Result]{
+		{"not asked", nil}, {"explicit", &nullmx.Result{Status: nullmx.Explicit}}, {"implicit", &nullmx.Result{Status: nullmx.Implicit}},
+		{"none", &nullmx.Result{Status: nullmx.None}}, {"nxdomain", &nullmx.Result{Status: nullmx.NXDomain}}, {"mixed", &nullmx.Result{Status: nullmx.Mixed}},
+		{"null", &nullmx.Result{Status: nullmx.Null}}, {"temperror", &nullmx.Result{Status: nullmx.TempError, Err: errDown}},
+	}
+)
+
+func policyFail(text string) *spf.Result {
+	return &spf.Result{
+		Status: spf.Fail, Domain: "example.test.", Term: spf.TermAt{Text: "-all", Domain: "example.test."},
+		Replies: []resolver.Reply{{Name: "example.test.", Type: dns.TypeTXT, Answer: resolver.Answer{Records: []dns.RR{&dns.TXT{Txt: []string{text}}}}}},
+	}
+}
+
+// A situation is a state of the reverse name and HELO.
+type situation struct {
+	reverse string
+	result  *fcrdns.Result
+	helo    string
+}
+
+const (
+	good    = "smtp.example.test"
+	generic = "192-0-2-10.dsl.example.test"
+)
+
+// named has names, each with its outcome.
+func named(status fcrdns.Status, names ...fcrdns.Name) *fcrdns.Result {
+	r := &fcrdns.Result{Addr: client, Status: status, Names: names}
+	if status == fcrdns.TempError || status == fcrdns.PermError {
+		r.Err = errDown
+	}
+	return r
+}
+
+func confirmed(name string) fcrdns.Name {
+	return fcrdns.Name{Name: name + ".", Outcome: fcrdns.Confirmed}
+}
+func unanswered(name string) fcrdns.Name {
+	return fcrdns.Name{Name: name + ".", Outcome: fcrdns.NoAnswer}
+}
+
+var noReverse = named(fcrdns.PermError)
+
+// situations of a HELO name, which leads to the client or not.
+var situations = []situation{
+	{"confirmed, of the organisation, another name", named(fcrdns.Pass, confirmed("mta1.example.test")), good},
+	{"confirmed, of the organisation, another name, generic", named(fcrdns.Pass, confirmed(generic)), good},
+	{"confirmed, the same name", named(fcrdns.Pass, confirmed(good)), good},
+	{"confirmed, the same name, generic", named(fcrdns.Pass, confirmed(generic)), generic},
+	{"confirmed, unrelated", named(fcrdns.Pass, confirmed("mail.other.test")), good},
+	{"confirmed, unrelated, generic", named(fcrdns.Pass, confirmed("192-0-2-10.dsl.isp.test")), good},
+	{"unconfirmed", named(fcrdns.Fail, fcrdns.Name{Name: "mta1.example.test.", Outcome: fcrdns.Mismatch}), good},
+	{"none", noReverse, good},
+	{"not known", &fcrdns.Result{Status: fcrdns.TempError, Err: errDown, PTR: resolver.Reply{Err: errDown}}, good},
+	{"of the organisation, confirmed or not", named(fcrdns.TempError, unanswered("mta1.example.test")), good},
+	{"unrelated, confirmed or not", named(fcrdns.TempError, unanswered("mail.other.test")), good},
+	{"two of the organisation, one confirmed", named(fcrdns.Pass, confirmed("mta1.example.test"), unanswered("mta2.example.test")), good},
+	{"unrelated and confirmed, or of the organisation", named(fcrdns.Pass, confirmed("mail.other.test"), unanswered("mta1.example.test")), good},
+}
+
+// greetings that are no name that could lead to the client.
+var greetings = []struct {
+	name, helo string
+	ours       bool
+}{
+	{"not sent", "-", false},
+	{"malformed", "a b", false},
+	{"a name that means nothing in the public DNS", "localhost", false},
+	{"the client's own address", "[192.0.2.10]", false},
+	{"another address", "[192.0.2.99]", false},
+	{"a name of ours", "mx.here.test", true},
+}
+
+func heloResult(helo string, status identity.Status) *identity.HeloResult {
+	parsed, err := identity.ParseHelo(helo)
+	r := &identity.HeloResult{Helo: parsed, Status: status, Err: err}
+	if status == identity.TempError {
+		r.Err = errDown
+	}
+	return r
+}
+
+// words of the HELO name's owner, by which all combinations of SPF and CSA go.
+var owner = []string{"silent", "authorises", "not known", "denies"}
+
+func wordOf(s *spf.Result, c *csa.Result) int {
+	switch {
+	case s.Status == spf.Fail, c.Status == csa.Fail:
+		return 3
+	case s.Status == spf.TempError, s.Degraded.Text != "", c.Status == csa.TempError:
+		return 2
+	case s.Status == spf.Pass, c.Status == csa.Pass:
+		return 1
+	}
+	return 0
+}
+
+// levels returns the table of levels, and counts the combinations behind it.
+func levels(t *testing.T) (string, int) {
+	var b strings.Builder
+	n := 0
+	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	row(append([]string{"reverse name", "HELO leads to the client"}, owner...)...)
+	row(slices.Repeat([]string{"---"}, 2+len(owner))...)
+	judge := func(base identity.Verdict, ours bool) []string {
+		got := make([]string, len(owner))
+		for _, s := range heloSPFs {
+			for _, c := range csas {
+				v := base
+				v.HeloSPF, v.CSA = s.result, c.result
+				level := identity.Judge(v, ours, identity.Policy{}).Level.String()
+				w := wordOf(s.result, c.result)
+				if got[w] != "" && got[w] != level {
+					t.Errorf("SPF %s, CSA %s: %s, though others of %q are %s", s.name, c.name, level, owner[w], got[w])
+				}
+				got[w] = level
+				n++
+			}
+		}
+		return got
+	}
+	for _, s := range situations {
+		for _, resolves := range []identity.Status{identity.Pass, identity.Fail, identity.TempError} {
+			if strings.Contains(s.reverse, "the same name") && resolves != identity.Pass {
+				continue // the reverse name was confirmed by the same answer
+			}
+			leads := map[identity.Status]string{identity.Pass: "yes", identity.Fail: "no", identity.TempError: "not known"}[resolves]
+			v := identity.Verdict{Step: identity.AtHelo, Client: client, Reverse: s.result, Greeting: s.helo, Helo: heloResult(s.helo, resolves)}
+			row(append([]string{s.reverse, leads}, judge(v, false)...)...)
+		}
+	}
+	fmt.Fprintf(&b, "\nA HELO that is no such name has no owner to say anything, whatever the reverse name is:\n\n")
+	row("HELO", "level")
+	row("---", "---")
+	for _, g := range greetings {
+		level := ""
+		for _, s := range situations {
+			v := identity.Verdict{Step: identity.AtHelo, Client: client, Reverse: s.result, Greeting: g.helo}
+			if g.helo != "-" {
+				status := identity.Fail
+				if strings.Contains(g.helo, " ") {
+					status = identity.PermError
+				}
+				v.Helo, v.HeloSPF, v.CSA = heloResult(g.helo, status), heloSPFs[0].result, csas[0].result
+			}
+			got := identity.Judge(v, g.ours, identity.Policy{}).Level.String()
+			if level != "" && got != level {
+				t.Errorf("HELO %s, reverse name %s: %s, and %s for others", g.name, s.reverse, got, level)
+			}
+			level = got
+			n++
+		}
+		row(g.name, level)
+	}
+	return b.String(), n
+}
+
+// A rule of advice: a sub-result by itself, and the field of the policy that changes
+// what is done about it.
+type adviceRule struct {
+	name   string
+	set    func(*identity.Verdict)
+	policy string
+	change identity.Policy
+}
+
+func adviceRules() []adviceRule {
+	var out []adviceRule
+	add := func(name string, set func(*identity.Verdict), policy string, change identity.Policy) {
+		out = append(out, adviceRule{name, set, policy, change})
+	}
+	add("HELO malformed", func(v *identity.Verdict) { v.Greeting, v.Helo = "a b", heloResult("a b", identity.PermError) },
+		"RejectMalformedHelo", identity.Policy{RejectMalformedHelo: true})
+	for _, s := range heloSPFs {
+		set := func(v *identity.Verdict) { v.HeloSPF = s.result }
+		if s.result.Status == spf.Fail {
+			add("SPF of HELO "+s.name, set, "AcceptHeloFail", identity.Policy{AcceptHeloFail: true})
+			continue
+		}
+		add("SPF of HELO "+s.name, set, "", identity.Policy{})
+	}
+	for _, c := range csas {
+		set := func(v *identity.Verdict) { v.CSA = c.result }
+		if c.result.Status == csa.Fail {
+			add("CSA "+c.name, set, "AcceptCSADenied", identity.Policy{AcceptCSADenied: true})
+			continue
+		}
+		add("CSA "+c.name, set, "", identity.Policy{})
+	}
+	add("HELO is another address", func(v *identity.Verdict) {
+		v.Greeting, v.Helo = "[192.0.2.99]", heloResult("[192.0.2.99]", identity.Fail)
+	}, "", identity.Policy{})
+	for _, s := range situations {
+		set := func(v *identity.Verdict) {
+			v.Reverse = s.result
+			if s.helo == generic {
+				v.Greeting, v.Helo = generic, heloResult(generic, identity.Pass)
+			}
+		}
+		if s.result.Status == fcrdns.Pass {
+			add("reverse name "+s.reverse, set, "", identity.Policy{})
+			continue
+		}
+		add("reverse name "+s.reverse, set, "RejectUnconfirmed", identity.Policy{RejectUnconfirmed: true})
+	}
+	add("MAIL FROM malformed", func(v *identity.Verdict) { v.Sender, v.MailFromSPF, v.NullMX = "a b", nil, nil }, "", identity.Policy{})
+	for _, n := range nullMXs {
+		set := func(v *identity.Verdict) { v.NullMX = n.result }
+		if n.result != nil && n.result.Status == nullmx.Null {
+			add("sender's MX "+n.name, set, "AcceptNullMXSender", identity.Policy{AcceptNullMXSender: true})
+			continue
+		}
+		add("sender's MX "+n.name, set, "", identity.Policy{})
+	}
+	for _, m := range mailSPFs {
+		set := func(v *identity.Verdict) { v.MailFromSPF = m.result }
+		name := "SPF of MAIL FROM " + m.name
+		switch {
+		case m.name == "fail":
+			add(name, set, "RejectMailFromFail", identity.Policy{RejectMailFromFail: true})
+		case strings.HasPrefix(m.name, "fail, of"):
+			add(name, set, "AcceptNullSPFSender", identity.Policy{AcceptNullSPFSender: true})
+		case m.name == "temperror", m.name == "fail, degraded":
+			add(name, set, "AcceptUnknown", identity.Policy{AcceptUnknown: true})
+		default:
+			add(name, set, "", identity.Policy{})
+		}
+	}
+	return out
+}
+
+// fine is a client against which nothing speaks.
+func fine() identity.Verdict {
+	return identity.Verdict{
+		Step: identity.AtMailFrom, Client: client, Reverse: situations[0].result, Greeting: good, Helo: heloResult(good, identity.Pass),
+		HeloSPF: heloSPFs[4].result, CSA: csas[1].result, Sender: "a@example.test", MailFromSPF: mailSPFs[2].result, NullMX: nullMXs[1].result,
+	}
+}
+
+func reply(a identity.Advice) string {
+	if a.Code == 0 {
+		return a.Action.String()
+	}
+	return fmt.Sprintf("%s %d %s", a.Action, a.Code, a.Enhanced)
+}
+
+func advice() string {
+	var b strings.Builder
+	b.WriteString("| sub-result | advice | with | instead |\n|---|---|---|---|\n")
+	for _, r := range adviceRules() {
+		v := fine()
+		r.set(&v)
+		with := ""
+		if r.policy != "" {
+			with = reply(identity.Judge(v, false, r.change).Advice)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.name, reply(identity.Judge(v, false, identity.Policy{}).Advice), r.policy, with)
+	}
+	v := fine()
+	own := identity.Policy{RejectOwnName: true}
+	fmt.Fprintf(&b, "| HELO is a name of ours | %s | RejectOwnName | %s |\n", reply(identity.Judge(v, true, identity.Policy{}).Advice), reply(identity.Judge(v, true, own).Advice))
+	return b.String()
+}
+
+// TestDecisions holds docs/decisions.md to what the code decides, for all combinations.
+func TestDecisions(t *testing.T) {
+	table, n := levels(t)
+	want := "# Decisions of identity.Verifier\n\nWritten by `go test ./identity -run Decisions -update`.\n\n" +
+		"## Levels\n\nThe last four columns are what the owner of the HELO name says of the client by SPF and CSA: one that denies decides; else one that\n" +
+		"could not be had; else one that authorises. None, neutral, softfail and permerror are silence.\n\n" + table +
+		"\n## Advice\n\nWhat is done about one sub-result of a client against which nothing else speaks; of several the gravest, reject before defer before\n" +
+		"score. The last columns have the field of `identity.Policy` that changes it.\n\n" + advice()
+	if *updateDocs {
+		if err := os.WriteFile(decisions, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(decisions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(got), want); diff != "" {
+		t.Errorf("%s (-is +should be), -update rewrites it:\n%s", decisions, diff)
+	}
+	t.Logf("%d combinations for levels", n)
+}
+
+// Every combination of sub-results gets the gravest advice of its parts; by policies of
+// one field, every 23rd.
+func TestDecisionsCombined(t *testing.T) {
+	policies := []identity.Policy{{}}
+	for _, r := range adviceRules() {
+		if r.policy != "" {
+			policies = append(policies, r.change)
+		}
+	}
+	n := 0
+	for i, p := range policies {
+		turn := 0
+		alone := func(set func(*identity.Verdict)) identity.Action {
+			v := fine()
+			set(&v)
+			return identity.Judge(v, false, p).Advice.Action
+		}
+		for _, s := range situations {
+			if s.helo != good {
+				continue
+			}
+			for _, h := range heloSPFs {
+				for _, c := range csas {
+					for _, m := range mailSPFs {
+						for _, x := range nullMXs {
+							if turn++; i > 0 && turn%23 != 0 {
+								continue
+							}
+							v := fine()
+							v.Reverse, v.HeloSPF, v.CSA, v.MailFromSPF, v.NullMX = s.result, h.result, c.result, m.result, x.result
+							got := identity.Judge(v, false, p)
+							want := max(alone(func(v *identity.Verdict) { v.Reverse = s.result }), alone(func(v *identity.Verdict) { v.HeloSPF = h.result }),
+								alone(func(v *identity.Verdict) { v.CSA = c.result }), alone(func(v *identity.Verdict) { v.MailFromSPF = m.result }),
+								alone(func(v *identity.Verdict) { v.NullMX = x.result }))
+							if got.Advice.Action != want {
+								t.Fatalf("%+v, reverse %s, HELO SPF %s, CSA %s, SPF %s, MX %s: %s, the gravest of the parts is %s", p, s.reverse, h.name, c.name, m.name, x.name, got.Advice.Action, want)
+							}
+							holdsVerdict(t, got)
+							n++
+						}
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d combinations", n)
+}
