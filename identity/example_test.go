@@ -3,7 +3,9 @@ package identity_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/netip"
+	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -100,4 +102,59 @@ func ExampleRelate() {
 func ExampleUnicode() {
 	fmt.Println(identity.Unicode("MAIL.xn--mller-kva.example"))
 	// Output: mail.müller.example.
+}
+
+// What a server does for each client. It answers with v.Advice at the step where that
+// is Defer or Reject.
+func ExampleVerifier() {
+	zones, err := resolver.ParseZones(`
+$TTL 1h
+$ORIGIN example.org.
+@    TXT "v=spf1 a:smtp.example.org -all"
+@    MX  10 smtp
+mta1 A   192.0.2.10
+smtp A   192.0.2.10
+smtp TXT "v=spf1 a -all"
+$ORIGIN 2.0.192.in-addr.arpa.
+10   PTR mta1.example.org.
+99   PTR 99.dsl.isp.example.
+$ORIGIN .`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier := identity.Verifier{Resolver: zones, Names: []string{"mx.example.net"}}
+	ctx := context.Background()
+	for _, client := range []string{"192.0.2.10", "192.0.2.99"} {
+		s := verifier.Session(ctx, netip.MustParseAddr(client))
+		s.Helo(ctx, "smtp.example.org")
+		v := s.MailFrom(ctx, "someone@example.org")
+		s.Close()
+		fmt.Println(client, v.Level, v.Advice.Action)
+		for _, reason := range v.Reasons {
+			fmt.Println("  ", reason.Text())
+		}
+		if v.Advice.Code != 0 {
+			fmt.Println("  ", v.Advice)
+		}
+		field, _ := v.AuthenticationResults("mx.example.net")
+		fmt.Println(strings.ReplaceAll(field, "\r\n", "\n"))
+	}
+	// Output:
+	// 192.0.2.10 explicit accept
+	//    the SPF record of the HELO name authorises this address
+	//    the sender's SPF record authorises this address
+	// Authentication-Results: mx.example.net;
+	// 	iprev=pass policy.iprev=192.0.2.10;
+	// 	spf=pass smtp.helo=smtp.example.org;
+	// 	spf=pass smtp.mailfrom=someone@example.org
+	// 192.0.2.99 forged reject
+	//    the SPF record of the HELO name denies it to this address
+	//    no name of the address confirms it
+	//    the HELO name does not lead to the client
+	//    the sender's SPF record denies this address
+	//    550 5.7.23 SPF: "smtp.example.org" does not allow 192.0.2.99 to greet with its name
+	// Authentication-Results: mx.example.net;
+	// 	iprev=fail reason=unconfirmed policy.iprev=192.0.2.99;
+	// 	spf=fail smtp.helo=smtp.example.org;
+	// 	spf=fail smtp.mailfrom=someone@example.org
 }
