@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+var (
+	update   = flag.Bool("update", false, "rewrite what testdata expects")
+	sessions = flag.Int("sessions", 500, "of the load test")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The README shows what the demonstration prints.
+func TestDemonstration(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), nil, &out); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "demo.txt")
+	if *update {
+		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("-want +got, -update rewrites it:\n%s", diff)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, tt := range []struct{ args, want string }{
+		{"-domain a.test -maildir d", "-name"},
+		{"-name a_b.test -domain a.test -maildir d", "-name"},
+		{"-name localhost -domain a.test -maildir d", "-name"},
+		{"-name mx.a.test -maildir d", "-domain is missing"},
+		{"-name mx.a.test -domain a.test", "-maildir is missing"},
+		{"-name mx.a.test -domain a.test -maildir d -connections 0", "over 0"},
+		{"-name mx.a.test -domain a.test -maildir d -trusted x", "expected a network"},
+		{"-name mx.a.test -domain a.test -maildir d -dns 127.0.0.1 -zone z", "exclude each other"},
+		{"-name mx.a.test -domain a.test -maildir d -dns nowhere", "nowhere"},
+		{"-name mx.a.test -domain a.test -maildir d -zone missing.zone", "missing.zone"},
+		{"-name mx.a.test -domain a.test -maildir d more", "unexpected"},
+		{"-unknown", "unknown"},
+	} {
+		err := run(t.Context(), strings.Fields(tt.args), io.Discard)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", tt.args, err)
+		}
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) || out.String() != usage {
+		t.Error(err, out.String())
+	}
+}
+
+// A daemon is a server under test.
+type daemon struct {
+	addr string
+	dir  string
+	log  *bytes.Buffer // read it after stop
+	stop func() error
+}
+
+// serve starts a server over the zones of the demonstration, or another resolver.
+func serve(t *testing.T, change func(*options)) *daemon {
+	t.Helper()
+	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{dir: t.TempDir(), log: new(bytes.Buffer)}
+	o := &options{
+		name: "mx.quay.example", maildir: d.dir, domains: []string{"quay.example"}, connections: 300, perClient: 300,
+		verifier: identity.Verifier{Resolver: zones, Inner: true},
+	}
+	if change != nil {
+		change(o)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.addr = l.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- o.serve(ctx, l, slog.New(slog.NewTextHandler(d.log, nil))) }()
+	d.stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	t.Cleanup(func() {
+		if err := d.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// messages returns what was delivered.
+func (d *daemon) messages(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(d.dir, "new", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, string(text))
+	}
+	if left, _ := filepath.Glob(filepath.Join(d.dir, "tmp", "*")); len(left) > 0 {
+		t.Errorf("left in tmp: %v", left)
+	}
+	return out
+}
+
+// dial connects from an address of the loopback.
+func dial(t *testing.T, d *daemon, from string) *textproto.Conn {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))}
+	conn, err := dialer.Dial("tcp", d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	c := textproto.NewConn(conn)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// converse sends lines and compares the beginning of each reply: "COMMAND => REPLY".
+func converse(t *testing.T, c *textproto.Conn, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		command, want, ok := strings.Cut(line, " => ")
+		if command != "" {
+			if _, err := io.WriteString(c.W, command+"\r\n"); err != nil || c.W.Flush() != nil {
+				t.Fatal(err)
+			}
+		}
+		if !ok {
+			continue
+		}
+		code, text, err := c.ReadResponse(0)
+		if got := fmt.Sprintf("%d %s", code, strings.ReplaceAll(text, "\n", " ")); err != nil && code == 0 || !strings.HasPrefix(got, want) {
+			t.Fatalf("%q: got %q %v, want %q", command, got, err, want)
+		}
+	}
+}
+
+func TestConversations(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"good":                {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 250", "RCPT TO:<b@quay.example> => 250", "DATA => 354", "Subject: x\r\n\r\nx\r\n. => 250", "QUIT => 221"},
+		"forged HELO":         {" => 220", "EHLO www.harbour.example => 550 5.7.23", "MAIL FROM:<a@harbour.example> => 502"},
+		"another name then":   {" => 220", "EHLO www.harbour.example => 550 5.7.23", "EHLO post.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 250"},
+		"second EHLO, forged": {" => 220", "EHLO post.harbour.example => 250", "EHLO www.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 550 5.7.23"},
+		"second EHLO, better": {" => 220", "EHLO mta1.harbour.example => 250", "EHLO post.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 250"},
+		"null MX":             {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<a@www.harbour.example> => 550 5.7.27", "MAIL FROM:<a@harbour.example> => 250"},
+		"null sender":         {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250"},
+		"relaying":            {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<a@other.example> => 550 5.7.1", "RCPT TO:<a@QUAY.example> => 250"},
+		"UTF-8":               {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<ü@bücher.example> SMTPUTF8 => 250"},
+		"malformed":           {" => 220", "EHLO => 501", "EHLO a..b => 250", "MAIL FROM:<a b@harbour.example> => 501", "MAIL FROM:<a@-.example> => 501", "MAIL => 501"},
+		"bare CR":             {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<b@quay.example> => 250", "DATA => 354", "Subject: x\rAuthentication-Results: mx.quay.example; spf=pass\r\n\r\nx\r\n. => 550 5.6.0"},
+		"endless header":      {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<b@quay.example> => 250", "DATA => 354", strings.Repeat("X-Long: "+strings.Repeat("x", 900)+"\r\n", 300) + "\r\n. => 552 5.3.4"},
+		"endless line":        {" => 220", "EHLO " + strings.Repeat("x", 10000) + " => 500"},
+		"binary":              {" => 220", "\x00\xff\xfe\x01 => 50"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := serve(t, nil)
+			converse(t, dial(t, d, "127.0.0.10"), lines...)
+		})
+	}
+}
+
+// Without DNS mail is put off, never refused.
+func TestWithoutDNS(t *testing.T) {
+	d := serve(t, func(o *options) {
+		o.verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+			return resolver.Answer{}, errors.New("down")
+		})
+	})
+	converse(t, dial(t, d, "127.0.0.10"), " => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 451 4.4.3", "MAIL FROM:<a@[127.0.0.10]> => 250")
+}
+
+// Fields that claim to be ours are deleted, others' stay.
+func TestForgedFields(t *testing.T) {
+	d := serve(t, nil)
+	header := "Authentication-Results: mx.quay.example; spf=pass\r\n" +
+		"X-One: 1\r\n" +
+		"authentication-results :\r\n (comment) \"MX.quay.example\" 1;\r\n\tspf=pass\r\n" +
+		"Authentication-Results: mx.other.example; spf=pass\r\n" +
+		"Subject: a\r\n  folded\r\n"
+	body := "\r\nAuthentication-Results: mx.quay.example; of the body\r\n"
+	converse(t, dial(t, d, "127.0.0.10"), " => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<b@quay.example> => 250", "DATA => 354", header+body+". => 250", "QUIT => 221")
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	messages := d.messages(t)
+	if len(messages) != 1 {
+		t.Fatalf("%d messages", len(messages))
+	}
+	want := "X-One: 1\r\nAuthentication-Results: mx.other.example; spf=pass\r\nSubject: a\r\n  folded\r\n" + body
+	if _, got, _ := strings.Cut(messages[0], "X-One"); "X-One"+got != want {
+		t.Errorf("got %q", messages[0])
+	}
+	if strings.Count(messages[0], "\nAuthentication-Results: mx.quay.example;") != 2 { // ours, and that of the body
+		t.Errorf("got %q", messages[0])
+	}
+	if log := d.log.String(); !strings.Contains(log, "forged=2") || strings.Count(log, "msg=delivered") != 1 || strings.Count(log, "\n") != 1 {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// One client cannot take all connections, and all cannot take more than there are.
+func TestLimits(t *testing.T) {
+	d := serve(t, func(o *options) { o.connections, o.perClient = 3, 2 })
+	first, second := dial(t, d, "127.0.0.10"), dial(t, d, "127.0.0.10")
+	converse(t, first, " => 220")
+	converse(t, second, " => 220")
+	converse(t, dial(t, d, "127.0.0.10"), " => 421")
+	third := dial(t, d, "127.0.0.20")
+	converse(t, third, " => 220")
+	converse(t, dial(t, d, "127.0.0.30"), " => 421")
+	converse(t, first, "QUIT => 221")
+	for range 100 { // until the server has noticed
+		c := dial(t, d, "127.0.0.10")
+		if code, _, _ := c.ReadResponse(0); code == 220 {
+			converse(t, c, "QUIT => 221")
+			converse(t, second, "QUIT => 221")
+			converse(t, third, "QUIT => 221")
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the place of a client that has gone is never free")
+}
+
+// A client that is in the middle of a message when the server is stopped may finish.
+func TestShutdown(t *testing.T) {
+	d := serve(t, nil)
+	c := dial(t, d, "127.0.0.10")
+	converse(t, c, " => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<b@quay.example> => 250", "DATA => 354")
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.stop() }()
+	for range 1000 {
+		conn, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			break // the listener is closed
+		}
+		conn.Close()
+		time.Sleep(time.Millisecond)
+	}
+	converse(t, c, "Subject: x\r\n\r\nx\r\n. => 250", "QUIT => 221")
+	if err := <-stopped; err != nil || len(d.messages(t)) != 1 {
+		t.Errorf("%v, %d messages", err, len(d.messages(t)))
+	}
+}
+
+// Many clients at a time: each gets its verdict, one line of log each, and nothing is
+// left of them.
+func TestLoad(t *testing.T) {
+	const atATime = 200
+	d := serve(t, nil)
+	kinds := []struct{ from, helo, sender, reply string }{
+		{"127.0.0.10", "post.harbour.example", "a@harbour.example", "250"},
+		{"127.0.0.10", "mta1.harbour.example", "a@pier.example", "250"},
+		{"127.0.0.10", "post.harbour.example", "a@www.harbour.example", "550 5.7.27"},
+		{"127.0.0.20", "post.harbour.example", "a@harbour.example", "550 5.7.23"},
+		{"127.0.0.30", "pc.isp.example", "", "250"},
+	}
+	var before, during runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	slots := make(chan struct{}, atATime)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	peak := uint64(0)
+	for i := range *sessions {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			k := kinds[i%len(kinds)]
+			reply, err := send(d.addr, k.from, k.helo, k.sender, "b@quay.example", fmt.Sprintf("Subject: %d\r\n\r\nx\r\n", i))
+			if err != nil || !strings.HasPrefix(reply, k.reply) {
+				t.Errorf("%+v: %q, %v", k, reply, err)
+			}
+			if i%50 == 0 {
+				mu.Lock()
+				runtime.ReadMemStats(&during)
+				peak = max(peak, during.HeapInuse)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	elapsed := time.Since(start)
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	wantDelivered := 0
+	for i := range *sessions {
+		if kinds[i%len(kinds)].reply == "250" {
+			wantDelivered++
+		}
+	}
+	log := d.log.String()
+	if got := len(d.messages(t)); got != wantDelivered || strings.Count(log, "msg=delivered") != wantDelivered || strings.Count(log, "msg=refused") != *sessions-wantDelivered {
+		t.Errorf("%d messages, %d and %d lines of log, for %d of %d", got, strings.Count(log, "msg=delivered"), strings.Count(log, "msg=refused"), wantDelivered, *sessions)
+	}
+	t.Logf("%d sessions, %d at a time, in %v; heap %.1f MiB before, %.1f MiB at most, client and log included", *sessions, atATime, elapsed.Round(time.Millisecond), mib(before.HeapInuse), mib(peak))
+}
+
+func mib(n uint64) float64 { return float64(n) / (1 << 20) }
