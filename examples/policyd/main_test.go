@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+var update = flag.Bool("update", false, "rewrite what testdata expects")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestDemonstration(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), nil, &out); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "demo.txt")
+	if *update {
+		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("-want +got, -update rewrites it:\n%s", diff)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, tt := range []struct{ args, want string }{
+		{"-listen 127.0.0.1:0", "-name"},
+		{"-name localhost", "-name"},
+		{"-name mx.a.test -connections 0", "over 0"},
+		{"-name mx.a.test -trusted x", "expected a network"},
+		{"-name mx.a.test -dns 127.0.0.1 -zone z", "exclude each other"},
+		{"-name mx.a.test -dns nowhere", "nowhere"},
+		{"-name mx.a.test -zone missing.zone", "missing.zone"},
+		{"-name mx.a.test more", "unexpected"},
+		{"-unknown", "unknown"},
+	} {
+		err := run(t.Context(), strings.Fields(tt.args), io.Discard)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", tt.args, err)
+		}
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) || out.String() != usage {
+		t.Error(err, out.String())
+	}
+}
+
+// serve starts a service and returns its address, and what it has logged when it is
+// stopped.
+func serve(t *testing.T, change func(*options)) (addr string, stop func() string) {
+	t.Helper()
+	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &options{name: "mx.quay.example", connections: 10, idle: 10 * time.Second, verifier: identity.Verifier{Resolver: zones}}
+	if change != nil {
+		change(o)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- o.serve(ctx, l, slog.New(slog.NewTextHandler(&log, nil))) }()
+	stop = sync.OnceValue(func() string {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		return log.String()
+	})
+	t.Cleanup(func() { stop() })
+	return l.Addr().String(), stop
+}
+
+type conn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func dial(t *testing.T, addr string) *conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	t.Cleanup(func() { c.Close() })
+	return &conn{c, bufio.NewReader(c)}
+}
+
+// ask sends one request, NAME=VALUE words, and returns the action; "" for a connection
+// that was closed.
+func (c *conn) ask(t *testing.T, words string) string {
+	t.Helper()
+	io.WriteString(c, "request=smtpd_access_policy\n"+strings.ReplaceAll(words, " ", "\n")+"\n\n")
+	return c.answer(t)
+}
+
+func (c *conn) answer(t *testing.T) string {
+	t.Helper()
+	line, err := c.r.ReadString('\n')
+	if err != nil {
+		return ""
+	}
+	if end, err := c.r.ReadString('\n'); end != "\n" || err != nil {
+		t.Errorf("%q is followed by %q, %v", line, end, err)
+	}
+	return strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "action=")
+}
+
+func TestAnswers(t *testing.T) {
+	addr, _ := serve(t, nil)
+	c := dial(t, addr)
+	for _, tt := range []struct{ words, want string }{
+		{"protocol_state=CONNECT client_address=192.0.2.10", "DUNNO"},
+		{"protocol_state=EHLO client_address=192.0.2.10 helo_name=post.harbour.example", "DUNNO"},
+		{"protocol_state=HELO client_address=192.0.2.66 helo_name=post.harbour.example", "550 5.7.23"},
+		{"protocol_state=MAIL client_address=192.0.2.10 helo_name=post.harbour.example sender=a@harbour.example", "PREPEND Authentication-Results: mx.quay.example; iprev=pass"},
+		{"protocol_state=RCPT client_address=192.0.2.10 helo_name=post.harbour.example sender=", "PREPEND"},
+		{"protocol_state=RCPT client_address=192.0.2.10 helo_name= sender=a@harbour.example", "PREPEND"},
+		{"protocol_state=RCPT client_address=::ffff:192.0.2.10 helo_name=post.harbour.example sender=", "PREPEND"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a@www.harbour.example", "550 5.7.27"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a@lost.example", "DEFER_IF_PERMIT 4.4.3"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a@", "501 5.1.7"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a\tb@harbour.example", "501 5.1.7"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=post.harbour.example sasl_username=me", "DUNNO"},
+		{"protocol_state=RCPT client_address=10.0.0.1 helo_name=desk sender=a@www.harbour.example", "DUNNO"},
+		{"protocol_state=VRFY client_address=192.0.2.66", "DUNNO"},
+		{"protocol_state=RCPT client_address=unknown", "DUNNO"},
+		{"protocol_state=RCPT", "DUNNO"},
+	} {
+		if got := c.ask(t, tt.words); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: %q, expected %q", tt.words, got, tt.want)
+		}
+	}
+}
+
+// The recipients of one message share one verdict and one field.
+func TestInstances(t *testing.T) {
+	addr, _ := serve(t, nil)
+	c := dial(t, addr)
+	const words = "protocol_state=RCPT client_address=192.0.2.10 sender=a@harbour.example instance="
+	for i, want := range []string{"PREPEND", "DUNNO", "DUNNO"} {
+		if got := c.ask(t, words+"1"); !strings.HasPrefix(got, want) {
+			t.Errorf("recipient %d: %q", i, got)
+		}
+	}
+	if got := c.ask(t, words+"2"); !strings.HasPrefix(got, "PREPEND") {
+		t.Errorf("the next message: %q", got)
+	}
+	const refused = "protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a@www.harbour.example instance=3"
+	for range 2 {
+		if got := c.ask(t, refused); !strings.HasPrefix(got, "550") {
+			t.Errorf("refused: %q", got)
+		}
+	}
+}
+
+// What is no request closes its connection, and disturbs no other.
+func TestBadRequests(t *testing.T) {
+	addr, stop := serve(t, nil)
+	good := dial(t, addr)
+	const fine = "protocol_state=RCPT client_address=192.0.2.10 sender=a@harbour.example"
+	for name, text := range map[string]string{
+		"overlong line":       "request=smtpd_access_policy\nsender=" + strings.Repeat("x", 5000) + "\n\n",
+		"ten megabytes":       strings.Repeat("x", 10<<20),
+		"binary":              "\x00\xff\x01\n\n",
+		"no equals sign":      "request\n\n",
+		"no name":             "=x\n\n",
+		"another protocol":    "EHLO example.test\r\nMAIL FROM:<>\r\n",
+		"another request":     "request=junk\n\n",
+		"empty":               "\n",
+		"too many attributes": "request=smtpd_access_policy\n" + strings.Repeat("a=b\n", 200) + "\n",
+	} {
+		c := dial(t, addr)
+		io.WriteString(c, text) // fails where the service has closed already
+		if got := c.answer(t); got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := good.ask(t, fine); !strings.HasPrefix(got, "PREPEND") {
+			t.Errorf("after %s: %q", name, got)
+		}
+	}
+	half := dial(t, addr)
+	io.WriteString(half, "request=smtpd_access_policy\nsender=")
+	half.Conn.(*net.TCPConn).CloseWrite()
+	if got := half.answer(t); got != "" {
+		t.Errorf("half a request: %q", got)
+	}
+	if log := stop(); strings.Count(log, "msg=closed") != 10 || len(log) > 20000 {
+		t.Errorf("log: %.2000s", log)
+	}
+}
+
+// Idle connections are closed, and there are no more of them than allowed.
+func TestIdle(t *testing.T) {
+	addr, _ := serve(t, func(o *options) { o.idle, o.connections = 300*time.Millisecond, 3 })
+	var idle []*conn
+	for range 3 {
+		c := dial(t, addr)
+		if got := c.ask(t, "protocol_state=CONNECT client_address=192.0.2.10"); got != "DUNNO" {
+			t.Fatal(got)
+		}
+		idle = append(idle, c)
+	}
+	if got := dial(t, addr).ask(t, "protocol_state=CONNECT client_address=192.0.2.10"); got != "" {
+		t.Errorf("a fourth connection: %q", got)
+	}
+	for _, c := range idle {
+		if _, err := c.r.ReadByte(); err != io.EOF {
+			t.Errorf("idle: %v", err)
+		}
+	}
+	for range 100 { // until the places are free
+		if dial(t, addr).ask(t, "protocol_state=CONNECT client_address=192.0.2.10") == "DUNNO" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("no place is free")
+}
+
+// Without DNS mail is put off, never refused.
+func TestWithoutDNS(t *testing.T) {
+	addr, _ := serve(t, func(o *options) {
+		o.verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+			return resolver.Answer{}, errors.New("down")
+		})
+	})
+	if got := dial(t, addr).ask(t, "protocol_state=RCPT client_address=192.0.2.10 helo_name=post.harbour.example sender=a@harbour.example"); !strings.HasPrefix(got, "DEFER_IF_PERMIT 4.4.3") {
+		t.Error(got)
+	}
+}
+
+func TestExternal(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "a@b.test": "a@b.test", "a.b+c@d.test": "a.b+c@d.test", "a b@c.test": `"a b"@c.test`, `a"b\c@d.test`: `"a\"b\\c"@d.test`,
+		"a@b@c.test": `"a@b"@c.test`, "a..b@c.test": `"a..b"@c.test`, ".a@c.test": `".a"@c.test`, "postmaster": "postmaster",
+	} {
+		if got := external(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+// FuzzRead: nothing panics, and a request that is written is read.
+func FuzzRead(f *testing.F) {
+	f.Add("request=smtpd_access_policy\nsender=a\n\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := read(bufio.NewReaderSize(strings.NewReader(text), maxLine))
+		if err != nil {
+			return
+		}
+		var b strings.Builder
+		for name, value := range q {
+			fmt.Fprintf(&b, "%s=%s\n", name, value)
+		}
+		again, err := read(bufio.NewReaderSize(strings.NewReader(b.String()+"\n"), maxLine))
+		if err != nil || cmp.Diff(q, again) != "" {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
