@@ -52,6 +52,7 @@ var floors = map[string]int{
 // nothing may import them.
 var exempt = []string{
 	"internal/floors",
+	"internal/mtas",
 	"internal/nameserver",
 	"internal/peers",
 	"internal/rdns",

@@ -1,0 +1,332 @@
+//go:build interop
+
+package mtas_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// A client is a line of testdata/clients.txt: address, HELO, sender, the level and the
+// advice of our verdict, and the differences of others, COLUMN=REASON.
+type client struct {
+	line               int
+	addr, helo, sender string
+	strict             bool // by the strict policy
+	level, advice      string
+	differs            map[string]string
+}
+
+// columns are what others say. Each has what it should be by our verdict.
+var columns = []struct {
+	name string
+	ours func(*identity.Verdict) string
+}{
+	{"exim-helo", func(v *identity.Verdict) string {
+		return okIf(v.Helo != nil && v.Helo.Status == identity.Pass || v.Relation == identity.Identical)
+	}},
+	{"exim-reverse", func(v *identity.Verdict) string {
+		if v.Reverse != nil && v.Reverse.Status.Temporary() {
+			return "defer"
+		}
+		return okIf(confirmed(v))
+	}},
+	{"exim-csa", func(v *identity.Verdict) string {
+		if v.CSA == nil {
+			return "unknown"
+		}
+		return map[csa.Status]string{csa.Pass: "ok", csa.Fail: "fail", csa.TempError: "defer", csa.None: "unknown"}[v.CSA.Status]
+	}},
+	{"pf-reverse", func(v *identity.Verdict) string {
+		return okIf(v.Reverse != nil && (len(v.Reverse.Names) > 0))
+	}},
+	{"pf-client", func(v *identity.Verdict) string { return okIf(confirmed(v)) }},
+	{"pf-helo", func(v *identity.Verdict) string { return okIf(v.Helo != nil && v.Helo.Status == identity.Pass) }},
+	{"pf-syntax", func(v *identity.Verdict) string {
+		return okIf(!v.Has(identity.MalformedHelo) && !v.Has(identity.UnqualifiedHelo) && !v.Has(identity.NoHelo) && (v.Helo == nil || !v.Helo.Helo.Faults.Has(identity.BareAddress)))
+	}},
+	{"policyd", reply},
+	{"milter", reply},
+}
+
+func okIf(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "fail"
+}
+
+func confirmed(v *identity.Verdict) bool { return v.Reverse != nil && v.Reverse.Status == fcrdns.Pass }
+
+// reply is what a server answers that follows our advice.
+func reply(v *identity.Verdict) string {
+	if v.Advice.Code == 0 {
+		return "ok"
+	}
+	return fmt.Sprintf("%d %s", v.Advice.Code, v.Advice.Enhanced)
+}
+
+// readClients reads the table.
+func readClients(t *testing.T) []client {
+	t.Helper()
+	f, err := os.Open("testdata/clients.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	reasons := make(map[string]bool) // declared, and whether used
+	var out []client
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "= "), ":"); ok && strings.HasPrefix(line, "= ") {
+			reasons[name] = false
+			continue
+		}
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0] == "#" {
+			continue
+		}
+		if len(f) < 5 {
+			t.Fatalf("clients.txt, line %d: expected address, HELO, sender, level, advice", n)
+		}
+		c := client{line: n, addr: f[0], helo: strings.ReplaceAll(f[1], "~", " "), sender: strings.ReplaceAll(f[2], "~", " "), level: f[3], advice: f[4], differs: make(map[string]string)}
+		c.strict = strings.HasSuffix(c.advice, "!")
+		c.advice = strings.TrimSuffix(strings.ReplaceAll(c.advice, "/", " "), "!")
+		for _, d := range f[5:] {
+			column, reason, _ := strings.Cut(d, "=")
+			if _, ok := reasons[reason]; !ok {
+				t.Fatalf("clients.txt, line %d: no reason %q", n, reason)
+			}
+			reasons[reason] = true
+			c.differs[column] = reason
+		}
+		out = append(out, c)
+	}
+	for reason, used := range reasons {
+		if !used {
+			t.Errorf("clients.txt: nothing differs by reason %s", reason)
+		}
+	}
+	return out
+}
+
+// policy is ours for lines whose advice ends in !.
+var strict = identity.Policy{RejectUnconfirmed: true, RejectMailFromFail: true, RejectOwnName: true, RejectMalformedHelo: true}
+
+// TestInterop prints our verdict on every client beside what the others say, in a
+// network of its own, and compares.
+func TestInterop(t *testing.T) {
+	const inside = "BONAFIDE_NAMESPACE"
+	if os.Getenv(inside) == "" {
+		enter(t, inside)
+		return
+	}
+	clients := readClients(t)
+	network(t, clients)
+	x := newExim(t, os.Getenv("BONAFIDE_EXIM"))
+	p := newPostfix(t)
+	t.Logf("%s, %s", x.version, p.version)
+
+	dns := &resolver.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}}
+	levels, advices := make(map[string]int), make(map[string]int)
+	seen := make(map[string]int)
+	unexplained := 0
+	start := time.Now()
+	for _, c := range clients {
+		v := judge(t, dns, c)
+		advice := v.Advice.Action.String()
+		if v.Advice.Code != 0 {
+			advice = reply(v)
+		}
+		levels[v.Level.String()]++
+		advices[advice]++
+		if v.Level.String() != c.level || advice != c.advice {
+			t.Errorf("line %d: %s %q %q: %s, %s; the table has %s, %s", c.line, c.addr, c.helo, c.sender, v.Level, advice, c.level, c.advice)
+		}
+		theirs := x.ask(t, c)
+		p.ask(t, c, theirs)
+		var row []string
+		for _, column := range columns {
+			got, want := theirs[column.name], column.ours(v)
+			if c.strict && (column.name == "policyd" || column.name == "milter") {
+				continue // these have the zero policy
+			}
+			reason, listed := c.differs[column.name]
+			switch {
+			case got != want && listed:
+				seen[column.name+" "+reason]++
+				row = append(row, fmt.Sprintf("%s %s (%s)", column.name, got, reason))
+				continue
+			case got != want:
+				unexplained++
+				t.Errorf("line %d: %s %q %q: %s says %s, by our verdict %s", c.line, c.addr, c.helo, c.sender, column.name, got, want)
+			case listed:
+				t.Errorf("line %d: %s %q %q: %s differs no more by %s", c.line, c.addr, c.helo, c.sender, column.name, reason)
+			}
+			row = append(row, column.name+" "+got)
+		}
+		t.Logf("%v %s %q %q: %s, %s | %s", time.Since(start).Round(time.Millisecond), c.addr, c.helo, c.sender, v.Level, advice, strings.Join(row, ", "))
+	}
+	if len(clients) < 60 {
+		t.Errorf("%d clients, at least 60 are wanted", len(clients))
+	}
+	for l := identity.Explicit; l <= identity.NotApplicable; l++ {
+		if levels[l.String()] < 3 {
+			t.Errorf("level %s: %d clients", l, levels[l.String()])
+		}
+	}
+	for _, a := range []string{"accept", "score", "451 4.4.3", "550 5.7.23", "550 5.7.25", "550 5.7.27", "550 5.7.1", "501 5.1.7", "501 5.5.2"} {
+		if advices[a] < 3 {
+			t.Errorf("advice %s: %d clients", a, advices[a])
+		}
+	}
+	t.Logf("levels %v", levels)
+	t.Logf("advice %v", advices)
+	t.Logf("differences %v", seen)
+	t.Logf("%d clients of Postfix and Exim: %d unexplained differences", len(clients), unexplained)
+	p.stamps(t)
+}
+
+// judge is our verdict.
+func judge(t *testing.T, r resolver.Resolver, c client) *identity.Verdict {
+	t.Helper()
+	v := identity.Verifier{Resolver: r, Names: []string{"mx.receiver.test"}}
+	if c.strict {
+		v.Policy = strict
+	}
+	s := v.Session(t.Context(), netip.MustParseAddr(c.addr))
+	defer s.Close()
+	s.Helo(t.Context(), c.helo)
+	return s.MailFrom(t.Context(), strings.TrimPrefix(c.sender, "<>"))
+}
+
+// exim is an Exim that answers sessions on standard input.
+type exim struct{ path, conf, version string }
+
+func newExim(t *testing.T, path string) exim {
+	t.Helper()
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "exim.conf")
+	write(t, conf, `primary_hostname = mx.receiver.test
+log_selector = -all
+log_file_path = `+dir+`/%slog
+spool_directory = `+dir+`
+helo_allow_chars = _
+acl_smtp_mail = check
+begin acl
+check:
+  warn set acl_c_helo = fail
+       set acl_c_reverse = fail
+  warn verify = helo
+       set acl_c_helo = ok
+  warn verify = reverse_host_lookup/defer_ok
+       set acl_c_reverse = defer
+  warn verify = reverse_host_lookup
+       set acl_c_reverse = ok
+  warn verify = csa
+  deny message = RESULT helo=$acl_c_helo reverse=$acl_c_reverse csa=$csa_status
+`)
+	// Exim gives up root before it looks at a configuration that is not the system's.
+	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, _, _ := strings.Cut(run(t, path, "-C", conf, "-bV"), "\n")
+	version, _, _ := strings.Cut(first, " #")
+	return exim{path, conf, version}
+}
+
+var eximResult = regexp.MustCompile(`RESULT helo=(\w*) reverse=(\w*) csa=(\w*)`)
+
+// ask returns what Exim says of a client: of a HELO that it refuses nothing but that.
+func (x exim) ask(t *testing.T, c client) map[string]string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, x.path, "-C", x.conf, "-bs", "-oMa", strings.TrimPrefix(c.addr, "::ffff:"))
+	cmd.Stdin = strings.NewReader("EHLO " + c.helo + "\r\nMAIL FROM:<>\r\nQUIT\r\n")
+	out, err := cmd.CombinedOutput()
+	if found := eximResult.FindSubmatch(out); found != nil {
+		return map[string]string{"exim-helo": string(found[1]), "exim-reverse": string(found[2]), "exim-csa": string(found[3])}
+	}
+	if !slices.Contains(strings.Split(string(out), "\n"), "501 Syntactically invalid EHLO argument(s)\r") {
+		t.Errorf("line %d: Exim, %v: %s", c.line, err, out)
+	}
+	return map[string]string{"exim-helo": "501", "exim-reverse": "501", "exim-csa": "501"}
+}
+
+// session says EHLO, MAIL and RCPT to a server as a client, and returns the reply that
+// refuses, or "ok".
+func session(t *testing.T, c client, port int) string {
+	t.Helper()
+	from := netip.MustParseAddr(c.addr).Unmap()
+	host := "127.0.0.1"
+	if from.Is6() {
+		host = "::1"
+	}
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Timeout: 10 * time.Second}
+	conn, err := dialer.Dial("tcp", net.JoinHostPort(host, fmt.Sprint(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(2 * time.Minute))
+	text := textproto.NewConn(conn)
+	if _, _, err := text.ReadResponse(220); err != nil {
+		t.Fatal(err)
+	}
+	commands := []string{"EHLO " + c.helo, "MAIL FROM:<" + strings.TrimPrefix(c.sender, "<>") + ">", "RCPT TO:<box@receiver.test>"}
+	if strings.ContainsFunc(c.sender, func(r rune) bool { return r > '~' }) {
+		commands[1] += " SMTPUTF8"
+	}
+	for _, command := range commands {
+		if err := text.PrintfLine("%s", command); err != nil {
+			t.Fatal(err)
+		}
+		code, message, err := text.ReadResponse(0)
+		if code == 0 {
+			t.Fatalf("line %d: %s: %v", c.line, command, err)
+		}
+		if code >= 400 {
+			enhanced, _, _ := strings.Cut(message, " ")
+			return fmt.Sprintf("%d %s", code, enhanced)
+		}
+	}
+	text.PrintfLine("QUIT")
+	return "ok"
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}

@@ -1,0 +1,327 @@
+//go:build interop
+
+package mtas_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// enter runs the test again in a network and with mounts of its own.
+func enter(t *testing.T, inside string) {
+	t.Helper()
+	env := append(os.Environ(), inside+"=1")
+	for program, variable := range map[string]string{"exim4": "BONAFIDE_EXIM", "postfix": "BONAFIDE_POSTFIX"} {
+		path, err := exec.LookPath(program)
+		if err != nil {
+			t.Fatalf("no %s: install it, or unpack the package and put it into PATH", program)
+		}
+		env = append(env, variable+"="+path)
+	}
+	dir := t.TempDir()
+	for _, example := range []string{"policyd", "milter"} {
+		run(t, "go", "build", "-o", filepath.Join(dir, example), "../../examples/"+example)
+	}
+	cmd := exec.CommandContext(t.Context(), "unshare", "--net", "--mount", "--propagation", "private", "--kill-child",
+		os.Args[0], "-test.run=^TestInterop$", "-test.v", "-test.count=1")
+	cmd.Env = append(env, "BONAFIDE_EXAMPLES="+dir)
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	t.Logf("in a namespace of its own, which takes root:\n%s", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// network makes a loopback with the clients' addresses, and a resolver on port 53.
+func network(t *testing.T, clients []client) {
+	t.Helper()
+	run(t, "ip", "link", "set", "lo", "up")
+	done := make(map[netip.Addr]bool)
+	for _, c := range clients {
+		addr := netip.MustParseAddr(c.addr).Unmap()
+		if !done[addr] && !addr.IsLoopback() {
+			prefix, _ := addr.Prefix(addr.BitLen())
+			args := []string{"addr", "add", prefix.String(), "dev", "lo"}
+			if addr.Is6() {
+				args = append(args, "nodad")
+			}
+			run(t, "ip", args...)
+		}
+		done[addr] = true
+	}
+	f, err := os.Open("testdata/dns.zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	zones, err := resolver.ReadZone("", "dns.zone", f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		m.RecursionAvailable = true
+		name := strings.ToLower(q.Question[0].Name)
+		answer, err := zones.Lookup(context.Background(), name, q.Question[0].Qtype)
+		switch {
+		case err != nil, strings.HasSuffix(name, ".lame.test."), name == "77.2.0.192.in-addr.arpa.":
+			m.Rcode = dns.RcodeServerFailure
+		case answer.Status == resolver.NXDomain:
+			m.Rcode = dns.RcodeNameError
+		}
+		if m.Rcode != dns.RcodeServerFailure {
+			m.Answer = append(append(m.Answer, answer.Chain...), answer.Records...)
+		}
+		w.WriteMsg(m)
+	})
+	for _, network := range []string{"udp", "tcp"} {
+		started := make(chan struct{})
+		server := &dns.Server{Addr: "127.0.0.1:53", Net: network, Handler: handler, NotifyStartedFunc: func() { close(started) }}
+		failed := make(chan error, 1)
+		go func() { failed <- server.ListenAndServe() }()
+		select {
+		case <-started:
+		case err := <-failed:
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { server.Shutdown() })
+	}
+	for _, path := range []string{"/etc", "/run"} {
+		if err := syscall.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	write(t, "/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:3\n")
+	write(t, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+	write(t, "/etc/hosts", "127.0.0.1 localhost\n")
+	write(t, "/etc/services", "smtp 25/tcp\n")
+	write(t, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nDebian-exim:x:65533:65533:::\npostfix:x:65532:65532:::\nnobody:x:65534:65534:::\n")
+	write(t, "/etc/group", "root:x:0:\nDebian-exim:x:65533:\npostfix:x:65532:\npostdrop:x:65531:\nmail:x:8:\nnogroup:x:65534:\n")
+}
+
+// postfix is a Postfix with a port for each restriction that is compared.
+type postfix struct{ version, mail string }
+
+// The ports, and what smtpd does there.
+var ports = []struct {
+	port   int
+	column string
+	option string
+}{
+	{2501, "pf-reverse", "smtpd_recipient_restrictions=reject_unknown_reverse_client_hostname,permit"},
+	{2502, "pf-client", "smtpd_recipient_restrictions=reject_unknown_client_hostname,permit"},
+	{2503, "pf-helo", "smtpd_recipient_restrictions=reject_unknown_helo_hostname,permit"},
+	{2504, "pf-syntax", "smtpd_recipient_restrictions=reject_invalid_helo_hostname,reject_non_fqdn_helo_hostname,permit"},
+	{2505, "policyd", "smtpd_recipient_restrictions=check_policy_service,{inet:127.0.0.1:10040,default_action=DEFER},permit"},
+	{2506, "milter", "smtpd_milters=inet:127.0.0.1:10041"},
+}
+
+func newPostfix(t *testing.T) postfix {
+	t.Helper()
+	root := strings.TrimSuffix(os.Getenv("BONAFIDE_POSTFIX"), "/usr/sbin/postfix")
+	if root != "" {
+		// The package was unpacked, and looks for its parts below /usr.
+		run(t, "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+root+"/usr:/usr", "/usr")
+	}
+	for dir, owner := range map[string]int{"/run/postfix": 0, "/run/postfix/spool": 0, "/run/postfix/data": 65532, "/run/postfix/mail": 65534, "/etc/postfix": 0} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(dir, owner, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS("/etc/postfix", os.DirFS(root+"/etc/postfix")); err != nil && root != "" {
+		t.Fatal(err)
+	}
+	write(t, "/etc/postfix/main.cf", `compatibility_level = 3.6
+myhostname = mx.receiver.test
+mydestination =
+mynetworks =
+inet_interfaces = all
+inet_protocols = all
+queue_directory = /run/postfix/spool
+data_directory = /run/postfix/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+shlib_directory = /usr/lib/postfix
+meta_directory = /etc/postfix
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file_prefixes = /run
+maillog_file = /run/postfix/log
+alias_maps =
+virtual_mailbox_domains = receiver.test
+virtual_mailbox_base = /run/postfix/mail
+virtual_mailbox_maps = static:box/
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+virtual_minimum_uid = 1
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_client_connection_rate_limit = 0
+smtpd_client_event_limit_exceptions = 0.0.0.0/0, [::]/0
+smtpd_error_sleep_time = 0
+in_flow_delay = 0
+smtputf8_enable = yes
+milter_default_action = tempfail
+`)
+	var services strings.Builder
+	for _, p := range ports {
+		for _, host := range []string{"127.0.0.1", "[::1]"} {
+			fmt.Fprintf(&services, "%s:%d inet n - n - - smtpd -o %s\n", host, p.port, p.option)
+		}
+	}
+	services.WriteString(`pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+`)
+	write(t, "/etc/postfix/master.cf", services.String())
+
+	start(t, "policyd", filepath.Join(os.Getenv("BONAFIDE_EXAMPLES"), "policyd"), "-name", "mx.receiver.test", "-dns", "127.0.0.1")
+	start(t, "milter", filepath.Join(os.Getenv("BONAFIDE_EXAMPLES"), "milter"), "-name", "mx.receiver.test", "-dns", "127.0.0.1")
+	await(t, "127.0.0.1:10040")
+	await(t, "127.0.0.1:10041")
+	start(t, "postfix", "/usr/sbin/postfix", "start-fg")
+	t.Cleanup(func() {
+		if t.Failed() {
+			log, _ := os.ReadFile("/run/postfix/log")
+			t.Logf("Postfix: %s", log[max(0, len(log)-4000):])
+		}
+	})
+	for _, p := range ports {
+		await(t, fmt.Sprintf("127.0.0.1:%d", p.port))
+	}
+	version := strings.TrimSpace(run(t, "/usr/sbin/postconf", "-h", "mail_version"))
+	return postfix{version: "Postfix " + version, mail: "/run/postfix/mail/box/new"}
+}
+
+// start runs a program until the test ends.
+func start(t *testing.T, name, path string, args ...string) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := exec.Command(path, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil || t.Failed() {
+			t.Logf("%s: %v: %s", name, err, out.Bytes()[max(0, out.Len()-2000):])
+		}
+	})
+}
+
+func await(t *testing.T, addr string) {
+	t.Helper()
+	for range 300 {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			conn.Close()
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("nobody listens at %s", addr)
+}
+
+// ask adds what Postfix says of a client: for its own restrictions whether it refuses,
+// for our programs the reply.
+func (p postfix) ask(t *testing.T, c client, theirs map[string]string) {
+	t.Helper()
+	for _, q := range ports {
+		got := session(t, c, q.port)
+		if strings.HasPrefix(q.column, "pf-") {
+			got = okIf(got == "ok")
+		}
+		theirs[q.column] = got
+	}
+}
+
+// stamps sends messages with a forged field by both programs, and looks at what is
+// delivered.
+func (p postfix) stamps(t *testing.T) {
+	t.Helper()
+	for _, q := range ports[4:] {
+		os.RemoveAll(p.mail)
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 10)}}).Dial("tcp", fmt.Sprintf("127.0.0.1:%d", q.port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := textproto.NewConn(conn)
+		for _, step := range []struct {
+			command string
+			code    int
+		}{
+			{"", 220}, {"EHLO smtp.example.test", 250}, {"MAIL FROM:<a@example.test>", 250}, {"RCPT TO:<box@receiver.test>", 250}, {"RCPT TO:<box2@receiver.test>", 250}, {"DATA", 354},
+			{"Authentication-Results: mx.receiver.test; spf=pass forged\r\nAuthentication-Results: mx.other.test; spf=pass\r\nSubject: x\r\n\r\nx\r\n.", 250}, {"QUIT", 221},
+		} {
+			if step.command != "" {
+				text.PrintfLine("%s", step.command)
+			}
+			if _, _, err := text.ReadResponse(step.code); err != nil {
+				t.Fatalf("%s: %q: %v", q.column, step.command, err)
+			}
+		}
+		text.Close()
+		var files []string
+		for range 100 {
+			if files, _ = filepath.Glob(p.mail + "/*"); len(files) == 2 {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if len(files) != 2 {
+			t.Fatalf("%s: %d messages delivered", q.column, len(files))
+		}
+		for _, file := range files {
+			message, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unfolded := strings.NewReplacer("\n\t", " ", "\n ", " ").Replace(string(message))
+			const ours = "\nAuthentication-Results: mx.receiver.test; iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=a@example.test\n"
+			forged := strings.Contains(unfolded, "forged")
+			if strings.Count("\n"+unfolded, ours) != 1 || forged != (q.column == "policyd") || !strings.Contains(unfolded, "mx.other.test") {
+				t.Errorf("%s: delivered %s", q.column, message)
+			}
+		}
+		t.Logf("%s: stamped, forged field deleted: %v", q.column, q.column == "milter")
+	}
+}
