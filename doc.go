@@ -7,20 +7,20 @@
 // writes the records that state them, and tells an organisation line by line
 // what is right, what is wrong, and what would mend it.
 //
-// A receiving server asks whether a client is who it says it is:
+// A receiving server asks of a client whether it is who it says it is, step by step:
 //
-//	// describe says what the DNS knows of a client that has said HELO.
-//	func describe(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
-//		rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-//		helo := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
-//		if rdns.Status.Temporary() || helo.Status.Temporary() {
-//			return "not known yet: DNS did not answer"
+//	// screen tells what to reply to a client that has said who sends, if anything.
+//	func screen(ctx context.Context, v identity.Verifier, client netip.Addr, helo, sender string) identity.Advice {
+//		s := v.Session(ctx, client) // when it connects: its name is looked up from now on
+//		defer s.Close()
+//		if advice := s.Helo(ctx, helo).Advice; advice.Action >= identity.Defer {
+//			return advice
 //		}
-//		relation, _ := identity.Relate(helo.Helo.Name, rdns.Name)
-//		return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, helo.Status, relation)
+//		return s.MailFrom(ctx, sender).Advice
 //	}
 //
-// The r is what resolver.SystemClient returns, or resolvertest.New in a test.
+// The v is an identity.Verifier{Resolver: r}, and r is what resolver.SystemClient
+// returns, or resolvertest.New in a test.
 //
 // The packages, from the ground up:
 //
@@ -38,8 +38,8 @@
 //   - [github.com/bonafide-mta/bonafide/rp]: who is responsible for a name
 //   - [github.com/bonafide-mta/bonafide/nullmx]: what a domain says about receiving
 //     mail
-//   - [github.com/bonafide-mta/bonafide/identity]: HELO names and the organisation
-//     behind a name
+//   - [github.com/bonafide-mta/bonafide/identity]: who a client is, and what to reply;
+//     HELO names and the organisation behind a name
 //   - [github.com/bonafide-mta/bonafide/identity/org]: the description of an
 //     organisation and its mail servers
 //   - [github.com/bonafide-mta/bonafide/identity/rule]: the catalogue of rules

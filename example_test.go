@@ -6,20 +6,18 @@ import (
 	"log"
 	"net/netip"
 
-	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// describe says what the DNS knows of a client that has said HELO.
-func describe(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
-	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	helo := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
-	if rdns.Status.Temporary() || helo.Status.Temporary() {
-		return "not known yet: DNS did not answer"
+// screen tells what to reply to a client that has said who sends, if anything.
+func screen(ctx context.Context, v identity.Verifier, client netip.Addr, helo, sender string) identity.Advice {
+	s := v.Session(ctx, client) // when it connects: its name is looked up from now on
+	defer s.Close()
+	if advice := s.Helo(ctx, helo).Advice; advice.Action >= identity.Defer {
+		return advice
 	}
-	relation, _ := identity.Relate(helo.Helo.Name, rdns.Name)
-	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, helo.Status, relation)
+	return s.MailFrom(ctx, sender).Advice
 }
 
 // A server would take its Resolver from resolver.SystemClient.
@@ -29,16 +27,19 @@ $TTL 1h
 $ORIGIN example.org.
 mta1  A    192.0.2.10
 post  A    192.0.2.10
+post  TXT  "v=spf1 a -all"
 $ORIGIN 2.0.192.in-addr.arpa.
 10    PTR  mta1.example.org.
 `)
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := netip.MustParseAddr("192.0.2.10")
-	fmt.Println(describe(context.Background(), zones, client, "post.example.org"))
-	fmt.Println(describe(context.Background(), zones, client, "mta1.example.org"))
+	v := identity.Verifier{Resolver: zones}
+	for _, client := range []string{"192.0.2.10", "192.0.2.66"} {
+		advice := screen(context.Background(), v, netip.MustParseAddr(client), "post.example.org", "someone@example.org")
+		fmt.Println(client, advice)
+	}
 	// Output:
-	// reverse name pass, HELO pass, names same-organisation
-	// reverse name pass, HELO pass, names identical
+	// 192.0.2.10 accept
+	// 192.0.2.66 550 5.7.23 SPF: "post.example.org" does not allow 192.0.2.66 to greet with its name
 }

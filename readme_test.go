@@ -32,3 +32,43 @@ func TestSnippets(t *testing.T) {
 		t.Errorf("doc.go does not have the snippet of README.md:\n%s", comment.String())
 	}
 }
+
+// The diff of README.md is what makes the one program into the other.
+func TestDiff(t *testing.T) {
+	read := func(file string) string {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	_, rest, _ := strings.Cut(read("README.md"), "```diff\n")
+	shown, _, _ := strings.Cut(rest, "```")
+	count := make(map[string]int) // of each line: in the one minus in the other
+	for line := range strings.Lines(read("examples/smtpd/testdata/embed/after/main.go")) {
+		count[line]++
+	}
+	for line := range strings.Lines(read("examples/smtpd/testdata/embed/before/main.go")) {
+		count[line]--
+	}
+	changed := 0
+	for line := range strings.Lines(shown) {
+		switch line[0] {
+		case '+':
+			count[line[1:]]--
+			changed++
+		case '-':
+			count[line[1:]]++
+			changed++
+		}
+	}
+	for line, n := range count {
+		if n != 0 {
+			t.Errorf("README.md has %d too few of %q", n, line)
+		}
+	}
+	if changed == 0 || changed >= 25 {
+		t.Errorf("%d lines differ", changed)
+	}
+}

@@ -89,10 +89,11 @@ type Advice struct {
 	Text     string // printable ASCII on one line, under 450 octets
 }
 
-// String returns the reply on one line, as in "550 5.7.23 …", "" where there is none.
+// String returns the reply on one line, as in "550 5.7.23 …", and the action where
+// there is none.
 func (a Advice) String() string {
 	if a.Code == 0 {
-		return ""
+		return a.Action.String()
 	}
 	return fmt.Sprintf("%d %s %s", a.Code, a.Enhanced, a.Text)
 }

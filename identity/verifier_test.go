@@ -164,7 +164,10 @@ func TestVerifier(t *testing.T) {
 	for _, tt := range clients {
 		fake := fakeClients(t)
 		v := run(t, verifier(fake), tt.client, tt.helo, tt.sender)
-		advice := strings.TrimSpace(v.Advice.Action.String() + " " + v.Advice.String())
+		advice := v.Advice.String()
+		if v.Advice.Code != 0 {
+			advice = v.Advice.Action.String() + " " + advice
+		}
 		if v.Level != tt.level || !strings.HasPrefix(advice, tt.advice) || keywords(v.Reasons) != tt.reasons {
 			t.Errorf("%s %q %q:\n got %s, %s, %s\nwant %s, %s, %s", tt.client, tt.helo, tt.sender, v.Level, advice, keywords(v.Reasons), tt.level, tt.advice, tt.reasons)
 		}

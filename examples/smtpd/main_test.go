@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/textproto"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -51,6 +52,14 @@ func TestDemonstration(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), out.String()); diff != "" {
 		t.Errorf("-want +got, -update rewrites it:\n%s", diff)
+	}
+}
+
+// What README.md says makes a server judge its clients compiles.
+func TestEmbed(t *testing.T) {
+	out, err := exec.Command("go", "vet", "./testdata/embed/before", "./testdata/embed/after").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
