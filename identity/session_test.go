@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
@@ -336,4 +337,55 @@ func tenMX() string {
 		}
 	}
 	return b.String()
+}
+
+// The owner's explanation is quoted where the policy wants it, and said to be his.
+func TestExplain(t *testing.T) {
+	for _, tt := range []struct {
+		policy identity.Policy
+		want   string
+	}{
+		{identity.Policy{RejectMailFromFail: true}, `550 5.7.23 SPF: "why.example.test" does not allow 192.0.2.10 to send its mail`},
+		{identity.Policy{RejectMailFromFail: true, Explain: true}, `550 5.7.23 SPF: "why.example.test" does not allow 192.0.2.10 to send its mail; the owner of why.example.test says: see http://www.example.test/why?192.0.2.10`},
+	} {
+		v := verifier(fakeClients(t))
+		v.Policy = tt.policy
+		if got := run(t, v, "192.0.2.10", "smtp.example.test", "a@why.example.test"); got.Advice.String() != tt.want {
+			t.Errorf("%s", got.Advice)
+		}
+	}
+}
+
+// Property 5 of the design: no order of records matters.
+func TestVerifierOrder(t *testing.T) {
+	seed := rand.Uint64()
+	for _, tt := range clients {
+		healthy := run(t, verifier(fakeClients(t)), tt.client, tt.helo, tt.sender)
+		v := verifier(nil)
+		v.Resolver = dnsfake.Shuffle(fakeClients(t), seed)
+		got := run(t, v, tt.client, tt.helo, tt.sender)
+		if got.Level != healthy.Level || got.Advice != healthy.Advice || keywords(got.Reasons) != keywords(healthy.Reasons) || got.Name != healthy.Name {
+			t.Errorf("%s %s %s: %s %s, in another order %s %s (seed %d)", tt.client, tt.helo, tt.sender, healthy.Level, healthy.Advice, got.Level, got.Advice, seed)
+		}
+	}
+}
+
+// FuzzSession: nothing that a client says panics, and what is true of every verdict
+// holds.
+func FuzzSession(f *testing.F) {
+	for _, tt := range clients {
+		f.Add(tt.client, tt.helo, tt.sender)
+	}
+	f.Fuzz(func(t *testing.T, addr, helo, sender string) {
+		fake := fakeClients(t)
+		client, _ := netip.ParseAddr(addr)
+		s := verifier(fake).Session(t.Context(), client)
+		defer s.Close()
+		s.Helo(t.Context(), helo)
+		v := s.MailFrom(t.Context(), sender)
+		holdsVerdict(t, v)
+		if _, err := v.AuthenticationResults("mx.here.test"); err != nil {
+			t.Error(err)
+		}
+	})
 }

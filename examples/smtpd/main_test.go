@@ -271,6 +271,32 @@ func TestLimits(t *testing.T) {
 	t.Error("the place of a client that has gone is never free")
 }
 
+// Thousands of idle connections take no more than their places, and do not disturb a
+// client that has one.
+func TestIdle(t *testing.T) {
+	d := serve(t, func(o *options) { o.connections, o.perClient = 50, 10 })
+	c := dial(t, d, "127.0.0.10")
+	converse(t, c, " => 220", "EHLO post.harbour.example => 250")
+	var idle []net.Conn
+	for i := range 2000 {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i%250+1))}}
+		conn, err := dialer.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Those that are turned away are closed by the server already.
+		if len(idle) < 200 {
+			idle = append(idle, conn)
+		} else {
+			conn.Close()
+		}
+	}
+	converse(t, c, "MAIL FROM:<a@harbour.example> => 250", "RCPT TO:<b@quay.example> => 250", "QUIT => 221")
+	for _, conn := range idle {
+		conn.Close()
+	}
+}
+
 // A client that is in the middle of a message when the server is stopped may finish.
 func TestShutdown(t *testing.T) {
 	d := serve(t, nil)
