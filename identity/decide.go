@@ -189,6 +189,7 @@ const (
 	UnqualifiedHelo // the HELO name means nothing in the public DNS
 	AddressLiteral  // the HELO is an address
 	HeloUnresolved  // the HELO name does not lead to the client
+	HeloAlone       // the HELO name leads to the client, and no name of the address does
 	HeloUnrelated   // the HELO name and the name of the address have nothing in common
 	HeloIsPTR       // the HELO name is the name of the address, which anyone can look up
 	// For it.
@@ -210,7 +211,7 @@ var reasonText = []string{
 	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
 	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown",
 	NoPTR: "no-ptr", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
-	UnqualifiedHelo: "unqualified-helo", AddressLiteral: "address-literal", HeloUnresolved: "helo-unresolved", HeloUnrelated: "helo-unrelated", HeloIsPTR: "helo-is-ptr",
+	UnqualifiedHelo: "unqualified-helo", AddressLiteral: "address-literal", HeloUnresolved: "helo-unresolved", HeloAlone: "helo-alone", HeloUnrelated: "helo-unrelated", HeloIsPTR: "helo-is-ptr",
 	HeloSPFPass: "helo-spf-pass", CSAPass: "csa-pass",
 	MalformedSender: "malformed-sender", NullMXSender: "null-mx-sender", NullSPFSender: "null-spf-sender", MailFromFail: "mail-from-fail",
 	MailFromSoftFail: "mail-from-softfail", MailFromPermError: "mail-from-permerror", MailFromPass: "mail-from-pass",
@@ -234,7 +235,7 @@ var reasonPhrase = []string{
 	MailFromUnknown: "DNS did not say all of the sender's SPF policy", NullMXUnknown: "DNS did not say whether the sender's domain takes mail",
 	NoPTR: "the address has no usable name", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
 	NoHelo: "no HELO", MalformedHelo: "the HELO is malformed", UnqualifiedHelo: "the HELO name means nothing in the public DNS",
-	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not lead to the client",
+	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not lead to the client", HeloAlone: "the HELO name leads to the client, and no name of the address does",
 	HeloUnrelated: "the HELO name and the name of the address have nothing in common", HeloIsPTR: "the HELO name is the name of the address, which anyone can look up",
 	HeloSPFPass: "the SPF record of the HELO name authorises this address", CSAPass: "the owner of the HELO name authorises this address by CSA",
 	MalformedSender: "the sender is malformed", NullMXSender: "the sender's domain takes no mail (Null MX)", NullSPFSender: "the sender's domain sends no mail (v=spf1 -all)",
@@ -285,6 +286,7 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.claim == unqualified, UnqualifiedHelo)
 	add(e.claim == itsAddress, AddressLiteral)
 	add(e.claim == aName && e.resolves == no, HeloUnresolved)
+	add(e.claim == aName && e.resolves == yes && v.Name == "" && known, HeloAlone)
 	add(e.claim == aName && v.Name != "" && known && v.Relation == Unrelated, HeloUnrelated)
 	add(v.Name != "" && v.Relation == Identical, HeloIsPTR)
 	add(e.spf == authorises, HeloSPFPass)

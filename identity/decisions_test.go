@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"encoding"
 	"errors"
 	"flag"
 	"fmt"
@@ -385,4 +386,49 @@ func TestDecisionsCombined(t *testing.T) {
 		}
 	}
 	t.Logf("%d combinations", n)
+}
+
+// textual is what every enumeration is.
+type textual interface {
+	encoding.TextMarshaler
+	fmt.Stringer
+}
+
+func TestVerdictTexts(t *testing.T) {
+	check := func(v textual, into encoding.TextUnmarshaler) {
+		t.Helper()
+		text, err := v.MarshalText()
+		if err != nil || string(text) != v.String() {
+			t.Errorf("%v: %q, %v", v, text, err)
+		}
+		if err := into.UnmarshalText([]byte(strings.ToUpper(string(text)))); err != nil || fmt.Sprint(into.(textual)) != v.String() {
+			t.Errorf("%v came back as %v, %v", v, into, err)
+		}
+		if err := into.UnmarshalText([]byte("unheard-of")); err == nil {
+			t.Errorf("%T: no error", v)
+		}
+	}
+	for l := identity.Explicit; l <= identity.NotApplicable; l++ {
+		check(l, new(identity.Level))
+	}
+	for a := identity.Accept; a <= identity.Reject; a++ {
+		check(a, new(identity.Action))
+	}
+	for s := identity.AtConnect; s <= identity.AtMailFrom; s++ {
+		check(s, new(identity.Step))
+	}
+	for r := identity.TrustedClient; r <= identity.MailFromPass; r++ {
+		check(r, new(identity.Reason))
+		if r.Text() == "" || r.Temporary() != strings.HasSuffix(r.String(), "-unknown") {
+			t.Errorf("%s: %q, temporary %v", r, r.Text(), r.Temporary())
+		}
+	}
+	for _, zero := range []textual{identity.Level(0), identity.Action(0), identity.Step(0), identity.Reason(0), identity.Reason(99)} {
+		if text, err := zero.MarshalText(); err == nil {
+			t.Errorf("%v is text: %q", zero, text)
+		}
+	}
+	if identity.Reason(99).Text() != "" {
+		t.Error("an invalid reason says something")
+	}
 }

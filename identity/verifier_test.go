@@ -83,7 +83,7 @@ var clients = []struct {
 	{"192.0.2.20", "192-0-2-20.dsl.isp.test", "a@isp.test", identity.Anonymous, "score", "generic-name helo-is-ptr"},
 	{"192.0.2.10", "mail.other.test", "a@example.test", identity.Anonymous, "score", "helo-unrelated helo-spf-pass mail-from-pass"},
 	{"192.0.2.11", "elsewhere.example.test", "a@example.test", identity.Anonymous, "score", "unconfirmed helo-unresolved mail-from-pass"},
-	{"192.0.2.21", "mail.isp.test", "a@isp.test", identity.Anonymous, "score", "no-ptr"},
+	{"192.0.2.21", "mail.isp.test", "a@isp.test", identity.Anonymous, "score", "no-ptr helo-alone"},
 	{"192.0.2.30", "mta1.example.test", "a@example.test", identity.Anonymous, "score", "unconfirmed helo-unresolved mail-from-pass"},
 	{"192.0.2.10", "[192.0.2.10]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
 	{"192.0.2.10", "192.0.2.10", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
