@@ -6,50 +6,43 @@ import (
 	"testing"
 )
 
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // The snippets that a newcomer copies are those that Example runs.
 func TestSnippets(t *testing.T) {
-	read := func(file string) string {
-		t.Helper()
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	_, rest, _ := strings.Cut(read("README.md"), "```go\n")
+	_, rest, _ := strings.Cut(read(t, "README.md"), "```go\n")
 	snippet, _, ok := strings.Cut(rest, "```")
 	if !ok || strings.Count(snippet, "\n") < 5 {
 		t.Fatalf("README.md has no Go snippet: %q", snippet)
 	}
-	if !strings.Contains(read("example_test.go"), "\n\n"+snippet+"\n") {
+	if !strings.Contains(read(t, "example_test.go"), "\n\n"+snippet+"\n") {
 		t.Errorf("example_test.go does not have the snippet of README.md:\n%s", snippet)
 	}
 	var comment strings.Builder
 	for line := range strings.Lines(snippet) {
 		comment.WriteString("//\t" + line)
 	}
-	if !strings.Contains(read("doc.go"), comment.String()) {
+	if !strings.Contains(read(t, "doc.go"), comment.String()) {
 		t.Errorf("doc.go does not have the snippet of README.md:\n%s", comment.String())
 	}
 }
 
 // The diff of README.md is what makes the one program into the other.
 func TestDiff(t *testing.T) {
-	read := func(file string) string {
-		t.Helper()
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	_, rest, _ := strings.Cut(read("README.md"), "```diff\n")
+	_, rest, _ := strings.Cut(read(t, "README.md"), "```diff\n")
 	shown, _, _ := strings.Cut(rest, "```")
 	count := make(map[string]int) // of each line: in the one minus in the other
-	for line := range strings.Lines(read("examples/smtpd/testdata/embed/after/main.go")) {
+	for line := range strings.Lines(read(t, "examples/smtpd/testdata/embed/after/main.go")) {
 		count[line]++
 	}
-	for line := range strings.Lines(read("examples/smtpd/testdata/embed/before/main.go")) {
+	for line := range strings.Lines(read(t, "examples/smtpd/testdata/embed/before/main.go")) {
 		count[line]--
 	}
 	changed := 0
