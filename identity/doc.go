@@ -32,8 +32,8 @@
 //
 // Whatever the zones say, one message costs at most 500 questions: 11 for the reverse
 // name, one for the HELO name, 16 for CSA, 233 for each SPF policy, three for Null MX.
-// Nothing is asked twice within a session, and no more than Verifier.MaxQuestions. The
-// time of a step is bounded by Verifier.Timeout, though the resolver heed no context.
-// From the connection to the verdict on MAIL FROM takes the round trips of two for the
+// Nothing is asked twice within a session, and no more than Verifier.MaxQuestions, whose
+// answers it keeps until it is closed. The time of a step is bounded by
+// Verifier.Timeout, though the resolver heed no context. From the connection to the verdict on MAIL FROM takes the round trips of two for the
 // reverse name and HELO, at the same time, and those of the sender's SPF policy.
 package identity

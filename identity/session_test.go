@@ -271,7 +271,7 @@ func sequentially(t *testing.T, zones string) int {
 }
 
 // byHand is what a server would do without this package, over the same zones.
-func byHand(t *testing.T, r resolver.Resolver) {
+func byHand(t testing.TB, r resolver.Resolver) {
 	t.Helper()
 	ctx := t.Context()
 	net := resolver.Net{Resolver: r}
@@ -386,6 +386,29 @@ func FuzzSession(f *testing.F) {
 		holdsVerdict(t, v)
 		if _, err := v.AuthenticationResults("mx.here.test"); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// What a whole session costs when DNS costs nothing, beside the same checks by hand.
+func BenchmarkSession(b *testing.B) {
+	fake, err := resolver.ParseZones(clientZones + includes)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("session", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			s := identity.Verifier{Resolver: fake}.Session(b.Context(), client)
+			s.Helo(b.Context(), "smtp.example.test")
+			s.MailFrom(b.Context(), "a@sender.test")
+			s.Close()
+		}
+	})
+	b.Run("byHand", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			byHand(b, fake)
 		}
 	})
 }
