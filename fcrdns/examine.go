@@ -31,8 +31,8 @@ type examination struct {
 // maxNumbers is how many numbers of a name are looked at.
 const maxNumbers = 24
 
-// A span is a number in the name.
-type span struct{ start, end int }
+// A span is a number in the name. Its value is -1 where it has over three digits.
+type span struct{ start, end, value int }
 
 func (e *examination) text(s span) string { return e.name[s.start:s.end] }
 
@@ -54,6 +54,9 @@ func (e *examination) split() {
 		}
 		s := span{start: i}
 		for i < len(e.name) && isDigit(e.name[i]) {
+			if s.value = 10*s.value + int(e.name[i]-'0'); i-s.start >= 3 {
+				s.value = -1
+			}
 			i++
 		}
 		s.end = i
@@ -112,17 +115,7 @@ func (e *examination) address4(o [4]byte) {
 }
 
 // is reports whether a number is an octet, with leading zeros or not.
-func (e *examination) is(i int, octet byte) bool {
-	s := e.numbers[i]
-	if s.end-s.start > 3 {
-		return false
-	}
-	n := 0
-	for _, c := range []byte(e.text(s)) {
-		n = 10*n + int(c-'0')
-	}
-	return n == int(octet)
-}
+func (e *examination) is(i int, octet byte) bool { return e.numbers[i].value == int(octet) }
 
 // between returns the part of the name from one number to another.
 func (e *examination) between(i, j int) string { return e.name[e.numbers[i].start:e.numbers[j].end] }
