@@ -16,6 +16,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed"
 	"errors"
 	"flag"
@@ -48,6 +49,7 @@ const usage = `usage: smtpd [flags]
   -zone [ORIGIN=]FILE     answer from this zone file instead; repeatable
   -trusted PREFIX         do not judge clients of this network; repeatable
   -inner                  judge clients of private networks and of this machine, too
+  -cert FILE, -key FILE   offer STARTTLS with this certificate, in PEM
   -reject-mail-from-fail  refuse what the sender's SPF record denies
   -explain                quote SPF explanations
   -connections N          at a time; 200 by default
@@ -61,6 +63,8 @@ type options struct {
 	name, maildir, listen  string
 	dns                    string
 	domains, zones         []string
+	cert, key              string
+	tls                    *tls.Config // nil offers no STARTTLS
 	connections, perClient int
 	verifier               identity.Verifier
 }
@@ -109,6 +113,8 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&o.maildir, "maildir", "", "")
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:2525", "")
 	fs.StringVar(&o.dns, "dns", "", "")
+	fs.StringVar(&o.cert, "cert", "", "")
+	fs.StringVar(&o.key, "key", "", "")
 	list("domain", &o.domains)
 	list("zone", &o.zones)
 	fs.Func("trusted", "", func(value string) error {
@@ -142,6 +148,14 @@ func parse(args []string) (*options, error) {
 		return nil, errors.New("-connections and -per-client must be over 0")
 	case o.dns != "" && len(o.zones) > 0:
 		return nil, errors.New("-dns and -zone exclude each other")
+	case (o.cert == "") != (o.key == ""):
+		return nil, errors.New("-cert and -key belong together")
+	case o.cert != "":
+		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return nil, err
+		}
+		o.tls = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
 	return o, nil
 }
@@ -180,6 +194,7 @@ func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) e
 	daemon.MaxMessageBytes = 25 << 20
 	daemon.ReadTimeout, daemon.WriteTimeout = 5*time.Minute, 5*time.Minute // RFC 5321, Section 4.5.3.2
 	daemon.EnableSMTPUTF8 = true
+	daemon.TLSConfig = o.tls
 	daemon.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	ended := make(chan error, 1)
 	go func() {

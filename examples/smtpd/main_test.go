@@ -3,11 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/netip"
 	"net/textproto"
@@ -75,6 +80,8 @@ func TestFlags(t *testing.T) {
 		{"-name mx.a.test -domain a.test -maildir d -dns 127.0.0.1 -zone z", "exclude each other"},
 		{"-name mx.a.test -domain a.test -maildir d -dns nowhere", "nowhere"},
 		{"-name mx.a.test -domain a.test -maildir d -zone missing.zone", "missing.zone"},
+		{"-name mx.a.test -domain a.test -maildir d -cert c", "belong together"},
+		{"-name mx.a.test -domain a.test -maildir d -cert missing.pem -key missing.pem", "missing.pem"},
 		{"-name mx.a.test -domain a.test -maildir d more", "unexpected"},
 		{"-unknown", "unknown"},
 	} {
@@ -204,6 +211,38 @@ func TestConversations(t *testing.T) {
 			d := serve(t, nil)
 			converse(t, dial(t, d, "127.0.0.10"), lines...)
 		})
+	}
+}
+
+// certificate makes a key and a certificate for it.
+func certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
+}
+
+// After STARTTLS the client greets anew, and is judged by what it says then.
+func TestStartTLS(t *testing.T) {
+	d := serve(t, func(o *options) { o.tls = &tls.Config{Certificates: []tls.Certificate{certificate(t)}} })
+	for greeting, want := range map[string]string{"post.harbour.example": "250", "www.harbour.example": "550 5.7.23"} {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 10)}}
+		plain, err := dialer.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain.SetDeadline(time.Now().Add(30 * time.Second))
+		converse(t, textproto.NewConn(plain), " => 220", "EHLO mta1.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 250", "STARTTLS => 220")
+		encrypted := textproto.NewConn(tls.Client(plain, &tls.Config{InsecureSkipVerify: true}))
+		converse(t, encrypted, "MAIL FROM:<a@harbour.example> => 502", "EHLO "+greeting+" => "+want, "QUIT => 221")
+		encrypted.Close()
 	}
 }
 
