@@ -207,12 +207,18 @@ func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) e
 		return err
 	case <-ctx.Done():
 	}
+	// First no new clients: Shutdown must not begin to wait for clients while Serve may
+	// still count another one.
+	l.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		return err
+	}
 	grace, stop := context.WithTimeout(work, 10*time.Second)
 	defer stop()
-	if err := daemon.Shutdown(grace); err != nil {
+	if err := daemon.Shutdown(grace); errors.Is(err, context.DeadlineExceeded) {
 		log.Warn("clients did not finish", "err", err)
 	}
-	return <-ended
+	return nil
 }
 
 // demonstrate serves a few clients of its own.
