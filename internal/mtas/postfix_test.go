@@ -219,6 +219,7 @@ postlog unix-dgram n - n - 1 postlogd
 	await(t, "127.0.0.1:10041")
 	start(t, "postfix", "/usr/sbin/postfix", "start-fg")
 	t.Cleanup(func() {
+		run(t, "/usr/sbin/postfix", "stop") // a signal to start-fg would leave its master behind
 		if t.Failed() {
 			log, _ := os.ReadFile("/run/postfix/log")
 			t.Logf("Postfix: %s", log[max(0, len(log)-4000):])
