@@ -139,7 +139,7 @@ const (
 	WordNumber           // a word and a small number at the beginning, as lists of machines have
 	NoDigits             // no digit
 	LeftNoDigits         // digits, but not at the beginning
-	LongNumber           // five or more digits in a row
+	LongNumber           // four or more digits in a row
 	StartsWithDigit      // a digit at the beginning
 	ManyNumbers          // three or more numbers
 	NumberLabel          // nothing but a number between two dots

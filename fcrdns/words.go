@@ -166,13 +166,12 @@ func (e *examination) shape() {
 		return
 	}
 	leftDigits := strings.ContainsAny(e.left, "0123456789")
-	inHost, long, numbers, label := 0, "", 0, ""
+	numbers, long, label := 0, "", ""
 	for i := range e.count {
 		s := e.numbers[i]
 		if s.end > len(e.host) {
 			break
 		}
-		inHost++
 		numbers++
 		if s.end-s.start >= 4 && long == "" {
 			long = e.text(s)
@@ -182,7 +181,7 @@ func (e *examination) shape() {
 		}
 	}
 	switch {
-	case inHost == 0:
+	case numbers == 0:
 		e.add(NoDigits, "")
 		return
 	case !leftDigits:

@@ -156,7 +156,7 @@ func anyReverse(c claim) []reverse {
 			states = append(states, reverse{true, relation, false}, reverse{true, relation, true})
 		}
 	}
-	return slices.Clip(states)
+	return states
 }
 
 // Reason is one thing that a verdict rests on. The zero Reason is invalid.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -66,6 +67,26 @@ func TestSessionRepeats(t *testing.T) {
 	if same := s.Helo(ctx, "smtp.example.test"); same.HeloSPF != back.HeloSPF || same.MailFromSPF != nil {
 		t.Error("the same HELO was checked again")
 	}
+}
+
+// MAIL FROM without HELO is not that of an empty HELO, which ends its work.
+func TestSessionMailFromFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := fakeClients(t)
+		s := identity.Verifier{Resolver: slowly(fake, time.Second)}.Session(t.Context(), client)
+		defer s.Close()
+		if v := s.MailFrom(t.Context(), "b@example.test"); !slices.Contains(v.Reasons, identity.NoHelo) {
+			t.Errorf("without HELO: %v", v.Reasons)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		s.MailFrom(gone, "b@other.test")
+		for range 2 {
+			if v := s.Helo(t.Context(), ""); slices.Contains(v.Reasons, identity.NoHelo) || !slices.Contains(v.Reasons, identity.MalformedHelo) {
+				t.Errorf("empty HELO: %v", v.Reasons)
+			}
+		}
+	})
 }
 
 // No step waits longer than its context, and what it did not wait for is there later.

@@ -70,8 +70,8 @@ type Session struct {
 // heloStep is what is known by HELO.
 type heloStep struct {
 	text    string
-	ours    bool // it claims to be us
-	address *task[*HeloResult]
+	ours    bool               // it claims to be us
+	address *task[*HeloResult] // nil where the client has sent none, as spf and csa
 	spf     *task[*spf.Result]
 	csa     *task[*csa.Result]
 	mail    *mailStep // the last MAIL FROM under this HELO
@@ -127,7 +127,7 @@ func (s *Session) Connect(ctx context.Context) *Verdict { return s.verdict(ctx, 
 // ended, and need not wait.
 func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 	switch {
-	case s.helo != nil && s.helo.text == name:
+	case s.helo != nil && s.helo.text == name && (s.exempt != 0 || s.helo.address != nil):
 		s.helo.mail.stop()
 		s.helo.mail = nil
 	case s.exempt != 0:
@@ -215,12 +215,15 @@ func (v Verifier) ours(client netip.Addr, helo string) bool {
 
 // stop ends the work of a step that was replaced.
 func (h *heloStep) stop() {
-	if h != nil && h.address != nil {
+	if h == nil {
+		return
+	}
+	if h.address != nil {
 		h.address.cancel()
 		h.spf.cancel()
 		h.csa.cancel()
-		h.mail.stop()
 	}
+	h.mail.stop()
 }
 
 func (m *mailStep) stop() {

@@ -86,6 +86,7 @@ func (s *service) serve(ctx context.Context, conn net.Conn, idle time.Duration) 
 		} else if strings.HasPrefix(action, "PREPEND") {
 			action = "DUNNO"
 		}
+		conn.SetDeadline(time.Now().Add(idle)) // the look-ups took their time
 		if _, err := fmt.Fprintf(conn, "action=%s\n\n", action); err != nil {
 			return
 		}

@@ -13,6 +13,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -102,7 +103,7 @@ func read(r io.Reader) ([]*row, error) {
 			continue
 		}
 		if len(f) < 5 || f[2] != "generic" && f[2] != "deliberate" {
-			return nil, fmt.Errorf("line %d: expected ip, name, generic or deliberate, difficulty, provider", n)
+			return nil, fmt.Errorf("line %d: %q: expected ip, name, generic or deliberate, difficulty, provider", n, lines.Text())
 		}
 		addr, err := netip.ParseAddr(f[0])
 		if err != nil {
@@ -114,6 +115,9 @@ func read(r io.Reader) ([]*row, error) {
 			r.codes = append(r.codes, reason.Code)
 		}
 		rows = append(rows, r)
+	}
+	if lines.Err() == nil && len(rows) == 0 {
+		return nil, errors.New("no names: expected a header and a line for each")
 	}
 	return rows, lines.Err()
 }
