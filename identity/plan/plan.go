@@ -1,175 +1,61 @@
 // Package plan says which records an organisation should publish about its mail
-// servers: [Want] lists them, each with the rules that want it. It asks no DNS.
+// servers, and what that changes in its zones. [Want] lists the records, each with the
+// rules that want it; [New] finds the difference to zones as they are. It asks no DNS.
 //
 // It covers every record of the advice on mail servers: addresses of PTR and HELO
-// names, PTR, SPF, CSA, RP, and the Null MX of names without mail. The difference to
-// a zone and the order of changes are not in it yet. Order matters: a PTR name is
-// locked when no MTA greets with it and nothing sends as user@ it, and the CSA policy
-// of the domain comes last.
+// names, PTR, SPF, CSA, RP, and the Null MX of names without mail. The order of changes
+// is not in it yet, and it matters: a PTR name is locked when no MTA greets with it and
+// nothing sends as user@ it, and the CSA policy of the domain comes last.
 //
-// A name has one SPF record. The one wanted takes the place of one that is there:
-// describe all that sends in the name of a mail domain first, or it is shut out.
+// A name has one SPF record. The one wanted takes the place of one that is there, if
+// adopted: describe all that sends in the name of a mail domain first, or it is shut
+// out.
 package plan
 
 import (
-	"cmp"
-	"net/netip"
+	"errors"
+	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/miekg/dns"
-
-	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
-	"github.com/bonafide-mta/bonafide/identity/rule"
-	"github.com/bonafide-mta/bonafide/internal/address"
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// TTL is the time to live of the records wanted, in seconds.
-const TTL = 3600
-
-// A Record is a record that the organisation should publish.
-type Record struct {
-	RR    dns.RR
-	Rules []rule.ID // the rules that want it, in the order of the catalogue
+// A Plan is what becomes of an organisation's records.
+type Plan struct {
+	Wanted  []Record  // see Want
+	Changes []Change  // in the order of their names; nothing else is touched
+	Kept    []Kept    // what stands in the way and stays, unless adopted
+	Refused []Refusal // those of Want, and what cannot be written where it belongs
 }
 
-// String returns the record as a line of zone text, without the rules.
-func (r Record) String() string { return strings.ReplaceAll(r.RR.String(), "\t", " ") }
-
-// A Refusal is a part of the description that no record can be made from.
-type Refusal struct {
-	MTA    string // its ID; "" for a part of a mail domain
-	Value  string // the name, address or network, as described
-	Reason string
+// Options change what New does; the zero Options are careful.
+type Options struct {
+	// Adopt puts what is wanted in place of other SPF, CSA, contact and Null MX
+	// records. Without it they are kept.
+	Adopt bool
 }
 
-// Want returns the records that an organisation should publish, sorted by name,
-// type and data, and what it refuses to make records from: a name that is no
-// host name, or another organisation's; an address that is not public. Addresses
-// for documentation are accepted. An absent PTR name, and a HELO that is no name
-// or of an MTA that only receives, ask for no record. The SPF record of a mail
-// domain authorises every MTA that sends. Never is there a Null MX at a HELO name,
-// whose postmaster is written to, nor a CSA policy at one, which it would deny.
-func Want(o *org.Organisation) ([]Record, []Refusal) {
-	w := wanted{domain: o.Domain, senders: make(map[string]*senders), contacts: o.Contacts}
-	var sending []netip.Addr
-	for _, m := range o.MTAs {
-		addrs := w.publishable(m)
-		if len(addrs) == 0 {
-			continue
-		}
-		if m.PTR != "" && w.mapping(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName) {
-			w.ptrs(m, addrs)
-		}
-		if m.Sends() {
-			sending = append(sending, addrs...)
-			w.greeting(m, addrs)
-		}
+// New plans what becomes of the records of an organisation, whose zones are as current
+// has them. What is there already is not planned again; what is not wanted is not
+// touched, but for what Adopt replaces, and for other PTR records of an address, since
+// the description says which name it has. Without the zone of an address its PTR
+// record is planned for the ISP to make, whatever it is now.
+//
+// The error is that of Organisation.Validate, or says that there is nothing to plan
+// upon.
+func New(o *org.Organisation, current *Current, options Options) (*Plan, error) {
+	if o == nil {
+		return nil, errors.New("plan: no organisation")
 	}
-	for _, d := range o.MailDomains() {
-		w.mail(d, sending)
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
 	}
-	w.spf()
-	w.responsible(o)
-	w.silent(o)
-	w.policy()
-	return w.merged(), w.refusals
-}
-
-// wanted collects records and refusals.
-type wanted struct {
-	domain   string              // the organisation's
-	senders  map[string]*senders // by canonical name
-	greeted  []string            // the HELO names that records are made for, canonical
-	mapped   []string            // the PTR names likewise
-	contacts org.Contacts
-	records  []Record
-	refusals []Refusal
-}
-
-// publishable returns the addresses of an MTA that the public DNS may hold.
-func (w *wanted) publishable(m org.MTA) []netip.Addr {
-	var out []netip.Addr
-	for _, addr := range m.Addresses {
-		switch class, block := address.ClassOf(addr); class {
-		case address.Public, address.Documentation:
-			out = append(out, addr)
-		default:
-			w.refuse(m.ID, addr.String(), "not a public address ("+block+")")
-		}
+	if current == nil {
+		return nil, errors.New("plan: the zones as they are now: expected a Current")
 	}
-	return out
-}
-
-func (w *wanted) refuse(mta, value, reason string) {
-	w.refusals = append(w.refusals, Refusal{MTA: mta, Value: value, Reason: reason})
-}
-
-// mapping wants the addresses of a name, or refuses the name and returns false.
-func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) bool {
-	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: TTL}.Addresses()
-	if !w.made(m.ID, name, err) || !w.owned(m.ID, name) {
-		return false
-	}
-	for _, rr := range rrs {
-		w.add(rr, rules...)
-	}
-	return true
-}
-
-// ptrs wants the PTR records of an MTA whose name mapping accepted.
-func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
-	name, _ := dnsname.Canonical(m.PTR)
-	w.mapped = append(w.mapped, name)
-	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: TTL}.PTRs()
-	for _, ptr := range ptrs {
-		w.add(ptr, rule.PTRExists, rule.PTRConfirmed, rule.PTROneName)
-	}
-}
-
-// add wants a record for rules.
-func (w *wanted) add(rr dns.RR, rules ...rule.ID) {
-	w.records = append(w.records, Record{rr, slices.Clone(rules)})
-}
-
-// greeting wants the addresses of the HELO name, if it is one, and its SPF record.
-func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) {
-	helo, err := identity.ParseHelo(m.HELO)
-	switch {
-	case err != nil:
-		w.refuse(m.ID, m.HELO, "the HELO is malformed")
-	case helo.Name == "":
-		w.refuse(m.ID, m.HELO, "the HELO is an address, not a name")
-	case w.mapping(m, m.HELO, addrs, rule.HELOResolves):
-		w.authorise(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)
-		w.identity(m)
-	}
-}
-
-// merged returns the records in order, each once with all the rules that want it.
-func (w *wanted) merged() []Record {
-	slices.SortStableFunc(w.records, func(a, b Record) int { return compare(a.RR, b.RR) })
-	var out []Record
-	for _, r := range w.records {
-		if n := len(out); n == 0 || compare(out[n-1].RR, r.RR) != 0 {
-			out = append(out, r)
-		} else {
-			out[n-1].Rules = append(out[n-1].Rules, r.Rules...)
-		}
-	}
-	for i := range out {
-		slices.SortFunc(out[i].Rules, rule.Compare)
-		out[i].Rules = slices.Compact(out[i].Rules)
-	}
-	return out
-}
-
-// compare orders records by name, type and data.
-func compare(a, b dns.RR) int {
-	return cmp.Or(dnsname.Compare(a.Header().Name, b.Header().Name),
-		cmp.Compare(a.Header().Rrtype, b.Header().Rrtype),
-		cmp.Compare(a.String(), b.String()))
+	p := new(Plan)
+	p.Wanted, p.Refused = Want(o)
+	p.diff(current, options.Adopt)
+	slices.SortStableFunc(p.Changes, compareChanges)
+	return p, nil
 }

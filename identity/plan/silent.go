@@ -3,14 +3,12 @@ package plan
 import (
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // Silent returns the names of whole zones that seem to have nothing to do with mail,
@@ -50,8 +48,7 @@ func Silent(o *org.Organisation, records iter.Seq[dns.RR]) []string {
 		case *dns.MX:
 			known[name] = known[name] || rr.Mx != "."
 		case *dns.TXT:
-			text := strings.ToLower(txt.Join(rr.Txt))
-			known[name] = known[name] || (text == "v=spf1" || strings.HasPrefix(text, "v=spf1 ")) && text != "v=spf1 -all"
+			known[name] = known[name] || isSPF(rr) && !isNullSPF(rr)
 		}
 	}
 	cuts = slices.DeleteFunc(cuts, func(name string) bool { return apexes[name] })
