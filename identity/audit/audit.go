@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -41,7 +42,8 @@ type Auditor struct {
 	// documentation (RFC 5737, RFC 3849, RFC 6761) as if they were public: for
 	// demonstrations and tests. The report says so.
 	AllowDocumentation bool
-	// Waivers turn failures that are meant into findings of status Waived.
+	// Waivers turn failures that are meant into findings of status Waived, as the
+	// exceptions of a description do.
 	Waivers []Waiver
 }
 
@@ -159,7 +161,7 @@ func (r *Report) has(status rule.Status, threshold rule.Level) bool {
 
 // Audit asks what the rules need to know and judges by every rule. The error is
 // for what cannot be audited at all: no organisation or an invalid one, no
-// Resolver, a Waiver for what is not there. DNS that fails, or a context that
+// Resolver, a Waiver or an exception for what is not there. DNS that fails, or a context that
 // ends, makes findings Undecided.
 func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error) {
 	if a.Resolver == nil {
@@ -172,9 +174,14 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	f := a.describe(o)
-	if err := a.checkWaivers(f); err != nil {
-		return nil, err
+	if err := checkWaivers(f, a.Waivers); err != nil {
+		return nil, fmt.Errorf("audit: waiver %w", err)
 	}
+	exceptions := exceptions(o)
+	if err := checkWaivers(f, exceptions); err != nil {
+		return nil, fmt.Errorf("audit: exception %w", err)
+	}
+	a.Waivers = slices.Concat(a.Waivers, exceptions)
 	a.gather(ctx, f)
 	report := &Report{Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
 	fixes := make(map[string]bool)
@@ -198,21 +205,34 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 
 // checkWaivers finds waivers that could never apply: a slip in one would else
 // show only as the failure that it was to waive.
-func (a Auditor) checkWaivers(f *facts) error {
-	for _, w := range a.Waivers {
+func checkWaivers(f *facts, waivers []Waiver) error {
+	for _, w := range waivers {
 		r, ok := rule.Lookup(w.Rule)
 		if !ok {
-			return fmt.Errorf("audit: waiver of %q: no such rule", w.Rule)
+			return fmt.Errorf("of %q: no such rule", w.Rule)
 		}
 		found := false
 		for s := range f.subjects(r.Scope) {
 			found = found || s.name() == w.Subject
 		}
 		if !found {
-			return fmt.Errorf("audit: waiver of %s for %q: expected a subject of the rule, which is judged for each %s", w.Rule, w.Subject, r.Scope)
+			return fmt.Errorf("of %s for %q: expected a subject of the rule, which is judged for each %s", w.Rule, w.Subject, r.Scope)
 		}
 	}
 	return nil
+}
+
+// exceptions returns those of a description as waivers.
+func exceptions(o *org.Organisation) []Waiver {
+	var out []Waiver
+	for _, e := range o.Exceptions {
+		w := Waiver{Rule: rule.ID(e.Rule), Reason: e.Reason}
+		if w.Subject.UnmarshalText([]byte(e.Subject)) != nil {
+			w.Subject.MTA = e.Subject // which there is not
+		}
+		out = append(out, w)
+	}
+	return out
 }
 
 // judge applies one rule to one subject.

@@ -57,9 +57,38 @@ func TestWhatCannotBeAudited(t *testing.T) {
 		{Rule: rule.PTRExists, Subject: audit.Subject{MTA: "mx1"}},
 	} {
 		report, err := audit.Auditor{Resolver: none, Waivers: []audit.Waiver{w}}.Audit(t.Context(), oneMTA())
-		if err == nil || report != nil || !strings.Contains(err.Error(), string(w.Rule)) {
+		if err == nil || report != nil || !strings.Contains(err.Error(), "waiver of") || !strings.Contains(err.Error(), string(w.Rule)) {
 			t.Errorf("waiver of %s for %s: %v, %v", w.Rule, w.Subject, report, err)
 		}
+		o := oneMTA()
+		o.Exceptions = []org.Exception{{Rule: string(w.Rule), Subject: w.Subject.String(), Reason: "r"}}
+		report, err = audit.Auditor{Resolver: none}.Audit(t.Context(), o)
+		if err == nil || report != nil || !strings.Contains(err.Error(), "exception of") || !strings.Contains(err.Error(), string(w.Rule)) {
+			t.Errorf("exception of %s for %s: %v, %v", w.Rule, w.Subject, report, err)
+		}
+	}
+}
+
+// An exception of the description is a waiver.
+func TestExceptions(t *testing.T) {
+	zones, err := resolver.ParseZones("$ORIGIN .\n$TTL 1\n@ SOA a b 1 1 1 1 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := oneMTA()
+	o.Exceptions = []org.Exception{{Rule: "helo-csa", Subject: "mx1", Reason: "nobody asks"}, {Rule: "domain-csa", Subject: "organisation", Reason: "nor here"}}
+	report, err := audit.Auditor{Resolver: zones, AllowDocumentation: true}.Audit(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waived := make(map[rule.ID]string)
+	for _, f := range report.Findings {
+		if f.Status == rule.Waived {
+			waived[f.Rule] = f.Remedy
+		}
+	}
+	if diff := cmp.Diff(map[rule.ID]string{"helo-csa": "nobody asks", "domain-csa": "nor here"}, waived); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -62,7 +62,7 @@ mtas:
 	}
 	strip := func(problems []org.Problem) (out []string) {
 		for _, p := range problems {
-			p.File, p.Line, p.Column = "", 0, 0
+			p.File, p.Line, p.Column, p.AgainstLine = "", 0, 0, 0
 			out = append(out, p.String())
 		}
 		slices.Sort(out)

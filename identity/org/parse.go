@@ -45,9 +45,13 @@ func Parse(file string, text []byte) (*Organisation, error) {
 	o := r.read(text)
 	// The rules of Validate, with positions, for whatever could be read.
 	for _, p := range o.problems() {
-		if !r.unread(p.Path) {
-			r.fail(r.position(p.Path), p.Path, "%s", p.Text)
+		if r.unread(p.Path) {
+			continue
 		}
+		if at := r.position(p.Against); p.Against != "" && at != nil {
+			p.AgainstLine = at.Line
+		}
+		r.report(r.position(p.Path), p)
 	}
 	if len(r.problems) > 0 {
 		slices.SortStableFunc(r.problems, func(a, b Problem) int {
@@ -73,6 +77,12 @@ func (o *Organisation) normalise() {
 	for i, name := range o.Names {
 		o.Names[i], _ = dnsname.Canonical(name)
 	}
+	for i, zone := range o.Zones {
+		o.Zones[i], _ = dnsname.Canonical(zone)
+	}
+	for i := range o.Exceptions {
+		o.Exceptions[i].Subject = o.subject(o.Exceptions[i].Subject)
+	}
 	for i := range o.Mail {
 		d := &o.Mail[i]
 		d.Domain, _ = dnsname.Canonical(d.Domain)
@@ -80,6 +90,19 @@ func (o *Organisation) normalise() {
 			d.Includes[j], _ = dnsname.Canonical(name)
 		}
 	}
+}
+
+// subject returns what reports call the subject of an exception: a name has its final
+// dot there, so that it cannot be taken for the ID of an MTA.
+func (o *Organisation) subject(text string) string {
+	id, _, _ := strings.Cut(text, "/")
+	if text == "organisation" || slices.ContainsFunc(o.MTAs, func(m MTA) bool { return m.ID == id }) {
+		return text
+	}
+	if name, err := dnsname.Canonical(text); err == nil {
+		return name
+	}
+	return text
 }
 
 // A reader turns the tree of a YAML text into an Organisation, and remembers
@@ -92,7 +115,11 @@ type reader struct {
 }
 
 func (r *reader) fail(pos *token.Position, path, format string, args ...any) {
-	p := Problem{File: r.file, Line: 1, Column: 1, Path: path, Text: fmt.Sprintf(format, args...)}
+	r.report(pos, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+func (r *reader) report(pos *token.Position, p Problem) {
+	p.File, p.Line, p.Column = r.file, 1, 1
 	if pos != nil {
 		p.Line, p.Column = pos.Line, pos.Column
 	}
@@ -219,6 +246,14 @@ func (r *reader) read(text []byte) *Organisation {
 			r.sequence(path, n, func(path string, n ast.Node) { o.Mail = append(o.Mail, r.mail(path, n)) })
 		},
 		"names": func(path string, n ast.Node) { o.Names = r.texts(path, n) },
+		"zones": func(path string, n ast.Node) { o.Zones = r.texts(path, n) },
+		"exceptions": func(path string, n ast.Node) {
+			r.sequence(path, n, func(path string, n ast.Node) {
+				var e Exception
+				r.strings(path, n, map[string]*string{"rule": &e.Rule, "subject": &e.Subject, "reason": &e.Reason})
+				o.Exceptions = append(o.Exceptions, e)
+			})
+		},
 		"contacts": func(path string, n ast.Node) {
 			contact := func(to **Contact) func(string, ast.Node) {
 				return func(path string, n ast.Node) { *to = r.contact(path, n) }
@@ -234,13 +269,9 @@ func (r *reader) read(text []byte) *Organisation {
 
 func (r *reader) contact(path string, n ast.Node) *Contact {
 	c := new(Contact)
-	keys := make(map[string]func(string, ast.Node))
-	for key, to := range map[string]*string{
+	r.strings(path, n, map[string]*string{
 		"name": &c.Name, "role": &c.Role, "phone": &c.Phone, "email": &c.Email, "web": &c.Web, "mailbox": &c.Mailbox,
-	} {
-		keys[key] = func(path string, n ast.Node) { *to = r.text(path, n) }
-	}
-	r.mapping(path, n, keys)
+	})
 	return c
 }
 
@@ -336,6 +367,15 @@ func (r *reader) mapping(path string, n ast.Node, keys map[string]func(string, a
 		seen[key.Value] = key.Position.Line
 		read(strings.TrimPrefix(path+"."+key.Value, "."), iter.Value())
 	}
+}
+
+// strings reads a mapping whose values are all texts.
+func (r *reader) strings(path string, n ast.Node, keys map[string]*string) {
+	read := make(map[string]func(string, ast.Node))
+	for key, to := range keys {
+		read[key] = func(path string, n ast.Node) { *to = r.text(path, n) }
+	}
+	r.mapping(path, n, read)
 }
 
 // sequence reads the values of a sequence by a function.

@@ -38,6 +38,10 @@ mail:
     networks: [198.51.100.0/28, "2001:db8::/64"]
     softfail: true
 names: [WWW.example.test, ns.Bücher.example.test.]
+zones: [Example.TEST, 2.0.192.in-addr.arpa]
+exceptions:
+  - {rule: helo-csa, subject: mx_1.a, reason: not asked for}
+  - {rule: null-mx, subject: Www.Example.Test, reason: "its forms: by mail"}
 contacts:
   mta: {name: John Smith, role: email administrator, phone: "+35312345678", email: postmaster, web: "http://www.example.test/"}
   abuse:
@@ -58,6 +62,11 @@ const fullJSON = `{
 		{"domain": "News.Example.test", "includes": ["_SPF.provider.test"], "networks": ["198.51.100.0/28", "2001:db8::/64"], "softfail": true}
 	],
 	"names": ["www.example.test.", "ns.xn--bcher-kva.example.test"],
+	"zones": ["example.test", "2.0.192.in-addr.arpa."],
+	"exceptions": [
+		{"rule": "helo-csa", "subject": "mx_1.a", "reason": "not asked for"},
+		{"rule": "null-mx", "subject": "www.example.test.", "reason": "its forms: by mail"}
+	],
 	"contacts": {
 		"mta": {"name": "John Smith", "role": "email administrator", "phone": "+35312345678", "email": "postmaster", "web": "http://www.example.test/"},
 		"abuse": {"name": "support", "mailbox": "abuse@example.test"}
@@ -86,7 +95,9 @@ func TestParse(t *testing.T) {
 			Domain: "news.example.test.", Includes: []string{"_spf.provider.test."}, SoftFail: true,
 			Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28"), netip.MustParsePrefix("2001:db8::/64")},
 		},
-	}, Names: []string{"www.example.test.", "ns.xn--bcher-kva.example.test."}, Contacts: org.Contacts{
+	}, Names: []string{"www.example.test.", "ns.xn--bcher-kva.example.test."}, Zones: []string{"example.test.", "2.0.192.in-addr.arpa."}, Exceptions: []org.Exception{
+		{Rule: "helo-csa", Subject: "mx_1.a", Reason: "not asked for"}, {Rule: "null-mx", Subject: "www.example.test.", Reason: "its forms: by mail"},
+	}, Contacts: org.Contacts{
 		MTA:   &org.Contact{Name: "John Smith", Role: "email administrator", Phone: "+35312345678", Email: "postmaster", Web: "http://www.example.test/"},
 		Abuse: &org.Contact{Name: "support", Mailbox: "abuse@example.test"},
 	}}
@@ -175,10 +186,10 @@ func TestParseRefuses(t *testing.T) {
 	// Keys.
 	refused(t, "mtas: []", "1:1: "+noDomain, "1:7: "+noMTAs)
 	refused(t, "\n\n  domain: a.test\n", "3:3: "+noMTAs)
-	refused(t, "Domain: a.test", `1:1: unknown key "Domain": expected one of contacts, domain, mail, mtas, names`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "Domain: a.test", `1:1: unknown key "Domain": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, "1:1: "+noDomain, "1:1: "+noMTAs)
 	refused(t, "{1: a, null: b, \"\": c, ? domain : d}",
-		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of contacts, domain, mail, mtas, names`, `1:8: unknown key "null": expected one of contacts, domain, mail, mtas, names`,
-		`1:17: unknown key "": expected one of contacts, domain, mail, mtas, names`, `1:24: unknown key "?": expected one of contacts, domain, mail, mtas, names`)
+		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, `1:8: unknown key "null": expected one of contacts, domain, exceptions, mail, mtas, names, zones`,
+		`1:17: unknown key "": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, `1:24: unknown key "?": expected one of contacts, domain, exceptions, mail, mtas, names, zones`)
 	refused(t, "domain: a.test\nmtas: []\n\"domain\": b.test\n", "2:7: "+noMTAs, `3:1: the key "domain" stands in line 1 already`)
 	refused(t, "domain: {a: b}\nmtas: 1\n", "1:9: domain: expected text, in quotes if it has a colon, got keys and values", `2:7: mtas: expected a list, got "1"`)
 	refused(t, "domain:\n  a: b\nmtas:\n  c: d\n", "2:3: domain: expected text, in quotes if it has a colon, got keys and values", "4:3: mtas: expected a list, got keys and values")
@@ -194,8 +205,8 @@ func TestParseRefuses(t *testing.T) {
 	// What YAML has beyond JSON.
 	refused(t, "domain: &d a.test\nmtas: *d\n", "1:9: domain: expected text, got an anchor or alias", "2:7: mtas: expected a list, got an anchor or alias")
 	refused(t, "domain: !!str a.test\nmtas: !list []\n", "1:9: domain: expected text, got a tag", "2:7: mtas: expected a list, got a tag")
-	refused(t, "<<: {domain: a.test}", `1:1: unknown key "<<": expected one of contacts, domain, mail, mtas, names`, "1:1: "+noDomain, "1:1: "+noMTAs)
-	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of contacts, domain, mail, mtas, names`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "<<: {domain: a.test}", `1:1: unknown key "<<": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, "1:1: "+noDomain, "1:1: "+noMTAs)
+	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, "1:1: "+noDomain, "1:1: "+noMTAs)
 
 	// Names.
 	refused(t, "domain: .\nmtas: []", `1:9: domain: "." is the root, not a name of an organisation or a host`, "2:7: "+noMTAs)
@@ -240,9 +251,9 @@ func TestParseRefusesMTA(t *testing.T) {
 
 	// An address that MTAs share has one name.
 	refused(t, mta(good+"ptr: x.test\n  - {addresses: [192.0.2.9, \"::ffff:192.0.2.1\"], helo: c.test, ptr: y.test}"),
-		"6:29: mtas[1].addresses[1]: ::ffff:192.0.2.1 has the PTR name y.test. here and x.test. at mtas[0].addresses[0]: an address has one")
+		"6:29: mtas[1].addresses[1]: ::ffff:192.0.2.1 has the PTR name y.test. here and x.test. at mtas[0].addresses[0]: an address has one (mtas[0].addresses[0] is in line 4)")
 	refused(t, mta("addresses: [::ffff:192.0.2.1]\n    ptr: x.test\n  - {addresses: [192.0.2.1], helo: c.test, ptr: y.test}"),
-		"6:18: mtas[1].addresses[0]: 192.0.2.1 has the PTR name y.test. here and x.test. at mtas[0].addresses[0]: an address has one")
+		"6:18: mtas[1].addresses[0]: 192.0.2.1 has the PTR name y.test. here and x.test. at mtas[0].addresses[0]: an address has one (mtas[0].addresses[0] is in line 4)")
 
 	// HELO.
 	refused(t, "domain: a.test\nmtas:\n  - addresses: [192.0.2.1]\n", "3:5: mtas[0]."+noHELO)
@@ -280,6 +291,10 @@ func TestParseRefusesMail(t *testing.T) {
 	refused(t, mail("a.test"), `3:7: mail: expected a list, got the text "a.test"`)
 	refused(t, mail("[a.test, {}]"), `3:8: mail[0]: expected keys and values, got the text "a.test"`, "3:16: mail[1].domain: expected a DNS name")
 	refused(t, mail("[{domain: user@a.test}]"), `3:17: mail[0].domain: "user@a.test": expected what stands behind the @`)
+	// The address of an MTA, and another one.
+	refused(t, mail("[{domain: '[192.0.2.1]'}]"),
+		`3:17: mail[0].domain: "[192.0.2.1]" is an address, that of mtas[0].addresses[0]: expected a domain, as stands behind the @ of senders (mtas[0].addresses[0] is in line 2)`)
+	refused(t, mail("[{domain: '[IPv6:2001:db8::1]'}]"), `3:17: mail[0].domain: "[IPv6:2001:db8::1]" is an address: expected a domain, as stands behind the @ of senders`)
 	refused(t, mail("[{domain: .}]"), `3:17: mail[0].domain: "." is the root, not a name of an organisation or a host`)
 	refused(t, mail("[{domain: b.test}, {domain: B.test.}]"), `3:35: mail[1].domain: "B.test." stands at mail[0] already`)
 	refused(t, mail("[{domain: b.test, includes: [a..b, ''], softfail: 1, senders: []}]"),
@@ -430,4 +445,28 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%s (-first +again):\n%s", text2, diff)
 		}
 	})
+}
+
+func TestParseRefusesZones(t *testing.T) {
+	more := func(text string) string {
+		return "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: post.b.test}\n- {addresses: [192.0.2.2], helo: '[192.0.2.2]'}\n- {addresses: [192.0.2.3], helo: x, roles: [inbound]}\n" + text + "\n"
+	}
+	refused(t, more("zones: [a.test, 2.0.192.in-addr.arpa]"),
+		`3:34: mtas[0].helo: "post.b.test" is in none of the zones, which are a.test. 2.0.192.in-addr.arpa.: expected a name in one of them (zones is in line 6)`)
+	refused(t, more("zones: [b.test, B.test., '']"), `6:17: zones[1]: "B.test." is there already`, "6:26: zones[2]: expected a DNS name")
+	refused(t, more("zones: a.test"), `6:8: zones: expected a list, got the text "a.test"`)
+	if _, err := org.Parse("", []byte(more("zones: [POST.b.test]"))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestParseRefusesExceptions(t *testing.T) {
+	more := func(text string) string {
+		return "domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test}]\nexceptions: " + text + "\n"
+	}
+	refused(t, more("[{rule: '', because: x}, 1]"),
+		"3:14: exceptions[0].subject: expected organisation, the ID of an MTA, ID/address or a name",
+		"3:14: exceptions[0].reason: expected why, for reports", "3:21: exceptions[0].rule: expected the ID of a rule",
+		`3:25: exceptions[0]: unknown key "because": expected one of reason, rule, subject`,
+		`3:38: exceptions[1]: expected keys and values, got "1"`)
 }
