@@ -1,28 +1,41 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Current is what zones hold now. The zero Current knows no zone.
+// Current is what is published now. The zero Current knows nothing.
 type Current struct {
 	sets   map[resolver.RRset][]dns.RR // by canonical name
-	apexes map[string]bool
-	cuts   map[string]bool // delegations
+	names  map[string]bool             // that exist in whole zones, also as names between others
+	apexes map[string]bool             // of whole zones
+	cuts   map[string]bool             // delegations
+	asked  map[string]string           // names that were only asked for, and the apex of their zone; "" for those of addresses
+	all    []dns.RR                    // of whole zones
 }
 
 // Whole returns what whole zones hold: all of their records, each zone with its SOA,
 // as resolver.Zones.Records and a resolver.Transfer that ended without an error have
 // them. Never plan upon a part of a zone: what is missing would be planned again.
 func Whole(records iter.Seq[dns.RR]) *Current {
-	c := &Current{make(map[resolver.RRset][]dns.RR), make(map[string]bool), make(map[string]bool)}
+	c := &Current{
+		sets: make(map[resolver.RRset][]dns.RR), names: make(map[string]bool),
+		apexes: make(map[string]bool), cuts: make(map[string]bool), asked: make(map[string]string),
+	}
 	for rr := range records {
+		c.all = append(c.all, rr)
 		name, err := dnsname.Canonical(rr.Header().Name)
 		if err != nil {
 			continue // no name that a plan could want something of
@@ -33,14 +46,119 @@ func Whole(records iter.Seq[dns.RR]) *Current {
 		case *dns.NS:
 			c.cuts[name] = true
 		}
+		for at := name; at != "" && !c.names[at]; at = dnsname.Parent(at) {
+			c.names[at] = true
+		}
 		set := resolver.RRset{Name: name, Type: rr.Header().Rrtype}
 		c.sets[set] = append(c.sets[set], rr)
 	}
 	return c
 }
 
-// zone returns the apex of the zone in which the records of a name stand, "" where it
-// is none of those known, or why they cannot stand there.
+// Ask returns what is known and what a resolver says of the names outside whole zones
+// that the plan of an organisation is about, among them those of its addresses. It is a
+// partial view: a wildcard looks like records of the name, and what else is in the zone
+// is not seen. It asks five questions for each of those names at most, and for each
+// label of the names one, of which sixteen run at a time.
+//
+// The error is that of the first question without an answer: upon what is not known
+// whole nothing is planned.
+func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organisation) (*Current, error) {
+	known := &Current{
+		sets: cloned(c.sets), names: cloned(c.names), apexes: cloned(c.apexes),
+		cuts: cloned(c.cuts), asked: cloned(c.asked), all: c.all,
+	}
+	subjects := make(map[string]bool) // the names that the plan is about
+	questions := make(map[resolver.RRset]bool)
+	wanted, _ := Want(o)
+	for _, w := range wanted {
+		set := setOf(w.RR)
+		if apex, _ := c.zone(set.Name); apex != "" {
+			continue
+		}
+		subjects[set.Name], questions[set] = true, true
+		if set.Type == dns.TypePTR {
+			continue
+		}
+		// Whether mail goes to the name and comes from it decides on both.
+		questions[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] = true
+		questions[resolver.RRset{Name: set.Name, Type: dns.TypeTXT}] = true
+		for at := set.Name; at != ""; at = dnsname.Parent(at) {
+			questions[resolver.RRset{Name: at, Type: dns.TypeSOA}] = true // to find the zone
+		}
+	}
+	answers, err := lookup(ctx, r, slices.SortedFunc(maps.Keys(questions), compareSets))
+	if err != nil {
+		return nil, fmt.Errorf("plan: what is published now: %w", err)
+	}
+	soa := make(map[string]bool)
+	for q, a := range answers {
+		if q.Type == dns.TypeSOA {
+			soa[q.Name] = len(a.Records) > 0 && len(a.Chain) == 0
+		} else {
+			known.learn(a)
+		}
+	}
+	for name := range subjects {
+		known.asked[name] = ""
+		for at := name; at != "" && known.asked[name] == ""; at = dnsname.Parent(at) {
+			if soa[at] {
+				known.asked[name] = at
+			}
+		}
+	}
+	return known, nil
+}
+
+func cloned[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return make(map[K]V)
+	}
+	return maps.Clone(m)
+}
+
+// lookup asks many questions, sixteen at a time, and returns their answers, or why one
+// has none.
+func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.RRset) (map[resolver.RRset]resolver.Answer, error) {
+	if r == nil {
+		return nil, resolver.ErrNoResolver
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	answers := make(map[resolver.RRset]resolver.Answer)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for _, q := range questions {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			a, err := r.Lookup(ctx, q.Name, q.Type)
+			if err != nil {
+				cancel(err) // the first error counts; the other answers are of no use
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers[q] = a
+		})
+	}
+	wg.Wait()
+	return answers, context.Cause(ctx)
+}
+
+// learn takes in an answer.
+func (c *Current) learn(a resolver.Answer) {
+	for _, rr := range slices.Concat(a.Chain, a.Records) {
+		set := setOf(rr)
+		if apex, _ := c.zone(set.Name); apex == "" && !contains(c.sets[set], rr) {
+			c.sets[set] = append(slices.Clip(c.sets[set]), rr)
+		}
+	}
+}
+
+// zone returns the apex of the whole zone in which the records of a name stand, "" where
+// it is none of those known, or why they cannot stand there.
 func (c *Current) zone(name string) (apex, obstacle string) {
 	for at := name; at != ""; at = dnsname.Parent(at) {
 		switch {
@@ -71,9 +189,90 @@ func (c *Current) home(set resolver.RRset) resolver.RRset {
 func (c *Current) alias(name string) string {
 	for _, rr := range c.sets[resolver.RRset{Name: name, Type: dns.TypeCNAME}] {
 		if cname, ok := rr.(*dns.CNAME); ok {
-			target, _ := dnsname.Canonical(cname.Target)
-			return target
+			return canonical(cname.Target)
 		}
 	}
 	return ""
+}
+
+// Overlay returns the DNS as it will be after changes: the whole zones with theirs,
+// and the others as a patch, which is a partial view. The error says why a server would
+// not load one of the zones.
+func (c *Current) Overlay(live resolver.Resolver, changes []Change) (*resolver.Overlay, error) {
+	o := &resolver.Overlay{Base: live}
+	if len(c.apexes) > 0 {
+		var text strings.Builder
+		for rr := range Apply(slices.Values(c.all), changes) {
+			text.WriteString(rr.String() + "\n")
+		}
+		zones, err := resolver.ParseZones(text.String())
+		if err != nil {
+			return nil, fmt.Errorf("plan: the zones as they will be: %w", err)
+		}
+		o.Zones = zones
+	}
+	patched := make(map[resolver.RRset][]dns.RR) // the last change counts
+	for _, ch := range changes {
+		if !c.apexes[ch.Zone] {
+			patched[resolver.RRset{Name: ch.Name, Type: ch.Type}] = ch.After
+		}
+	}
+	for set, after := range patched {
+		o.Patch.Replace = append(o.Patch.Replace, after...)
+		if len(after) == 0 {
+			o.Patch.Remove = append(o.Patch.Remove, set)
+		}
+	}
+	return o, nil
+}
+
+// Apply returns the records of zones as they are after changes of these zones; others
+// are left out. The serial number of a zone that changes goes up by one. New RRsets come
+// last.
+func Apply(records iter.Seq[dns.RR], changes []Change) iter.Seq[dns.RR] {
+	return func(yield func(dns.RR) bool) {
+		apexes := make(map[string]bool)
+		for rr := range records {
+			if _, ok := rr.(*dns.SOA); ok {
+				apexes[canonical(rr.Header().Name)] = true
+			}
+		}
+		after := make(map[resolver.RRset][]dns.RR)
+		var order []resolver.RRset
+		touched := make(map[string]bool)
+		for _, c := range changes {
+			if !apexes[c.Zone] {
+				continue
+			}
+			set := resolver.RRset{Name: c.Name, Type: c.Type}
+			if _, ok := after[set]; !ok {
+				order = append(order, set)
+			}
+			after[set], touched[c.Zone] = c.After, true
+		}
+		for rr := range records {
+			set := setOf(rr)
+			if now, ok := after[set]; ok {
+				if !contains(now, rr) {
+					continue
+				}
+				after[set] = without(now, []dns.RR{rr})
+			}
+			if soa, ok := rr.(*dns.SOA); ok && touched[set.Name] {
+				next := *soa
+				next.Serial++ // RFC 1982, Section 3.1: it wraps
+				rr = &next
+			}
+			if !yield(rr) {
+				return
+			}
+		}
+		for _, set := range order {
+			for _, rr := range after[set] {
+				if !yield(rr) {
+					return
+				}
+			}
+		}
+	}
 }

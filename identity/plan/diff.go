@@ -2,11 +2,13 @@ package plan
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
@@ -19,14 +21,16 @@ type Owner uint8
 
 // The owners of changes.
 const (
-	_   Owner = iota
-	You       // it is in a zone that was given
-	ISP       // it is in the reverse zone of whoever gave the address
+	_       Owner = iota
+	You           // it is in a whole zone that was given
+	DNSHost       // it is in a zone that was only asked for: of whoever serves it for you
+	ISP           // it is in the reverse zone of whoever gave the address
+	MTA           // it is in the configuration of the mail server
 )
 
-var ownerText = []string{You: "you", ISP: "isp"}
+var ownerText = []string{You: "you", DNSHost: "dns-host", ISP: "isp", MTA: "mta"}
 
-// String returns you or isp.
+// String returns you, dns-host, isp or mta.
 func (o Owner) String() string { return enum.String(o, ownerText) }
 
 // MarshalText returns the text of String; an invalid Owner is an error.
@@ -39,10 +43,10 @@ func (o *Owner) UnmarshalText(text []byte) error { return enum.Unmarshal(o, text
 // removed stand in both lists: other texts beside an SPF record, say.
 type Change struct {
 	Owner  Owner
-	Zone   string // the apex of the zone; "" where the zone was not given
+	Zone   string // the apex of the zone; "" where that is not known, as of the ISP's
 	Name   string // canonical; the target, where the name of a PTR record is an alias (RFC 2317)
 	Type   uint16
-	Before []dns.RR // as it is now; nil also where Zone is "", which tells nothing
+	Before []dns.RR // as it is now; nil also where nobody asked
 	After  []dns.RR
 	Rules  []rule.ID // that want it, in the order of the catalogue
 }
@@ -62,39 +66,29 @@ type Kept struct {
 }
 
 // diff finds what becomes of each RRset that is wanted.
-func (p *Plan) diff(c *Current, adopt bool) {
-	var order []resolver.RRset
+func (p *Plan) diff(adopt bool) {
 	wanted := make(map[resolver.RRset][]Record)
 	for _, r := range p.Wanted {
-		set := c.home(setOf(r.RR))
-		if len(wanted[set]) == 0 {
-			order = append(order, set)
-		}
+		set := p.Current.home(setOf(r.RR))
 		wanted[set] = append(wanted[set], r)
 	}
-	for _, set := range order {
-		p.change(c, set, wanted[set], adopt)
+	for _, set := range slices.SortedFunc(maps.Keys(wanted), compareSets) {
+		p.change(set, wanted[set], adopt)
 	}
+	p.welcome(adopt)
+	p.unpolice()
 }
 
 // change plans what becomes of one RRset.
-func (p *Plan) change(c *Current, set resolver.RRset, wanted []Record, adopt bool) {
-	zone, obstacle := c.zone(set.Name)
-	target := c.alias(set.Name)
-	switch {
-	case obstacle != "":
-		p.refuse(set, obstacle)
-		return
-	case target != "": // RFC 2181, Section 10.1
-		p.refuse(set, "it is an alias of "+target+": give it addresses of its own instead")
-		return
-	case zone == "" && set.Type != dns.TypePTR:
-		p.refuse(set, "no zone is given that holds it")
-		return
+func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
+	c := p.Current
+	ch, reason := p.place(set)
+	if reason == "" {
+		reason = c.mailAt(set, wanted, adopt)
 	}
-	ch := Change{Owner: You, Zone: zone, Name: set.Name, Type: set.Type, Before: c.sets[set]}
-	if zone == "" {
-		ch.Owner = ISP
+	if reason != "" {
+		p.refuse(set, reason)
+		return
 	}
 	goes := without(ch.Before, rrs(wanted)) // for what is wanted
 	switch {
@@ -103,34 +97,112 @@ func (p *Plan) change(c *Current, set resolver.RRset, wanted []Record, adopt boo
 	case isSPF(wanted[0].RR):
 		goes = slices.DeleteFunc(goes, func(rr dns.RR) bool { return !isSPF(rr) })
 	}
-	if reason := c.mailAt(set, wanted, adopt); reason != "" {
-		p.refuse(set, reason)
-		return
-	}
 	// The description says which name an address has: another PTR record goes.
 	if len(goes) > 0 && set.Type != dns.TypePTR && !adopt {
 		p.Kept = append(p.Kept, Kept{goes, wanted, "another record is there, which somebody may rely on"})
 		return
 	}
 	ch.After = without(ch.Before, goes)
-	ttl := uint32(TTL)
-	if len(ch.After) > 0 {
-		ttl = ch.After[0].Header().Ttl // RFC 2181, Section 5.2: one for all records of a set
-	}
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
-		if contains(ch.After, w.RR) {
-			continue
-		}
-		rr := dns.Copy(w.RR)
-		rr.Header().Name, rr.Header().Ttl = set.Name, ttl
-		ch.After = append(ch.After, rr)
+		ch.After = beside(ch.After, set.Name, w.RR)
 	}
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
 	if len(ch.Added())+len(ch.Removed()) > 0 {
 		p.Changes = append(p.Changes, ch)
 	}
+}
+
+// place returns the change of nothing at an RRset, or why nothing can be written there.
+func (p *Plan) place(set resolver.RRset) (Change, string) {
+	c := p.Current
+	zone, obstacle := c.zone(set.Name)
+	target := c.alias(set.Name)
+	ch := Change{Owner: You, Zone: zone, Name: set.Name, Type: set.Type, Before: c.sets[set]}
+	switch {
+	case obstacle != "":
+		return ch, obstacle
+	case target != "": // RFC 2181, Section 10.1
+		return ch, "it is an alias of " + target + ": give it addresses of its own instead"
+	case zone != "":
+	case c.asked[set.Name] != "" && (set.Type != dns.TypePTR || slices.Contains(p.Organisation.Zones, c.asked[set.Name])):
+		ch.Owner, ch.Zone = DNSHost, c.asked[set.Name]
+	case set.Type == dns.TypePTR:
+		ch.Owner = ISP
+	default:
+		return ch, "no zone is given that holds it"
+	}
+	return ch, ""
+}
+
+// beside returns records with another one, unless it is there, as one of their set.
+func beside(records []dns.RR, name string, rr dns.RR) []dns.RR {
+	if contains(records, rr) {
+		return records
+	}
+	rr = dns.Copy(rr)
+	rr.Header().Name = name
+	if len(records) > 0 {
+		rr.Header().Ttl = records[0].Header().Ttl // RFC 2181, Section 5.2: one for all of a set
+	}
+	return append(slices.Clip(records), rr)
+}
+
+// welcome takes away the Null MX of names whose postmaster is written to.
+func (p *Plan) welcome(adopt bool) {
+	var names []string
+	for _, m := range p.Organisation.MTAs {
+		if helo, err := identity.ParseHelo(m.HELO); err == nil && helo.Name != "" && m.Sends() {
+			names = append(names, helo.Name)
+		}
+	}
+	for _, d := range p.Organisation.MailDomains() {
+		names = append(names, canonical(d.Domain))
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		set := resolver.RRset{Name: name, Type: dns.TypeMX}
+		ch, reason := p.place(set)
+		if reason != "" || len(ch.Before) != 1 || !isNullMX(ch.Before[0]) {
+			continue
+		}
+		if !adopt {
+			p.Kept = append(p.Kept, Kept{ch.Before, nil, "it refuses the mail for postmaster@" + strings.TrimSuffix(name, ".")})
+			continue
+		}
+		ch.Rules = []rule.ID{rule.NullMX}
+		p.Changes = append(p.Changes, ch)
+	}
+}
+
+// unpolice takes the CSA policy out of the plan if an MTA would be denied by it, since
+// its HELO name gets no record of its own.
+func (p *Plan) unpolice() {
+	policy := resolver.RRset{Name: "_client._smtp." + canonical(p.Organisation.Domain), Type: dns.TypeSRV}
+	for _, m := range p.Organisation.MTAs {
+		name := canonical(m.HELO)
+		at := resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}
+		if name == "" || !m.Sends() || !dnsname.Under(name, canonical(p.Organisation.Domain)) || at == policy || len(p.after(at)) > 0 {
+			continue
+		}
+		n := len(p.Changes)
+		p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Name == policy.Name && c.Type == policy.Type })
+		if len(p.Changes) < n {
+			p.refuse(policy, m.ID+" greets with "+m.HELO+", which gets no CSA record of its own and would be denied")
+		}
+		return
+	}
+}
+
+// after returns the records of a set as the plan leaves them.
+func (p *Plan) after(set resolver.RRset) []dns.RR {
+	for _, c := range p.Changes {
+		if c.Name == set.Name && c.Type == set.Type {
+			return c.After
+		}
+	}
+	return p.Current.sets[set]
 }
 
 // mailAt tells why a name is not to be declared one without mail: mail servers take
@@ -141,7 +213,7 @@ func (c *Current) mailAt(set resolver.RRset, wanted []Record, adopt bool) string
 		return ""
 	}
 	for _, rr := range c.sets[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] {
-		if mx, ok := rr.(*dns.MX); ok && mx.Mx != "." {
+		if !isNullMX(rr) {
 			return "it has mail servers: describe it as a mail domain, or take its MX records away"
 		}
 	}
@@ -203,6 +275,12 @@ func isSPF(rr dns.RR) bool {
 	return version == "v=spf1"
 }
 
+// isNullMX reports whether a record is a Null MX, of whatever preference.
+func isNullMX(rr dns.RR) bool {
+	mx, ok := rr.(*dns.MX)
+	return ok && mx.Mx == "."
+}
+
 // isNullSPF reports whether a record is an SPF record that authorises nobody.
 func isNullSPF(rr dns.RR) bool {
 	t, ok := rr.(*dns.TXT)
@@ -211,5 +289,10 @@ func isNullSPF(rr dns.RR) bool {
 
 // compareChanges orders changes as the records of zones are.
 func compareChanges(a, b Change) int {
+	return compareSets(resolver.RRset{Name: a.Name, Type: a.Type}, resolver.RRset{Name: b.Name, Type: b.Type})
+}
+
+// compareSets orders RRsets as the records of zones are.
+func compareSets(a, b resolver.RRset) int {
 	return cmp.Or(dnsname.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 }

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,8 +18,9 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Each archive has an organisation, its zones, and what a plan makes of them: carefully,
-// and adopting what is there.
+// Each archive has an organisation and its zones, and what a plan makes of them:
+// carefully, and adopting what is there. There may be options: what MTAs were observed to
+// say (ADDRESS NAME a line), zones that are asked and not given, and names to be denied.
 func TestNew(t *testing.T) {
 	files, err := filepath.Glob("testdata/diff/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -27,30 +29,35 @@ func TestNew(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(file)
-			if err != nil || len(archive.Files) != 4 {
-				t.Fatal("expected the files org, zone, careful and adopt", err)
-			}
-			o := parse(t, string(archive.Files[0].Data))
-			z, err := resolver.ParseZones(string(archive.Files[1].Data))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, adopt := range []bool{false, true} {
-				p := newPlan(t, o, slices.Collect(z.Records()), adopt)
-				got := printed(p)
-				if *update {
-					archive.Files[2+i].Data = []byte(got)
-				} else if diff := cmp.Diff(string(archive.Files[2+i].Data), got); diff != "" {
-					t.Errorf("%s, -update rewrites it (-want +got):\n%s", archive.Files[2+i].Name, diff)
-				}
-				again := newPlan(t, o, applied(slices.Collect(z.Records()), p.Changes), adopt)
-				for _, c := range again.Changes {
-					if c.Owner == plan.You {
-						t.Errorf("%s: planned again: %+v", archive.Files[2+i].Name, c)
+			s := scenario{options: plan.Options{Observed: make(map[netip.Addr]string)}}
+			for i, f := range archive.Files {
+				switch text := string(f.Data); f.Name {
+				case "org":
+					s.org = parse(t, text)
+				case "zone":
+					s.zones = slices.Collect(parseZones(t, text).Records())
+				case "asked":
+					s.asked = parseZones(t, text)
+				case "deny-names":
+					s.options.DenyNames = true
+				case "observed":
+					for line := range strings.Lines(text) {
+						addr, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+						s.options.Observed[netip.MustParseAddr(addr)] = name
 					}
-				}
-				if diff := cmp.Diff(fmt.Sprint(p.Kept, p.Refused), fmt.Sprint(again.Kept, again.Refused)); diff != "" {
-					t.Errorf("%s: kept and refused, planned again:\n%s", archive.Files[2+i].Name, diff)
+				case "careful", "adopt":
+					s.options.Adopt = f.Name == "adopt"
+					got := s.check(t)
+					if *update {
+						archive.Files[i].Data = []byte(got)
+					} else if diff := cmp.Diff(text, got); diff != "" {
+						t.Errorf("%s, -update rewrites it (-want +got):\n%s", f.Name, diff)
+					}
+				default:
+					t.Fatalf("unknown file %s", f.Name)
 				}
 			}
 			if *update {
@@ -62,49 +69,93 @@ func TestNew(t *testing.T) {
 	}
 }
 
-func newPlan(t testing.TB, o *org.Organisation, records []dns.RR, adopt bool) *plan.Plan {
+// A scenario is what a plan is made of.
+type scenario struct {
+	org     *org.Organisation
+	zones   []dns.RR
+	asked   *resolver.Zones // nil: nobody is asked
+	options plan.Options
+}
+
+func (s scenario) plan(t testing.TB) *plan.Plan {
 	t.Helper()
-	p, err := plan.New(o, plan.Whole(slices.Values(records)), plan.Options{Adopt: adopt})
+	current := plan.Whole(slices.Values(s.zones))
+	if s.asked != nil {
+		var err error
+		if current, err = current.Ask(t.Context(), s.asked, s.org); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := plan.New(s.org, current, s.options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// applied returns records as they are after changes.
-func applied(records []dns.RR, changes []plan.Change) []dns.RR {
-	for _, c := range changes {
-		records = slices.DeleteFunc(records, func(rr dns.RR) bool { return slices.Contains(c.Before, rr) })
-		records = append(records, c.After...)
+// check returns the text of the plan, which carried out leaves nothing to plan, whether
+// at once or step by step.
+func (s scenario) check(t *testing.T) string {
+	t.Helper()
+	p := s.plan(t)
+	at := s
+	at.zones = slices.Collect(plan.Apply(slices.Values(s.zones), p.Changes))
+	if s.asked != nil {
+		var text strings.Builder
+		for rr := range s.asked.Records() {
+			if !slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return slices.Contains(c.Before, rr) }) {
+				fmt.Fprintln(&text, rr)
+			}
+		}
+		for _, c := range p.Changes {
+			for _, rr := range c.After {
+				fmt.Fprintln(&text, rr)
+			}
+		}
+		at.asked = parseZones(t, text.String())
 	}
-	return records
-}
-
-// printed is a plan as the archives have it: what is removed and added, what is kept and
-// what was wanted instead, what is refused.
-func printed(p *plan.Plan) string {
+	again := at.plan(t)
+	for _, c := range again.Changes {
+		if c.Owner == plan.You || s.asked != nil {
+			t.Errorf("planned again: %+v", c)
+		}
+	}
+	if diff := cmp.Diff(fmt.Sprint(p.Kept, p.Refused), fmt.Sprint(again.Kept, again.Refused)); diff != "" {
+		t.Errorf("kept and refused, planned again:\n%s", diff)
+	}
+	stepwise := s.zones
+	for _, step := range p.Steps {
+		stepwise = slices.Collect(plan.Apply(slices.Values(stepwise), step.Changes))
+	}
+	if diff := cmp.Diff(data(at.zones), data(stepwise)); diff != "" {
+		t.Errorf("step by step (-at once +stepwise):\n%s", diff)
+	}
 	var out strings.Builder
-	list := func(sign string, records []dns.RR) {
-		for _, rr := range records {
-			fmt.Fprintf(&out, "%s %s\n", sign, strings.ReplaceAll(rr.String(), "\t", " "))
-		}
-	}
-	for _, c := range p.Changes {
-		fmt.Fprintf(&out, "%s %s %s %s %v\n", c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), c.Rules)
-		list("-", c.Removed())
-		list("+", c.Added())
-	}
-	for _, k := range p.Kept {
-		fmt.Fprintf(&out, "kept: %s\n", k.Reason)
-		list("=", k.Records)
-		for _, w := range k.Wanted {
-			fmt.Fprintf(&out, "? %s %v\n", w, w.Rules)
-		}
-	}
-	for _, r := range p.Refused {
-		fmt.Fprintf(&out, "refused: %s\n", strings.TrimSpace(strings.Join([]string{r.MTA, r.Value, r.Reason}, " ")))
+	if err := p.WriteText(&out); err != nil {
+		t.Fatal(err)
 	}
 	return out.String()
+}
+
+// data returns records as sorted text, without those whose serial number goes up.
+func data(records []dns.RR) []string {
+	var out []string
+	for _, rr := range records {
+		if rr.Header().Rrtype != dns.TypeSOA {
+			out = append(out, rr.String())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func parseZones(t testing.TB, text string) *resolver.Zones {
+	t.Helper()
+	z, err := resolver.ParseZones(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
 }
 
 // What cannot be planned upon is an error, and nothing comes with it.

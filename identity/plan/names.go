@@ -22,15 +22,18 @@ const (
 	abuseContact = "_abusecontact."
 )
 
+// organisation is the subject of rules that are judged once.
+const organisation = "organisation"
+
 // identity wants what says of a HELO name, which mapping has accepted, who uses it and
 // who is responsible.
 func (w *wanted) identity(m org.MTA) {
 	name, _ := dnsname.Canonical(m.HELO)
 	w.greeted = append(w.greeted, name)
 	if rr, err := csa.Authorise(name, TTL); w.made(m.ID, name, err) {
-		w.add(rr, rule.HELOCSA)
+		w.add(rr, m.ID, rule.HELOCSA)
 	}
-	w.person(name, mtaContact, w.contacts.MTA, rule.HELORP)
+	w.person(name, mtaContact, w.contacts.MTA, m.ID, rule.HELORP)
 }
 
 // responsible wants the RP records of the domain, and the texts that they point to.
@@ -39,12 +42,12 @@ func (w *wanted) responsible(o *org.Organisation) {
 		label   string
 		contact *org.Contact
 	}{{mtaContact, o.Contacts.MTA}, {adminContact, o.Contacts.Admin}, {abuseContact, o.Contacts.Abuse}} {
-		w.person(w.domain, c.label, c.contact, rule.DomainRP)
+		w.person(w.domain, c.label, c.contact, organisation, rule.DomainRP)
 	}
 }
 
 // person wants the RP record of a name and the text of the contact, if there is one.
-func (w *wanted) person(name, label string, c *org.Contact, rules ...rule.ID) {
+func (w *wanted) person(name, label string, c *org.Contact, subject string, id rule.ID) {
 	if c == nil {
 		return
 	}
@@ -57,8 +60,8 @@ func (w *wanted) person(name, label string, c *org.Contact, rules ...rule.ID) {
 	if !w.made("", name, err) {
 		return
 	}
-	w.add(text, rules...)
-	w.add(entry, rules...)
+	w.add(text, subject, id)
+	w.add(entry, subject, id)
 }
 
 // silent wants what says that a name has nothing to do with mail: of the names without
@@ -72,7 +75,7 @@ func (w *wanted) silent(o *org.Organisation) {
 			continue
 		}
 		if rr, err := csa.Deny(name, TTL); w.made("", name, err) {
-			w.add(rr, rule.PTRLocked)
+			w.add(rr, name, rule.PTRLocked)
 		}
 	}
 }
@@ -80,6 +83,7 @@ func (w *wanted) silent(o *org.Organisation) {
 // null wants the null SPF record and the Null MX of a name, or refuses it and returns
 // false.
 func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
+	name = canonical(name)
 	if !w.owned("", name) {
 		return false
 	}
@@ -91,8 +95,8 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 	if !w.made("", name, err) {
 		return false
 	}
-	w.add(mx, forMX)
-	w.add(txt, forSPF)
+	w.add(mx, name, forMX)
+	w.add(txt, name, forSPF)
 	return true
 }
 
@@ -104,7 +108,19 @@ func (w *wanted) policy() {
 		return
 	}
 	if rr, err := csa.Policy(domain, TTL); w.made("", w.domain, err) {
-		w.add(rr, rule.DomainCSA)
+		w.add(rr, organisation, rule.DomainCSA)
+	}
+}
+
+// deny wants CSA records that deny names, each for itself.
+func (w *wanted) deny(names []string) {
+	for _, name := range names {
+		if !w.owned("", name) {
+			continue
+		}
+		if rr, err := csa.Deny(name, TTL); w.made("", name, err) {
+			w.add(rr, organisation, rule.DomainCSA)
+		}
 	}
 }
 

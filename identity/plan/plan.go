@@ -1,11 +1,17 @@
 // Package plan says which records an organisation should publish about its mail
-// servers, and what that changes in its zones. [Want] lists the records, each with the
-// rules that want it; [New] finds the difference to zones as they are. It asks no DNS.
+// servers, what that changes in its zones, and in which order.
+//
+// [New] makes a [Plan] from a description and what is published now: whole zones
+// ([Whole]), names asked of a resolver ([Current.Ask]), or both. Its Steps are to be made
+// one after the other; between them stand gates, which wait for something to be true:
+// Step.Waiting tells what DNS can tell of it. Print all with [Plan.WriteText] or
+// [Plan.WriteJSON], the changes of a step as zone text, an nsupdate script or a letter
+// with [WriteZone], [WriteUpdate] and [WriteLetter]. [Want] lists the records wanted,
+// whatever is published; [Harden] those that silence the names of any zone.
 //
 // It covers every record of the advice on mail servers: addresses of PTR and HELO
-// names, PTR, SPF, CSA, RP, and the Null MX of names without mail. The order of changes
-// is not in it yet, and it matters: a PTR name is locked when no MTA greets with it and
-// nothing sends as user@ it, and the CSA policy of the domain comes last.
+// names, PTR, SPF, CSA, RP, and the Null MX of names without mail. It publishes
+// nothing itself, and does not judge: package audit proves what a plan will do.
 //
 // A name has one SPF record. The one wanted takes the place of one that is there, if
 // adopted: describe all that sends in the name of a mail domain first, or it is shut
@@ -15,17 +21,27 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A Plan is what becomes of an organisation's records.
 type Plan struct {
-	Wanted  []Record  // see Want
-	Changes []Change  // in the order of their names; nothing else is touched
-	Kept    []Kept    // what stands in the way and stays, unless adopted
-	Refused []Refusal // those of Want, and what cannot be written where it belongs
+	Organisation *org.Organisation
+	Current      *Current  // what it is made upon
+	Wanted       []Record  // see Want
+	Changes      []Change  // in the order of their names; nothing else is touched
+	Steps        []Step    // the changes in the order to make them, and what else there is to do
+	Kept         []Kept    // what stands in the way and stays, unless adopted
+	Refused      []Refusal // those of Want, and what cannot be written where it belongs
+	Notes        []Note    // what else the changes do
+	// Partial says that some names of the organisation were only asked for: what else
+	// their zones have is not known.
+	Partial bool
 }
 
 // Options change what New does; the zero Options are careful.
@@ -33,16 +49,23 @@ type Options struct {
 	// Adopt puts what is wanted in place of other SPF, CSA, contact and Null MX
 	// records. Without it they are kept.
 	Adopt bool
+	// DenyNames wants a CSA record that denies each name without mail. The policy of
+	// the domain should do for all of them, but Exim from 4.95 on looks no further
+	// than a name that does not exist, as _client._smtp below most names does not.
+	DenyNames bool
+	// Observed has what MTAs say in HELO now, by the address that their connections
+	// come from: as a Received field or the log of another server shows it. The
+	// banner of an MTA is something else.
+	Observed map[netip.Addr]string
 }
 
-// New plans what becomes of the records of an organisation, whose zones are as current
-// has them. What is there already is not planned again; what is not wanted is not
-// touched, but for what Adopt replaces, and for other PTR records of an address, since
-// the description says which name it has. Without the zone of an address its PTR
-// record is planned for the ISP to make, whatever it is now.
+// New plans what becomes of the records of an organisation. What is there already is
+// not planned again; what is not wanted is not touched, but for what Adopt replaces, and
+// for other PTR records of an address, since the description says which name it has.
+// Without the zone of an address its PTR record is planned for the ISP to make.
 //
 // The error is that of Organisation.Validate, or says that there is nothing to plan
-// upon.
+// upon, or what is wrong with Observed.
 func New(o *org.Organisation, current *Current, options Options) (*Plan, error) {
 	if o == nil {
 		return nil, errors.New("plan: no organisation")
@@ -53,9 +76,33 @@ func New(o *org.Organisation, current *Current, options Options) (*Plan, error) 
 	if current == nil {
 		return nil, errors.New("plan: the zones as they are now: expected a Current")
 	}
-	p := new(Plan)
-	p.Wanted, p.Refused = Want(o)
-	p.diff(current, options.Adopt)
+	observed := make(map[netip.Addr]string)
+	for _, addr := range slices.SortedFunc(maps.Keys(options.Observed), netip.Addr.Compare) {
+		if !slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && slices.ContainsFunc(m.Addresses, same(addr)) }) {
+			return nil, fmt.Errorf("plan: %s was observed to greet with %q: expected an address of an MTA that sends", addr, options.Observed[addr])
+		}
+		observed[addr.Unmap()] = options.Observed[addr]
+	}
+	p := &Plan{Organisation: o, Current: current, Partial: slices.ContainsFunc(slices.Collect(maps.Values(current.asked)), func(apex string) bool { return apex != "" })}
+	w := want(o)
+	if options.DenyNames {
+		w.deny(o.Names)
+	}
+	p.Wanted, p.Refused = w.merged(), w.refusals
+	p.diff(options.Adopt)
 	slices.SortStableFunc(p.Changes, compareChanges)
+	p.note()
+	p.steps(observed)
 	return p, nil
+}
+
+// same reports whether addresses are the same, mapped or not.
+func same(addr netip.Addr) func(netip.Addr) bool {
+	return func(other netip.Addr) bool { return other.Unmap() == addr.Unmap() }
+}
+
+// Overlay returns the DNS as it will be when the whole plan is carried out, over the
+// live DNS; see [Current.Overlay].
+func (p *Plan) Overlay(live resolver.Resolver) (*resolver.Overlay, error) {
+	return p.Current.Overlay(live, p.Changes)
 }

@@ -28,7 +28,11 @@ func (w *wanted) authorise(name string, m org.MTA, addrs []netip.Addr, rules ...
 		w.senders[name] = s
 	}
 	s.Addrs = append(s.Addrs, addrs...)
-	s.rules = append(s.rules, rules...)
+	subject := m.ID
+	if subject == "" {
+		subject = name
+	}
+	s.rules = append(s.rules, w.rules(subject, rules...)...)
 	return s
 }
 
@@ -63,7 +67,7 @@ func (w *wanted) spf() {
 		s := w.senders[name]
 		rr, err := s.RR()
 		if w.made(s.mta, name, err) {
-			w.add(rr, s.rules...)
+			w.add(rr, "", s.rules...) // exceptions are made already
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
@@ -26,7 +25,7 @@ type Record struct {
 }
 
 // String returns the record as a line of zone text, without the rules.
-func (r Record) String() string { return strings.ReplaceAll(r.RR.String(), "\t", " ") }
+func (r Record) String() string { return zoneText(r.RR) }
 
 // A Refusal is a part of the description that no record can be made from.
 type Refusal struct {
@@ -41,9 +40,15 @@ type Refusal struct {
 // for documentation are accepted. An absent PTR name, and a HELO that is no name
 // or of an MTA that only receives, ask for no record. The SPF record of a mail
 // domain authorises every MTA that sends. Never is there a Null MX at a HELO name,
-// whose postmaster is written to, nor a CSA policy at one, which it would deny.
+// whose postmaster is written to, nor a CSA policy at one, which it would deny. What
+// only rules want from which the description makes an exception is left out.
 func Want(o *org.Organisation) ([]Record, []Refusal) {
-	w := wanted{domain: o.Domain, senders: make(map[string]*senders), contacts: o.Contacts}
+	w := want(o)
+	return w.merged(), w.refusals
+}
+
+func want(o *org.Organisation) *wanted {
+	w := &wanted{domain: o.Domain, senders: make(map[string]*senders), contacts: o.Contacts, exceptions: o.Exceptions}
 	var sending []netip.Addr
 	for _, m := range o.MTAs {
 		addrs := w.publishable(m)
@@ -65,18 +70,19 @@ func Want(o *org.Organisation) ([]Record, []Refusal) {
 	w.responsible(o)
 	w.silent(o)
 	w.policy()
-	return w.merged(), w.refusals
+	return w
 }
 
 // wanted collects records and refusals.
 type wanted struct {
-	domain   string              // the organisation's
-	senders  map[string]*senders // by canonical name
-	greeted  []string            // the HELO names that records are made for, canonical
-	mapped   []string            // the PTR names likewise
-	contacts org.Contacts
-	records  []Record
-	refusals []Refusal
+	domain     string              // the organisation's
+	senders    map[string]*senders // by canonical name
+	greeted    []string            // the HELO names that records are made for, canonical
+	mapped     []string            // the PTR names likewise
+	contacts   org.Contacts
+	exceptions []org.Exception
+	records    []Record
+	refusals   []Refusal
 }
 
 // publishable returns the addresses of an MTA that the public DNS may hold.
@@ -104,7 +110,7 @@ func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...ru
 		return false
 	}
 	for _, rr := range rrs {
-		w.add(rr, rules...)
+		w.add(rr, m.ID, rules...)
 	}
 	return true
 }
@@ -115,13 +121,24 @@ func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
 	w.mapped = append(w.mapped, name)
 	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: TTL}.PTRs()
 	for _, ptr := range ptrs {
-		w.add(ptr, rule.PTRExists, rule.PTRConfirmed, rule.PTROneName)
+		addr := dnsname.FromReverse(ptr.Hdr.Name)
+		ofAddress := w.rules(m.ID+"/"+addr.String(), rule.PTRExists, rule.PTRConfirmed)
+		w.add(ptr, m.ID, append(ofAddress, rule.PTROneName)...)
 	}
 }
 
-// add wants a record for rules.
-func (w *wanted) add(rr dns.RR, rules ...rule.ID) {
-	w.records = append(w.records, Record{rr, slices.Clone(rules)})
+// add wants a record for rules that are judged on a subject.
+func (w *wanted) add(rr dns.RR, subject string, rules ...rule.ID) {
+	if rules = w.rules(subject, rules...); len(rules) > 0 {
+		w.records = append(w.records, Record{rr, rules})
+	}
+}
+
+// rules returns those of the rules from which the subject is not excepted.
+func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
+	return slices.DeleteFunc(slices.Clone(rules), func(id rule.ID) bool {
+		return slices.ContainsFunc(w.exceptions, func(e org.Exception) bool { return e.Rule == string(id) && e.Subject == subject })
+	})
 }
 
 // greeting wants the addresses of the HELO name, if it is one, and its SPF record.

@@ -1,0 +1,319 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// A Stage is one of the steps that a plan may have, which are in this order so that
+// none of them turns away mail that was accepted before. The zero Stage is invalid.
+type Stage uint8
+
+// The stages. Confirm, Observe and Quiet are gates: something to wait for.
+const (
+	_        Stage = iota
+	Prepare        // addresses of PTR and HELO names, and records that vouch for HELO names
+	Reverse        // PTR records
+	Confirm        // every address has a name that leads back to it
+	Greet          // the MTAs are told what to say in HELO
+	Observe        // they have been seen to say it, from every address
+	Quiet          // nothing sends as user@ a name that will be locked
+	Lock           // PTR names are locked; old PTR records go
+	Envelope       // SPF records of mail domains
+	Silence        // names without mail say so
+	Policy         // the CSA policy of the domain
+)
+
+var stageText = []string{
+	Prepare: "prepare", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
+	Lock: "lock", Envelope: "envelope", Silence: "silence", Policy: "policy",
+}
+
+// String returns the name of the stage in lower case.
+func (s Stage) String() string { return enum.String(s, stageText) }
+
+// MarshalText returns the text of String; an invalid Stage is an error.
+func (s Stage) MarshalText() ([]byte, error) { return enum.Marshal(s, stageText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Stage) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, stageText) }
+
+// A Step is what is to be done, or to be waited for, before the next step.
+type Step struct {
+	Stage   Stage
+	Changes []Change // in the order of their names
+	Hosts   []Host   // of Confirm, Greet and Observe: what they are about
+	Names   []string // of Quiet: the names that nothing shall send as, sorted
+}
+
+// Gate reports whether the step only waits.
+func (s Step) Gate() bool { return s.Stage == Confirm || s.Stage == Observe || s.Stage == Quiet }
+
+// Owners returns who has to do something, each once.
+func (s Step) Owners() []Owner {
+	var out []Owner
+	if s.Stage == Greet {
+		out = append(out, MTA)
+	}
+	for _, c := range s.Changes {
+		out = append(out, c.Owner)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// A Host is an MTA by what others see of it.
+type Host struct {
+	MTA   string       // its ID
+	Addrs []netip.Addr // those that the public DNS may hold
+	PTR   string       // the name that its addresses have by the plan; "" when not decided
+	HELO  string       // what it shall say in HELO, canonical; "" where that is no name
+}
+
+// steps puts the changes in order, with the gates between them. A gate that is passed,
+// or that nothing waits for, is left out.
+func (p *Plan) steps(observed map[netip.Addr]string) {
+	at := make(map[Stage]*Step)
+	step := func(s Stage) *Step {
+		if at[s] == nil {
+			at[s] = &Step{Stage: s}
+		}
+		return at[s]
+	}
+	hosts := hosts(p.Organisation)
+	for _, c := range p.Changes {
+		parts := p.inTurn(c, hosts, observed)
+		s := step(p.stage(parts[0], hosts, observed))
+		s.Changes = append(s.Changes, parts[0])
+		for _, narrowed := range parts[1:] { // to what is wanted alone
+			lock := step(Lock)
+			lock.Changes = append(lock.Changes, narrowed)
+		}
+	}
+	for _, name := range Lockable(p.Organisation) {
+		locks := func(c Change) bool { return c.Name == name || c.Name == "_client._smtp."+name }
+		if at[Lock] != nil && slices.ContainsFunc(at[Lock].Changes, locks) {
+			quiet := step(Quiet)
+			quiet.Names = append(quiet.Names, name)
+		}
+	}
+	for _, h := range hosts {
+		greets := h.HELO != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return canonical(observed[addr]) != h.HELO })
+		if greets || at[Reverse] != nil && slices.ContainsFunc(at[Reverse].Changes, h.named) {
+			confirm := step(Confirm)
+			confirm.Hosts = append(confirm.Hosts, h)
+		}
+		if greets {
+			greet, observe := step(Greet), step(Observe)
+			greet.Hosts, observe.Hosts = append(greet.Hosts, h), append(observe.Hosts, h)
+		}
+	}
+	for _, s := range slices.Sorted(maps.Keys(at)) {
+		p.Steps = append(p.Steps, *at[s])
+	}
+}
+
+// hosts returns the MTAs as the plan has them.
+func hosts(o *org.Organisation) []Host {
+	var out []Host
+	for _, m := range o.MTAs {
+		w := wanted{}
+		h := Host{MTA: m.ID, Addrs: w.publishable(m), PTR: canonical(m.PTR)}
+		if helo, err := identity.ParseHelo(m.HELO); err == nil && m.Sends() {
+			h.HELO = helo.Name
+		}
+		for i, addr := range h.Addrs {
+			h.Addrs[i] = addr.Unmap()
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// named reports whether a change gives an address of the MTA its name.
+func (h Host) named(c Change) bool {
+	return slices.ContainsFunc(c.After, func(rr dns.RR) bool {
+		ptr, ok := rr.(*dns.PTR)
+		return ok && h.PTR != "" && canonical(ptr.Ptr) == h.PTR
+	})
+}
+
+// canonical returns the canonical form of a name, "" for none.
+func canonical(name string) string {
+	name, err := dnsname.Canonical(name)
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// Waiting returns what a gate still waits for, one line each, as far as the DNS of the
+// verifier tells; nil where that is nothing. At Confirm that is every address of which a
+// receiver would not find the name, or would take the MTA for a forger when it greets as
+// it shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
+// no gates wait for nothing.
+func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
+	if s.Stage != Confirm {
+		return nil
+	}
+	var out []string
+	for _, h := range s.Hosts {
+		for _, addr := range h.Addrs {
+			if reason := h.waits(ctx, v, addr); reason != "" {
+				out = append(out, fmt.Sprintf("%s/%s: %s", h.MTA, addr, reason))
+			}
+		}
+	}
+	return out
+}
+
+// waits returns why an address of an MTA is not known by its names yet, or "".
+func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) string {
+	session := v.Session(ctx, addr)
+	defer session.Close()
+	verdict := session.Connect(ctx)
+	if h.HELO != "" {
+		verdict = session.Helo(ctx, h.HELO)
+	}
+	switch {
+	case verdict.Level == identity.Forged, verdict.Level == identity.Undetermined:
+		return fmt.Sprintf("who greets with %s from there is %s (%s)", h.HELO, verdict.Level, verdict.Reasons)
+	case h.PTR == "" || verdict.Reverse == nil:
+		return ""
+	}
+	if slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
+		return ""
+	}
+	return fmt.Sprintf("%s is not its confirmed name yet (iprev %s %s)", h.PTR, verdict.Reverse.Status, verdict.Reverse.Name)
+}
+
+// greets returns the addresses that may greet with a name now, sorted: those that were
+// observed to do so, and of the others those that the name leads to.
+func (p *Plan) greets(name string, hosts []Host, observed map[netip.Addr]string) []netip.Addr {
+	var out []netip.Addr
+	for _, h := range hosts {
+		for _, addr := range h.Addrs {
+			said, seen := observed[addr]
+			switch {
+			case h.HELO == "" && !seen:
+			case seen && canonical(said) == name, !seen && p.Current.leads(name, addr):
+				out = append(out, addr)
+			}
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// leads reports whether a name has an address now.
+func (c *Current) leads(name string, addr netip.Addr) bool {
+	return slices.Contains(addresses(c.sets[resolver.RRset{Name: name, Type: dns.TypeA}], c.sets[resolver.RRset{Name: name, Type: dns.TypeAAAA}]), addr)
+}
+
+// addresses returns the addresses of A and AAAA records.
+func addresses(sets ...[]dns.RR) []netip.Addr {
+	return resolver.Answer{Records: slices.Concat(sets...)}.Addrs()
+}
+
+// inTurn divides a change that would shut out what an MTA may say in HELO until it is
+// told otherwise: first both hold, what was and what is wanted.
+func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []Change {
+	first, second := c, c
+	switch {
+	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return p.needed(c.Name, rr, hosts, observed) }):
+		first.After = append(slices.Clip(c.Before), c.Added()...)
+	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HELOSPF):
+		var own []netip.Addr // that the record wanted authorises
+		for _, h := range hosts {
+			if h.HELO != "" && (h.HELO == c.Name || slices.Contains(c.Rules, rule.MailSPF)) {
+				own = append(own, h.Addrs...)
+			}
+		}
+		others := slices.DeleteFunc(p.greets(c.Name, hosts, observed), func(addr netip.Addr) bool { return slices.Contains(own, addr) })
+		both, err := spf.Senders{Name: c.Name, TTL: TTL, Addrs: append(own, others...)}.RR()
+		if len(others) == 0 || err != nil {
+			return []Change{c}
+		}
+		first.After = beside(slices.DeleteFunc(slices.Clone(c.After), isSPF), c.Name, both)
+	default:
+		return []Change{c}
+	}
+	second.Before = first.After
+	return []Change{first, second}
+}
+
+// needed reports whether an MTA may greet by what a PTR record says. A name that looks
+// generic vouches for none but a HELO of its own organisation.
+func (p *Plan) needed(reverse string, rr dns.RR, hosts []Host, observed map[netip.Addr]string) bool {
+	ptr, ok := rr.(*dns.PTR)
+	if !ok {
+		return false
+	}
+	for _, h := range hosts {
+		for _, addr := range h.Addrs {
+			// The name may be what that of the address is an alias of.
+			if p.Current.home(resolver.RRset{Name: dnsname.Reverse(addr), Type: dns.TypePTR}).Name != reverse {
+				continue
+			}
+			if said, seen := observed[addr]; seen {
+				relation, _ := identity.Relate(said, ptr.Ptr, "")
+				return relation != identity.Unrelated
+			}
+			return fcrdns.Classify(addr, ptr.Ptr).Verdict != fcrdns.Generic
+		}
+	}
+	return false
+}
+
+// stage returns the stage in which a change does no harm.
+func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Stage {
+	is := func(id rule.ID) bool { return slices.Contains(c.Rules, id) }
+	switch {
+	case c.Type == dns.TypePTR && len(c.Added()) == 0:
+		return Lock
+	case c.Type == dns.TypePTR:
+		return Reverse
+	case is(rule.HELOSPF):
+		return Prepare
+	case is(rule.HELOCSA) && p.denies(strings.TrimPrefix(c.Name, "_client._smtp."), hosts, observed):
+		return Lock
+	case is(rule.DomainCSA):
+		return Policy
+	case is(rule.MailSPF):
+		return Envelope
+	case is(rule.PTRLocked):
+		return Lock
+	case (is(rule.NullSPF) || is(rule.NullMX)) && len(c.After) > 0:
+		return Silence
+	}
+	return Prepare
+}
+
+// denies reports whether the CSA record of a HELO name would deny an MTA that greets
+// with it now, and is not denied already.
+func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string) bool {
+	for at := dnsname.Parent(name); at != ""; at = dnsname.Parent(at) {
+		for _, rr := range p.Current.sets[resolver.RRset{Name: "_client._smtp." + at, Type: dns.TypeSRV}] {
+			if srv, ok := rr.(*dns.SRV); ok && srv.Priority == 1 && srv.Port&1 == 1 {
+				return false // a policy that wants a record of each name
+			}
+		}
+	}
+	named := addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
+	return slices.ContainsFunc(p.greets(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
+}
