@@ -1,0 +1,83 @@
+package plan
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"iter"
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// observations are the forms in which servers write down what a client said in HELO and
+// where it came from; the groups are named helo and addr.
+var observations = []*regexp.Regexp{
+	// Received, of Exim: from mta1.example.org ([192.0.2.10] helo=post.example.org)
+	regexp.MustCompile(`(?i)^Received: from \S+ \(\[(?P<addr>[0-9a-f.:]+)\][^()]* helo=(?P<helo>[^\s()]+)\)`),
+	// Received, of Exim, where the HELO is no name of the client: from [192.0.2.10] (helo=post.example.org)
+	regexp.MustCompile(`(?i)^Received: from \[(?P<addr>[0-9a-f.:]+)\] \(helo=(?P<helo>[^\s()]+)\)`),
+	// Received (RFC 5321, Section 4.4), of Postfix, Sendmail, Exim: from post.example.org (mta1.example.org [192.0.2.10])
+	regexp.MustCompile(`(?i)^Received: from (?P<helo>[^\s()]+) \((?:[^()\[\]]*[\s@])?\[(?:IPv6:)?(?P<addr>[0-9a-f.:]+)\]`),
+	// The log of Exim: H=mta1.example.org (post.example.org) [192.0.2.10]; H=post.example.org [192.0.2.10]
+	regexp.MustCompile(`(?i)\sH=(?:[^\s()]+ )?\((?P<helo>[^\s()]+)\) \[(?P<addr>[0-9a-f.:]+)\]`),
+	regexp.MustCompile(`(?i)\sH=(?P<helo>[^\s()]+) \[(?P<addr>[0-9a-f.:]+)\]`),
+	// The log of Postfix, of mail that it refuses or warns of: from mta1.example.org[192.0.2.10]: … helo=<post.example.org>
+	regexp.MustCompile(`(?i) from [^\s\[\]]+\[(?P<addr>[0-9a-f.:]+)\].* helo=<(?P<helo>[^\s<>]+)>`),
+}
+
+// An Observation is what a client said in HELO, as a server wrote it down.
+type Observation struct {
+	Line int // from 1
+	Addr netip.Addr
+	HELO string // to the letter: untrusted
+}
+
+// Observations yields what the Received fields of mail and the log lines of Postfix and
+// Exim tell of HELO, for Options.Observed; other lines are passed over. A client can
+// write Received fields, too: only the topmost is of the server that took the mail. The
+// error is that of the reader, or for a line longer than 64 KiB, and comes last.
+func Observations(r io.Reader) iter.Seq2[Observation, error] {
+	return func(yield func(Observation, error) bool) {
+		lines := bufio.NewScanner(r)
+		var field strings.Builder // a line with those that continue it (RFC 5322, Section 2.2.3)
+		n, began := 0, 0
+		for more := true; more; {
+			more = lines.Scan()
+			n++
+			text := lines.Text()
+			if more && text != "" && (text[0] == ' ' || text[0] == '\t') && field.Len() < bufio.MaxScanTokenSize {
+				field.WriteString(" " + strings.TrimSpace(text))
+				continue
+			}
+			if o, ok := observation(field.String()); ok {
+				o.Line = began
+				if !yield(o, nil) {
+					return
+				}
+			}
+			field.Reset()
+			field.WriteString(strings.TrimRight(text, "\r"))
+			began = n
+		}
+		if err := lines.Err(); err != nil {
+			yield(Observation{}, fmt.Errorf("plan: line %d: %w", n, err))
+		}
+	}
+}
+
+// observation reads one field or log line.
+func observation(text string) (Observation, bool) {
+	for _, form := range observations {
+		m := form.FindStringSubmatch(text)
+		if m == nil {
+			continue
+		}
+		addr, err := netip.ParseAddr(m[form.SubexpIndex("addr")])
+		if err != nil {
+			continue
+		}
+		return Observation{Addr: addr.Unmap(), HELO: m[form.SubexpIndex("helo")]}, true
+	}
+	return Observation{}, false
+}
