@@ -27,6 +27,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
@@ -272,13 +273,14 @@ var (
 
 // RR returns the record of a domain that takes no mail. The domain must have no other
 // MX record, and send no mail (RFC 7505, Section 4.2); nor should it be the HELO name
-// of an MTA, whose postmaster others write to. TTL is in seconds.
+// of an MTA, whose postmaster others write to. A wildcard, *.example.org, speaks for the
+// names that do not exist. TTL is in seconds.
 func RR(domain string, ttl uint32) (*dns.MX, error) {
 	name, err := dnsname.Canonical(domain)
 	if err != nil {
 		return nil, fmt.Errorf("nullmx: %w", err)
 	}
-	if form := dnsname.FormOf(name); name == "." || form == dnsname.Numeric || form == dnsname.Malformed || form == dnsname.Special {
+	if form := dnsname.FormOf(strings.TrimPrefix(name, "*.")); name == "." || form == dnsname.Numeric || form == dnsname.Malformed || form == dnsname.Special {
 		return nil, fmt.Errorf("nullmx: %q is no name that mail could be sent to", domain)
 	}
 	return &dns.MX{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: ttl}, Mx: "."}, nil

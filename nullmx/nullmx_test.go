@@ -307,7 +307,18 @@ func TestBuilderAndCheckAgree(t *testing.T) {
 			rt.Fatalf("%s: %+v", back, got)
 		}
 	})
-	for _, domain := range []string{"", ".", "a..b", "192.0.2.1", "[192.0.2.1]", "mail.local", "a\x00.test"} {
+	rr, err := nullmx.RR("*.Wild.test", 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zones, err := resolver.ParseZones("$ORIGIN test.\n" + rr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (nullmx.Checker{Resolver: zones}).Check(t.Context(), "any.wild.test"); got.Status != nullmx.Null {
+		t.Errorf("a name of a wildcard: %+v", got)
+	}
+	for _, domain := range []string{"", ".", "*.", "*", "a.*.test", "**.test", "a..b", "192.0.2.1", "[192.0.2.1]", "mail.local", "a\x00.test"} {
 		if rr, err := nullmx.RR(domain, 300); err == nil || !strings.HasPrefix(err.Error(), "nullmx: ") {
 			t.Errorf("%q: %v, %v", domain, rr, err)
 		}
