@@ -1,6 +1,11 @@
 package fcrdns
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
 
 // kind is what a word says of a name.
 type kind uint8
@@ -252,6 +257,32 @@ func (e *examination) hexLabel() string {
 		}
 		if i-start >= 8 && digits > 1 && letters > 1 {
 			return e.left[start:i]
+		}
+	}
+	return ""
+}
+
+// By these words a name says that its machine handles mail, for MailWord. The short ones are
+// in many others (scout, resend), and count only when they stand alone.
+var (
+	partWords  = []string{"mail", "smtp", "mx", "mta"}
+	wholeWords = []string{"inbound", "out", "outbound", "relay", "send", "post", "bounce"}
+)
+
+// MailWord returns the first word by which a name, in canonical form, says that its
+// machine handles mail, or "": one that begins or ends with such a word, as in mailout,
+// mx1, smtp-fra, or is it. The organisational domain says nothing.
+func MailWord(name string) string {
+	host := strings.TrimSuffix(name, dnsname.Organisational(name))
+	words := strings.FieldsFunc(host, func(r rune) bool { return r < 'a' || r > 'z' })
+	for _, word := range words {
+		if slices.Contains(wholeWords, word) {
+			return word
+		}
+		for _, part := range partWords {
+			if strings.HasPrefix(word, part) || strings.HasSuffix(word, part) {
+				return word
+			}
 		}
 	}
 	return ""

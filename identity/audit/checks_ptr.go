@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
 func ptrExists(s subject) outcome {
@@ -265,13 +264,6 @@ func dynamicWord(addr netip.Addr, name string) string {
 	return ""
 }
 
-// By these words a name says that its machine handles mail. The short ones are
-// in many others (scout, resend), and count only when they stand alone.
-var (
-	partWords  = []string{"mail", "smtp", "mx", "mta"}
-	wholeWords = []string{"inbound", "out", "outbound", "relay", "send", "post", "bounce"}
-)
-
 func ptrRole(s subject) outcome {
 	if !s.mta.Dedicated {
 		return outcome{code: "not-dedicated"}
@@ -281,32 +273,14 @@ func ptrRole(s subject) outcome {
 		return out
 	}
 	for _, name := range s.addr.names() {
-		if word := roleWord(name); word != "" {
+		if word := fcrdns.MailWord(name); word != "" {
 			out.detail = fmt.Sprintf("%q in %s", word, name)
 			return out
 		}
 	}
 	out.code, out.detail = "no-role", strings.Join(s.addr.names(), ", ")
-	if roleWord(s.mta.ptr) != "" {
+	if fcrdns.MailWord(s.mta.ptr) != "" {
 		out.fix = ptrOf(s.addr.addr)
 	}
 	return out
-}
-
-// roleWord returns the first word for mail in the labels below the organisation:
-// one that begins or ends with such a word, as in mailout, mx1, smtp-fra, or is it.
-func roleWord(name string) string {
-	host := strings.TrimSuffix(name, dnsname.Organisational(name))
-	words := strings.FieldsFunc(host, func(r rune) bool { return r < 'a' || r > 'z' })
-	for _, word := range words {
-		if slices.Contains(wholeWords, word) {
-			return word
-		}
-		for _, part := range partWords {
-			if strings.HasPrefix(word, part) || strings.HasSuffix(word, part) {
-				return word
-			}
-		}
-	}
-	return ""
 }
