@@ -243,7 +243,11 @@ func (o *options) readZones(described *org.Organisation, stderr io.Writer) (reso
 		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
 	}
 	if len(described.Names) == 0 {
-		described.Names = plan.Silent(described, zones.Records())
+		h, err := plan.Harden(plan.All(zones), described)
+		if err != nil {
+			return nil, err
+		}
+		described.Names = h.Names
 	}
 	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		answer, err := zones.Lookup(ctx, name, qtype)

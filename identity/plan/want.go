@@ -2,17 +2,23 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/rp"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // TTL is the time to live of the records wanted, in seconds.
@@ -178,4 +184,220 @@ func compare(a, b dns.RR) int {
 	return cmp.Or(dnsname.Compare(a.Header().Name, b.Header().Name),
 		cmp.Compare(a.Header().Rrtype, b.Header().Rrtype),
 		cmp.Compare(a.String(), b.String()))
+}
+
+// Where the texts of contacts stand, below the domain of the organisation.
+const (
+	mtaContact   = "_mtacontact."
+	adminContact = "_admincontact."
+	abuseContact = "_abusecontact."
+)
+
+// organisation is the subject of rules that are judged once.
+const organisation = "organisation"
+
+// identity wants what says of a HELO name, which mapping has accepted, who uses it and
+// who is responsible.
+func (w *wanted) identity(m org.MTA) {
+	name, _ := dnsname.Canonical(m.HELO)
+	w.greeted = append(w.greeted, name)
+	if rr, err := csa.Authorise(name, TTL); w.made(m.ID, name, err) {
+		w.add(rr, m.ID, rule.HELOCSA)
+	}
+	w.person(name, mtaContact, w.contacts.MTA, m.ID, rule.HELORP)
+}
+
+// responsible wants the RP records of the domain, and the texts that they point to.
+func (w *wanted) responsible(o *org.Organisation) {
+	for _, c := range []struct {
+		label   string
+		contact *org.Contact
+	}{{mtaContact, o.Contacts.MTA}, {adminContact, o.Contacts.Admin}, {abuseContact, o.Contacts.Abuse}} {
+		w.person(w.domain, c.label, c.contact, organisation, rule.DomainRP)
+	}
+}
+
+// person wants the RP record of a name and the text of the contact, if there is one.
+func (w *wanted) person(name, label string, c *org.Contact, subject string, id rule.ID) {
+	if c == nil {
+		return
+	}
+	at := label + w.domain
+	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(at, TTL)
+	if !w.made("", at, err) {
+		return
+	}
+	entry, err := rp.Entry{Name: name, Mailbox: c.Mailbox, Text: at, TTL: TTL}.RR()
+	if !w.made("", name, err) {
+		return
+	}
+	w.add(text, subject, id)
+	w.add(entry, subject, id)
+}
+
+// silent wants what says that a name has nothing to do with mail: of the names without
+// any, and of PTR names, with which nobody shall greet either.
+func (w *wanted) silent(o *org.Organisation) {
+	for _, name := range o.Names {
+		w.null(name, rule.NullSPF, rule.NullMX)
+	}
+	for _, name := range Lockable(o) {
+		if !slices.Contains(w.mapped, name) || !w.null(name, rule.PTRLocked, rule.PTRLocked) {
+			continue
+		}
+		if rr, err := csa.Deny(name, TTL); w.made("", name, err) {
+			w.add(rr, name, rule.PTRLocked)
+		}
+	}
+}
+
+// null wants the null SPF record and the Null MX of a name, or refuses it and returns
+// false.
+func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
+	name = canonical(name)
+	if !w.owned("", name) {
+		return false
+	}
+	mx, err := nullmx.RR(name, TTL)
+	if !w.made("", name, err) {
+		return false
+	}
+	txt, err := spf.Senders{Name: name, TTL: TTL}.RR()
+	if !w.made("", name, err) {
+		return false
+	}
+	w.add(mx, name, forMX)
+	w.add(txt, name, forSPF)
+	return true
+}
+
+// policy wants the CSA policy of the domain.
+func (w *wanted) policy() {
+	domain, _ := dnsname.Canonical(w.domain)
+	if slices.Contains(w.greeted, domain) {
+		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
+		return
+	}
+	if rr, err := csa.Policy(domain, TTL); w.made("", w.domain, err) {
+		w.add(rr, organisation, rule.DomainCSA)
+	}
+}
+
+// deny wants CSA records that deny names, each for itself.
+func (w *wanted) deny(names []string) {
+	for _, name := range names {
+		if !w.owned("", name) {
+			continue
+		}
+		if rr, err := csa.Deny(name, TTL); w.made("", name, err) {
+			w.add(rr, organisation, rule.DomainCSA)
+		}
+	}
+}
+
+// owned reports whether a name is the organisation's, and refuses it if not.
+func (w *wanted) owned(mta, name string) bool {
+	relation, _ := identity.Relate(name, w.domain, w.domain)
+	if relation == identity.Unrelated {
+		w.refuse(mta, name, "not a name of "+w.domain+": its owner publishes its records")
+	}
+	return relation != identity.Unrelated
+}
+
+// made reports whether a record could be made, and refuses its name if not.
+func (w *wanted) made(mta, name string, err error) bool {
+	if err == nil {
+		return true
+	}
+	_, reason, ok := strings.Cut(err.Error(), ": ") // the package that says so
+	if !ok {
+		reason = err.Error()
+	}
+	w.refuse(mta, name, strings.TrimPrefix(strings.TrimPrefix(reason, fmt.Sprintf("%q: ", name)), fmt.Sprintf("%q is ", name)))
+	return false
+}
+
+// Lockable returns the PTR names of an organisation that are used for nothing else,
+// canonical and sorted: no MTA greets with them, and they are no mail domains.
+func Lockable(o *org.Organisation) []string {
+	used := make(map[string]bool)
+	for _, m := range o.MTAs {
+		if name, err := dnsname.Canonical(m.HELO); err == nil && m.Sends() {
+			used[name] = true
+		}
+	}
+	for _, d := range o.MailDomains() {
+		if name, err := dnsname.Canonical(d.Domain); err == nil {
+			used[name] = true
+		}
+	}
+	var names []string
+	for _, m := range o.MTAs {
+		if name, err := dnsname.Canonical(m.PTR); err == nil && m.PTR != "" && !used[name] {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, dnsname.Compare)
+	return slices.Compact(names)
+}
+
+// senders is who the SPF record of a name shall authorise: a name has one record,
+// whatever it is used for.
+type senders struct {
+	spf.Senders
+	mta   string // the first that greets with the name; "" for a mail domain
+	rules []rule.ID
+}
+
+// authorise adds the addresses of an MTA to the SPF record of a name.
+func (w *wanted) authorise(name string, m org.MTA, addrs []netip.Addr, rules ...rule.ID) *senders {
+	name, _ = dnsname.Canonical(name)
+	s, ok := w.senders[name]
+	if !ok {
+		s = &senders{Senders: spf.Senders{Name: name, TTL: TTL}, mta: m.ID}
+		w.senders[name] = s
+	}
+	s.Addrs = append(s.Addrs, addrs...)
+	subject := m.ID
+	if subject == "" {
+		subject = name
+	}
+	s.rules = append(s.rules, w.rules(subject, rules...)...)
+	return s
+}
+
+// mail wants the SPF record of a mail domain: whoever else sends, the MTAs do.
+func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
+	if len(sending) == 0 {
+		return // refused already: without an address the record would deny everybody
+	}
+	s := w.authorise(d.Domain, org.MTA{}, sending, rule.MailSPF)
+	for _, network := range d.Networks {
+		switch class, block := address.ClassOf(network.Addr()); class {
+		case address.Public, address.Documentation:
+			s.Networks = append(s.Networks, network)
+		default:
+			w.refuse("", network.String(), "not a public network ("+block+")")
+		}
+	}
+	s.Includes = append(s.Includes, d.Includes...)
+	if d.SoftFail {
+		s.Others = spf.SoftFail
+	}
+}
+
+// spf wants the SPF records.
+func (w *wanted) spf() {
+	names := make([]string, 0, len(w.senders))
+	for name := range w.senders {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, dnsname.Compare)
+	for _, name := range names {
+		s := w.senders[name]
+		rr, err := s.RR()
+		if w.made(s.mta, name, err) {
+			w.add(rr, "", s.rules...) // exceptions are made already
+		}
+	}
 }

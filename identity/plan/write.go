@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -148,4 +151,191 @@ func WriteLetter(w io.Writer, changes []Change) error {
 	b.WriteString("If you would rather leave the names to us, RFC 2317 says how to delegate them.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// WriteJSON writes the plan as one JSON document with fixed keys: every key is always
+// there, lists are never null, records are lines of zone text.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	type change struct {
+		Owner  Owner     `json:"owner"`
+		Zone   string    `json:"zone"`
+		Name   string    `json:"name"`
+		Type   string    `json:"type"`
+		Before []string  `json:"before"`
+		After  []string  `json:"after"`
+		Rules  []rule.ID `json:"rules"`
+	}
+	type host struct {
+		MTA       string   `json:"mta"`
+		Addresses []string `json:"addresses"`
+		PTR       string   `json:"ptr"`
+		HELO      string   `json:"helo"`
+	}
+	type step struct {
+		Stage   Stage    `json:"stage"`
+		Gate    bool     `json:"gate"`
+		Owners  []Owner  `json:"owners"`
+		Changes []change `json:"changes"`
+		Hosts   []host   `json:"hosts"`
+		Names   []string `json:"names"`
+	}
+	type record struct {
+		Record string    `json:"record"`
+		Rules  []rule.ID `json:"rules"`
+	}
+	type kept struct {
+		Records []string `json:"records"`
+		Wanted  []record `json:"wanted"`
+		Reason  string   `json:"reason"`
+	}
+	type refusal struct {
+		MTA    string `json:"mta"`
+		Value  string `json:"value"`
+		Reason string `json:"reason"`
+	}
+	type note struct {
+		Name string `json:"name"`
+		Text string `json:"text"`
+	}
+	records := func(list []Record) []record {
+		return each(list, func(r Record) record { return record{zoneText(r.RR), r.Rules} })
+	}
+	doc := struct {
+		Organisation string    `json:"organisation"`
+		Partial      bool      `json:"partial"`
+		Steps        []step    `json:"steps"`
+		Wanted       []record  `json:"wanted"`
+		Kept         []kept    `json:"kept"`
+		Refused      []refusal `json:"refused"`
+		Notes        []note    `json:"notes"`
+	}{
+		Organisation: canonical(p.Organisation.Domain), Partial: p.Partial, Wanted: records(p.Wanted),
+		Steps: each(p.Steps, func(s Step) step {
+			return step{s.Stage, s.Gate(), append([]Owner{}, s.Owners()...), each(s.Changes, func(c Change) change {
+				return change{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, zoneText), each(c.After, zoneText), append([]rule.ID{}, c.Rules...)}
+			}), each(s.Hosts, func(h Host) host {
+				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.HELO}
+			}), append([]string{}, s.Names...)}
+		}),
+		Kept:    each(p.Kept, func(k Kept) kept { return kept{each(k.Records, zoneText), records(k.Wanted), k.Reason} }),
+		Refused: each(p.Refused, func(r Refusal) refusal { return refusal(r) }),
+		Notes:   each(p.Notes, func(n Note) note { return note(n) }),
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+// each returns what f makes of each element, never nil.
+func each[T, U any](list []T, f func(T) U) []U {
+	out := make([]U, 0, len(list))
+	for _, v := range list {
+		out = append(out, f(v))
+	}
+	return out
+}
+
+// stageTitle says what is to be done, or waited for, in a stage.
+var stageTitle = map[Stage]string{
+	Prepare:  "Publish the addresses of the names, and what vouches for the HELO names",
+	Reverse:  "Give the addresses their names",
+	Confirm:  "Wait until every address has its name, and no HELO name is denied to its MTA",
+	Greet:    "Tell the MTAs what to say in HELO, and restart them",
+	Observe:  "Wait until they are seen to say it, in a Received field or the log of another server",
+	Quiet:    "Wait until nothing sends mail as user@ these names: look at the envelope senders in the logs",
+	Lock:     "Lock the PTR names: they greet nobody and send no mail; take out what nobody needs any more",
+	Envelope: "Publish who sends in the name of the mail domains; softfail in the description first, if you are not sure that these are all",
+	Silence:  "Publish that the other names neither send mail nor get any",
+	Policy:   "Publish that no other name of the domain greets",
+}
+
+// WriteText writes the plan for people: the steps in their order, then what is kept,
+// refused and to be known. The text is printable on any terminal.
+func (p *Plan) WriteText(w io.Writer) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("Plan for %s: changes of %d RRsets in %d steps", strings.TrimSuffix(canonical(p.Organisation.Domain), "."), len(p.Changes), len(p.Steps))
+	if p.Partial {
+		line("This is a partial view: names were asked for one by one, and what else the zones have is not known.")
+	}
+	for i, s := range p.Steps {
+		var who []string
+		for _, o := range s.Owners() {
+			who = append(who, ownerTitle[o])
+		}
+		if s.Gate() {
+			who = []string{"gate"}
+		}
+		line("\n%d. %s (%s): %s.", i+1, s.Stage, strings.Join(who, ", "), stageTitle[s.Stage])
+		s.text(line)
+	}
+	if len(p.Kept) > 0 {
+		line("\nKept, unless you adopt the plan in their place:")
+	}
+	for _, k := range p.Kept {
+		for _, rr := range k.Records {
+			line("   = %s", zoneText(rr))
+		}
+		for _, r := range k.Wanted {
+			line("   wanted: %s", r)
+		}
+		line("     %s", untrusted.Line(k.Reason))
+	}
+	if len(p.Refused) > 0 {
+		line("\nRefused:")
+	}
+	for _, r := range p.Refused {
+		line("   %s", untrusted.Line(strings.TrimSpace(r.MTA+" "+r.Value+": "+r.Reason)))
+	}
+	if len(p.Notes) > 0 {
+		line("\nTo be known:")
+	}
+	for _, n := range p.Notes {
+		line("   %s %s", n.Name, n.Text)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// ownerTitle is what an owner is called in the text.
+var ownerTitle = map[Owner]string{You: "you", DNSHost: "at your DNS host", ISP: "your ISP", MTA: "on the MTA"}
+
+// text writes what is to be done in a step, or waited for.
+func (s Step) text(line func(string, ...any)) {
+	for _, n := range s.Names {
+		line("   user@%s", strings.TrimSuffix(n, "."))
+	}
+	for _, h := range s.Hosts {
+		helo := strings.TrimSuffix(h.HELO, ".")
+		switch s.Stage {
+		case Confirm:
+			var parts []string
+			if h.PTR != "" {
+				parts = append(parts, "the name "+strings.TrimSuffix(h.PTR, "."))
+			}
+			if helo != "" {
+				parts = append(parts, "HELO "+helo)
+			}
+			line("   %s at %s: %s", h.MTA, joined(h.Addrs), strings.Join(parts, ", "))
+		case Observe:
+			line("   %s at %s: HELO %s", h.MTA, joined(h.Addrs), helo)
+		case Greet:
+			line("   %s", h.MTA)
+			line("     Postfix, main.cf:                  smtp_helo_name = %s", helo)
+			line("     Exim, the transports of smtp:      helo_data = %s", helo)
+		}
+	}
+	for _, c := range s.Changes {
+		line("   %s %s, for %s", c.Name, resolver.TypeString(c.Type), joined(c.Rules))
+		for _, rr := range c.Removed() {
+			line("     - %s", zoneText(rr))
+		}
+		for _, rr := range c.Added() {
+			line("     + %s", zoneText(rr))
+		}
+	}
+}
+
+func joined[T any](list []T) string {
+	return strings.Join(each(list, func(v T) string { return fmt.Sprint(v) }), ", ")
 }

@@ -1,0 +1,168 @@
+package plan_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/identity/plan"
+)
+
+const hardenOrg = `
+domain: example.test
+mtas: [{addresses: [192.0.2.10], ptr: mta1.example.test, helo: Post.example.test}]
+mail: [{domain: example.test}, {domain: news.example.test}]
+names: [mailman.example.test, list.example.test]
+`
+
+const hardenZone = `
+$TTL 300
+$ORIGIN example.test.
+@       SOA ns hostmaster 1 1 1 1 60
+@       NS  ns
+@       A   192.0.2.1
+ns      A   192.0.2.53
+WWW     A   192.0.2.80
+www     AAAA 2001:db8::80
+six     AAAA 2001:db8::6
+post    A   192.0.2.10
+mta1    A   192.0.2.10
+news    A   192.0.2.11
+takes   A   192.0.2.12
+takes   MX  10 store
+store   A   192.0.2.99
+null    A   192.0.2.13
+null    MX  0 .
+null    TXT "V=SPF1 -all"
+half    60 A   192.0.2.13
+half    60 TXT "token"
+sends   A   192.0.2.14
+sends   TXT "v=spf1 a:gw.example.test ip4:203.0.113.0/28 -ip4:192.0.2.80 -all"
+opens   A   192.0.2.14
+opens   TXT "v=spf1"
+broken  A   192.0.2.14
+broken  TXT "v=spf1 ip4:300.1.1.1 a:host7.example.test -all"
+gw      A   192.0.2.15
+host7   A   192.0.2.17
+range   A   203.0.113.7
+text    A   192.0.2.15
+text    TXT "v=spf10 is none"
+alias   CNAME www
+only    TXT "no address"
+*.wild  A   192.0.2.16
+*.post  MX 10 post
+*.old   TXT "v=spf1 -all"
+_under  A   192.0.2.17
+sub     NS  ns.sub
+ns.sub  A   192.0.2.54
+sub     A   192.0.2.55
+dname   DNAME www
+below.dname A 192.0.2.56
+dname   A   192.0.2.56
+greets  A   192.0.2.57
+_client._smtp.greets SRV 1 2 1 greets
+denied  A   192.0.2.57
+_client._smtp.denied SRV 1 1 0 denied
+submit  A   192.0.2.58
+_submission._tcp SRV 0 0 587 submit
+signs   A   192.0.2.59
+k1._domainkey.signs TXT "v=DKIM1; p="
+aligns  A   192.0.2.60
+_dmarc.aligns TXT "v=DMARC1; p=none"
+mailman A   192.0.2.61
+mail    A   192.0.2.62
+list    A   192.0.2.63
+list    MX  10 post
+$ORIGIN other.test.
+@       SOA ns hostmaster 1 1 1 1 60
+www     A   192.0.2.81
+`
+
+// hardened is a Hardening as text: what is added, what is left and what is noted.
+func hardened(t *testing.T, h *plan.Hardening) string {
+	t.Helper()
+	var out strings.Builder
+	for r := range h.Records() {
+		fmt.Fprintln(&out, r, r.Rules)
+	}
+	for _, n := range h.Left {
+		fmt.Fprintln(&out, "left", n.Name, n.Text)
+	}
+	for _, n := range h.Notes {
+		fmt.Fprintln(&out, "note", n.Name, n.Text)
+	}
+	return out.String()
+}
+
+func TestHarden(t *testing.T) {
+	zones := parseZones(t, hardenZone)
+	o := parse(t, hardenOrg)
+	h, err := plan.Harden(plan.All(zones), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/harden.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(hardened(t, h)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), hardened(t, h)); diff != "" {
+		t.Errorf("-update rewrites it (-want +got):\n%s", diff)
+	}
+	// The names can be described, and what is added leaves nothing to add.
+	o.Names = h.Names
+	if err := o.Validate(); err != nil {
+		t.Error(err)
+	}
+	var text strings.Builder
+	for rr := range zones.Records() {
+		fmt.Fprintln(&text, rr)
+	}
+	for r := range h.Records() {
+		fmt.Fprintln(&text, r)
+	}
+	again, err := plan.Harden(plan.All(parseZones(t, text.String())), parse(t, hardenOrg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := range again.Records() {
+		t.Errorf("added again: %s", r)
+	}
+}
+
+func TestHardenBad(t *testing.T) {
+	failure := errors.New("broken")
+	records := func(err error, rrs ...string) iter.Seq2[dns.RR, error] {
+		return func(yield func(dns.RR, error) bool) {
+			for _, text := range rrs {
+				rr, e := dns.NewRR(text)
+				if e != nil {
+					t.Fatal(e)
+				}
+				if !yield(rr, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(nil, err)
+			}
+		}
+	}
+	if h, err := plan.Harden(records(failure, "example.test. SOA a. b. 1 1 1 1 1"), nil); h != nil || !errors.Is(err, failure) {
+		t.Errorf("records that break off: %v, %v", h, err)
+	}
+	if h, err := plan.Harden(records(nil, "www.example.test. A 192.0.2.1"), nil); h != nil || err == nil || err.Error() != "plan: expected a whole zone, with its SOA record" {
+		t.Errorf("a part of a zone: %v, %v", h, err)
+	}
+}
