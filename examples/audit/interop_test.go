@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -37,6 +38,7 @@ func TestInteropNSD(t *testing.T) {
 	fromNSD := auditJSON(t, "-org", orgFile, "-allow-documentation", "-server", server.String())
 	sources := 0
 	for _, report := range []*audit.Report{fromFile, fromNSD} {
+		report.Time = time.Time{}
 		for i := range report.Findings {
 			for j := range report.Findings[i].Evidence {
 				e := &report.Findings[i].Evidence[j]

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
@@ -45,6 +46,8 @@ type Auditor struct {
 	// Waivers turn failures that are meant into findings of status Waived, as the
 	// exceptions of a description do.
 	Waivers []Waiver
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
 // A Waiver says that a failure is meant.
@@ -96,9 +99,15 @@ func (s *Subject) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Version is that of the form of a Report in JSON. It goes up when a key changes its
+// meaning or goes away.
+const Version = 1
+
 // A Report is the outcome of an audit. Findings stand in the order of the
 // catalogue, and within a rule in the order of the description.
 type Report struct {
+	Version            int       `json:"version"`      // of this form: see Version
+	Time               time.Time `json:"time"`         // when the audit began
 	Organisation       string    `json:"organisation"` // its domain, in canonical form
 	AllowDocumentation bool      `json:"allow_documentation"`
 	Findings           []Finding `json:"findings"`
@@ -120,6 +129,9 @@ type Finding struct {
 	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
 	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
 	Remedy   string      `json:"remedy"`   // what else to do about a failure; or the reason of a waiver
+	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
+	// status stays what it is.
+	Mitigated string `json:"mitigated"`
 }
 
 // Evidence is one question and what came of it, as text.
@@ -183,7 +195,11 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 	}
 	a.Waivers = slices.Concat(a.Waivers, exceptions)
 	a.gather(ctx, f)
-	report := &Report{Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
+	now := time.Now
+	if a.Now != nil {
+		now = a.Now
+	}
+	report := &Report{Version: Version, Time: now().UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
 	fixes := make(map[string]bool)
 	for _, r := range rule.All() {
 		for s := range f.subjects(r.Scope) {

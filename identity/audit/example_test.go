@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -62,6 +63,8 @@ mtas:
 
 // example is a report of one finding.
 var example = &audit.Report{
+	Version:      audit.Version,
+	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organisation: "example.org.",
 	Findings: []audit.Finding{{
 		Rule: rule.PTRExists, Level: rule.Must, Status: rule.Fail, Code: "missing",
@@ -102,6 +105,8 @@ func ExampleReport_WriteJSON() {
 	example.WriteJSON(os.Stdout)
 	// Output:
 	// {
+	//   "version": 1,
+	//   "time": "2026-01-02T03:04:05Z",
 	//   "organisation": "example.org.",
 	//   "allow_documentation": false,
 	//   "findings": [
@@ -127,7 +132,8 @@ func ExampleReport_WriteJSON() {
 	//       "fix": [
 	//         "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."
 	//       ],
-	//       "remedy": "The PTR record is set by whoever the address is from."
+	//       "remedy": "The PTR record is set by whoever the address is from.",
+	//       "mitigated": ""
 	//     }
 	//   ],
 	//   "publish": [

@@ -108,6 +108,9 @@ type Rule struct {
 	Page     string    // the words of the advice page that it comes from
 	RFC      []string  // where it is said, as "RFC 8601, Section 3"; may be empty
 	Why      string    // why it matters, in a sentence or two
+	Costs    string    // what a failure costs in practice, in a sentence; "" where nothing is known
+	Interop  []string  // where well-known programs want something else, a sentence each
+	Receiver string    // whose check it is, for those that are receivers' own; "" for the advice page's
 	Outcomes []Outcome // every outcome it can have
 }
 
