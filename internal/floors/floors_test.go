@@ -54,6 +54,7 @@ var exempt = []string{
 	"internal/floors",
 	"internal/mtas",
 	"internal/nameserver",
+	"internal/netns",
 	"internal/peers",
 	"internal/rdns",
 }
