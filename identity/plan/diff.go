@@ -106,7 +106,7 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	ch.After = without(ch.Before, goes)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
-		ch.After = beside(ch.After, set.Name, w.RR)
+		ch.add(w.RR)
 	}
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
@@ -137,17 +137,19 @@ func (p *Plan) place(set resolver.RRset) (Change, string) {
 	return ch, ""
 }
 
-// beside returns records with another one, unless it is there, as one of their set.
-func beside(records []dns.RR, name string, rr dns.RR) []dns.RR {
-	if contains(records, rr) {
-		return records
+// add puts a record into After, unless it is there, as one of the set.
+func (c *Change) add(rr dns.RR) {
+	if contains(c.After, rr) {
+		return
 	}
 	rr = dns.Copy(rr)
-	rr.Header().Name = name
-	if len(records) > 0 {
-		rr.Header().Ttl = records[0].Header().Ttl // RFC 2181, Section 5.2: one for all of a set
+	rr.Header().Name = c.Name
+	// RFC 2181, Section 5.2: one time to live for all of a set, also while it changes. In
+	// the answer of a cache it is only what is left of it.
+	if set := slices.Concat(c.Before, c.After); c.Owner == You && len(set) > 0 {
+		rr.Header().Ttl = set[0].Header().Ttl
 	}
-	return append(slices.Clip(records), rr)
+	c.After = append(slices.Clip(c.After), rr)
 }
 
 // welcome takes away the Null MX of names whose postmaster is written to.

@@ -126,6 +126,14 @@ func (s scenario) check(t *testing.T) string {
 	stepwise := s.zones
 	for _, step := range p.Steps {
 		stepwise = slices.Collect(plan.Apply(slices.Values(stepwise), step.Changes))
+		ttls := make(map[resolver.RRset]uint32) // RFC 2181, Section 5.2
+		for _, rr := range stepwise {
+			set := resolver.RRset{Name: rr.Header().Name, Type: rr.Header().Rrtype}
+			if ttl, ok := ttls[set]; ok && ttl != rr.Header().Ttl {
+				t.Errorf("after step %s, two times to live: %d and of %v", step.Stage, ttl, rr)
+			}
+			ttls[set] = rr.Header().Ttl
+		}
 	}
 	if diff := cmp.Diff(data(at.zones), data(stepwise)); diff != "" {
 		t.Errorf("step by step (-at once +stepwise):\n%s", diff)

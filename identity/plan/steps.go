@@ -236,7 +236,10 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 	first, second := c, c
 	switch {
 	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return p.needed(c.Name, rr, hosts, observed) }):
-		first.After = append(slices.Clip(c.Before), c.Added()...)
+		first.After = c.Before
+		for _, rr := range c.Added() {
+			first.add(rr)
+		}
 	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HELOSPF):
 		var own []netip.Addr // that the record wanted authorises
 		for _, h := range hosts {
@@ -249,7 +252,8 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 		if len(others) == 0 || err != nil {
 			return []Change{c}
 		}
-		first.After = beside(slices.DeleteFunc(slices.Clone(c.After), isSPF), c.Name, both)
+		first.After = slices.DeleteFunc(slices.Clone(c.After), isSPF)
+		first.add(both)
 	default:
 		return []Change{c}
 	}
