@@ -56,6 +56,7 @@ var exempt = []string{
 	"internal/nameserver",
 	"internal/netns",
 	"internal/peers",
+	"internal/publish",
 	"internal/rdns",
 }
 

@@ -25,7 +25,7 @@ func NewExim(t *testing.T, settings string) Exim {
 	t.Helper()
 	x := Exim{path: Find(t, "exim4", "exim4-daemon-light"), Dir: t.TempDir()}
 	x.conf = filepath.Join(x.Dir, "exim.conf")
-	Write(t, x.conf, "keep_environment =\nlog_file_path = "+x.Dir+"/%slog\nspool_directory = "+x.Dir+"\n"+settings)
+	Write(t, x.conf, "keep_environment =\nexim_path = "+x.path+"\nlog_file_path = "+x.Dir+"/%slog\nspool_directory = "+x.Dir+"\n"+settings)
 	// Exim gives up root before it looks at a configuration that is not the system's.
 	for d := x.Dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o777); err != nil {
