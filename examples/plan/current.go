@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func (s *source) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.server, "server", "", "")
 	fs.BoolVar(&s.offline, "offline", false, "")
 	fs.StringVar(&s.out, "o", "", "")
-	fs.DurationVar(&s.timeout, "timeout", defaultTimeout, "")
+	fs.DurationVar(&s.timeout, "timeout", time.Minute, "")
 }
 
 // given reports whether the flags say where to learn something.
@@ -167,4 +168,19 @@ func demonstration() (*published, error) {
 		return nil, err
 	}
 	return &published{records: slices.Collect(zones.Records()), asked: zones, live: zones}, nil
+}
+
+// save writes to the file of -o, if there is one: a new one, so that no input is ever
+// written over.
+func (s *source) save(text []byte, stdout io.Writer) error {
+	if s.out == "" {
+		_, err := stdout.Write(text)
+		return err
+	}
+	f, err := os.OpenFile(s.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("-o: %w", err)
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
 }

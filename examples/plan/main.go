@@ -31,7 +31,6 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
@@ -372,21 +371,3 @@ func gates(ctx context.Context, w io.Writer, p *plan.Plan, now *published) error
 	}
 	return nil
 }
-
-// save writes to the file of -o, if there is one: a new one, so that no input is ever
-// written over.
-func (s *source) save(text []byte, stdout io.Writer) error {
-	if s.out == "" {
-		_, err := stdout.Write(text)
-		return err
-	}
-	f, err := os.OpenFile(s.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("-o: %w", err)
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
-}
-
-// defaultTimeout is for all of a plan.
-const defaultTimeout = time.Minute

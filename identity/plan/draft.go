@@ -23,10 +23,13 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// The bounds of a Draft. What is beyond the first two is left out, and said so.
+// The bounds of a Draft. What is beyond them is left out, and said so; but for the
+// questions.
 const (
-	maxDraftHosts     = 100 // names that are looked at
+	maxDraftHosts     = 100 // names of MTAs that are looked at
 	maxDraftAddrs     = 64  // addresses of MTAs
+	maxDraftNames     = 500 // names without mail: more make a description that org.Parse refuses
+	maxDraftLeft      = 100 // comments on names that are left out
 	maxDraftQuestions = 1000
 )
 
@@ -42,8 +45,9 @@ const (
 // zone for (resolver.ErrNoZone) are not known, either.
 //
 // The error is that of the first question without an answer, or says that no mail server
-// was found, or what is wrong with the domain. It looks at 100 names and 64 addresses at
-// most, and a domain that takes more than 1000 questions is an error.
+// was found, or what is wrong with the domain. It looks at 100 names and 64 addresses of
+// MTAs at most, lists 500 names without mail, and asks 1000 questions: a domain that
+// takes more is an error.
 func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq[dns.RR]) (*org.Organisation, []org.Comment, error) {
 	name, err := dnsname.Canonical(domain)
 	if err == nil && r == nil {
@@ -566,13 +570,20 @@ func (d *draft) names(records []dns.RR) {
 		d.err = err
 		return
 	}
-	if d.o.Names = hardening.Names; len(d.o.Names) > 0 {
+	d.o.Names = hardening.Names[:min(len(hardening.Names), maxDraftNames)]
+	if len(d.o.Names) > 0 {
 		d.comment("names", "these seem to have nothing to do with mail: look through them, since programs such as cron send as root@ the name of their machine")
 	}
-	for _, left := range hardening.Left {
-		described := func(m org.MTA) bool { return canonical(m.HELO) == left.Name || m.PTR == left.Name }
-		if !slices.ContainsFunc(d.o.MTAs, described) {
-			d.comment("names", "not %s: %s", strings.TrimSuffix(left.Name, "."), left.Text)
-		}
+	if more := len(hardening.Names) - len(d.o.Names); more > 0 {
+		d.comment("names", "there are %d more", more)
+	}
+	left := slices.DeleteFunc(hardening.Left, func(n Note) bool {
+		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return canonical(m.HELO) == n.Name || m.PTR == n.Name })
+	})
+	for _, n := range left[:min(len(left), maxDraftLeft)] {
+		d.comment("names", "not %s: %s", strings.TrimSuffix(n.Name, "."), n.Text)
+	}
+	if more := len(left) - maxDraftLeft; more > 0 {
+		d.comment("names", "and not %d more", more)
 	}
 }

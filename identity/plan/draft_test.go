@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log"
 	"net/netip"
@@ -126,6 +127,23 @@ func TestDraftIsBounded(t *testing.T) {
 	said := fmt.Sprint(comments)
 	if !strings.Contains(said, "only 64 addresses") || !strings.Contains(said, "only 100 names") {
 		t.Errorf("what was left out is not said: %.500s", said)
+	}
+
+	zone.Reset()
+	zone.WriteString("$ORIGIN example.test.\n$TTL 300\n@ SOA ns hostmaster 1 1 1 1 60\n@ MX 10 post\npost A 192.0.2.10\n$ORIGIN 2.0.192.in-addr.arpa.\n@ SOA ns hostmaster 1 1 1 1 60\n$ORIGIN example.test.\n")
+	for i := range 600 {
+		fmt.Fprintf(&zone, "%s.%d A 192.0.2.80\n%s.%d CNAME post\n", strings.Repeat("w", 63), i, strings.Repeat("c", 63), i)
+	}
+	zones = parseZones(t, zone.String())
+	o, comments, err = plan.Draft(t.Context(), zones, "example.test", nil, zones.Records())
+	if err != nil || len(o.Names) != 500 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	if said := fmt.Sprint(comments); !strings.Contains(said, "there are 100 more") || !strings.Contains(said, "and not 500 more") {
+		t.Errorf("what was left out is not said: %.500s", said)
+	}
+	if err := o.WriteYAML(io.Discard, comments...); err != nil {
+		t.Error(err)
 	}
 
 	for i := range 900 {
