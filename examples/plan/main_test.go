@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the program as a user would, with its real exit status. What a script
-// has as live.zone is served at $SERVER, and transferred from $PRIMARY.
+// has as live.zone is served at $SERVER, and transferred from $PRIMARY; $SILENT never
+// answers.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -33,6 +34,12 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
 		Setup: func(env *testscript.Env) error {
+			silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { silent.Close() })
+			env.Setenv("SILENT", silent.LocalAddr().String())
 			text, err := os.ReadFile(filepath.Join(env.WorkDir, "live.zone"))
 			if os.IsNotExist(err) {
 				return nil

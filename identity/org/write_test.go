@@ -120,6 +120,25 @@ func TestWriteYAMLIsRead(t *testing.T) {
 	}
 }
 
+// Every key that there is is written.
+func TestWriteYAMLIsComplete(t *testing.T) {
+	want, err := org.Parse("full", []byte(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := want.WriteYAML(&out); err != nil {
+		t.Fatal(err)
+	}
+	got, err := org.Parse("written", []byte(out.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, sameAddr); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+}
+
 func TestWriteYAMLBad(t *testing.T) {
 	failure := errors.New("full")
 	if err := good().WriteYAML(failing{failure}); !errors.Is(err, failure) {
