@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,11 +31,26 @@ func TestStepByStep(t *testing.T) {
 		return stdout.String()
 	}
 	records := zoneLines(t, demoZone)
-	for _, step := range []string{"prepare", "reverse", "greet", "lock", "envelope", "silence"} {
+	for range 20 {
 		if err := os.WriteFile(zoneFile, []byte(strings.Join(records, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if step == "greet" {
+		var todo struct {
+			Steps []struct {
+				Stage string
+				Gate  bool
+			}
+		}
+		if err := json.Unmarshal([]byte(plan("-format", "json")), &todo); err != nil {
+			t.Fatal(err)
+		}
+		for len(todo.Steps) > 0 && todo.Steps[0].Gate {
+			todo.Steps = todo.Steps[1:]
+		}
+		if len(todo.Steps) == 0 {
+			break
+		}
+		if todo.Steps[0].Stage == "greet" {
 			for _, observed := range []string{
 				"192.0.2.10=post.harbour.example", "2001:db8::10=post.harbour.example",
 				"192.0.2.20=mail2.harbour.example", "192.0.2.21=mail2.harbour.example", "192.0.2.22=mail2.harbour.example",
@@ -43,22 +59,16 @@ func TestStepByStep(t *testing.T) {
 			}
 			continue
 		}
-		text := plan("-format", "zone", "-step", step)
-		if text == "" {
-			t.Errorf("%s has nothing to do", step)
-		}
+		text := plan("-format", "zone", "-step", todo.Steps[0].Stage)
 		for line := range strings.Lines(text) {
 			out, ok := strings.CutPrefix(strings.TrimSpace(line), "; take out: ")
 			if i := slices.Index(records, out); ok && i >= 0 {
 				records = slices.Delete(records, i, i+1)
 			} else if ok {
-				t.Errorf("%s: not in the zone: %s", step, out)
+				t.Errorf("not in the zone: %s", out)
 			}
 		}
 		records = append(records, zoneLines(t, text)...)
-	}
-	if err := os.WriteFile(zoneFile, []byte(strings.Join(records, "\n")+"\n"), 0o644); err != nil {
-		t.Fatal(err)
 	}
 	text := plan()
 	if !strings.HasPrefix(text, "Plan for harbour.example: nothing to do\n") || !strings.Contains(text, "\nas it is:       0 failed") {
