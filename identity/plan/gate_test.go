@@ -42,11 +42,13 @@ func TestWaiting(t *testing.T) {
 		{"no name", "", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (it has none that is confirmed, iprev permerror)"},
 		{"another name", "10 PTR post.example.test.\n", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (that is post.example.test, iprev pass)"},
 		{"denied", ptr + "_client._smtp.post.example.test. SRV 1 1 0 post.example.test.\n", "", "mx1/192.0.2.10: HELO post.example.test from there is forged: the owner of the HELO name denies it by CSA"},
-		{"not known", ptr, "10.2.0.192.in-addr.arpa", "mx1/192.0.2.10: HELO post.example.test from there is undetermined: DNS did not say all of the address's names"},
+		{"the name not known", ptr, "10.2.0.192.in-addr.arpa", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (it has none that is confirmed, iprev temperror)"},
+		{"the records of HELO not known", ptr, "_client._smtp.post.example.test", "mx1/192.0.2.10: HELO post.example.test from there is undetermined: DNS did not say all of the HELO name's CSA records"},
 	} {
 		fake := dnsfake.FromZones(parseZones(t, gateZone+test.more))
 		if test.fail != "" {
 			fake.Fail(test.fail, dns.TypePTR, dnsfake.ServFail)
+			fake.Fail(test.fail, dns.TypeSRV, dnsfake.ServFail)
 		}
 		for _, step := range p.Steps {
 			want := ""
