@@ -197,7 +197,7 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 		}
 		return fmt.Sprintf("%s is not its confirmed name yet (%s, iprev %s)", strings.TrimSuffix(h.PTR, "."), said, verdict.Reverse.Status)
 	}
-	if verdict.Level == identity.Forged || verdict.Level == identity.Undetermined {
+	if h.HELO != "" && (verdict.Level == identity.Forged || verdict.Level == identity.Undetermined) {
 		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.HELO, "."), verdict.Level, verdict.Reasons[0].Text())
 	}
 	return ""
