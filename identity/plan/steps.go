@@ -198,7 +198,8 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 		return fmt.Sprintf("%s is not its confirmed name yet (%s, iprev %s)", strings.TrimSuffix(h.PTR, "."), said, verdict.Reverse.Status)
 	}
 	if h.HELO != "" && (verdict.Level == identity.Forged || verdict.Level == identity.Undetermined) {
-		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.HELO, "."), verdict.Level, verdict.Reasons[0].Text())
+		first := each(verdict.Reasons[:min(1, len(verdict.Reasons))], identity.Reason.Text) // it decided
+		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.HELO, "."), verdict.Level, joined(first))
 	}
 	return ""
 }
