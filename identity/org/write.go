@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -166,9 +167,10 @@ var plain = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9._-]*|[0-9]+\.[0-9A-Za-z-]+
 // words are those that mean something else to YAML, be it 1.1 or 1.2.
 var words = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null|nan|inf)$`)
 
-// scalar returns a text as YAML, "" for "". In double quotes YAML has the escapes of Go.
+// scalar returns a text as YAML, "" for "". In double quotes YAML has the escapes of Go,
+// but for those of octets that are no UTF-8: as it is, Parse refuses such a text.
 func scalar(text string) string {
-	if text == "" || plain.MatchString(text) && !words.MatchString(text) {
+	if !utf8.ValidString(text) || text == "" || plain.MatchString(text) && !words.MatchString(text) {
 		return text
 	}
 	return strconv.Quote(text)

@@ -148,10 +148,15 @@ func TestWriteYAMLBad(t *testing.T) {
 	if err := new(org.Organisation).WriteYAML(&out); err == nil || out.Len() > 0 {
 		t.Errorf("an invalid description: %v, %q", err, out.String())
 	}
-	o := good()
-	o.Contacts.MTA = &org.Contact{Name: strings.Repeat("x", 300_000)}
-	if err := o.WriteYAML(&out); err == nil || out.Len() > 0 || !strings.HasPrefix(err.Error(), "org: what was written cannot be read: ") {
-		t.Errorf("what Parse does not read: %v, %d octets", err, out.Len())
+	for _, name := range []string{strings.Repeat("x", 300_000), "\xaa", "John\xff Smith"} {
+		o := good()
+		o.Contacts.MTA = &org.Contact{Name: name}
+		if err := o.WriteYAML(&out); err == nil || out.Len() > 0 || !strings.HasPrefix(err.Error(), "org: what was written cannot be read: ") {
+			t.Errorf("what Parse does not read, %.20q: %v, %d octets", name, err, out.Len())
+		}
+	}
+	if err := good().WriteYAML(&out, org.Comment{Path: "domain", Text: "\xaa\xff"}); err != nil {
+		t.Errorf("a comment that is no UTF-8: %v", err)
 	}
 }
 

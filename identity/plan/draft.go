@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/miekg/dns"
 
@@ -525,7 +526,7 @@ func (d *draft) contacts(ctx context.Context) {
 			to := map[string]**org.Contact{
 				mtaContact + d.o.Domain: &d.o.Contacts.MTA, adminContact + d.o.Domain: &d.o.Contacts.Admin, abuseContact + d.o.Domain: &d.o.Contacts.Abuse,
 			}[p.Text]
-			if to == nil || *to != nil || c.Text != "" {
+			if to == nil || *to != nil || c.Text != "" || !utf8.ValidString(text+p.Mailbox) {
 				d.comment("contacts", "an RP record says by %s: %q", p.Text, text)
 				continue
 			}

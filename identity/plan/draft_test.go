@@ -71,7 +71,7 @@ func TestDraft(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		} else if back, err := org.Parse(file, []byte(got.String())); err != nil {
 			t.Errorf("%v\n%s", err, got.String())
-		} else if diff := cmp.Diff(o, back, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		} else if diff := cmp.Diff(o, back, sameAddr, samePrefix); diff != "" {
 			t.Errorf("%s: read back (-draft +parsed):\n%s", file, diff)
 		}
 		want := &s.archive.Files[2]
@@ -155,6 +155,52 @@ func TestDraftIsBounded(t *testing.T) {
 		t.Errorf("%v, %v after %d questions", o, err, len(fake.Questions()))
 	}
 }
+
+// Whatever a zone says, its description is one that is read back as it was.
+func FuzzDraft(f *testing.F) {
+	files, err := filepath.Glob("testdata/draft/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(archive.Files[0].Data))
+	}
+	f.Add("$ORIGIN example.test.\n$TTL 300\n@ SOA a b 1 1 1 1 1\n@ A 192.0.2.10\n@ RP . _mtacontact\n_mtacontact TXT \"\\170\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		zones, err := resolver.ParseZones(text)
+		if err != nil {
+			return
+		}
+		o, comments, err := plan.Draft(t.Context(), zones, "example.test", nil, zones.Records())
+		if err != nil {
+			return
+		}
+		var out strings.Builder
+		if err := o.WriteYAML(&out, comments...); err != nil {
+			t.Fatal(err)
+		}
+		back, err := org.Parse("org.yaml", []byte(out.String()))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		if diff := cmp.Diff(o, back, sameAddr, samePrefix); diff != "" {
+			t.Errorf("read back (-draft +parsed):\n%s", diff)
+		}
+		// A plan of it can be made.
+		if _, err := plan.New(o, plan.Whole(zones.Records()), plan.Options{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+var (
+	sameAddr   = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	samePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+)
 
 func TestDraftBad(t *testing.T) {
 	if _, _, err := plan.Draft(t.Context(), nil, "example.test", nil, nil); !errors.Is(err, resolver.ErrNoResolver) {
