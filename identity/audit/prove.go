@@ -87,7 +87,7 @@ func (p *Proof) WriteText(w io.Writer) error {
 	}
 	line("\nas it is:       %s%s", p.Before.Summary, p.Before.failures())
 	line("as it will be:  %s%s", p.After.Summary, p.After.failures())
-	line("%d findings are the same in both: passed, or not about the subject", same)
+	line("passed in both, or about nothing that is there, and not listed: %d", same)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

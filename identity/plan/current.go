@@ -83,8 +83,9 @@ func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organisat
 		// Whether mail goes to the name and comes from it decides on both.
 		questions[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.RRset{Name: set.Name, Type: dns.TypeTXT}] = true
-		for at := set.Name; at != ""; at = dnsname.Parent(at) {
-			questions[resolver.RRset{Name: at, Type: dns.TypeSOA}] = true // to find the zone
+		// To find the zone. A top-level domain is none: its servers may be others than r.
+		for at := set.Name; at == set.Name || dns.CountLabel(at) > 1; at = dnsname.Parent(at) {
+			questions[resolver.RRset{Name: at, Type: dns.TypeSOA}] = true
 		}
 	}
 	answers, err := lookup(ctx, r, slices.SortedFunc(maps.Keys(questions), compareSets))

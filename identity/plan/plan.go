@@ -7,7 +7,8 @@
 // Step.Waiting tells what DNS can tell of it. Print all with [Plan.WriteText] or
 // [Plan.WriteJSON], the changes of a step as zone text, an nsupdate script or a letter
 // with [WriteZone], [WriteUpdate] and [WriteLetter]. [Want] lists the records wanted,
-// whatever is published; [Harden] those that silence the names of any zone.
+// whatever is published; [Harden] those that silence the names of any zone. [Draft] makes
+// a first description from what DNS says.
 //
 // It covers every record of the advice on mail servers: addresses of PTR and HELO
 // names, PTR, SPF, CSA, RP, and the Null MX of names without mail. It publishes

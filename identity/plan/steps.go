@@ -190,16 +190,18 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 	if h.HELO != "" {
 		verdict = session.Helo(ctx, h.HELO)
 	}
-	switch {
-	case verdict.Level == identity.Forged, verdict.Level == identity.Undetermined:
-		return fmt.Sprintf("who greets with %s from there is %s (%s)", h.HELO, verdict.Level, verdict.Reasons)
-	case h.PTR == "" || verdict.Reverse == nil:
-		return ""
+	if h.PTR != "" && verdict.Reverse != nil && !slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
+		said := "it has none that is confirmed"
+		if verdict.Reverse.Name != "" {
+			said = "that is " + strings.TrimSuffix(verdict.Reverse.Name, ".")
+		}
+		return fmt.Sprintf("%s is not its confirmed name yet (%s, iprev %s)", strings.TrimSuffix(h.PTR, "."), said, verdict.Reverse.Status)
 	}
-	if slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
-		return ""
+	if h.HELO != "" && (verdict.Level == identity.Forged || verdict.Level == identity.Undetermined) {
+		first := each(verdict.Reasons[:min(1, len(verdict.Reasons))], identity.Reason.Text) // it decided
+		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.HELO, "."), verdict.Level, joined(first))
 	}
-	return fmt.Sprintf("%s is not its confirmed name yet (iprev %s %s)", h.PTR, verdict.Reverse.Status, verdict.Reverse.Name)
+	return ""
 }
 
 // greets returns the addresses that may greet with a name now, sorted: those that were
