@@ -75,7 +75,8 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 	}
 	s.locate(o)
 	h := &Hardening{nodes: s.nodes, Notes: s.between()}
-	for name, n := range s.nodes {
+	for _, n := range s.order {
+		name := n.name
 		switch reason := s.leave(name, n); {
 		case reason != "":
 			h.Left = append(h.Left, Note{name, reason})

@@ -17,6 +17,7 @@ import (
 
 // A node is what is known of one name. There may be millions.
 type node struct {
+	name  string
 	addrs []netip.Addr
 	is    trait
 	ttl   uint32 // of its texts, if there are any
@@ -44,6 +45,7 @@ const (
 type survey struct {
 	zone     bool
 	nodes    map[string]*node
+	order    []*node                 // as they came: mostly that of their names
 	ties     map[string]string       // names that something ties to mail, and what
 	networks map[netip.Prefix]string // that an SPF record authorises, and whose
 	lengths  []int                   // of those, IPv6 and IPv4 alike
@@ -54,8 +56,9 @@ type survey struct {
 func (s *survey) node(name string) *node {
 	n := s.nodes[name]
 	if n == nil {
-		n = new(node)
+		n = &node{name: name}
 		s.nodes[name] = n
+		s.order = append(s.order, n)
 	}
 	return n
 }
@@ -238,13 +241,13 @@ func (s *survey) outside(name string) string {
 // take mail.
 func (s *survey) locate(o *org.Organisation) {
 	s.mail = make(map[netip.Addr]string)
-	for name, n := range s.nodes {
+	for _, n := range s.order {
 		if n.is&exchanger == 0 {
 			continue
 		}
 		for _, addr := range n.addrs {
-			if first := s.mail[addr]; first == "" || dnsname.Compare(name, first) < 0 {
-				s.mail[addr] = name
+			if first := s.mail[addr]; first == "" || dnsname.Compare(n.name, first) < 0 {
+				s.mail[addr] = n.name
 			}
 		}
 	}
@@ -276,9 +279,9 @@ func (s *survey) suspect(n *node) string {
 // a wildcard with addresses would answer for them otherwise (RFC 4592, Section 2.2.2).
 func (s *survey) between() []Note {
 	wild := make(map[string]bool) // the parents of such wildcards
-	for name, n := range s.nodes {
-		if strings.HasPrefix(name, "*.") && len(n.addrs) > 0 {
-			wild[dnsname.Parent(name)] = true
+	for _, n := range s.order {
+		if strings.HasPrefix(n.name, "*.") && len(n.addrs) > 0 {
+			wild[dnsname.Parent(n.name)] = true
 		}
 	}
 	var notes []Note
@@ -286,11 +289,11 @@ func (s *survey) between() []Note {
 		return nil
 	}
 	seen := make(map[string]bool)
-	for name, n := range s.nodes {
-		if n.is&exists == 0 || s.outside(name) != "" {
+	for _, n := range s.order {
+		if n.is&exists == 0 || s.outside(n.name) != "" {
 			continue
 		}
-		for at := name; at != "" && !seen[at]; at = dnsname.Parent(at) {
+		for at := n.name; at != "" && !seen[at]; at = dnsname.Parent(at) {
 			if seen[at] = true; s.is(at, apex) {
 				break
 			}
