@@ -31,8 +31,8 @@ type Hardening struct {
 	Names []string
 	Left  []Note // names that are left alone, each with the reason
 	Notes []Note // what else is to be known: of names that may send, and of wildcards
-	// DenyNames adds a CSA record that denies each name, where it has none: see
-	// [Options].
+	// DenyNames adds a CSA record that denies each name, where it has none and can have
+	// one: see [Options].
 	DenyNames bool
 	nodes     map[string]*node
 }
@@ -119,7 +119,8 @@ func (h *Hardening) Records() iter.Seq[Record] {
 				if err != nil {
 					continue
 				}
-				if at := h.nodes[rr.Hdr.Name]; at != nil && at.is&(serves|alias) != 0 {
+				at := h.nodes[rr.Hdr.Name]
+				if at != nil && at.is&(serves|alias) != 0 || outside(h.nodes, rr.Hdr.Name) != "" {
 					continue
 				}
 				if !yield(Record{rr, []rule.ID{rule.DomainCSA}}) {

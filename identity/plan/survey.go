@@ -192,7 +192,7 @@ func (s *survey) leave(name string, n *node) string {
 		}
 		return ""
 	}
-	if reason := s.outside(name); reason != "" {
+	if reason := outside(s.nodes, name); reason != "" {
 		return reason
 	}
 	switch {
@@ -221,9 +221,9 @@ func (s *survey) leave(name string, n *node) string {
 }
 
 // outside returns why records at a name are none of its zone, or "".
-func (s *survey) outside(name string) string {
+func outside(nodes map[string]*node, name string) string {
 	for at := name; at != ""; at = dnsname.Parent(at) {
-		above := s.nodes[at]
+		above := nodes[at]
 		switch {
 		case above == nil:
 		case above.is&redirects != 0 && at != name:
@@ -290,7 +290,7 @@ func (s *survey) between() []Note {
 	}
 	seen := make(map[string]bool)
 	for _, n := range s.order {
-		if n.is&exists == 0 || s.outside(n.name) != "" {
+		if n.is&exists == 0 || outside(s.nodes, n.name) != "" {
 			continue
 		}
 		for at := n.name; at != "" && !seen[at]; at = dnsname.Parent(at) {
