@@ -109,7 +109,8 @@ func explained(id rule.ID) string {
 // zoneText returns a record as a line of a zone file. The records of this library print
 // with escapes, so that one line it is whatever the record says.
 func zoneText(rr dns.RR) string {
-	return strings.ReplaceAll(rr.Header().String(), "\t", " ") + data(rr)
+	header := rr.Header().String()
+	return strings.ReplaceAll(header, "\t", " ") + strings.TrimPrefix(rr.String(), header)
 }
 
 // data returns the data of a record as a zone file has them.
