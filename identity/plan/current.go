@@ -52,6 +52,11 @@ func Whole(records iter.Seq[dns.RR]) *Current {
 		set := resolver.RRset{Name: name, Type: rr.Header().Rrtype}
 		c.sets[set] = append(c.sets[set], rr)
 	}
+	for set := range c.sets {
+		if _, obstacle := c.zone(set.Name); obstacle != "" {
+			delete(c.sets, set) // nobody is answered with it, but as glue
+		}
+	}
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -73,7 +74,9 @@ func (p *Plan) diff(adopt bool) {
 		set := p.Current.home(setOf(r.RR))
 		wanted[set] = append(wanted[set], r)
 	}
-	for _, set := range slices.SortedFunc(maps.Keys(wanted), compareSets) {
+	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
+	slices.SortStableFunc(sets, func(a, b resolver.RRset) int { return cmp.Compare(rests(a), rests(b)) })
+	for _, set := range sets {
 		p.change(set, wanted[set], adopt)
 	}
 	p.welcome(adopt)
@@ -110,9 +113,48 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	}
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
-	if len(ch.Added())+len(ch.Removed()) > 0 {
-		p.Changes = append(p.Changes, ch)
+	if len(ch.Added())+len(ch.Removed()) == 0 {
+		return
 	}
+	if name, addr := p.astray(wanted[0]); addr.IsValid() {
+		p.refuse(set, fmt.Sprintf("%s does not lead to %s, nor by this plan", name, addr))
+		return
+	}
+	p.Changes = append(p.Changes, ch)
+}
+
+// rests returns 1 for sets that rest on the addresses of names, 0 for all others.
+func rests(set resolver.RRset) int {
+	if set.Type == dns.TypePTR || set.Type == dns.TypeSRV {
+		return 1
+	}
+	return 0
+}
+
+// astray returns the name that a PTR record or one that authorises a HELO name rests on,
+// and an address that this would have to lead to but does not: the record would do harm.
+func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
+	var addrs []netip.Addr
+	switch rr := wanted.RR.(type) {
+	case *dns.PTR:
+		name, addrs = canonical(rr.Ptr), []netip.Addr{dnsname.FromReverse(rr.Hdr.Name)}
+	case *dns.SRV:
+		if slices.Contains(wanted.Rules, rule.HELOCSA) {
+			name = rr.Target
+		}
+		for _, h := range hosts(p.Organisation) {
+			if h.HELO == name {
+				addrs = append(addrs, h.Addrs...)
+			}
+		}
+	}
+	has := addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
+	for _, addr := range addrs {
+		if name != "" && !slices.Contains(has, addr) {
+			return name, addr
+		}
+	}
+	return "", netip.Addr{}
 }
 
 // place returns the change of nothing at an RRset, or why nothing can be written there.
@@ -165,7 +207,7 @@ func (p *Plan) welcome(adopt bool) {
 	for _, name := range slices.Compact(names) {
 		set := resolver.RRset{Name: name, Type: dns.TypeMX}
 		ch, reason := p.place(set)
-		if reason != "" || len(ch.Before) != 1 || !isNullMX(ch.Before[0]) {
+		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(ch.Before, func(rr dns.RR) bool { return !isNullMX(rr) }) {
 			continue
 		}
 		if !adopt {

@@ -149,7 +149,7 @@ func data(records []dns.RR) []string {
 	return out
 }
 
-func parseZones(t testing.TB, text string) *resolver.Zones {
+func parseZones(t tb, text string) *resolver.Zones {
 	t.Helper()
 	z, err := resolver.ParseZones(text)
 	if err != nil {

@@ -164,8 +164,8 @@ func canonical(name string) string {
 
 // Waiting returns what a gate still waits for, one line each, as far as the DNS of the
 // verifier tells; nil where that is nothing. At Confirm that is every address of which a
-// receiver would not find the name, or would take the MTA for a forger when it greets as
-// it shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
+// receiver would not find the name, or has something against the MTA when it greets as it
+// shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
 // no gates wait for nothing.
 func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 	if s.Stage != Confirm {
@@ -191,7 +191,7 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 		verdict = session.Helo(ctx, h.HELO)
 	}
 	switch {
-	case verdict.Level == identity.Forged, verdict.Level == identity.Undetermined:
+	case h.HELO != "" && verdict.Advice.Action > identity.Accept:
 		return fmt.Sprintf("who greets with %s from there is %s (%s)", h.HELO, verdict.Level, verdict.Reasons)
 	case h.PTR == "" || verdict.Reverse == nil:
 		return ""
