@@ -96,8 +96,14 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	}
 	goes := without(ch.Before, rrs(wanted)) // for what is wanted
 	switch {
-	case set.Type == dns.TypeA, set.Type == dns.TypeAAAA, set.Type == dns.TypeRP:
+	case set.Type == dns.TypeA, set.Type == dns.TypeAAAA:
 		goes = nil // there may be others beside
+	case set.Type == dns.TypeRP: // likewise, but for those that lead nowhere
+		goes = slices.DeleteFunc(goes, func(rr dns.RR) bool { return !p.dangles(rr) })
+		if len(goes) > 0 && !adopt {
+			p.Kept = append(p.Kept, Kept{goes, nil, "the text that it points to is not there"})
+			goes = nil
+		}
 	case isSPF(wanted[0].RR):
 		goes = slices.DeleteFunc(goes, func(rr dns.RR) bool { return !isSPF(rr) })
 	}
@@ -123,12 +129,30 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	p.Changes = append(p.Changes, ch)
 }
 
-// rests returns 1 for sets that rest on the addresses of names, 0 for all others.
+// rests returns 1 for sets that rest on the addresses or texts of names, 0 for others.
 func rests(set resolver.RRset) int {
-	if set.Type == dns.TypePTR || set.Type == dns.TypeSRV {
+	if set.Type == dns.TypePTR || set.Type == dns.TypeSRV || set.Type == dns.TypeRP {
 		return 1
 	}
 	return 0
+}
+
+// dangles reports whether the text of an RP record is in a whole zone, and is not there.
+func (p *Plan) dangles(rr dns.RR) bool {
+	person, ok := rr.(*dns.RP)
+	text := ""
+	if ok && person.Txt != "." {
+		text = canonical(person.Txt)
+	}
+	if zone, obstacle := p.Current.zone(text); zone == "" || obstacle != "" {
+		return false // who knows
+	}
+	for _, at := range []string{text, p.Current.wildcard(text)} {
+		if p.Current.alias(at) != "" || len(p.after(resolver.RRset{Name: at, Type: dns.TypeTXT})) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // astray returns the name that a PTR record or one that authorises a HELO name rests on,
@@ -162,21 +186,41 @@ func (p *Plan) place(set resolver.RRset) (Change, string) {
 	c := p.Current
 	zone, obstacle := c.zone(set.Name)
 	target := c.alias(set.Name)
+	described := p.described(set.Name)
+	foreign := described == "" && len(p.Organisation.Zones) > 0
+	apex, asked := c.asked[set.Name]
+	if set.Type == dns.TypePTR {
+		apex = described // nobody else says whose it is
+	}
 	ch := Change{Owner: You, Zone: zone, Name: set.Name, Type: set.Type, Before: c.sets[set]}
 	switch {
 	case obstacle != "":
 		return ch, obstacle
 	case target != "": // RFC 2181, Section 10.1
 		return ch, "it is an alias of " + target + ": give it addresses of its own instead"
-	case zone != "":
-	case c.asked[set.Name] != "" && (set.Type != dns.TypePTR || slices.Contains(p.Organisation.Zones, c.asked[set.Name])):
-		ch.Owner, ch.Zone = DNSHost, c.asked[set.Name]
-	case set.Type == dns.TypePTR:
-		ch.Owner = ISP
+	case foreign && set.Type != dns.TypePTR:
+		return ch, "it is in none of the zones described"
+	case zone != "" && !foreign:
+	case asked && apex != "":
+		ch.Owner, ch.Zone = DNSHost, apex
+	case set.Type == dns.TypePTR && described == "":
+		ch.Owner, ch.Zone = ISP, ""
 	default:
 		return ch, "no zone is given that holds it"
 	}
 	return ch, ""
+}
+
+// described returns the zone of a name that the description says the organisation
+// writes, "" for none.
+func (p *Plan) described(name string) string {
+	deepest := ""
+	for _, zone := range p.Organisation.Zones {
+		if zone = canonical(zone); dnsname.Under(name, zone) && len(zone) > len(deepest) {
+			deepest = zone
+		}
+	}
+	return deepest
 }
 
 // beside returns records with another one, unless it is there, as one of their set.
@@ -351,6 +395,9 @@ const maxTXT = 450
 func (p *Plan) note() {
 	seen := make(map[string]bool)
 	for _, c := range p.Changes {
+		if len(p.Current.sets[resolver.RRset{Name: c.Zone, Type: dns.TypeDNSKEY}]) > 0 {
+			p.Notes = append(p.Notes, Note{c.Zone, "it is signed (DNSSEC): its signatures are left as they are, sign it again after each step"})
+		}
 		for at := c.Name; p.Current.apexes[c.Zone] && len(c.After) > 0 && at != "" && !p.Current.names[at] && !seen[at]; at = dnsname.Parent(at) {
 			seen[at] = true
 			p.hides(at)
@@ -380,20 +427,20 @@ func (p *Plan) hides(name string) {
 	if dnsname.FormOf(name) != dnsname.Host {
 		return // nobody asks there for what a wildcard has
 	}
-	encloser := dnsname.Parent(name)
-	for encloser != "" && !p.Current.names[encloser] {
-		encloser = dnsname.Parent(encloser)
-	}
+	wildcard := p.Current.wildcard(name)
 	var types []string
 	for set := range p.Current.sets {
-		if set.Name == "*."+encloser && len(p.after(resolver.RRset{Name: name, Type: set.Type})) == 0 {
+		if set.Name == wildcard && !signs(set.Type) && len(p.after(resolver.RRset{Name: name, Type: set.Type})) == 0 {
 			types = append(types, resolver.TypeString(set.Type))
 		}
 	}
 	if slices.Sort(types); len(types) > 0 {
-		p.Notes = append(p.Notes, Note{name, fmt.Sprintf("it exists by this plan, and *.%s no longer answers for it: %s of the wildcard are not there any more", encloser, strings.Join(types, ", "))})
+		p.Notes = append(p.Notes, Note{name, fmt.Sprintf("it exists by this plan, and %s no longer answers for it: %s of the wildcard are not there any more", wildcard, strings.Join(types, ", "))})
 	}
 }
+
+// signs reports whether records of a type only prove others (RFC 4034).
+func signs(rtype uint16) bool { return rtype == dns.TypeRRSIG || rtype == dns.TypeNSEC }
 
 // wildcard notes what a wildcard says of all names that do not exist.
 func (p *Plan) wildcard(set resolver.RRset, records []dns.RR) {

@@ -53,7 +53,7 @@ func TestNew(t *testing.T) {
 					got := s.check(t)
 					if *update {
 						archive.Files[i].Data = []byte(got)
-					} else if diff := cmp.Diff(text, got); diff != "" {
+					} else if diff := cmp.Diff(strings.Split(text, "\n"), strings.Split(got, "\n")); diff != "" {
 						t.Errorf("%s, -update rewrites it (-want +got):\n%s", f.Name, diff)
 					}
 				default:

@@ -16,8 +16,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// After every step, and while its changes are made, one zone before another, what the
-// MTAs send is judged as well as before: at connect, by what they say in HELO then, and
+// After every step, and while its changes are made, in whatever order, what the MTAs send is judged as well as before: at connect, by what they say in HELO then, and
 // by their senders.
 func TestStepsBreakNoMail(t *testing.T) {
 	greeted, waited := 0, 0
@@ -66,6 +65,9 @@ func TestStepsBreakNoMail(t *testing.T) {
 			switch step.Stage {
 			case plan.Confirm:
 				if waiting := step.Waiting(rt.Context(), identity.Verifier{Resolver: w.after(changes).zones(rt)}); len(waiting) > 0 {
+					if len(p.Kept)+len(p.Refused) == 0 {
+						rt.Fatalf("the gate stays shut, though nothing is kept or refused: %q", waiting)
+					}
 					waited++
 					return // the gate stays shut
 				}
@@ -80,11 +82,9 @@ func TestStepsBreakNoMail(t *testing.T) {
 			}
 			states := [][]plan.Change{slices.Concat(changes, step.Changes)}
 			if len(step.Changes) > 1 {
-				zones := make(map[string]bool) // that have changed already
-				for _, c := range step.Changes {
-					zones[enclosing(w.apexes(), c.Name)] = rapid.Bool().Draw(rt, "first")
-				}
-				states = append(states, slices.Concat(changes, slices.DeleteFunc(slices.Clone(step.Changes), func(c plan.Change) bool { return !zones[enclosing(w.apexes(), c.Name)] })))
+				states = append(states, slices.Concat(changes, slices.DeleteFunc(slices.Clone(step.Changes), func(plan.Change) bool {
+					return rapid.Bool().Draw(rt, "later")
+				})))
 			}
 			for i, state := range states {
 				now := w.after(state)

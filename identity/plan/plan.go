@@ -13,6 +13,22 @@
 // names, PTR, SPF, CSA, RP, and the Null MX of names without mail. It publishes
 // nothing itself, and does not judge: package audit proves what a plan will do.
 //
+// # The order of the steps
+//
+// After each step, and in whatever order its changes are made, an MTA is judged no worse
+// than before by what it says in HELO then, and its mail by its senders. Receivers may
+// remember for as long as the TTL says what was before a step: let that time pass.
+//
+// What an MTA says before it is told is known from Options.Observed alone. One that was
+// not observed is taken to greet with a name of the organisation that leads to its
+// address, with a name of the address that does not look generic, with the address
+// itself, or as described; and nobody to have another PTR record where none was seen. One
+// that greets with what becomes its PTR name is merely traceable until it is told. Confirm
+// stays shut while a receiver has anything against what the MTA shall say; whether all
+// that vouched for its old name vouches for that, is seen in Kept and Refused.
+//
+// # What it takes away
+//
 // A name has one SPF record. The one wanted takes the place of one that is there, if
 // adopted: describe all that sends in the name of a mail domain first, or it is shut
 // out.
@@ -47,7 +63,7 @@ type Plan struct {
 // Options change what New does; the zero Options are careful.
 type Options struct {
 	// Adopt puts what is wanted in place of other SPF, CSA, contact and Null MX
-	// records. Without it they are kept.
+	// records, and of RP records whose text is not there. Without it they are kept.
 	Adopt bool
 	// DenyNames wants a CSA record that denies each name without mail. The policy of
 	// the domain should do for all of them, but Exim from 4.95 on looks no further

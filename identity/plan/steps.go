@@ -27,7 +27,8 @@ type Stage uint8
 // The stages. Confirm, Observe and Quiet are gates: something to wait for.
 const (
 	_        Stage = iota
-	Prepare        // addresses of PTR and HELO names, and records that vouch for HELO names
+	Prepare        // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
+	Vouch          // CSA records of HELO names, which deny what their addresses do not have yet
 	Reverse        // PTR records
 	Confirm        // every address has a name that leads back to it
 	Greet          // the MTAs are told what to say in HELO
@@ -40,7 +41,7 @@ const (
 )
 
 var stageText = []string{
-	Prepare: "prepare", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
+	Prepare: "prepare", Vouch: "vouch", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
 	Lock: "lock", Envelope: "envelope", Silence: "silence", Policy: "policy",
 }
 
@@ -292,6 +293,8 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 		return Prepare
 	case is(rule.HELOCSA) && p.denies(strings.TrimPrefix(c.Name, "_client._smtp."), hosts, observed):
 		return Lock
+	case is(rule.HELOCSA):
+		return Vouch
 	case is(rule.DomainCSA):
 		return Policy
 	case is(rule.MailSPF):

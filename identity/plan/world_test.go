@@ -104,6 +104,9 @@ func randomWorld(r dice, obstacles bool) *world {
 			}
 		}
 	}
+	if r.IntN(4) == 0 { // the organisation says which zones it writes
+		o.Zones = []string{apex, "other.test", []string{"2.0.192.in-addr.arpa", "198.51.100.in-addr.arpa"}[r.IntN(2)]}
+	}
 	text := b.text()
 	zones, err := resolver.ParseZones(text)
 	if err != nil {
@@ -200,7 +203,7 @@ func (b *builder) others(name, apex string, obstacles bool) {
 		case 4:
 			b.add(name + " 300 " + b.one("A 192.0.2.1", "A 192.0.2.2", "AAAA 2001:db8::1", "A 192.0.2.80"))
 		case 5:
-			b.add(name + " 300 RP jane.isp.test. jane.isp.test.")
+			b.add(name + " 300 RP jane.isp.test. " + b.one("jane.isp.test.", "jane.isp.test.", "gone."+apex))
 			b.add(`jane.isp.test. 300 TXT "Jane Doe"`)
 		case 6:
 			if name != apex && obstacles {

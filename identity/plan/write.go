@@ -237,7 +237,8 @@ func each[T, U any](list []T, f func(T) U) []U {
 
 // stageTitle says what is to be done, or waited for, in a stage.
 var stageTitle = map[Stage]string{
-	Prepare:  "Publish the addresses of the names, and what vouches for the HELO names",
+	Prepare:  "Publish the addresses of the names, and the SPF records of the HELO names",
+	Vouch:    "Publish that the HELO names are used, and from which addresses",
 	Reverse:  "Give the addresses their names",
 	Confirm:  "Wait until every address has its name, and no HELO name is denied to its MTA",
 	Greet:    "Tell the MTAs what to say in HELO, and restart them",
