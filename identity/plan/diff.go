@@ -75,7 +75,7 @@ func (p *Plan) diff(adopt bool) {
 		wanted[set] = append(wanted[set], r)
 	}
 	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
-	slices.SortStableFunc(sets, func(a, b resolver.RRset) int { return cmp.Compare(rests(a), rests(b)) })
+	slices.SortStableFunc(sets, func(a, b resolver.RRset) int { return cmp.Compare(turn(a), turn(b)) })
 	for _, set := range sets {
 		p.change(set, wanted[set], adopt)
 	}
@@ -126,15 +126,24 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 		p.refuse(set, fmt.Sprintf("%s does not lead to %s, nor by this plan", name, addr))
 		return
 	}
+	name, _ := p.hidden(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
+	if name != "" && turn(set) > 0 && len(p.addresses(name)) == 0 {
+		p.refuse(set, fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", c.wildcard(name), name))
+		return
+	}
 	p.Changes = append(p.Changes, ch)
 }
 
-// rests returns 1 for sets that rest on the addresses or texts of names, 0 for others.
-func rests(set resolver.RRset) int {
-	if set.Type == dns.TypePTR || set.Type == dns.TypeSRV || set.Type == dns.TypeRP {
-		return 1
+// turn is the order in which sets are planned: addresses, upon which others rest, before
+// texts, before what needs either.
+func turn(set resolver.RRset) int {
+	switch set.Type {
+	case dns.TypeA, dns.TypeAAAA:
+		return 0
+	case dns.TypePTR, dns.TypeSRV, dns.TypeRP:
+		return 2
 	}
-	return 0
+	return 1
 }
 
 // dangles reports whether the text of an RP record is in a whole zone, and is not there.
@@ -172,13 +181,39 @@ func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
 			}
 		}
 	}
-	has := addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
 	for _, addr := range addrs {
-		if name != "" && !slices.Contains(has, addr) {
+		if name != "" && !slices.Contains(p.addresses(name), addr) {
 			return name, addr
 		}
 	}
 	return "", netip.Addr{}
+}
+
+// addresses returns those of a name as the plan leaves them.
+func (p *Plan) addresses(name string) []netip.Addr {
+	return addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
+}
+
+// hidden returns the host name that comes to exist with a record at a name, there or
+// below, and types that a wildcard answers with for it until then (RFC 4592, Section
+// 2.2.1), of those given; any, where none is. It returns "" where nothing is lost.
+func (p *Plan) hidden(name string, of ...uint16) (at, types string) {
+	for at := name; at != "" && !p.Current.names[at]; at = dnsname.Parent(at) {
+		wildcard := p.Current.wildcard(at)
+		if wildcard == "" || dnsname.FormOf(at) != dnsname.Host {
+			continue // nobody asks there for what a wildcard has
+		}
+		var lost []string
+		for set := range p.Current.sets {
+			if set.Name == wildcard && (slices.Contains(of, set.Type) || len(of) == 0 && !signs(set.Type)) && len(p.after(resolver.RRset{Name: at, Type: set.Type})) == 0 {
+				lost = append(lost, resolver.TypeString(set.Type))
+			}
+		}
+		if slices.Sort(lost); len(lost) > 0 {
+			return at, strings.Join(lost, ", ")
+		}
+	}
+	return "", ""
 }
 
 // place returns the change of nothing at an RRset, or why nothing can be written there.
@@ -393,15 +428,14 @@ const maxTXT = 450
 
 // note finds what the changes do beyond what they say.
 func (p *Plan) note() {
-	seen := make(map[string]bool)
 	for _, c := range p.Changes {
 		if len(p.Current.sets[resolver.RRset{Name: c.Zone, Type: dns.TypeDNSKEY}]) > 0 {
 			p.Notes = append(p.Notes, Note{c.Zone, "it is signed (DNSSEC): its signatures are left as they are, sign it again after each step"})
 		}
-		for at := c.Name; p.Current.apexes[c.Zone] && len(c.After) > 0 && at != "" && !p.Current.names[at] && !seen[at]; at = dnsname.Parent(at) {
-			seen[at] = true
-			p.hides(at)
+		if name, types := p.hidden(c.Name); name != "" && p.Current.apexes[c.Zone] {
+			p.Notes = append(p.Notes, Note{name, fmt.Sprintf("it exists by this plan, and %s no longer answers for it: %s of the wildcard are not there any more", p.Current.wildcard(name), types)})
 		}
+		p.wildcard(resolver.RRset{Name: c.Name, Type: c.Type}, c.After)
 		size := 0
 		for _, rr := range c.After {
 			if t, ok := rr.(*dns.TXT); ok {
@@ -413,30 +447,10 @@ func (p *Plan) note() {
 		}
 	}
 	for set, records := range p.Current.sets {
-		if strings.HasPrefix(set.Name, "*.") {
-			p.wildcard(set, records)
-		}
+		p.wildcard(set, records)
 	}
 	slices.SortFunc(p.Notes, compareNotes)
 	p.Notes = slices.Compact(p.Notes)
-}
-
-// hides notes that a name which will exist is no longer answered for by a wildcard (RFC
-// 4592, Section 2.2.1).
-func (p *Plan) hides(name string) {
-	if dnsname.FormOf(name) != dnsname.Host {
-		return // nobody asks there for what a wildcard has
-	}
-	wildcard := p.Current.wildcard(name)
-	var types []string
-	for set := range p.Current.sets {
-		if set.Name == wildcard && !signs(set.Type) && len(p.after(resolver.RRset{Name: name, Type: set.Type})) == 0 {
-			types = append(types, resolver.TypeString(set.Type))
-		}
-	}
-	if slices.Sort(types); len(types) > 0 {
-		p.Notes = append(p.Notes, Note{name, fmt.Sprintf("it exists by this plan, and %s no longer answers for it: %s of the wildcard are not there any more", wildcard, strings.Join(types, ", "))})
-	}
 }
 
 // signs reports whether records of a type only prove others (RFC 4034).
@@ -445,6 +459,7 @@ func signs(rtype uint16) bool { return rtype == dns.TypeRRSIG || rtype == dns.Ty
 // wildcard notes what a wildcard says of all names that do not exist.
 func (p *Plan) wildcard(set resolver.RRset, records []dns.RR) {
 	switch {
+	case !strings.HasPrefix(set.Name, "*."):
 	case set.Type == dns.TypeTXT && slices.ContainsFunc(records, isSPF):
 		p.Notes = append(p.Notes, Note{set.Name, "its SPF text also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there"})
 	case set.Type == dns.TypeA || set.Type == dns.TypeAAAA:

@@ -132,6 +132,11 @@ func (w *world) said(r dice, observed bool) map[netip.Addr]string {
 			if addr.Is6() {
 				choices[1] = fmt.Sprintf("[IPv6:%s]", addr)
 			}
+			if observed { // also what belongs to others, or to nobody who sends
+				other := w.org.MTAs[r.IntN(len(w.org.MTAs))]
+				choices = append(choices, other.HELO, other.PTR, w.org.Domain)
+				choices = append(choices, w.org.Names...)
+			}
 			for _, rr := range w.records {
 				a, ok := rr.(*dns.A)
 				aaaa, also := rr.(*dns.AAAA)

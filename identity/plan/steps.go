@@ -317,6 +317,6 @@ func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string)
 			}
 		}
 	}
-	named := addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
+	named := p.addresses(name)
 	return slices.ContainsFunc(p.greets(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
 }

@@ -40,8 +40,11 @@ func nsupdate(t *rapid.T, zones []dns.RR, script string) []dns.RR {
 			}
 		case command == "prereq nxrrset":
 			words := strings.Fields(rest)
-			set := resolver.RRset{Name: words[0], Type: dns.StringToType[words[2]]}
-			expected[set] = nil
+			if slices.ContainsFunc(now, func(rr dns.RR) bool {
+				return rr.Header().Name == words[0] && rr.Header().Rrtype == dns.StringToType[words[2]]
+			}) {
+				t.Fatalf("%s: it does", line)
+			}
 		case command == "prereq yxrrset":
 			rr := parse(rest)
 			set := resolver.RRset{Name: rr.Header().Name, Type: rr.Header().Rrtype}

@@ -253,6 +253,10 @@ func (w *wanted) silent(o *org.Organisation) {
 // false.
 func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 	name = canonical(name)
+	if dnsname.FormOf(name) == dnsname.Underscore {
+		w.refuse("", name, "no host and no mail domain has an underscore in its name")
+		return false
+	}
 	if !w.owned("", name) {
 		return false
 	}
