@@ -127,7 +127,8 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 		return
 	}
 	name, _ := p.hidden(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
-	if name != "" && turn(set) > 0 && len(p.addresses(name)) == 0 {
+	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
+	if name != "" && turn(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
 		p.refuse(set, fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", c.wildcard(name), name))
 		return
 	}

@@ -193,7 +193,7 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 	}
 	switch {
 	case h.HELO != "" && verdict.Advice.Action > identity.Accept:
-		return fmt.Sprintf("who greets with %s from there is %s (%s)", h.HELO, verdict.Level, verdict.Reasons)
+		return fmt.Sprintf("who greets with %s from there is %s (%s)", h.HELO, verdict.Level, joined(verdict.Reasons))
 	case h.PTR == "" || verdict.Reverse == nil:
 		return ""
 	}
@@ -310,13 +310,26 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 // denies reports whether the CSA record of a HELO name would deny an MTA that greets
 // with it now, and is not denied already.
 func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string) bool {
-	for at := dnsname.Parent(name); at != ""; at = dnsname.Parent(at) {
-		for _, rr := range p.Current.sets[resolver.RRset{Name: "_client._smtp." + at, Type: dns.TypeSRV}] {
-			if srv, ok := rr.(*dns.SRV); ok && srv.Priority == 1 && srv.Port&1 == 1 {
-				return false // a policy that wants a record of each name
-			}
+	own := p.Current.csa(name)
+	if slices.ContainsFunc(own, func(srv *dns.SRV) bool { return srv.Weight&2 == 0 }) {
+		return false
+	}
+	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
+		if slices.ContainsFunc(p.Current.csa(at), func(srv *dns.SRV) bool { return srv.Port&1 == 1 }) {
+			return false // a policy that wants a record of each name
 		}
 	}
 	named := p.addresses(name)
 	return slices.ContainsFunc(p.greets(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
+}
+
+// csa returns the CSA records of a name, of the revision that there is.
+func (c *Current) csa(name string) []*dns.SRV {
+	var out []*dns.SRV
+	for _, rr := range c.sets[resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}] {
+		if srv, ok := rr.(*dns.SRV); ok && srv.Priority == 1 {
+			out = append(out, srv)
+		}
+	}
+	return out
 }
