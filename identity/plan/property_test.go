@@ -39,6 +39,20 @@ func TestPlanPassesTheAudit(t *testing.T) {
 				rt.Errorf("%s %s: %s\nfix %q\nkept %v\nrefused %v", f.Rule, f.Subject, f.Message, f.Fix, p.Kept, p.Refused)
 			}
 		}
+		// What is proved before anything is published comes true.
+		overlay, err := p.Overlay(w.zones(rt))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		proof, err := audit.Auditor{Resolver: overlay, AllowDocumentation: true}.Audit(rt.Context(), w.org)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for i, f := range report.Findings {
+			if is := proof.Findings[i]; is.Code != f.Code {
+				rt.Errorf("%s %s: proved to be %s (%s), is %s (%s)", f.Rule, f.Subject, is.Code, is.Message, f.Code, f.Message)
+			}
+		}
 		again := after.plan(rt)
 		if again == nil {
 			rt.Fatal("a question that had an answer before")
