@@ -115,7 +115,7 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	ch.After = without(ch.Before, goes)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
-		ch.After = beside(ch.After, set.Name, w.RR)
+		ch.After = ch.with(ch.After, w.RR)
 	}
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
@@ -259,15 +259,16 @@ func (p *Plan) described(name string) string {
 	return deepest
 }
 
-// beside returns records with another one, unless it is there, as one of their set.
-func beside(records []dns.RR, name string, rr dns.RR) []dns.RR {
+// with returns records of the set that a change is of with another one, unless it is
+// there.
+func (c Change) with(records []dns.RR, rr dns.RR) []dns.RR {
 	if contains(records, rr) {
 		return records
 	}
 	rr = dns.Copy(rr)
-	rr.Header().Name = name
-	if len(records) > 0 {
-		rr.Header().Ttl = records[0].Header().Ttl // RFC 2181, Section 5.2: one for all of a set
+	rr.Header().Name = c.Name
+	if len(c.Before) > 0 {
+		rr.Header().Ttl = c.Before[0].Header().Ttl // RFC 2181, Section 5.2: one for all of a set
 	}
 	return append(slices.Clip(records), rr)
 }

@@ -237,7 +237,7 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 	first, second := c, c
 	switch {
 	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return p.needed(c.Name, rr, hosts, observed) }):
-		first.After = append(slices.Clip(c.Before), c.Added()...)
+		first.After = append(slices.Clip(c.Before), c.Added()...) // of one TTL
 	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HELOSPF):
 		var own []netip.Addr // that the record wanted authorises
 		for _, h := range hosts {
@@ -250,7 +250,7 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 		if len(others) == 0 || err != nil {
 			return []Change{c}
 		}
-		first.After = beside(slices.DeleteFunc(slices.Clone(c.After), isSPF), c.Name, both)
+		first.After = c.with(slices.DeleteFunc(slices.Clone(c.After), isSPF), both)
 	default:
 		return []Change{c}
 	}
