@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -58,8 +59,7 @@ func TestStepsBreakNoMail(t *testing.T) {
 			}
 		}
 		changes := []plan.Change{}
-		old, new := true, false // what may be said
-		shall := make(map[netip.Addr]string)
+		var shall []map[netip.Addr]string // of each MTA that was told
 		for _, step := range p.Steps {
 			what := step.Stage.String()
 			switch step.Stage {
@@ -72,12 +72,13 @@ func TestStepsBreakNoMail(t *testing.T) {
 					return // the gate stays shut
 				}
 			case plan.Greet:
-				new = true
 				greeted++
 				for _, h := range step.Hosts {
+					told := make(map[netip.Addr]string)
 					for _, addr := range h.Addrs {
-						shall[addr] = h.HELO
+						told[addr] = h.HELO
 					}
+					shall = append(shall, told)
 				}
 			}
 			states := [][]plan.Change{slices.Concat(changes, step.Changes)}
@@ -89,21 +90,19 @@ func TestStepsBreakNoMail(t *testing.T) {
 			for i, state := range states {
 				now := w.after(state)
 				at := fmt.Sprint(what, i)
-				if old {
-					check(now, said, at, identity.Explicit)
-				}
-				if new {
+				check(now, said, at, identity.Explicit)
+				for _, told := range shall {
 					least := identity.Explicit
 					if len(p.Kept)+len(p.Refused) > 0 {
 						least = identity.Traceable
 					}
-					check(now, shall, at+" new", least)
+					check(now, told, at+" new", least)
 				}
 			}
 			changes = states[0]
 			if step.Stage == plan.Observe {
-				for addr, helo := range shall {
-					said[addr] = helo
+				for _, told := range shall {
+					maps.Copy(said, told)
 				}
 			}
 		}

@@ -310,12 +310,12 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 // denies reports whether the CSA record of a HELO name would deny an MTA that greets
 // with it now, and is not denied already.
 func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string) bool {
-	own := p.Current.csa(name)
-	if slices.ContainsFunc(own, func(srv *dns.SRV) bool { return srv.Weight&2 == 0 }) {
+	own := p.Current.csa(name) // as long as there are any, those of its parents say nothing
+	if slices.ContainsFunc(own, func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Weight&2 == 0 }) {
 		return false
 	}
 	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
-		if slices.ContainsFunc(p.Current.csa(at), func(srv *dns.SRV) bool { return srv.Port&1 == 1 }) {
+		if slices.ContainsFunc(p.Current.csa(at), func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Port&1 == 1 }) {
 			return false // a policy that wants a record of each name
 		}
 	}
@@ -323,11 +323,11 @@ func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string)
 	return slices.ContainsFunc(p.greets(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
 }
 
-// csa returns the CSA records of a name, of the revision that there is.
+// csa returns the CSA records of a name.
 func (c *Current) csa(name string) []*dns.SRV {
 	var out []*dns.SRV
 	for _, rr := range c.sets[resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}] {
-		if srv, ok := rr.(*dns.SRV); ok && srv.Priority == 1 {
+		if srv, ok := rr.(*dns.SRV); ok {
 			out = append(out, srv)
 		}
 	}
