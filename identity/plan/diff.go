@@ -60,7 +60,7 @@ func (c Change) Added() []dns.RR { return without(c.After, c.Before) }
 func (c Change) Removed() []dns.RR { return without(c.Before, c.After) }
 
 // Kept says that records stay which somebody may rely on, and that what is wanted in
-// their place is not planned.
+// their place, if anything, is not planned.
 type Kept struct {
 	Records []dns.RR
 	Wanted  []Record

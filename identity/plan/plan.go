@@ -20,12 +20,15 @@
 // remember for as long as the TTL says what was before a step: let that time pass.
 //
 // What an MTA says before it is told is known from Options.Observed alone. One that was
-// not observed is taken to greet with a name of the organisation that leads to its
-// address, with a name of the address that does not look generic, with the address
-// itself, or as described; and nobody to have another PTR record where none was seen. One
-// that greets with what becomes its PTR name is merely traceable until it is told. Confirm
-// stays shut while a receiver has anything against what the MTA shall say; whether all
-// that vouched for its old name vouches for that, is seen in Kept and Refused.
+// not observed is taken to greet as described, with its address, with a name of the
+// organisation that leads to it, or with a name of the address that does not look generic.
+// An address is taken to have no PTR record where neither a zone nor a resolver showed
+// one. An MTA that greets with what becomes its PTR name is merely traceable until it is
+// told another.
+//
+// Confirm stays shut while a receiver has anything against what the MTAs shall say. Where
+// records are kept or refused, it may open though less vouches for the new name than for
+// the old one: traceable is what an MTA is then at least.
 //
 // # What it takes away
 //
@@ -78,7 +81,9 @@ type Options struct {
 // New plans what becomes of the records of an organisation. What is there already is
 // not planned again; what is not wanted is not touched, but for what Adopt replaces, and
 // for other PTR records of an address, since the description says which name it has.
-// Without the zone of an address its PTR record is planned for the ISP to make.
+// Without the zone of an address its PTR record is planned for the ISP to make. Where the
+// description lists zones, nothing is planned in others, but that the ISP is asked for PTR
+// records there.
 //
 // The error is that of Organisation.Validate, or says that there is nothing to plan
 // upon, or what is wrong with Observed.
