@@ -115,7 +115,7 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	ch.After = without(ch.Before, goes)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
-		ch.After = ch.with(ch.After, w.RR)
+		ch.add(w.RR)
 	}
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
@@ -237,18 +237,19 @@ func (p *Plan) described(name string) string {
 	return deepest
 }
 
-// with returns records of the set that a change is of with another one, unless it is
-// there.
-func (c Change) with(records []dns.RR, rr dns.RR) []dns.RR {
-	if contains(records, rr) {
-		return records
+// add puts a record into After, unless it is there, as one of the set.
+func (c *Change) add(rr dns.RR) {
+	if contains(c.After, rr) {
+		return
 	}
 	rr = dns.Copy(rr)
 	rr.Header().Name = c.Name
-	if len(c.Before) > 0 {
-		rr.Header().Ttl = c.Before[0].Header().Ttl // RFC 2181, Section 5.2: one for all of a set
+	// RFC 2181, Section 5.2: one time to live for all of a set, also while it changes. In
+	// the answer of a cache it is only what is left of it.
+	if set := slices.Concat(c.Before, c.After); c.Owner == You && len(set) > 0 {
+		rr.Header().Ttl = set[0].Header().Ttl
 	}
-	return append(slices.Clip(records), rr)
+	c.After = append(slices.Clip(c.After), rr)
 }
 
 // welcome takes away the Null MX of names whose postmaster is written to.

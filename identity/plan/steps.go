@@ -237,7 +237,10 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 	first, second := c, c
 	switch {
 	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return p.needed(c.Name, rr, hosts, observed) }):
-		first.After = append(slices.Clip(c.Before), c.Added()...) // of one TTL
+		first.After = c.Before
+		for _, rr := range c.Added() {
+			first.add(rr)
+		}
 	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HELOSPF):
 		var own []netip.Addr // that the record wanted authorises
 		for _, h := range hosts {
@@ -250,7 +253,8 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 		if len(others) == 0 || err != nil {
 			return []Change{c}
 		}
-		first.After = c.with(slices.DeleteFunc(slices.Clone(c.After), isSPF), both)
+		first.After = slices.DeleteFunc(slices.Clone(c.After), isSPF)
+		first.add(both)
 	default:
 		return []Change{c}
 	}

@@ -21,7 +21,8 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// TTL is the time to live of the records wanted, in seconds.
+// TTL is the time to live of the records wanted, in seconds. An RRset that is there in
+// a whole zone keeps its own.
 const TTL = 3600
 
 // A Record is a record that the organisation should publish.

@@ -56,8 +56,8 @@ Please give our addresses these names (PTR records):
 
 Each of the names leads to the address already. As lines of a zone file:
 
-    10.2.0.192.in-addr.arpa. 300 IN PTR mta1.example.test.
-    11.2.0.192.in-addr.arpa. 300 IN PTR mta1.example.test.
+    10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
+    11.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
 
 Please take these names away from them:
 
