@@ -27,7 +27,8 @@ type Stage uint8
 // The stages. Confirm, Observe and Quiet are gates: something to wait for.
 const (
 	_        Stage = iota
-	Prepare        // addresses of PTR and HELO names, and records that vouch for HELO names
+	Prepare        // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
+	Vouch          // CSA records of HELO names, which deny what their addresses do not have yet
 	Reverse        // PTR records
 	Confirm        // every address has a name that leads back to it
 	Greet          // the MTAs are told what to say in HELO
@@ -40,7 +41,7 @@ const (
 )
 
 var stageText = []string{
-	Prepare: "prepare", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
+	Prepare: "prepare", Vouch: "vouch", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
 	Lock: "lock", Envelope: "envelope", Silence: "silence", Policy: "policy",
 }
 
@@ -164,8 +165,8 @@ func canonical(name string) string {
 
 // Waiting returns what a gate still waits for, one line each, as far as the DNS of the
 // verifier tells; nil where that is nothing. At Confirm that is every address of which a
-// receiver would not find the name, or would take the MTA for a forger when it greets as
-// it shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
+// receiver would not find the name, or has something against the MTA when it greets as it
+// shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
 // no gates wait for nothing.
 func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 	if s.Stage != Confirm {
@@ -197,7 +198,7 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 		}
 		return fmt.Sprintf("%s is not its confirmed name yet (%s, iprev %s)", strings.TrimSuffix(h.PTR, "."), said, verdict.Reverse.Status)
 	}
-	if h.HELO != "" && (verdict.Level == identity.Forged || verdict.Level == identity.Undetermined) {
+	if h.HELO != "" && verdict.Advice.Action > identity.Accept {
 		first := each(verdict.Reasons[:min(1, len(verdict.Reasons))], identity.Reason.Text) // it decided
 		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.HELO, "."), verdict.Level, joined(first))
 	}
@@ -298,6 +299,8 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 		return Prepare
 	case is(rule.HELOCSA) && p.denies(strings.TrimPrefix(c.Name, "_client._smtp."), hosts, observed):
 		return Lock
+	case is(rule.HELOCSA):
+		return Vouch
 	case is(rule.DomainCSA):
 		return Policy
 	case is(rule.MailSPF):
@@ -313,13 +316,26 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 // denies reports whether the CSA record of a HELO name would deny an MTA that greets
 // with it now, and is not denied already.
 func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string) bool {
-	for at := dnsname.Parent(name); at != ""; at = dnsname.Parent(at) {
-		for _, rr := range p.Current.sets[resolver.RRset{Name: "_client._smtp." + at, Type: dns.TypeSRV}] {
-			if srv, ok := rr.(*dns.SRV); ok && srv.Priority == 1 && srv.Port&1 == 1 {
-				return false // a policy that wants a record of each name
-			}
+	own := p.Current.csa(name) // as long as there are any, those of its parents say nothing
+	if slices.ContainsFunc(own, func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Weight&2 == 0 }) {
+		return false
+	}
+	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
+		if slices.ContainsFunc(p.Current.csa(at), func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Port&1 == 1 }) {
+			return false // a policy that wants a record of each name
 		}
 	}
-	named := addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
+	named := p.addresses(name)
 	return slices.ContainsFunc(p.greets(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
+}
+
+// csa returns the CSA records of a name.
+func (c *Current) csa(name string) []*dns.SRV {
+	var out []*dns.SRV
+	for _, rr := range c.sets[resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}] {
+		if srv, ok := rr.(*dns.SRV); ok {
+			out = append(out, srv)
+		}
+	}
+	return out
 }

@@ -238,9 +238,10 @@ func each[T, U any](list []T, f func(T) U) []U {
 
 // stageTitle says what is to be done, or waited for, in a stage.
 var stageTitle = map[Stage]string{
-	Prepare:  "Publish the addresses of the names, and what vouches for the HELO names",
+	Prepare:  "Publish the addresses of the names, and the SPF records of the HELO names",
+	Vouch:    "Publish that the HELO names are used, and from which addresses",
 	Reverse:  "Give the addresses their names",
-	Confirm:  "Wait until every address has its name, and no HELO name is denied to its MTA",
+	Confirm:  "Wait until every address has its name, and receivers have nothing against what the MTAs shall say",
 	Greet:    "Tell the MTAs what to say in HELO, and restart them, unless they say it already",
 	Observe:  "Wait until they are seen to say it, in a Received field or the log of another server",
 	Quiet:    "Wait until nothing sends mail as user@ these names: look at the envelope senders in the logs",
