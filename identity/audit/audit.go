@@ -11,7 +11,7 @@
 // tell: not whether an address is static, whether the MTA really greets as
 // described, or whether anyone reads the mail of its postmaster.
 //
-// An audit asks at most 28 questions for the organisation, and for each MTA at most 13
+// An audit asks at most 28 questions for the organisation, and for each MTA at most 16
 // for its HELO name and 27 for each of its addresses. For the SPF record of each HELO
 // name and mail domain come at most 2,700, and 260 for each address that sends under
 // it, or some five where the record is an ordinary one; for each name without mail and

@@ -45,7 +45,9 @@ func TestFrozen(t *testing.T) {
 	}
 	var got []string
 	for _, r := range rule.All() {
-		got = append(got, fmt.Sprintf("%s %s %s", r.ID, r.Level, r.Scope))
+		if r.Receiver == "" { // see TestReceivers
+			got = append(got, fmt.Sprintf("%s %s %s", r.ID, r.Level, r.Scope))
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the catalogue has changed (-was +is):\n%s", diff)
@@ -58,6 +60,9 @@ func TestFrozenOutcomes(t *testing.T) {
 	asksNothing := []rule.ID{rule.AddressPublic, rule.HELOName}
 	var got []string
 	for _, r := range rule.All() {
+		if r.Receiver != "" {
+			continue // see TestReceivers
+		}
 		codes := make(map[rule.Status][]string)
 		for _, o := range r.Outcomes {
 			codes[o.Status] = append(codes[o.Status], o.Code)
@@ -101,7 +106,7 @@ func TestFrozenOutcomes(t *testing.T) {
 }
 
 var (
-	keyword  = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	keyword  = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 	citation = regexp.MustCompile(`^RFC \d+(, Section \d+(\.\d+)*)?$`)
 )
 
@@ -120,7 +125,7 @@ func TestCatalogue(t *testing.T) {
 		ids[r.ID] = true
 		check(isPhrase(r.Title), "title %q", r.Title)
 		check(isSentence(r.Why), "why %q", r.Why)
-		check(r.Page != "" && strings.TrimSpace(r.Page) == r.Page, "page %q", r.Page)
+		check((r.Page != "") != (r.Receiver != "") && strings.TrimSpace(r.Page) == r.Page, "page %q, receiver %q", r.Page, r.Receiver)
 		for _, rfc := range r.RFC {
 			check(citation.MatchString(rfc), "RFC %q", rfc)
 		}
