@@ -7,6 +7,9 @@
 // documentation and asks no DNS: package audit judges by it, package plan names
 // the rule that wants a record.
 //
+// Beside them stand checks that well-known receivers document, each with its source.
+// They are advice, and tell what becomes of an MTA's mail there.
+//
 // Use [All] to list the catalogue and [Lookup] to find a rule by its ID.
 package rule
 

@@ -21,6 +21,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -149,6 +150,7 @@ func TestInterop(t *testing.T) {
 	levels, advices := make(map[string]int), make(map[string]int)
 	seen := make(map[string]int)
 	unexplained := 0
+	views := comparison{equal: make(map[rule.ID]map[rule.Status]int), explained: make(map[string]int)}
 	start := time.Now()
 	for _, c := range clients {
 		v := judge(t, dns, c)
@@ -163,6 +165,7 @@ func TestInterop(t *testing.T) {
 		}
 		theirs := x.ask(t, c)
 		p.ask(t, c, theirs)
+		views.compare(t, dns, c, theirs)
 		var row []string
 		for _, column := range columns {
 			got, want := theirs[column.name], column.ours(v)
@@ -202,6 +205,8 @@ func TestInterop(t *testing.T) {
 	t.Logf("advice %v", advices)
 	t.Logf("differences %v", seen)
 	t.Logf("%d clients of Postfix and Exim: %d unexplained differences", len(clients), unexplained)
+	t.Logf("receivers' rules: equal %v; explained %v", views.equal, views.explained)
+	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), views.unexplained)
 	p.stamps(t)
 }
 
