@@ -43,6 +43,8 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.DomainCSA:     domainCSA,
 	rule.DomainRP:      domainRP,
 
+	rule.RoleMailboxes: roleMailboxes,
+
 	rule.PostfixReverseClient: reverseName,
 	rule.PostfixClient:        firstName,
 	rule.EximReverse:          eximReverse,

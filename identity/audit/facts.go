@@ -179,6 +179,7 @@ func (a Auditor) gather(ctx context.Context, f *facts) {
 		a.gatherPolicy(ctx, n, ask)
 	}
 	a.gatherNames(ctx, f, ask)
+	a.gatherMailboxes(ctx, f, ask)
 	wg.Wait()
 }
 

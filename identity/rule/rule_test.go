@@ -42,6 +42,7 @@ func TestFrozen(t *testing.T) {
 		"ptr-locked should-major ptr-name",
 		"domain-csa should-minor organisation",
 		"domain-rp should-minor organisation",
+		"role-mailboxes must name",
 	}
 	var got []string
 	for _, r := range rule.All() {
@@ -99,6 +100,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"ptr-locked [ok] [open] [no-answer] [greets mail-domain other-organisation]",
 		"domain-csa [ok] [missing no-policy] [no-answer] [greets]",
 		"domain-rp [ok] [missing not-all-contacts dangling] [no-answer] []",
+		"role-mailboxes [ok catch-all] [refused bare-refused] [deferred unclear no-answer] [no-server]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the outcomes have changed (-was +is):\n%s", diff)
