@@ -207,6 +207,7 @@ func TestInterop(t *testing.T) {
 	t.Logf("%d clients of Postfix and Exim: %d unexplained differences", len(clients), unexplained)
 	t.Logf("receivers' rules: equal %v; explained %v", views.equal, views.explained)
 	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), views.unexplained)
+	p.mailboxes(t)
 	p.stamps(t)
 }
 
