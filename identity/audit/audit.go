@@ -50,7 +50,7 @@ type Auditor struct {
 	Waivers []Waiver
 	// Mailboxes asks mail servers whether they accept mail for postmaster and abuse of a
 	// domain, as the Check of a roleaddr.Checker does: the one thing for which an audit
-	// connects to anything but the DNS. It is called for several domains at once. Nil asks
+	// connects to anything but the DNS. It is called for one domain after the other. Nil asks
 	// none, and the rule role-mailboxes is not judged.
 	Mailboxes func(ctx context.Context, domain string) *roleaddr.Result
 	// Now is the clock; nil is time.Now.

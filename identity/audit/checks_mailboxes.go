@@ -10,14 +10,17 @@ import (
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 )
 
-// gatherMailboxes asks the mail servers of names, if they are to be asked.
+// gatherMailboxes asks the mail servers of names, if they are to be asked: one after the
+// other, as one server may be that of many.
 func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, ask func(func())) {
 	if a.Mailboxes == nil {
 		return
 	}
-	for _, n := range f.names {
-		ask(func() { n.mailboxes = a.Mailboxes(ctx, n.name) })
-	}
+	ask(func() {
+		for _, n := range f.names {
+			n.mailboxes = a.Mailboxes(ctx, n.name)
+		}
+	})
 }
 
 // asks reports whether a rule is judged: one for which mail servers are asked only where

@@ -182,9 +182,9 @@ func postfixHELOSyntax(s subject) outcome {
 	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.HELO)}
 	helo, err := identity.ParseHelo(s.mta.HELO)
 	switch {
-	case err != nil, helo.Faults.Has(identity.NonASCII):
+	case err != nil, helo.Faults.Has(identity.NonASCII), helo.Name != "" && digits.MatchString(s.mta.HELO):
 		out.code = "malformed"
-	case helo.Faults.Has(identity.BareAddress), helo.Faults.Has(identity.SingleLabel), digits.MatchString(s.mta.HELO):
+	case helo.Faults.Has(identity.BareAddress), helo.Faults.Has(identity.SingleLabel):
 		out.code = "not-qualified"
 	}
 	return out

@@ -10,12 +10,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -459,6 +461,30 @@ func TestDNSFails(t *testing.T) {
 	}
 	if r := (roleaddr.Checker{}).Check(t.Context(), "example.test"); r.Status != roleaddr.TempError || !errors.Is(r.Err, resolver.ErrNoResolver) {
 		t.Errorf("without a Resolver: %s, %v", r.Status, r.Err)
+	}
+}
+
+// Whatever DNS says, the questions are as many as the package comment states, at most.
+func TestWorkIsBounded(t *testing.T) {
+	var asked atomic.Int32
+	hostile := resolver.Func(func(_ context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		asked.Add(1)
+		var records []dns.RR
+		for i := range 500 {
+			hdr := dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET}
+			switch qtype {
+			case dns.TypeMX:
+				records = append(records, &dns.MX{Hdr: hdr, Mx: fmt.Sprintf("n%d.%s", i, name)})
+			case dns.TypeA:
+				records = append(records, &dns.A{Hdr: hdr, A: net.IPv4(192, 0, 2, byte(i))})
+			}
+		}
+		return resolver.Answer{Records: records}, nil
+	})
+	n := &network{}
+	r := roleaddr.Checker{Resolver: hostile, Dial: n.dial, AllowInner: true}.Check(t.Context(), "example.test")
+	if asked.Load() > 23 || len(n.dialled) != roleaddr.MaxHosts || r.Status != roleaddr.TempError {
+		t.Errorf("%d questions, dialled %v: %s", asked.Load(), n.dialled, r.Status)
 	}
 }
 
