@@ -101,7 +101,7 @@ var receivers = []Rule{
 		ID: SelectiveRejection, Level: Advice, Scope: Address,
 		Receiver: "S25R", Source: "H. Asami, Study Report of an Anti-spam System with a 99% Block Rate: The Selective SMTP Rejection (S25R) System, http://gabacho.reto.jp/en/anti-spam/",
 		Title: "No reverse name matches the patterns of Selective SMTP Rejection",
-		Why:   "Receivers that use S25R, in Japan above all, defer whoever has no confirmed name, or one with numbers as end users' lines have: for ever, or as a reason to greylist.",
+		Why:   "Receivers that use S25R answer 450 to whoever has no confirmed name, or one with numbers as end users' lines have, until somebody puts the client on a list of exceptions.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "S25R accepts the address: its reverse name matches no pattern", ""},
 			{"missing", Fail, "S25R defers the address: it has no reverse name", getPTR},
@@ -115,11 +115,11 @@ var receivers = []Rule{
 		ID: GmailFCrDNS, Level: Advice, Scope: Address,
 		Receiver: "Gmail", Source: "Email sender guidelines, https://support.google.com/mail/answer/81126: IP addresses",
 		Title: "Gmail finds the address under its reverse name",
-		Why:   "Its guidelines require of all senders a PTR record whose name leads back; without, mail is refused by 550 5.7.25, over IPv6 always.",
+		Why:   "Its guidelines require of all senders a PTR record whose name leads back. It refuses the mail of others, by 550 5.7.25, or marks it as spam.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "Gmail accepts the address: a reverse name leads back to it", ""},
-			{"missing", Fail, "Gmail refuses the address: it has no reverse name", getPTR},
-			{"unconfirmed", Fail, "Gmail refuses the address: no reverse name leads back to it", confirmPTR},
+			{"missing", Fail, "Gmail refuses mail from the address, or marks it as spam: it has no reverse name", getPTR},
+			{"unconfirmed", Fail, "Gmail refuses mail from the address, or marks it as spam: no reverse name leads back to it", confirmPTR},
 			tooMany, noAnswer, notPublic,
 		},
 	},
@@ -151,7 +151,7 @@ var receivers = []Rule{
 		ID: ExchangeIPv6PTR, Level: Advice, Scope: Address,
 		Receiver: "Exchange Online", Source: "Support for anonymous inbound email over IPv6, and error code 5.7.25, https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online",
 		Title: "Exchange Online finds a reverse name of the IPv6 address",
-		Why:   "It takes mail over IPv6 only from addresses with a PTR record, and refuses others by 5.7.25. Gmail does the same.",
+		Why:   "It takes mail over IPv6 only from addresses with a PTR record, and refuses others by 5.7.25.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "Exchange Online accepts the address: it has a reverse name", ""},
 			{"missing", Fail, "Exchange Online refuses the address: it has no reverse name", "Have a PTR record set for the address, or let the MTA send over IPv4 alone."},
