@@ -11,6 +11,10 @@
 // it. Zone files are audited as they would be served, before they are, and with them,
 // unless the description names others, the names in them that seem to be without mail.
 //
+// With -probe, the mail servers of the HELO names and mail domains are asked whether they
+// accept mail for postmaster and abuse. That connects to them, and to their owners it looks
+// like somebody who tries out addresses: use it for your own.
+//
 // Exit status: 0 nothing failed at the threshold or above, 1 something did,
 // 2 usage or input that cannot be read, 3 nothing failed, but something at the
 // threshold or above could not be decided.
@@ -29,10 +33,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -67,7 +73,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("the audit took longer than -timeout %v", o.timeout))
 	defer cancel()
-	report, err := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation}.Audit(ctx, described)
+	auditor := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation}
+	if o.probe != "" {
+		auditor.Mailboxes = roleaddr.Checker{Resolver: r, Helo: o.probe}.Check
+	}
+	report, err := auditor.Audit(ctx, described)
 	if err != nil {
 		fmt.Fprintf(stderr, "audit: %v\n", err)
 		return 2
@@ -95,6 +105,7 @@ type options struct {
 	org                org.Organisation // of -domain, -helo, -ip and -ptr
 	zones              []string         // as resolver.ReadZoneFiles takes them
 	server             string
+	probe              string // what to greet mail servers with; "" asks none
 	threshold          rule.Level
 	timeout            time.Duration
 	json               bool
@@ -108,6 +119,8 @@ const usage = `usage: audit [flags]
                            and for each MTA its HELO name, addresses and PTR name
   -zone [ORIGIN=]FILE      audit zone files instead of the live DNS; repeatable
   -server ADDR[:PORT]      ask this DNS server instead of the system's
+  -probe NAME              connect to the mail servers too, greeting them with NAME, and ask
+                           whether they accept postmaster and abuse; for your own alone
   -threshold LEVEL         must (the default), should-major, should-minor, advice
   -timeout DURATION        for the whole audit, 30s by default
   -allow-documentation     accept names and addresses for documentation
@@ -122,6 +135,7 @@ func parseFlags(args []string) (*options, error) {
 	fs.StringVar(&o.orgFile, "org", "", "")
 	fs.StringVar(&o.org.Domain, "domain", "", "")
 	fs.StringVar(&o.server, "server", "", "")
+	fs.StringVar(&o.probe, "probe", "", "")
 	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
 	fs.BoolVar(&o.json, "json", false, "")
@@ -169,6 +183,7 @@ func (o *options) lastMTA(set func(*org.MTA, string) error) func(string) error {
 // check finds flags that do not go together.
 func (o *options) check(rest []string) error {
 	described := o.org.Domain != "" || len(o.org.MTAs) > 0
+	helo, err := identity.ParseHelo(o.probe)
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
@@ -180,6 +195,10 @@ func (o *options) check(rest []string) error {
 		return errors.New("-zone and -server: audit one of them at a time")
 	case (len(o.zones) > 0 || o.server != "") && o.orgFile == "" && !described:
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
+	case o.probe != "" && o.orgFile == "" && !described:
+		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")
+	case o.probe != "" && (err != nil || !helo.Resolvable()):
+		return fmt.Errorf("-probe %q: expected the full name of this machine, as mail.example.org", o.probe)
 	case o.timeout <= 0:
 		return fmt.Errorf("-timeout %v: expected a positive duration, such as 30s", o.timeout)
 	}

@@ -42,6 +42,25 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.PTRLocked:     ptrLocked,
 	rule.DomainCSA:     domainCSA,
 	rule.DomainRP:      domainRP,
+
+	rule.RoleMailboxes: roleMailboxes,
+
+	rule.PostfixReverseClient: reverseName,
+	rule.PostfixClient:        firstName,
+	rule.EximReverse:          eximReverse,
+	rule.OpenSMTPDFCrDNS:      firstName,
+	rule.RspamdHostname:       firstName,
+	rule.SelectiveRejection:   selectiveRejection,
+	rule.GmailFCrDNS:          anyName,
+	rule.YahooFCrDNS:          anyName,
+	rule.OutlookPTR:           reverseName,
+	rule.ExchangeIPv6PTR:      exchangeIPv6,
+	rule.PostfixHELOSyntax:    postfixHELOSyntax,
+	rule.PostfixHELOHostname:  postfixHELOHostname,
+	rule.EximHELO:             eximHELO,
+	rule.EximCSA:              eximCSA,
+	rule.RspamdHELO:           rspamdHELO,
+	rule.HELOEqualsPTR:        heloEqualsPTR,
 }
 
 func orgDomain(s subject) outcome {

@@ -17,6 +17,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
+	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -45,6 +46,7 @@ type mtaFacts struct {
 	name      *nameFacts           // of the HELO name; nil where there is none to look up
 	csa       []*csa.Result        // of the HELO name, for each public address
 	rp        personFacts          // of the HELO name
+	known     *nullmx.Result       // of a HELO name that none of the addresses asked for leads to; else nil
 }
 
 // addressFacts is what is known of one address.
@@ -165,13 +167,19 @@ func (a Auditor) gather(ctx context.Context, f *facts) {
 			}
 		}
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
-			ask(func() { m.helo = identity.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...) })
+			ask(func() {
+				m.helo = identity.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...)
+				if m.name != nil && len(m.helo.Found)+len(m.helo.Others) == 0 {
+					m.known = nullmx.Checker{Resolver: a.Resolver}.Check(ctx, m.name.name)
+				}
+			})
 		}
 	}
 	for _, n := range f.names {
 		a.gatherPolicy(ctx, n, ask)
 	}
 	a.gatherNames(ctx, f, ask)
+	a.gatherMailboxes(ctx, f, ask)
 	wg.Wait()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 	"github.com/bonafide-mta/bonafide/spf/blitiri"
@@ -19,6 +20,8 @@ type nameFacts struct {
 	mail    bool   // a mail domain
 	policy  *spf.Analysis
 	senders []*senderFacts
+
+	mailboxes *roleaddr.Result // nil where mail servers are not to be asked
 }
 
 // senderFacts is what SPF says of one address that sends under a name.

@@ -33,6 +33,7 @@ func (a Auditor) Prove(ctx context.Context, p *plan.Plan) (*Proof, error) {
 		return nil, errors.New("audit: no plan")
 	}
 	live := a.Resolver
+	a.Mailboxes = nil // no mail server knows of the plan
 	before, err := p.Current.Overlay(live, nil)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)

@@ -237,8 +237,8 @@ func ExampleAuditor_Prove() {
 	fmt.Println(proof.After.Summary)
 	fmt.Println("green:", !proof.After.Failed(rule.ShouldMinor))
 	// Output:
-	// 7 failed, 1 undecided, 13 passed, 0 waived, 4 not applicable
-	// 0 failed, 1 undecided, 23 passed, 0 waived, 1 not applicable
+	// 10 failed, 1 undecided, 24 passed, 0 waived, 6 not applicable
+	// 0 failed, 1 undecided, 37 passed, 0 waived, 3 not applicable
 	// green: true
 }
 

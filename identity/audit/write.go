@@ -112,6 +112,9 @@ func (t *text) rule(r rule.Rule, findings []Finding) {
 		if len(r.RFC) > 0 {
 			t.line("    see: %s", strings.Join(r.RFC, "; "))
 		}
+		if r.Source != "" {
+			t.line("    see: %s", r.Source)
+		}
 	}
 	for _, f := range findings {
 		t.finding(f)

@@ -19,6 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -150,6 +151,7 @@ func TestInterop(t *testing.T) {
 	levels, advices := make(map[string]int), make(map[string]int)
 	seen := make(map[string]int)
 	unexplained := 0
+	views := comparison{equal: make(map[rule.ID]map[rule.Status]int), explained: make(map[string]int)}
 	start := time.Now()
 	for _, c := range clients {
 		v := judge(t, dns, c)
@@ -164,6 +166,7 @@ func TestInterop(t *testing.T) {
 		}
 		theirs := askExim(t, x, c)
 		p.ask(t, c, theirs)
+		views.compare(t, dns, c, theirs)
 		var row []string
 		for _, column := range columns {
 			got, want := theirs[column.name], column.ours(v)
@@ -203,6 +206,9 @@ func TestInterop(t *testing.T) {
 	t.Logf("advice %v", advices)
 	t.Logf("differences %v", seen)
 	t.Logf("%d clients of Postfix and Exim: %d unexplained differences", len(clients), unexplained)
+	t.Logf("receivers' rules: equal %v; explained %v", views.equal, views.explained)
+	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), views.unexplained)
+	p.mailboxes(t)
 	p.stamps(t)
 }
 
