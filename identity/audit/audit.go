@@ -214,6 +214,7 @@ func judge(r rule.Rule, s subject) Finding {
 	if f.Status != rule.Fail {
 		return f
 	}
+	f.Mitigated = out.eased
 	for _, record := range s.wanted {
 		if out.mends(record) {
 			f.Fix = append(f.Fix, record.String())
@@ -234,6 +235,7 @@ type outcome struct {
 	detail   string
 	evidence []resolver.Reply
 	fix      func(plan.Record) bool // of a failure: which wanted records would mend it; nil: none
+	eased    string                 // of a failure: what softens it, see Finding.Mitigated
 }
 
 // say adds to the detail.

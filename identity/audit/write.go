@@ -103,13 +103,22 @@ func (t *text) level(level rule.Level, all []Finding) {
 	}
 }
 
-// rule writes a rule with its findings: why it is one is said where it fails.
+// rule writes a rule with its findings: why it is one is said where it fails, what other
+// programs want wherever it is judged, since they complain when it passes.
 func (t *text) rule(r rule.Rule, findings []Finding) {
 	t.line("\n  %s (%s)", r.Title, untrusted.Line(string(r.ID)))
 	if r.Why != "" && slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail }) {
 		t.line("    why: %s", r.Why)
+		if r.Costs != "" {
+			t.line("    costs: %s", r.Costs)
+		}
 		if len(r.RFC) > 0 {
 			t.line("    see: %s", strings.Join(r.RFC, "; "))
+		}
+	}
+	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail || f.Status == rule.Pass }) {
+		for _, other := range r.Interop {
+			t.line("    but: %s", other)
 		}
 	}
 	for _, f := range findings {
@@ -149,6 +158,9 @@ func (t *text) finding(f Finding) {
 			sub("fix", record)
 		}
 		sub("do", f.Remedy)
+		if f.Mitigated != "" {
+			sub("eased", f.Mitigated)
+		}
 	case rule.Waived:
 		sub("meant", f.Remedy)
 	}

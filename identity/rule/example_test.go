@@ -33,7 +33,7 @@ func ExampleAll() {
 	// ptr-one-name    must         All addresses of the MTA have its one PTR name, and that name has them all
 	// ptr-not-generic must         No PTR name looks like one that a provider gives to every address
 	// ptr-static      advice       No PTR name has a sign of dynamic assignment
-	// ptr-role        advice       The PTR name of an address that serves only mail says so
+	// ptr-role        advice       The PTR name says what the address serves: mail alone, or more
 	// helo-fqdn       must         The MTA greets with a fully qualified host name
 	// helo-resolves   must         The HELO name has all addresses of the MTA
 	// helo-same-org   must         The HELO name and the PTR names belong to the organisation
