@@ -15,8 +15,8 @@
 // An audit asks at most 28 questions for the organisation, and for each MTA at most 13
 // for its HELO name and 27 for each of its addresses. For the SPF record of each HELO
 // name and mail domain come at most 2,700, and 260 for each address that sends under
-// it, or some five where the record is an ordinary one; for each name without mail and
-// each PTR name 2,720. Sixteen checks run at once, which ask at most 160 questions at
+// it, or some five where the record is an ordinary one; for where its mail goes 137;
+// for each name without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160 questions at
 // a time. Nothing is remembered: a resolver.Cache saves most of what several addresses
 // ask of one SPF record.
 package audit
