@@ -61,9 +61,11 @@ func heloResolves(s subject) outcome {
 		out.code = "not-all-addresses"
 		out.detail += " without " + join(h.Missing)
 	}
-	out.fix = addressOf(h.Helo.Name, h.Missing...)
-	// "you can at least increase the IPs authorised via SPF record"
-	out.eased = s.vouched(s.publicAddresses(s.mta)...)
+	if len(h.Missing) > 0 {
+		out.fix = addressOf(h.Helo.Name, h.Missing...)
+		// "you can at least increase the IPs authorised via SPF record"
+		out.eased = s.vouched(s.publicAddresses(s.mta)...)
+	}
 	return out
 }
 

@@ -123,10 +123,16 @@ func mxHosts(s subject) outcome {
 
 func wildcards(s subject) outcome {
 	out := outcome{code: "ok", evidence: s.of.wildcard()}
-	mx, texts := resolver.Records[*dns.MX](out.evidence[0].Answer), out.evidence[3].TXT()
-	addresses := len(out.evidence[1].Addrs())+len(out.evidence[2].Addrs()) > 0
+	var mx []*dns.MX
+	var texts []string
+	addresses, unknown := false, false
+	for _, reply := range out.evidence {
+		mx = append(mx, resolver.Records[*dns.MX](reply.Answer)...)
+		texts = append(texts, reply.TXT()...)
+		addresses = addresses || len(reply.Addrs()) > 0
+		unknown = unknown || reply.Err != nil
+	}
 	nobodyMay := slices.ContainsFunc(texts, denial)
-	unknown := slices.ContainsFunc(out.evidence, func(r resolver.Reply) bool { return r.Err != nil })
 	switch {
 	case len(mx) > 0 && !nullmx.Is(mx):
 		out.code, out.detail = "mail", "*."+s.of.name
@@ -238,5 +244,5 @@ func (s subject) vouched(addrs ...netip.Addr) string {
 	if len(records) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s of the HELO name %s speaks for %s, where a receiver asks for it", strings.Join(records, " and "), s.mta.name.name, join(addrs))
+	return fmt.Sprintf("by %s the HELO name %s speaks for %s, where a receiver asks", strings.Join(records, " and "), s.mta.name.name, join(addrs))
 }

@@ -39,19 +39,23 @@ func (a Auditor) gatherMail(ctx context.Context, f *facts, q *questions) {
 	for _, n := range f.names {
 		n.inbound = later(q, func() *mailFacts { return a.inbound(ctx, f, n) })
 		if n.mail {
-			n.wildcard = later(q, func() []resolver.Reply {
-				return askAll(ctx, a.Resolver, nonexistent+n.name, dns.TypeMX, dns.TypeA, dns.TypeAAAA, dns.TypeTXT)
-			})
+			n.wildcard = later(q, func() []resolver.Reply { return a.wildcard(ctx, nonexistent+n.name) })
 		}
 	}
 }
 
-// askAll asks for several types of records at once.
-func askAll(ctx context.Context, r resolver.Resolver, name string, types ...uint16) []resolver.Reply {
-	replies := make([]resolver.Reply, len(types))
+// wildcard asks a name that nobody has for the records that matter to mail: MX, and, if it
+// exists after all, A, AAAA and TXT.
+func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Reply {
+	replies := []resolver.Reply{resolver.Ask(ctx, a.Resolver, name, dns.TypeMX)}
+	if replies[0].Status == resolver.NXDomain {
+		return replies
+	}
+	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT}
+	replies = append(replies, make([]resolver.Reply, len(types))...)
 	var wg sync.WaitGroup
 	for i, qtype := range types {
-		wg.Go(func() { replies[i] = resolver.Ask(ctx, r, name, qtype) })
+		wg.Go(func() { replies[1+i] = resolver.Ask(ctx, a.Resolver, name, qtype) })
 	}
 	wg.Wait()
 	return replies
