@@ -17,7 +17,7 @@ import (
 
 func roleMailboxes(s subject) outcome {
 	mail := s.of.inbound()
-	out := outcome{code: "nowhere", evidence: mail.evidence(), fix: addressOf(s.of.name, s.greeting()...)}
+	out := outcome{code: "nowhere", evidence: mail.evidence()}
 	switch mail.mx.Status {
 	case nullmx.TempError:
 		out.code = "no-answer"
@@ -26,6 +26,7 @@ func roleMailboxes(s subject) outcome {
 		out.code = "null-mx"
 		return out
 	case nullmx.None, nullmx.NXDomain:
+		out.fix = addressOf(s.of.name, s.greeting()...)
 		return out
 	}
 	var reached, lost []string
@@ -69,7 +70,7 @@ func mxHosts(s subject) outcome {
 	out := outcome{evidence: mail.evidence()}
 	var faults [3][]string // in the order of codes
 	codes := [3]string{"not-public", "unconfirmed", "generic"}
-	exchangers, ours, unknown := 0, 0, mail.mx.Status == nullmx.TempError
+	exchangers, ours, left, unknown := 0, 0, 0, mail.mx.Status == nullmx.TempError
 	for _, h := range mail.hosts {
 		addrs := h.addrs()
 		if len(addrs) > 0 || h.err() != nil {
@@ -80,6 +81,7 @@ func mxHosts(s subject) outcome {
 		}
 		ours++
 		unknown = unknown || h.err() != nil
+		left += len(addrs) - len(h.rdns)
 		for _, addr := range addrs {
 			if !s.publicAddr(addr) {
 				faults[0] = append(faults[0], fmt.Sprintf("%s of %s", addr, h.name))
@@ -117,6 +119,9 @@ func mxHosts(s subject) outcome {
 		out.code = "provider"
 	default:
 		out.code = "ok"
+		if left > 0 { // public ones, or a fault would be reported
+			out.say("%d more addresses were not looked at", left)
+		}
 	}
 	return out
 }

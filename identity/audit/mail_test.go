@@ -64,3 +64,17 @@ func TestCostsAndInterop(t *testing.T) {
 		}
 	}
 }
+
+// Of a pool of mail exchangers ten addresses are judged, and the finding says how many are
+// left.
+func TestManyExchangers(t *testing.T) {
+	for _, f := range readScenario(t, "testdata/mail.txtar").audit(t).Findings {
+		if f.Rule == rule.MXHosts && f.Subject.Name == "many.example.test." {
+			if f.Status != rule.Pass || !strings.HasSuffix(f.Message, ": 2 more addresses were not looked at") {
+				t.Errorf("%s: %s", f.Status, f.Message)
+			}
+			return
+		}
+	}
+	t.Error("no such finding")
+}
