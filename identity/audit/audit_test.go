@@ -108,7 +108,7 @@ func TestCancelled(t *testing.T) {
 	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.PTRNotGeneric, rule.PTRStatic, rule.HELOResolves, rule.HELOSameOrg, rule.HELODiffers,
 		rule.SPFValid, rule.SPFAgreed, rule.HELOSPF, rule.HELOSPFStrict, rule.MailSPF,
 		rule.HELOCSA, rule.HELORP, rule.PTRLocked, rule.DomainCSA, rule.DomainRP,
-		rule.PTRRole, rule.RoleMailboxes, rule.MXHosts, rule.Wildcards, rule.TTLs}
+		rule.PTRRole, rule.MailRoute, rule.MXHosts, rule.Wildcards, rule.TTLs}
 	for _, f := range report.Findings {
 		if (f.Status == rule.Undecided) != slices.Contains(asks, f.Rule) || f.Status == rule.Fail {
 			t.Errorf("%s is %s", f.Rule, f.Status)

@@ -43,10 +43,10 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.DomainCSA:     domainCSA,
 	rule.DomainRP:      domainRP,
 
-	rule.RoleMailboxes: roleMailboxes,
-	rule.MXHosts:       mxHosts,
-	rule.Wildcards:     wildcards,
-	rule.TTLs:          ttls,
+	rule.MailRoute: mailRoute,
+	rule.MXHosts:   mxHosts,
+	rule.Wildcards: wildcards,
+	rule.TTLs:      ttls,
 
 	rule.WaiversCurrent: waiversCurrent,
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-func roleMailboxes(s subject) outcome {
+func mailRoute(s subject) outcome {
 	mail := s.of.inbound()
 	out := outcome{code: "nowhere", evidence: mail.evidence()}
 	switch mail.mx.Status {

@@ -50,7 +50,7 @@ func ExampleAll() {
 	// ptr-locked      should-major The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it
 	// domain-csa      should-minor A CSA policy denies every name of the domain that has no record of its own
 	// domain-rp       should-minor RP records say who is responsible for the domain
-	// role-mailboxes  must         Mail for postmaster and abuse at the name has somewhere to go
+	// mail-route      must         Mail for postmaster and abuse at the name has somewhere to go
 	// mx-hosts        must         The organisation's own mail exchangers have public addresses with confirmed names that are not generic
 	// wildcards       advice       No wildcard gives names that do not exist a part in mail
 	// ttls            advice       The records of the mail servers live for five minutes at least, and for a week at most

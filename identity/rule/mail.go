@@ -2,10 +2,10 @@ package rule
 
 // The IDs of the rules about mail that comes in, and about what else the zones say.
 const (
-	RoleMailboxes ID = "role-mailboxes"
-	MXHosts       ID = "mx-hosts"
-	Wildcards     ID = "wildcards"
-	TTLs          ID = "ttls"
+	MailRoute ID = "mail-route"
+	MXHosts   ID = "mx-hosts"
+	Wildcards ID = "wildcards"
+	TTLs      ID = "ttls"
 )
 
 // mail are the rules about where mail to the organisation goes, and about what its zones
@@ -13,7 +13,7 @@ const (
 var mail = []Rule{
 	{
 		// A must, as the page has it: who cannot be written to cannot be complained to.
-		ID: RoleMailboxes, Level: Must, Scope: Name,
+		ID: MailRoute, Level: Must, Scope: Name,
 		Title: "Mail for postmaster and abuse at the name has somewhere to go",
 		Page:  "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity, either your MTA if it has just the A record, or another by adding MX records",
 		RFC:   []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 2", "RFC 7505, Section 4.2"},
