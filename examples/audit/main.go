@@ -37,6 +37,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
@@ -170,7 +171,10 @@ func parseFlags(args []string) (*options, error) {
 
 // use chooses the format of the output.
 func (o *options) use(format string) func(string) error {
-	return func(string) error {
+	return func(value string) error {
+		if on, err := strconv.ParseBool(value); !on {
+			return err
+		}
 		if o.format != "text" && o.format != format {
 			return fmt.Errorf("-%s is there already", o.format)
 		}
