@@ -33,16 +33,25 @@ type result struct {
 
 // run yields the results in the order of the descriptions. Each finished audit advances
 // the bar.
-func (a audits) run(ctx context.Context, bar *progressbar.ProgressBar) iter.Seq[result] {
-	return inOrder(len(a.descriptions), func(i int) result {
-		d := a.descriptions[i]
-		r := result{name: d.name(), err: d.err}
-		if r.err == nil {
-			r.report, r.err = a.auditor.Audit(ctx, d.org)
+func (a audits) run(ctx context.Context, bar *bar) iter.Seq[result] {
+	return func(yield func(result) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		for r := range inOrder(len(a.descriptions), func(i int) result {
+			d := a.descriptions[i]
+			r := result{name: d.name(), err: d.err}
+			if r.err == nil {
+				r.report, r.err = a.auditor.Audit(ctx, d.org)
+			}
+			bar.step()
+			return r
+		}) {
+			if !yield(r) {
+				cancel() // nobody waits for the audits that run
+				return
+			}
 		}
-		bar.Add(1) // an error is the terminal's
-		return r
-	})
+	}
 }
 
 // inOrder yields what some jobs return, in their order, while atOnce of them run.
@@ -72,12 +81,37 @@ func inOrder[T any](jobs int, do func(int) T) iter.Seq[T] {
 	}
 }
 
-// progress returns a bar on a terminal, and one that is not seen elsewhere.
-func progress(stderr io.Writer, n int) *progressbar.ProgressBar {
+// A bar shows on a terminal how many audits have ended.
+type bar struct {
+	mu    sync.Mutex
+	shown *progressbar.ProgressBar // nil for none
+}
+
+// progress returns a bar that shows only on a terminal, and only several audits.
+func progress(stderr io.Writer, n int) *bar {
 	file, ok := stderr.(*os.File)
 	if n < 2 || !ok || !term.IsTerminal(int(file.Fd())) {
-		return progressbar.DefaultSilent(int64(n))
+		return &bar{}
 	}
-	return progressbar.NewOptions(n, progressbar.OptionSetWriter(file), progressbar.OptionSetDescription("audits"),
-		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+	return &bar{shown: progressbar.NewOptions(n, progressbar.OptionSetWriter(file), progressbar.OptionSetDescription("audits"),
+		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())}
+}
+
+// step counts an audit that has ended.
+func (b *bar) step() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shown != nil {
+		b.shown.Add(1) // an error is the terminal's
+	}
+}
+
+// aside runs what may write to the same terminal while the bar is not there.
+func (b *bar) aside(write func() error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shown != nil {
+		b.shown.Clear()
+	}
+	return write()
 }

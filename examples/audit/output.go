@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/schollz/progressbar/v3"
-
 	"github.com/bonafide-mta/bonafide/identity/audit"
 )
 
@@ -120,13 +118,12 @@ func readReports(text []byte) (map[string]*audit.Report, error) {
 }
 
 // print writes all results, and returns the exit status.
-func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *progressbar.ProgressBar) int {
+func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar) int {
 	worst := well
 	out, kept := &listing{w: p.stdout, brackets: p.list}, &listing{w: p.kept, brackets: p.list}
 	for r := range results {
 		worst = max(worst, p.verdict(r))
-		bar.Clear() // an error is the terminal's
-		err := p.result(out, r)
+		err := bar.aside(func() error { return p.result(out, r) })
 		if err == nil && p.kept != nil {
 			err = kept.add(p.json(r, r.report))
 		}
