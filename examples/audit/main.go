@@ -94,7 +94,7 @@ type options struct {
 	server             string
 	threshold          rule.Level
 	timeout            time.Duration
-	format             string // a key of formats
+	format             string // text, json or summary
 	since, save        string // files
 	allowDocumentation bool
 }
