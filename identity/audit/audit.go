@@ -3,9 +3,10 @@
 // each failure the records that would mend it.
 //
 // Call [Auditor.Audit] and print the [Report] with [Report.WriteText] or
-// [Report.WriteJSON]; [Auditor.Findings] yields its findings as soon as they are known.
-// [ReadReport] reads a report back, and [Report.Diff] tells what has changed since. The questions go to whatever Resolver is given: a client of
-// the live DNS, or zone files that are to be published (resolver.ReadZone).
+// [Report.WriteJSON]; [Auditor.Findings] yields its findings as soon as they are
+// known. [ReadReport] reads a report back, and [Report.Diff] tells what has changed
+// since. The questions go to whatever Resolver is given: a client of the live DNS, or
+// zone files that are to be published (resolver.ReadZone).
 //
 // A question that gets no answer makes a finding Undecided, never a Fail. A fix
 // is always a part of what plan.Want lists. The audit knows only what DNS can
@@ -206,8 +207,8 @@ func judge(r rule.Rule, s subject) Finding {
 	}
 	listed := make(map[string]bool) // checks of several addresses rest on the same answers
 	for _, reply := range out.evidence {
-		if e := evidence(reply); !listed[e.String()] {
-			listed[e.String()] = true
+		if e := evidence(reply); !listed[e.said()] {
+			listed[e.said()] = true
 			f.Evidence = append(f.Evidence, e)
 		}
 	}
