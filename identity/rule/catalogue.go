@@ -118,7 +118,7 @@ var identities = []Rule{
 		Page:  "This involves first selecting a name NB:Do NOT use _ character!!",
 		RFC:   []string{"RFC 1123, Section 2.1", "RFC 952"},
 		Why:   "An underscore is legal in the DNS but not in host names. Some receivers drop such a name, and the address with it.",
-		Costs: "Exim drops the name, and others may, so that the address counts there as one without any.",
+		Costs: "Exim from 4.97 on drops the name, and others may, so that the address counts there as one without any.",
 		Interop: []string{
 			"Postfix and mox take a PTR name with an underscore, so that a test with them shows nothing.",
 		},
@@ -191,7 +191,7 @@ var identities = []Rule{
 		Page:  "Select and use an e-mail client specific role name for this identity",
 		RFC:   []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5"},
 		Why:   "Receivers refuse a greeting that is no name, or one that means nothing outside its network.",
-		Costs: "Postfix refuses such a greeting with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname, which many switch on.",
+		Costs: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is a fully qualified host name", ""},
 			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organisation in the MTA."},

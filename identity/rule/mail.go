@@ -16,9 +16,9 @@ var mail = []Rule{
 		ID: MailRoute, Level: Must, Scope: Name,
 		Title: "Mail for postmaster and abuse at the name has somewhere to go",
 		Page:  "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity, either your MTA if it has just the A record, or another by adding MX records",
-		RFC:   []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 2", "RFC 7505, Section 4.2"},
+		RFC:   []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 4", "RFC 7505, Section 4.2"},
 		Why:   "Who gets abuse from the server, or sees it broken, writes to these two at the name that it greets with and at the domain that it sends for. DNS shows where such mail goes, not whether anybody reads it.",
-		Costs: "Complaints bounce, and go to blocklists and to the provider of the address instead; a sender whose domain has no MX record and no address is refused by Postfix with reject_unknown_sender_domain, one with a Null MX by all that follow RFC 7505.",
+		Costs: "Complaints bounce, and go to blocklists and to the provider of the address instead; Postfix with reject_unknown_sender_domain refuses a sender whose domain has neither an MX record nor an address, or has a Null MX.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "mail for the name has somewhere to go", ""},
 			{"some-lost", Pass, "mail for the name has somewhere to go, but a mail exchanger has no public address", ""},
@@ -51,7 +51,7 @@ var mail = []Rule{
 		ID: Wildcards, Level: Advice, Scope: MailDomain,
 		Title: "No wildcard gives names that do not exist a part in mail",
 		Page:  "explicity deny the use of other identities you control to be forged in e-mail if not intended to be used in e-mail",
-		RFC:   []string{"RFC 4592, Section 2.2.1", "RFC 7208, Section 3.5"},
+		RFC:   []string{"RFC 4592, Section 2.2", "RFC 7208, Section 3.5"},
 		Why:   "A wildcard answers for every name that does not exist, and for none that does: these still need records of their own. It answers below names too, so that _dmarc and _mta-sts of any name get a text that is not meant for them, and _client._smtp of any name exists.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "no wildcard answers for a name that does not exist", ""},
