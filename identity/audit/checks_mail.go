@@ -73,6 +73,9 @@ func mxHosts(s subject) outcome {
 	exchangers, ours, left, unknown := 0, 0, 0, mail.mx.Status == nullmx.TempError
 	for _, h := range mail.hosts {
 		addrs := h.addrs()
+		if mail.mx.Status == nullmx.Implicit {
+			continue // the address of the domain, which serves the web as a rule
+		}
 		if len(addrs) > 0 || h.err() != nil {
 			exchangers++
 		}

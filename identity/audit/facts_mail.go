@@ -25,7 +25,7 @@ type hostFacts struct {
 	name    string
 	ours    bool // to be judged: an MTA of the description, or below the domain
 	replies []resolver.Reply
-	rdns    []*fcrdns.Result // of its public addresses, if it is ours, up to maxJudged
+	rdns    []*fcrdns.Result // of the public addresses of an exchanger, if it is ours, up to maxJudged
 }
 
 // maxJudged is how many addresses of all hosts of a name are judged.
@@ -89,7 +89,7 @@ func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts
 		h.ours = f.owns(h.name) || slices.ContainsFunc(f.mtas, func(mta *mtaFacts) bool {
 			return h.name == mta.ptr || mta.name != nil && h.name == mta.name.name
 		})
-		if !n.mail || !h.ours {
+		if !n.mail || !h.ours || m.mx.Status == nullmx.Implicit {
 			continue
 		}
 		for _, addr := range h.addrs() {

@@ -44,7 +44,7 @@ var mail = []Rule{
 			{"generic", Fail, "an address of a mail exchanger has a name that looks generic", "Have the PTR record changed to a name of your domain that says what the machine does, without its address."},
 			noAnswer,
 			{"provider", NotApplicable, "the mail exchangers are another organisation's, which looks after them", ""},
-			{"no-exchanger", NotApplicable, "no host with an address takes mail for the domain", ""},
+			{"no-exchanger", NotApplicable, "no MX record of the domain names a host with an address", ""},
 		},
 	},
 	{
