@@ -43,7 +43,13 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.DomainCSA:     domainCSA,
 	rule.DomainRP:      domainRP,
 
+	rule.MailRoute:     mailRoute,
+	rule.MXHosts:       mxHosts,
 	rule.RoleMailboxes: roleMailboxes,
+	rule.Wildcards:     wildcards,
+	rule.TTLs:          ttls,
+
+	rule.WaiversCurrent: waiversCurrent,
 
 	rule.PostfixReverseClient: reverseName,
 	rule.PostfixClient:        firstName,
@@ -79,13 +85,14 @@ func orgDomain(s subject) outcome {
 		out.code = "public-suffix"
 		return out
 	}
-	out.evidence = []resolver.Reply{s.exists}
+	exists := s.exists()
+	out.evidence = []resolver.Reply{exists}
 	switch {
-	case s.exists.Err != nil:
+	case exists.Err != nil:
 		out.code = "no-answer"
-	case s.exists.Status == resolver.NXDomain:
+	case exists.Status == resolver.NXDomain:
 		out.code = "not-in-dns"
-	case s.exists.Status == resolver.NotFound:
+	case exists.Status == resolver.NotFound:
 		out.code = "cannot-tell"
 	}
 	return out

@@ -10,17 +10,22 @@ import (
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 )
 
-// gatherMailboxes asks the mail servers of names, if they are to be asked: one after the
-// other, as one server may be that of many.
-func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, ask func(func())) {
+// gatherMailboxes lists to ask the mail servers of names, if they are to be asked: one
+// after the other, as one server may be that of many.
+func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, q *questions) {
 	if a.Mailboxes == nil {
 		return
 	}
-	ask(func() {
+	all := later(q, func() map[string]*roleaddr.Result {
+		results := make(map[string]*roleaddr.Result)
 		for _, n := range f.names {
-			n.mailboxes = a.Mailboxes(ctx, n.name)
+			results[n.name] = a.Mailboxes(ctx, n.name)
 		}
+		return results
 	})
+	for _, n := range f.names {
+		n.mailboxes = func() *roleaddr.Result { return all()[n.name] }
+	}
 }
 
 // asks reports whether a rule is judged: one for which mail servers are asked only where
@@ -28,7 +33,7 @@ func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, ask func(func())
 func (a Auditor) asks(id rule.ID) bool { return id != rule.RoleMailboxes || a.Mailboxes != nil }
 
 func roleMailboxes(s subject) outcome {
-	r := s.of.mailboxes
+	r := s.of.mailboxes()
 	out := outcome{code: "ok"}
 	if r.MX != nil {
 		out.evidence = r.MX.Replies

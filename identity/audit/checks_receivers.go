@@ -25,9 +25,9 @@ func reverseName(s subject) outcome {
 	}
 	out := outcome{code: "ok", evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
 	switch {
-	case s.addr.rdns.PTR.Err != nil:
+	case s.addr.rdns().PTR.Err != nil:
 		out.code = "no-answer"
-	case len(s.addr.rdns.Names) == 0:
+	case len(s.addr.rdns().Names) == 0:
 		out.code = "missing"
 	}
 	for _, name := range s.addr.names() {
@@ -55,9 +55,9 @@ func named(s subject) (outcome, bool) {
 	addr := s.addr.addr
 	out := outcome{code: "ok", evidence: s.addr.evidence(true), fix: either(ptrOf(addr), addressOf(s.mta.ptr, addr))}
 	switch {
-	case s.addr.rdns.PTR.Err != nil:
+	case s.addr.rdns().PTR.Err != nil:
 		out.code = "no-answer"
-	case len(s.addr.rdns.Names) == 0:
+	case len(s.addr.rdns().Names) == 0:
 		out.code = "missing"
 	}
 	return out, out.code == "ok"
@@ -71,7 +71,7 @@ func firstName(s subject) outcome {
 	if !ok {
 		return out
 	}
-	rdns := s.addr.rdns
+	rdns := s.addr.rdns()
 	var unconfirmed []string
 	unanswered := false
 	for _, n := range rdns.Names {
@@ -105,8 +105,8 @@ func anyName(s subject) outcome {
 // eximReverse is anyName without names that have an underscore, which Exim drops from 4.97 on.
 func eximReverse(s subject) outcome {
 	out := confirmedBy(s, func(n fcrdns.Name) bool { return !n.Underscore })
-	if out.code == "unconfirmed" && s.addr.rdns.Status == fcrdns.Pass {
-		out.code, out.detail = "underscore", s.addr.rdns.Name
+	if out.code == "unconfirmed" && s.addr.rdns().Status == fcrdns.Pass {
+		out.code, out.detail = "underscore", s.addr.rdns().Name
 	}
 	return out
 }
@@ -117,7 +117,7 @@ func confirmedBy(s subject, counts func(fcrdns.Name) bool) outcome {
 	if !ok {
 		return out
 	}
-	rdns := s.addr.rdns
+	rdns := s.addr.rdns()
 	has := func(outcome fcrdns.Outcome) func(fcrdns.Name) bool {
 		return func(n fcrdns.Name) bool { return n.Outcome == outcome && counts(n) }
 	}
@@ -199,7 +199,7 @@ func greeting(s subject) (outcome, bool) {
 	case s.mta.helo == nil:
 		return outcome{code: "not-public"}, false
 	}
-	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.HELO), evidence: s.mta.helo.Replies}, true
+	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.HELO), evidence: s.mta.helo().Replies}, true
 }
 
 // literal reports whether a HELO is an address in brackets.
@@ -212,7 +212,7 @@ func postfixHELOHostname(s subject) outcome {
 	if !ok {
 		return out
 	}
-	h := s.mta.helo
+	h := s.mta.helo()
 	out.fix = addressOf(h.Helo.Name, h.Missing...)
 	switch {
 	case literal(h.Helo):
@@ -224,12 +224,13 @@ func postfixHELOHostname(s subject) outcome {
 		return out
 	case len(h.Found)+len(h.Others) > 0:
 		return out
-	case s.mta.known == nil:
+	case s.mta.name == nil:
 		out.code = "not-found"
 		return out
 	}
-	out.evidence = slices.Concat(out.evidence, s.mta.known.Replies)
-	switch s.mta.known.Status {
+	mx := s.mta.name.inbound().mx
+	out.evidence = slices.Concat(out.evidence, mx.Replies)
+	switch mx.Status {
 	case nullmx.TempError:
 		out.code = "no-answer"
 	case nullmx.None, nullmx.NXDomain:
@@ -243,7 +244,7 @@ func eximHELO(s subject) outcome {
 	if !ok {
 		return out
 	}
-	h := s.mta.helo
+	h := s.mta.helo()
 	out.fix = addressOf(h.Helo.Name, h.Missing...)
 	switch {
 	case h.Status == identity.PermError, h.Helo.Faults.Has(identity.NonASCII), h.Helo.Faults.Has(identity.Underscore):
@@ -271,7 +272,8 @@ func eximCSA(s subject) outcome {
 		return out
 	}
 	var denied []netip.Addr
-	for _, r := range s.mta.csa {
+	for _, known := range s.mta.csa {
+		r := known()
 		out.evidence = append(out.evidence, r.Replies...)
 		switch {
 		case r.Status == csa.Fail:
@@ -295,7 +297,7 @@ func rspamdHELO(s subject) outcome {
 	if !ok {
 		return out
 	}
-	h := s.mta.helo
+	h := s.mta.helo()
 	out.fix = addressOf(h.Helo.Name, h.Missing...)
 	switch {
 	case !h.Helo.Resolvable(), h.Helo.Faults.Has(identity.Underscore), h.Helo.Faults.Has(identity.NonASCII):
@@ -321,13 +323,13 @@ func heloEqualsPTR(s subject) outcome {
 			continue
 		}
 		out.evidence = append(out.evidence, a.evidence(false)...)
-		if a.rdns.PTR.Err != nil {
+		if a.rdns().PTR.Err != nil {
 			failed = true
 			continue
 		}
 		best := identity.Unrelated
 		for _, name := range a.names() {
-			relation, _ := identity.Relate(s.mta.helo.Helo.Name, name, s.domain)
+			relation, _ := identity.Relate(s.mta.helo().Helo.Name, name, s.domain)
 			if relation == identity.Identical || best == identity.Unrelated {
 				best = relation
 			}

@@ -42,7 +42,12 @@ func TestFrozen(t *testing.T) {
 		"ptr-locked should-major ptr-name",
 		"domain-csa should-minor organisation",
 		"domain-rp should-minor organisation",
+		"mail-route must name",
+		"mx-hosts must mail-domain",
 		"role-mailboxes must name",
+		"wildcards advice mail-domain",
+		"ttls advice organisation",
+		"waivers-current advice organisation",
 	}
 	var got []string
 	for _, r := range rule.All() {
@@ -58,7 +63,7 @@ func TestFrozen(t *testing.T) {
 // Nor does an outcome change its code or its status: reports have them. Only a
 // rule that asks DNS can be undecided, and it has an outcome for no answer.
 func TestFrozenOutcomes(t *testing.T) {
-	asksNothing := []rule.ID{rule.AddressPublic, rule.HELOName}
+	asksNothing := []rule.ID{rule.AddressPublic, rule.HELOName, rule.WaiversCurrent}
 	var got []string
 	for _, r := range rule.All() {
 		if r.Receiver != "" {
@@ -83,7 +88,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"ptr-one-name [ok] [other-name too-many-names not-all-addresses] [no-answer] [no-ptr not-public single-address]",
 		"ptr-not-generic [ok unclear] [generic] [no-answer] [no-ptr not-public]",
 		"ptr-static [] [dynamic] [unproven no-answer] [no-ptr not-public]",
-		"ptr-role [ok] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
+		"ptr-role [ok shared] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
 		"helo-fqdn [ok] [literal underscore not-qualified malformed] [] [receives-only]",
 		"helo-resolves [ok] [no-address not-all-addresses] [no-answer] [no-name not-public receives-only]",
 		"helo-same-org [ok] [unrelated other-organisation] [no-answer] [no-ptr no-name not-public receives-only]",
@@ -100,7 +105,12 @@ func TestFrozenOutcomes(t *testing.T) {
 		"ptr-locked [ok] [open] [no-answer] [greets mail-domain other-organisation]",
 		"domain-csa [ok] [missing no-policy] [no-answer] [greets]",
 		"domain-rp [ok] [missing not-all-contacts dangling] [no-answer] []",
+		"mail-route [ok some-lost] [null-mx nowhere no-target] [no-answer] []",
+		"mx-hosts [ok] [not-public unconfirmed generic] [no-answer] [provider no-exchanger]",
 		"role-mailboxes [ok catch-all] [refused bare-refused] [deferred unclear no-answer] [no-server]",
+		"wildcards [ok silenced] [mail address text] [no-answer] []",
+		"ttls [ok] [too-high] [low no-answer] [nothing]",
+		"waivers-current [ok] [expired] [] [none]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the outcomes have changed (-was +is):\n%s", diff)
@@ -127,7 +137,11 @@ func TestCatalogue(t *testing.T) {
 		ids[r.ID] = true
 		check(isPhrase(r.Title), "title %q", r.Title)
 		check(isSentence(r.Why), "why %q", r.Why)
-		check((r.Page != "") != (r.Receiver != "") && strings.TrimSpace(r.Page) == r.Page, "page %q, receiver %q", r.Page, r.Receiver)
+		check(r.Costs == "" && r.Level != rule.Must || isSentence(r.Costs), "costs %q, and a must has a cost", r.Costs)
+		for _, other := range r.Interop {
+			check(isSentence(other), "interop %q", other)
+		}
+		check((r.Page != "") != (r.Receiver != "" || r.ID == rule.WaiversCurrent) && strings.TrimSpace(r.Page) == r.Page, "page %q, receiver %q", r.Page, r.Receiver)
 		for _, rfc := range r.RFC {
 			check(citation.MatchString(rfc), "RFC %q", rfc)
 		}
