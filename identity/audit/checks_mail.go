@@ -10,6 +10,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -23,10 +24,10 @@ func mailRoute(s subject) outcome {
 		out.code = "no-answer"
 		return out
 	case nullmx.Null:
-		out.code = "null-mx"
+		out.code, out.fix = "null-mx", wantedBy(rule.MailRoute, s.of.name)
 		return out
 	case nullmx.None, nullmx.NXDomain:
-		out.fix = addressOf(s.of.name, s.greeting()...)
+		out.fix = either(addressOf(s.of.name, s.greeting()...), wantedBy(rule.MailRoute, s.of.name))
 		return out
 	}
 	var reached, lost []string

@@ -63,7 +63,7 @@ func Whole(records iter.Seq[dns.RR]) *Current {
 // Ask returns what is known and what a resolver says of the names outside whole zones
 // that the plan of an organisation is about, among them those of its addresses. It is a
 // partial view: a wildcard looks like records of the name, and what else is in the zone
-// is not seen. It asks five questions for each of those names at most, and for each
+// is not seen. It asks seven questions for each of those names at most, and for each
 // label of the names one, of which sixteen run at a time.
 //
 // The error is that of the first question without an answer: upon what is not known
@@ -88,6 +88,10 @@ func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organisat
 		// Whether mail goes to the name and comes from it decides on both.
 		questions[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.RRset{Name: set.Name, Type: dns.TypeTXT}] = true
+		if isExchanger(w.RR) {
+			questions[resolver.RRset{Name: set.Name, Type: dns.TypeA}] = true
+			questions[resolver.RRset{Name: set.Name, Type: dns.TypeAAAA}] = true
+		}
 		// To find the zone. A top-level domain is none: its servers may be others than r.
 		for at := set.Name; at == set.Name || dns.CountLabel(at) > 1; at = dnsname.Parent(at) {
 			questions[resolver.RRset{Name: at, Type: dns.TypeSOA}] = true

@@ -86,6 +86,10 @@ func (p *Plan) diff(adopt bool) {
 // change plans what becomes of one RRset.
 func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	c := p.Current
+	if isExchanger(wanted[0].RR) && p.routed(set, adopt) {
+		p.Wanted = slices.DeleteFunc(p.Wanted, func(r Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
+		return
+	}
 	ch, reason := p.place(set)
 	if reason == "" {
 		reason = c.mailAt(set, wanted, adopt)
@@ -133,6 +137,13 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 		return
 	}
 	p.Changes = append(p.Changes, ch)
+}
+
+// routed reports whether mail for a name has somewhere to go, or is meant to have
+// nowhere, and welcome has to tell.
+func (p *Plan) routed(set resolver.RRset, adopt bool) bool {
+	now := p.Current.sets[set]
+	return len(p.addresses(set.Name)) > 0 || slices.ContainsFunc(now, isExchanger) || len(now) > 0 && !adopt
 }
 
 // turn is the order in which sets are planned: addresses, upon which others rest, before
@@ -267,7 +278,7 @@ func (p *Plan) welcome(adopt bool) {
 	for _, name := range slices.Compact(names) {
 		set := resolver.RRset{Name: name, Type: dns.TypeMX}
 		ch, reason := p.place(set)
-		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(ch.Before, func(rr dns.RR) bool { return !isNullMX(rr) }) {
+		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(p.after(set), isExchanger) {
 			continue
 		}
 		if !adopt {
@@ -311,12 +322,12 @@ func (p *Plan) after(set resolver.RRset) []dns.RR {
 // mailAt tells why a name is not to be declared one without mail: mail servers take
 // mail for it, or senders are authorised that stay so.
 func (c *Current) mailAt(set resolver.RRset, wanted []Record, adopt bool) string {
-	nullMX := set.Type == dns.TypeMX
+	nullMX := isNullMX(wanted[0].RR)
 	if !nullMX && (set.Type != dns.TypeTXT || !isNullSPF(wanted[0].RR)) {
 		return ""
 	}
 	for _, rr := range c.sets[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] {
-		if !isNullMX(rr) {
+		if isExchanger(rr) {
 			return "it has mail servers: describe it as a mail domain, or take its MX records away"
 		}
 	}
@@ -382,6 +393,14 @@ func isSPF(rr dns.RR) bool {
 func isNullMX(rr dns.RR) bool {
 	mx, ok := rr.(*dns.MX)
 	return ok && mx.Mx == "."
+}
+
+// isExchanger reports whether a record is an MX record that leads somewhere.
+func isExchanger(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeMX && !isNullMX(rr) }
+
+// isAddress reports whether a record is an A or AAAA record.
+func isAddress(rr dns.RR) bool {
+	return rr.Header().Rrtype == dns.TypeA || rr.Header().Rrtype == dns.TypeAAAA
 }
 
 // isNullSPF reports whether a record is an SPF record that authorises nobody.

@@ -30,6 +30,7 @@ mtas:
 	}
 	// Output:
 	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org. [ptr-exists ptr-confirmed ptr-one-name]
+	// example.org. 3600 IN MX 10 post.example.org. [mail-route]
 	// example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [mail-spf]
 	// _client._smtp.example.org. 3600 IN SRV 1 1 1 example.org. [domain-csa]
 	// mta1.example.org. 3600 IN A 192.0.2.10 [ptr-confirmed ptr-one-name]
@@ -84,6 +85,7 @@ _client._smtp.post SRV 1 2 1 post
 	}
 	// Output:
 	// isp add 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	// you add example.org. 3600 IN MX 10 post.example.org.
 	// you add post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all"
 	// kept example.org. 3600 IN TXT "v=spf1 include:provider.example -all"
 }

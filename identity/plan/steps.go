@@ -35,7 +35,7 @@ const (
 	Observe        // they have been seen to say it, from every address
 	Quiet          // nothing sends as user@ a name that will be locked
 	Lock           // PTR names are locked; old PTR records go
-	Envelope       // SPF records of mail domains
+	Envelope       // SPF records of mail domains, and MX records of those without any
 	Silence        // names without mail say so
 	Policy         // the CSA policy of the domain
 )
@@ -303,7 +303,7 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 		return Vouch
 	case is(rule.DomainCSA):
 		return Policy
-	case is(rule.MailSPF):
+	case is(rule.MailSPF), is(rule.MailRoute):
 		return Envelope
 	case is(rule.PTRLocked):
 		return Lock

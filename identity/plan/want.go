@@ -46,7 +46,8 @@ type Refusal struct {
 // host name, or another organisation's; an address that is not public. Addresses
 // for documentation are accepted. An absent PTR name, and a HELO that is no name
 // or of an MTA that only receives, ask for no record. The SPF record of a mail
-// domain authorises every MTA that sends. Never is there a Null MX at a HELO name,
+// domain authorises every MTA that sends. Its MX records name those that receive; New
+// leaves them out where mail has somewhere to go already. Never is there a Null MX at a HELO name,
 // whose postmaster is written to, nor a CSA policy at one, which it would deny. What
 // only rules want from which the description makes an exception is left out.
 func Want(o *org.Organisation) ([]Record, []Refusal) {
@@ -57,21 +58,30 @@ func Want(o *org.Organisation) ([]Record, []Refusal) {
 func want(o *org.Organisation) *wanted {
 	w := &wanted{domain: o.Domain, senders: make(map[string]*senders), contacts: o.Contacts, exceptions: o.Exceptions}
 	var sending []netip.Addr
+	var exchangers []string // names of MTAs that take mail
 	for _, m := range o.MTAs {
 		addrs := w.publishable(m)
 		if len(addrs) == 0 {
 			continue
 		}
+		name := ""
 		if m.PTR != "" && w.mapping(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName) {
 			w.ptrs(m, addrs)
+			name = m.PTR
 		}
 		if m.Sends() {
 			sending = append(sending, addrs...)
-			w.greeting(m, addrs)
+			if w.greeting(m, addrs) {
+				name = m.HELO // the PTR name is for nothing but the address
+			}
+		}
+		if m.Receives() && name != "" {
+			exchangers = append(exchangers, canonical(name))
 		}
 	}
 	for _, d := range o.MailDomains() {
 		w.mail(d, sending)
+		w.route(canonical(d.Domain), exchangers)
 	}
 	w.spf()
 	w.responsible(o)
@@ -147,8 +157,9 @@ func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
 	})
 }
 
-// greeting wants the addresses of the HELO name, if it is one, and its SPF record.
-func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) {
+// greeting wants the addresses of the HELO name and its SPF record, or refuses the name
+// and returns false.
+func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) bool {
 	helo, err := identity.ParseHelo(m.HELO)
 	switch {
 	case err != nil:
@@ -158,7 +169,9 @@ func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) {
 	case w.mapping(m, m.HELO, addrs, rule.HELOResolves):
 		w.authorise(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)
 		w.identity(m)
+		return true
 	}
+	return false
 }
 
 // merged returns the records in order, each once with all the rules that want it.
@@ -386,6 +399,17 @@ func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
 	s.Includes = append(s.Includes, d.Includes...)
 	if d.SoftFail {
 		s.Others = spf.SoftFail
+	}
+}
+
+// route wants MX records of a mail domain that has no address by this plan.
+func (w *wanted) route(domain string, exchangers []string) {
+	if slices.ContainsFunc(w.records, func(r Record) bool { return isAddress(r.RR) && canonical(r.RR.Header().Name) == domain }) {
+		return // RFC 5321, Section 5.1: mail goes there
+	}
+	for _, name := range exchangers {
+		hdr := dns.RR_Header{Name: domain, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: TTL}
+		w.add(&dns.MX{Hdr: hdr, Preference: 10, Mx: name}, domain, rule.MailRoute)
 	}
 }
 

@@ -196,6 +196,7 @@ func (b *builder) others(name, apex string, obstacles bool) {
 			b.add(name + ` 300 TXT "token=` + b.one("1", "2", `\"\\;`, strings.Repeat("x", 249)+`" "y`) + `"`)
 		case 2:
 			b.add(name + " 300 MX " + b.one("0 .", "10 .", "10 mail.isp.test."))
+			b.add("mail.isp.test. 300 A 203.0.113.26")
 		case 3:
 			if rr, err := dns.NewRR("_client._smtp." + name + " 300 SRV " + b.one("1 1 0 ", "1 1 1 ", "1 2 1 ", "1 3 1 ", "2 2 0 ") + name); err == nil {
 				b.add(rr.String())

@@ -246,7 +246,7 @@ var stageTitle = map[Stage]string{
 	Observe:  "Wait until they are seen to say it, in a Received field or the log of another server",
 	Quiet:    "Wait until nothing sends mail as user@ these names: look at the envelope senders in the logs",
 	Lock:     "Publish that the PTR names greet nobody and send no mail, and take out what nobody needs any more",
-	Envelope: "Publish who sends in the name of the mail domains; if you are not sure that these are all, describe them with softfail first",
+	Envelope: "Publish who sends in the name of the mail domains, and where their mail goes; if you are not sure that these are all, describe them with softfail first",
 	Silence:  "Publish that the other names neither send mail nor get any",
 	Policy:   "Publish that no other name of the domain greets",
 }
