@@ -110,6 +110,7 @@ type Report struct {
 	Time               time.Time `json:"time"`         // when the audit began
 	Organisation       string    `json:"organisation"` // its domain, in canonical form
 	AllowDocumentation bool      `json:"allow_documentation"`
+	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
 	Findings           []Finding `json:"findings"`
 	// Publish lists the records of all fixes, each once, in the order of
 	// plan.Want.
@@ -199,7 +200,7 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 	if a.Now != nil {
 		now = a.Now
 	}
-	report := &Report{Version: Version, Time: now().UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
+	report := &Report{Version: Version, Time: now().UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Hosts: f.hosts(), Findings: []Finding{}, Publish: []string{}}
 	fixes := make(map[string]bool)
 	for _, r := range rule.All() {
 		for s := range f.subjects(r.Scope) {
