@@ -3,7 +3,8 @@
 // each failure the records that would mend it.
 //
 // Call [Auditor.Audit] and print the [Report] with [Report.WriteText] or
-// [Report.WriteJSON]. The questions go to whatever Resolver is given: a client of
+// [Report.WriteJSON]; [Auditor.Findings] yields its findings as soon as they are known.
+// [ReadReport] reads a report back, and [Report.Diff] tells what has changed since. The questions go to whatever Resolver is given: a client of
 // the live DNS, or zone files that are to be published (resolver.ReadZone).
 //
 // A question that gets no answer makes a finding Undecided, never a Fail. A fix
@@ -23,9 +24,7 @@ package audit
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,15 +45,11 @@ type Auditor struct {
 	// Waivers turn failures that are meant into findings of status Waived, as the
 	// exceptions of a description do.
 	Waivers []Waiver
-	// Now is the clock; nil is time.Now.
+	// Timeout bounds the whole audit: what has no answer by then is Undecided. Zero
+	// means no bound but that of the context.
+	Timeout time.Duration
+	// Now is the clock of reports and waivers; nil is time.Now.
 	Now func() time.Time
-}
-
-// A Waiver says that a failure is meant.
-type Waiver struct {
-	Rule    rule.ID
-	Subject Subject // one that the rule is judged on
-	Reason  string  // for the report
 }
 
 // A Subject is what a finding is about: the organisation when all fields are
@@ -174,44 +169,23 @@ func (r *Report) has(status rule.Status, threshold rule.Level) bool {
 
 // Audit asks what the rules need to know and judges by every rule. The error is
 // for what cannot be audited at all: no organisation or an invalid one, no
-// Resolver, a Waiver or an exception for what is not there. DNS that fails, or a context that
-// ends, makes findings Undecided.
+// Resolver, a Waiver or an exception for what is not there. DNS that fails, a context
+// that ends, or the Timeout, makes findings Undecided.
 func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error) {
-	if a.Resolver == nil {
-		return nil, fmt.Errorf("audit: %w", resolver.ErrNoResolver)
+	f, err := a.describe(o)
+	if err != nil {
+		return nil, err
 	}
-	if o == nil {
-		return nil, errors.New("audit: no organisation")
-	}
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
-	}
-	f := a.describe(o)
-	if err := checkWaivers(f, a.Waivers); err != nil {
-		return nil, fmt.Errorf("audit: waiver %w", err)
-	}
-	exceptions := exceptions(o)
-	if err := checkWaivers(f, exceptions); err != nil {
-		return nil, fmt.Errorf("audit: exception %w", err)
-	}
-	a.Waivers = slices.Concat(a.Waivers, exceptions)
-	a.gather(ctx, f)
-	now := time.Now
-	if a.Now != nil {
-		now = a.Now
-	}
-	report := &Report{Version: Version, Time: now().UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Hosts: f.hosts(), Findings: []Finding{}, Publish: []string{}}
+	report := &Report{Version: Version, Time: f.now.UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
 	fixes := make(map[string]bool)
-	for _, r := range rule.All() {
-		for s := range f.subjects(r.Scope) {
-			finding := a.judge(r, s)
-			report.Findings = append(report.Findings, finding)
-			report.Summary.add(finding.Status)
-			for _, record := range finding.Fix {
-				fixes[record] = finding.Status == rule.Fail || fixes[record]
-			}
+	for finding := range a.findings(ctx, f) {
+		report.Findings = append(report.Findings, finding)
+		report.Summary.add(finding.Status)
+		for _, record := range finding.Fix {
+			fixes[record] = finding.Status == rule.Fail || fixes[record]
 		}
 	}
+	report.Hosts = f.hosts()
 	for _, record := range f.wanted {
 		if fixes[record.String()] {
 			report.Publish = append(report.Publish, record.String())
@@ -220,40 +194,8 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 	return report, nil
 }
 
-// checkWaivers finds waivers that could never apply: a slip in one would else
-// show only as the failure that it was to waive.
-func checkWaivers(f *facts, waivers []Waiver) error {
-	for _, w := range waivers {
-		r, ok := rule.Lookup(w.Rule)
-		if !ok {
-			return fmt.Errorf("of %q: no such rule", w.Rule)
-		}
-		found := false
-		for s := range f.subjects(r.Scope) {
-			found = found || s.name() == w.Subject
-		}
-		if !found {
-			return fmt.Errorf("of %s for %q: expected a subject of the rule, which is judged for each %s", w.Rule, w.Subject, r.Scope)
-		}
-	}
-	return nil
-}
-
-// exceptions returns those of a description as waivers.
-func exceptions(o *org.Organisation) []Waiver {
-	var out []Waiver
-	for _, e := range o.Exceptions {
-		w := Waiver{Rule: rule.ID(e.Rule), Reason: e.Reason}
-		if w.Subject.UnmarshalText([]byte(e.Subject)) != nil {
-			w.Subject.MTA = e.Subject // which there is not
-		}
-		out = append(out, w)
-	}
-	return out
-}
-
 // judge applies one rule to one subject.
-func (a Auditor) judge(r rule.Rule, s subject) Finding {
+func judge(r rule.Rule, s subject) Finding {
 	out := checks[r.ID](s)
 	// A test holds that checks return codes of the catalogue only.
 	known, _ := r.Outcome(out.code)
@@ -279,8 +221,8 @@ func (a Auditor) judge(r rule.Rule, s subject) Finding {
 			f.Fix = append(f.Fix, record.String())
 		}
 	}
-	for _, w := range a.Waivers {
-		if w.Rule == f.Rule && w.Subject == f.Subject {
+	for _, w := range s.waivers {
+		if w.Rule == f.Rule && w.Subject == f.Subject && !w.expired(s.now) {
 			f.Status, f.Remedy = rule.Waived, w.Reason
 		}
 	}

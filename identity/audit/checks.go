@@ -42,6 +42,8 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.PTRLocked:     ptrLocked,
 	rule.DomainCSA:     domainCSA,
 	rule.DomainRP:      domainRP,
+
+	rule.WaiversCurrent: waiversCurrent,
 }
 
 func orgDomain(s subject) outcome {
@@ -60,13 +62,14 @@ func orgDomain(s subject) outcome {
 		out.code = "public-suffix"
 		return out
 	}
-	out.evidence = []resolver.Reply{s.exists}
+	exists := s.exists()
+	out.evidence = []resolver.Reply{exists}
 	switch {
-	case s.exists.Err != nil:
+	case exists.Err != nil:
 		out.code = "no-answer"
-	case s.exists.Status == resolver.NXDomain:
+	case exists.Status == resolver.NXDomain:
 		out.code = "not-in-dns"
-	case s.exists.Status == resolver.NotFound:
+	case exists.Status == resolver.NotFound:
 		out.code = "cannot-tell"
 	}
 	return out

@@ -39,10 +39,10 @@ func withHELO(s subject) (outcome, bool) {
 		return outcome{code: "receives-only"}, false
 	case s.mta.helo == nil:
 		return outcome{code: "not-public"}, false
-	case !s.mta.helo.Helo.Resolvable():
+	case !s.mta.helo().Helo.Resolvable():
 		return outcome{code: "no-name", detail: s.mta.HELO}, false
 	}
-	return outcome{code: "ok", detail: s.mta.helo.Helo.Name}, true
+	return outcome{code: "ok", detail: s.mta.helo().Helo.Name}, true
 }
 
 func heloResolves(s subject) outcome {
@@ -50,7 +50,7 @@ func heloResolves(s subject) outcome {
 	if !ok {
 		return out
 	}
-	h := s.mta.helo
+	h := s.mta.helo()
 	out.evidence = h.Replies
 	switch {
 	case h.Status.Temporary():
@@ -86,9 +86,9 @@ func compare(s subject) (out outcome, all []compared, failed bool) {
 			continue
 		}
 		out.evidence = append(out.evidence, a.evidence(false)...)
-		failed = failed || a.rdns.PTR.Err != nil
+		failed = failed || a.rdns().PTR.Err != nil
 		for _, name := range a.names() {
-			relation, domain := identity.Relate(s.mta.helo.Helo.Name, name, s.domain)
+			relation, domain := identity.Relate(s.mta.helo().Helo.Name, name, s.domain)
 			all = append(all, compared{a.addr, name, relation, domain})
 		}
 	}
@@ -113,7 +113,7 @@ func heloSameOrg(s subject) outcome {
 	}
 	for _, c := range all {
 		if !related(c.addr) {
-			out.code, out.detail = "unrelated", s.mta.helo.Helo.Name+" and "+c.name
+			out.code, out.detail = "unrelated", s.mta.helo().Helo.Name+" and "+c.name
 			out.fix = s.renamed(identity.SameOrganisation, identity.Identical)
 			return out
 		}
@@ -121,7 +121,7 @@ func heloSameOrg(s subject) outcome {
 	switch {
 	case failed:
 		out.code = "no-answer"
-	case !s.owns(s.mta.helo.Helo.Name):
+	case !s.owns(s.mta.helo().Helo.Name):
 		out.code = "other-organisation"
 		out.detail += ", not below " + s.domain
 	default:
@@ -154,7 +154,7 @@ func heloDiffers(s subject) outcome {
 // renamed selects the PTR records of the MTA, and what confirms them, if the
 // name described stands to the HELO name in one of the relations wanted.
 func (s subject) renamed(wanted ...identity.Relation) func(plan.Record) bool {
-	relation, _ := identity.Relate(s.mta.helo.Helo.Name, s.mta.ptr, s.domain)
+	relation, _ := identity.Relate(s.mta.helo().Helo.Name, s.mta.ptr, s.domain)
 	if s.mta.ptr == "" || !slices.Contains(wanted, relation) {
 		return nil
 	}

@@ -48,7 +48,8 @@ func heloCSA(s subject) outcome {
 	var reason csa.Reason
 	var addrs []netip.Addr // of which it is the reason
 	for _, c := range csaCodes {
-		for _, r := range s.mta.csa {
+		for _, known := range s.mta.csa {
+			r := known()
 			if !slices.Contains(c.reasons, r.Reason) {
 				continue
 			}
@@ -74,17 +75,18 @@ func domainCSA(s subject) outcome {
 	if slices.ContainsFunc(s.mtas, func(m *mtaFacts) bool { return m.name != nil && m.name.name == s.domain }) {
 		return outcome{code: "greets", detail: s.domain}
 	}
-	out := outcome{code: "no-policy", evidence: s.csa.Replies, fix: wantedBy(rule.DomainCSA, csaOwner(s.domain))}
+	said := s.csa()
+	out := outcome{code: "no-policy", evidence: said.Replies, fix: wantedBy(rule.DomainCSA, csaOwner(s.domain))}
 	policy := func(rr *dns.SRV) bool { return rr.Priority == 1 && rr.Port&1 != 0 }
-	switch s.csa.Reason {
+	switch said.Reason {
 	case csa.Temporary:
 		out.code = "no-answer"
 	case csa.NoRecord, csa.NoName:
 		out.code = "missing"
 	case csa.ExplicitRequired:
-		out.code, out.detail = "ok", "that of "+s.csa.Parent
+		out.code, out.detail = "ok", "that of "+said.Parent
 	case csa.Denied:
-		if slices.ContainsFunc(resolver.Records[*dns.SRV](s.csa.Replies[0].Answer), policy) {
+		if slices.ContainsFunc(resolver.Records[*dns.SRV](said.Replies[0].Answer), policy) {
 			out.code = "ok"
 		}
 	}
@@ -126,7 +128,7 @@ func heloRP(s subject) outcome {
 		return outcome{code: "no-name", detail: s.mta.HELO}
 	}
 	name := s.mta.name.name
-	out := s.mta.rp.responsible(outcome{detail: name, fix: wantedBy(rule.HELORP, s.texts(name)...)})
+	out := s.mta.rp().responsible(outcome{detail: name, fix: wantedBy(rule.HELORP, s.texts(name)...)})
 	return out
 }
 
@@ -143,12 +145,12 @@ func (s subject) texts(name string) []string {
 
 func domainRP(s subject) outcome {
 	texts := s.texts(s.domain)
-	out := s.rp.responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
+	out := s.rp().responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
 	if out.code != "ok" {
 		return out
 	}
 	for _, text := range texts[1:] {
-		if !slices.ContainsFunc(s.rp.persons, func(p rp.Person) bool { return p.Text == text }) {
+		if !slices.ContainsFunc(s.rp().persons, func(p rp.Person) bool { return p.Text == text }) {
 			out.code, out.detail = "not-all-contacts", text
 			return out
 		}
@@ -165,7 +167,7 @@ func deniesAll(a *spf.Analysis) bool {
 func authorisesSome(a *spf.Analysis) bool { return len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0 }
 
 func nullSPF(s subject) outcome {
-	policy := s.not.policy
+	policy := s.not.policy()
 	out := outcome{evidence: []resolver.Reply{policy.Root.Reply}, fix: wantedBy(rule.NullSPF, s.not.name)}
 	switch {
 	case policy.Root.Reply.Err != nil:
@@ -183,26 +185,26 @@ func nullSPF(s subject) outcome {
 }
 
 func nullMX(s subject) outcome {
-	out := outcome{evidence: s.not.mx.Replies, fix: wantedBy(rule.NullMX, s.not.name)}
-	policy := s.not.policy
-	switch status := s.not.mx.Status; {
+	mx, policy := s.not.mx(), s.not.policy
+	out := outcome{evidence: mx.Replies, fix: wantedBy(rule.NullMX, s.not.name)}
+	switch status := mx.Status; {
 	case status == nullmx.TempError:
 		out.code = "no-answer"
 	case status == nullmx.Null:
 		out.code = "ok"
 	case status != nullmx.Explicit && status != nullmx.Mixed && status != nullmx.Implicit:
 		out.code = "no-address"
-	case authorisesSome(policy):
+	case authorisesSome(policy()):
 		out.code = "sends"
-		out.evidence = append(slices.Clip(out.evidence), policy.Root.Reply)
-	case policy.Err != nil:
+		out.evidence = append(slices.Clip(out.evidence), policy().Root.Reply)
+	case policy().Err != nil:
 		out.code = "no-answer"
-		out.evidence = policyEvidence(policy.Root, slices.Clone(out.evidence))
+		out.evidence = policyEvidence(policy().Root, slices.Clone(out.evidence))
 	case status == nullmx.Implicit:
 		out.code = "missing"
 	default:
 		out.code = "receives"
-		out.say("%s", exchangers(s.not.mx.MX))
+		out.say("%s", exchangers(mx.MX))
 	}
 	return out
 }
@@ -220,17 +222,18 @@ func ptrLocked(s subject) outcome {
 	if n.used != "" {
 		return outcome{code: n.used}
 	}
+	policy, mx, denied := n.policy(), n.mx(), n.csa()
 	out := outcome{code: "ok", fix: wantedBy(rule.PTRLocked, n.name, csaOwner(n.name))}
-	out.evidence = slices.Concat([]resolver.Reply{n.policy.Root.Reply}, n.mx.Replies, n.csa.Replies)
+	out.evidence = slices.Concat([]resolver.Reply{policy.Root.Reply}, mx.Replies, denied.Replies)
 	var lacks []string
 	unknown := false
 	for _, part := range []struct {
 		what           string
 		there, unknown bool
 	}{
-		{"null SPF", deniesAll(n.policy), n.policy.Err != nil && !authorisesSome(n.policy)},
-		{"Null MX", n.mx.Status == nullmx.Null, n.mx.Status.Temporary()},
-		{"CSA denial", n.csa.Reason == csa.Denied, n.csa.Status.Temporary()},
+		{"null SPF", deniesAll(policy), policy.Err != nil && !authorisesSome(policy)},
+		{"Null MX", mx.Status == nullmx.Null, mx.Status.Temporary()},
+		{"CSA denial", denied.Reason == csa.Denied, denied.Status.Temporary()},
 	} {
 		switch {
 		case part.unknown:

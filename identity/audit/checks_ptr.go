@@ -15,10 +15,10 @@ func ptrExists(s subject) outcome {
 		return outcome{code: "not-public"}
 	}
 	out := outcome{code: "ok", evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
-	switch {
-	case s.addr.rdns.PTR.Err != nil:
+	switch rdns := s.addr.rdns(); {
+	case rdns.PTR.Err != nil:
 		out.code = "no-answer"
-	case len(s.addr.rdns.Names) == 0:
+	case len(rdns.Names) == 0:
 		out.code = "missing"
 	}
 	return out
@@ -27,12 +27,13 @@ func ptrExists(s subject) outcome {
 // withPTR returns the outcome of a rule about PTR names where there are none to
 // judge, and false.
 func withPTR(s subject) (outcome, bool) {
-	switch {
-	case !s.public(s.addr):
+	if !s.public(s.addr) {
 		return outcome{code: "not-public"}, false
-	case s.addr.rdns.PTR.Err != nil:
+	}
+	switch rdns := s.addr.rdns(); {
+	case rdns.PTR.Err != nil:
 		return outcome{code: "no-answer", evidence: s.addr.evidence(false)}, false
-	case len(s.addr.rdns.Names) == 0:
+	case len(rdns.Names) == 0:
 		return outcome{code: "no-ptr", evidence: s.addr.evidence(false)}, false
 	}
 	return outcome{code: "ok", evidence: s.addr.evidence(false)}, true
@@ -44,7 +45,7 @@ func ptrConfirmed(s subject) outcome {
 		return out
 	}
 	out.evidence = s.addr.evidence(true)
-	rdns := s.addr.rdns
+	rdns := s.addr.rdns()
 	var unconfirmed []string
 	unanswered := false
 	for _, n := range rdns.Names {
@@ -85,7 +86,7 @@ func ptrSyntax(s subject) outcome {
 		return out
 	}
 	// The worse of the two faults is the one to report.
-	for _, n := range s.addr.rdns.Names {
+	for _, n := range s.addr.rdns().Names {
 		switch {
 		case n.Outcome == fcrdns.Unusable:
 			out.code, out.detail = "no-host-name", n.Name
@@ -115,9 +116,10 @@ func ptrOneName(s subject) outcome {
 		}
 		addrs = append(addrs, a)
 		out.evidence = append(out.evidence, a.evidence(true)...)
-		failed = failed || a.rdns.PTR.Err != nil
-		named = named || len(a.rdns.Names) > 0
-		skipped = skipped || a.rdns.Skipped > 0
+		rdns := a.rdns()
+		failed = failed || rdns.PTR.Err != nil
+		named = named || len(rdns.Names) > 0
+		skipped = skipped || rdns.Skipped > 0
 	}
 	best := oneName(s.mta.ptr, addrs)
 	switch {
@@ -158,7 +160,7 @@ func oneName(described string, addrs []*addressFacts) candidate {
 	if described == "" {
 		names = nil
 		for _, a := range addrs {
-			for _, n := range a.rdns.Names {
+			for _, n := range a.rdns().Names {
 				names = append(names, n.Name)
 			}
 		}
@@ -182,15 +184,16 @@ func oneName(described string, addrs []*addressFacts) candidate {
 
 // weigh adds what one address says of the name.
 func (c *candidate) weigh(a *addressFacts) {
-	if a.rdns.PTR.Err != nil {
+	rdns := a.rdns()
+	if rdns.PTR.Err != nil {
 		return
 	}
-	i := slices.IndexFunc(a.rdns.Names, func(n fcrdns.Name) bool { return n.Name == c.name })
+	i := slices.IndexFunc(rdns.Names, func(n fcrdns.Name) bool { return n.Name == c.name })
 	if i < 0 {
 		c.lacking = append(c.lacking, a.addr)
 		return
 	}
-	switch a.rdns.Names[i].Outcome {
+	switch rdns.Names[i].Outcome {
 	case fcrdns.Confirmed:
 	case fcrdns.NoAnswer:
 		c.unanswered++

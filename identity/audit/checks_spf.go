@@ -18,7 +18,7 @@ import (
 // there is none, and false. Its code is no-answer where that is not known.
 func withPolicy(n *nameFacts) (outcome, bool) {
 	out := outcome{code: "ok", evidence: n.evidence(), fix: policyOf(n.name)}
-	switch root := n.policy.Root; {
+	switch root := n.policy().Root; {
 	case root.Reply.Err != nil:
 		out.code = "no-answer"
 		return out, false
@@ -35,7 +35,8 @@ func spfValid(s subject) outcome {
 		return out
 	}
 	var broken []string
-	for _, l := range s.of.policy.Lints {
+	policy := s.of.policy()
+	for _, l := range policy.Lints {
 		if l.Severity == spf.Broken {
 			broken = append(broken, l.String())
 		}
@@ -43,7 +44,7 @@ func spfValid(s subject) outcome {
 	switch {
 	case len(broken) > 0:
 		out.code, out.detail = "broken", strings.Join(broken, "; ")
-	case s.of.policy.Err != nil:
+	case policy.Err != nil:
 		out.code = "no-answer"
 	}
 	return out
@@ -58,17 +59,17 @@ func spfAgreed(s subject) outcome {
 		return outcome{code: "not-public"}
 	}
 	for _, sender := range s.of.senders {
-		out.evidence = append(out.evidence, sender.strict.Replies...)
+		out.evidence = append(out.evidence, sender.strict().Replies...)
 	}
 	for _, sender := range s.of.senders {
-		strict, lenient := sender.strict.Status, sender.lenient.Status
+		strict, lenient := sender.strict(), sender.lenient().Status
 		switch {
-		case temporary(sender.strict), lenient.Temporary():
+		case temporary(strict), lenient.Temporary():
 			out.code = "no-answer"
 			return out
-		case strict != lenient:
+		case strict.Status != lenient:
 			out.code = "disagreed"
-			out.detail = fmt.Sprintf("%s is %s by the letter of RFC 7208, and %s where receivers are lenient", sender.addr, strict, lenient)
+			out.detail = fmt.Sprintf("%s is %s by the letter of RFC 7208, and %s where receivers are lenient", sender.addr, strict.Status, lenient)
 			return out
 		}
 	}
@@ -127,8 +128,9 @@ func authorises(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 		if !own(sender) {
 			continue
 		}
-		out.evidence = append(out.evidence, sender.strict.Replies...)
-		switch r := sender.strict; {
+		r := sender.strict()
+		out.evidence = append(out.evidence, r.Replies...)
+		switch {
 		case temporary(r):
 			unknown = true
 		case r.Status == spf.PermError:
@@ -137,7 +139,8 @@ func authorises(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 			denied = append(denied, fmt.Sprintf("%s is %s", sender.addr, r.Status))
 		}
 	}
-	rest := others(n.policy)
+	policy := n.policy()
+	rest := others(policy)
 	switch {
 	case broken != nil:
 		out.code = "invalid"
@@ -150,7 +153,7 @@ func authorises(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 	case rest == spf.Pass, rest == spf.Neutral:
 		out.code = "others-allowed"
 		out.say("most addresses are %s", rest)
-	case n.policy.Err != nil:
+	case policy.Err != nil:
 		out.code = "no-answer"
 	case rest == spf.PermError:
 		out.code = "invalid"
@@ -167,7 +170,7 @@ func heloSPFStrict(s subject) outcome {
 	case s.mta.name.mail:
 		return outcome{code: "mail-domain", detail: s.mta.name.name}
 	}
-	policy := s.mta.name.policy
+	policy := s.mta.name.policy()
 	var more netipx.IPSetBuilder
 	for _, p := range policy.Sets[spf.Pass] {
 		more.AddPrefix(p)

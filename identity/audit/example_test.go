@@ -58,7 +58,7 @@ mtas:
 	// Output:
 	// must: mx1: the HELO name has none of the MTA's addresses: post.example.org.
 	//   publish post.example.org. 3600 IN A 192.0.2.10
-	// 7 failed, 1 undecided, 14 passed, 0 waived, 3 not applicable
+	// 7 failed, 1 undecided, 14 passed, 0 waived, 4 not applicable
 }
 
 // example is a report of one finding.
@@ -66,6 +66,9 @@ var example = &audit.Report{
 	Version:      audit.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organisation: "example.org.",
+	Hosts: []audit.Host{{ID: "mx1", HELO: "post.example.org.", HELOOwn: true, Addresses: []audit.HostAddress{
+		{Address: "192.0.2.10", PTR: audit.Broken, HELO: audit.Holds, Names: []audit.HostName{}},
+	}}},
 	Findings: []audit.Finding{{
 		Rule: rule.PTRExists, Level: rule.Must, Status: rule.Fail, Code: "missing",
 		Subject:  audit.Subject{MTA: "mx1", Address: "192.0.2.10"},
@@ -109,6 +112,22 @@ func ExampleReport_WriteJSON() {
 	//   "time": "2026-01-02T03:04:05Z",
 	//   "organisation": "example.org.",
 	//   "allow_documentation": false,
+	//   "hosts": [
+	//     {
+	//       "id": "mx1",
+	//       "helo": "post.example.org.",
+	//       "helo_own": true,
+	//       "addresses": [
+	//         {
+	//           "address": "192.0.2.10",
+	//           "ptr": "broken",
+	//           "helo": "holds",
+	//           "names": [],
+	//           "skipped": 0
+	//         }
+	//       ]
+	//     }
+	//   ],
 	//   "findings": [
 	//     {
 	//       "rule": "ptr-exists",
@@ -189,4 +208,39 @@ $ORIGIN 2.0.192.in-addr.arpa.
 	// Output:
 	// helo-differs: the HELO name is a PTR name too, which any infected machine at the address could find: mta1.example.org. (moves next month)
 	// false
+}
+
+// Findings come as soon as they are known; a loop may end the audit at the first failure.
+func ExampleAuditor_Findings() {
+	zones, err := resolver.ParseZones(`
+$TTL 1h
+$ORIGIN example.org.
+@       SOA  ns hostmaster 1 2h 15m 2w 5m
+mta1    A    192.0.2.11
+$ORIGIN 2.0.192.in-addr.arpa.
+@       SOA  ns.example.org. hostmaster.example.org. 1 2h 15m 2w 5m
+10      PTR  mta1.example.org.
+`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	description, err := org.Parse("", []byte(`{"domain": "example.org", "mtas": [{"addresses": ["192.0.2.10"], "helo": "post.example.org"}]}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	auditor := audit.Auditor{Resolver: zones, AllowDocumentation: true}
+	for finding, err := range auditor.Findings(context.Background(), description) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(finding.Status, finding.Rule, finding.Subject)
+		if finding.Status == rule.Fail {
+			break
+		}
+	}
+	// Output:
+	// pass org-domain organisation
+	// pass address-public mta1/192.0.2.10
+	// pass ptr-exists mta1/192.0.2.10
+	// fail ptr-confirmed mta1/192.0.2.10
 }

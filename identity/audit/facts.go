@@ -2,11 +2,13 @@ package audit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -20,19 +22,22 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Everything is asked before anything is judged: a check is a function of facts.
+// A check is a function of facts. What DNS says is a function itself, which waits for
+// the answer (see later): so a check waits for what it reads, and for nothing else.
 
 // facts is what the description and the DNS say.
 type facts struct {
 	allowDocumentation bool
 	domain             string // canonical
-	exists             resolver.Reply
+	exists             func() resolver.Reply
 	mtas               []*mtaFacts
 	names              []*nameFacts
 	ptrNames           []*silentFacts
 	otherNames         []*silentFacts
-	csa                *csa.Result // of the domain, for no address at all
-	rp                 personFacts // of the domain
+	csa                func() *csa.Result // of the domain, for no address at all
+	rp                 func() personFacts // of the domain
+	now                time.Time
+	waivers            []Waiver
 	wanted             []plan.Record
 }
 
@@ -41,18 +46,18 @@ type mtaFacts struct {
 	org.MTA
 	ptr       string // the PTR name described, canonical; "" for none
 	addresses []*addressFacts
-	helo      *identity.HeloResult // nil when there is nothing to check
-	name      *nameFacts           // of the HELO name; nil where there is none to look up
-	csa       []*csa.Result        // of the HELO name, for each public address
-	rp        personFacts          // of the HELO name
+	helo      func() *identity.HeloResult // nil when there is nothing to check
+	name      *nameFacts                  // of the HELO name; nil where there is none to look up
+	csa       []func() *csa.Result        // of the HELO name, for each public address
+	rp        func() personFacts          // of the HELO name
 }
 
 // addressFacts is what is known of one address.
 type addressFacts struct {
 	addr  netip.Addr
 	class address.Class
-	block string         // the special block it is in
-	rdns  *fcrdns.Result // nil for an address that is not public
+	block string                // the special block it is in
+	rdns  func() *fcrdns.Result // nil for an address that is not public
 }
 
 // A subject is what one check is about. Fields that its rule's scope does not
@@ -125,13 +130,23 @@ func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 	}
 }
 
-// concurrency bounds the checks that run at once.
-const concurrency = 16
-
-// describe returns the facts of the description.
-func (a Auditor) describe(o *org.Organisation) *facts {
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: canonical(o.Domain)}
-	f.wanted, _ = plan.Want(o)
+// describe returns the facts of the description, or why it cannot be audited.
+func (a Auditor) describe(o *org.Organisation) (*facts, error) {
+	if a.Resolver == nil {
+		return nil, fmt.Errorf("audit: %w", resolver.ErrNoResolver)
+	}
+	if o == nil {
+		return nil, errors.New("audit: no organisation")
+	}
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	now := time.Now
+	if a.Now != nil {
+		now = a.Now
+	}
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: canonical(o.Domain), now: now()}
+	f.wanted, _ = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: canonical(described.PTR)}
 		f.mtas = append(f.mtas, m)
@@ -143,36 +158,33 @@ func (a Auditor) describe(o *org.Organisation) *facts {
 	}
 	f.describeNames(o.MailDomains())
 	f.describeSilent(o)
-	return f
+	return f, f.describeWaivers(a.Waivers, o.Exceptions)
 }
 
-// gather asks all questions of an audit.
-func (a Auditor) gather(ctx context.Context, f *facts) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, concurrency)
-	ask := func(question func()) {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			question()
-		})
-	}
-	ask(func() { f.exists = resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
+// gather lists the questions of an audit, in the order in which the catalogue has need
+// of the answers.
+func (a Auditor) gather(ctx context.Context, f *facts) *questions {
+	q := new(questions)
+	f.exists = later(q, func() resolver.Reply { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {
 			if f.public(fact) {
-				ask(func() { fact.rdns = fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, fact.addr) })
+				fact.rdns = later(q, func() *fcrdns.Result { return fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, fact.addr) })
 			}
 		}
+	}
+	for _, m := range f.mtas {
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
-			ask(func() { m.helo = identity.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...) })
+			m.helo = later(q, func() *identity.HeloResult {
+				return identity.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...)
+			})
 		}
 	}
 	for _, n := range f.names {
-		a.gatherPolicy(ctx, n, ask)
+		a.gatherPolicy(ctx, n, q)
 	}
-	a.gatherNames(ctx, f, ask)
-	wg.Wait()
+	a.gatherNames(ctx, f, q)
+	return q
 }
 
 // public reports whether the public DNS can speak of an address.
@@ -211,7 +223,7 @@ func canonical(name string) string {
 // whether a name's server answers.
 func (a *addressFacts) names() []string {
 	var all []string
-	for _, ptr := range resolver.Records[*dns.PTR](a.rdns.PTR.Answer) {
+	for _, ptr := range resolver.Records[*dns.PTR](a.rdns().PTR.Answer) {
 		all = append(all, canonical(ptr.Ptr))
 	}
 	slices.Sort(all)
@@ -220,8 +232,9 @@ func (a *addressFacts) names() []string {
 
 // evidence returns the PTR reply, and with forward the replies for its names.
 func (a *addressFacts) evidence(forward bool) []resolver.Reply {
-	out := []resolver.Reply{a.rdns.PTR}
-	for _, n := range a.rdns.Names {
+	rdns := a.rdns()
+	out := []resolver.Reply{rdns.PTR}
+	for _, n := range rdns.Names {
 		if forward && n.Outcome != fcrdns.Unusable {
 			out = append(out, n.Reply)
 		}

@@ -20,9 +20,9 @@ import (
 type silentFacts struct {
 	name   string // canonical
 	used   string // of a PTR name that is not to be locked, the outcome that says why
-	policy *spf.Analysis
-	mx     *nullmx.Result
-	csa    *csa.Result // of a PTR name, for no address at all
+	policy func() *spf.Analysis
+	mx     func() *nullmx.Result
+	csa    func() *csa.Result // of a PTR name, for no address at all
 }
 
 // personFacts is who is responsible for a name.
@@ -68,31 +68,34 @@ func (f *facts) describeSilent(o *org.Organisation) {
 	}
 }
 
-// gatherNames asks what CSA, RP and MX records say of names.
-func (a Auditor) gatherNames(ctx context.Context, f *facts, ask func(func())) {
+// gatherNames lists what to ask about CSA, RP and MX records of names.
+func (a Auditor) gatherNames(ctx context.Context, f *facts, q *questions) {
 	checker := csa.Checker{Resolver: a.Resolver}
-	// What is denied is denied to any address.
-	nobody := netip.IPv4Unspecified()
-	ask(func() { f.csa = checker.Check(ctx, nobody, f.domain) })
-	ask(func() { f.rp = a.persons(ctx, f.domain) })
+	denied := func(name string) func() *csa.Result {
+		// What is denied is denied to any address.
+		return later(q, func() *csa.Result { return checker.Check(ctx, netip.IPv4Unspecified(), name) })
+	}
+	responsible := func(name string) func() personFacts {
+		return later(q, func() personFacts { return a.persons(ctx, name) })
+	}
 	for _, m := range f.mtas {
 		if m.name == nil {
 			continue
 		}
-		ask(func() { m.rp = a.persons(ctx, m.name.name) })
-		addrs := f.publicAddresses(m)
-		m.csa = make([]*csa.Result, len(addrs))
-		for i, addr := range addrs {
-			ask(func() { m.csa[i] = checker.Check(ctx, addr, m.name.name) })
+		for _, addr := range f.publicAddresses(m) {
+			m.csa = append(m.csa, later(q, func() *csa.Result { return checker.Check(ctx, addr, m.name.name) }))
 		}
+		m.rp = responsible(m.name.name)
 	}
-	for _, n := range slices.Concat(f.ptrNames, f.otherNames) {
-		ask(func() { n.policy = spf.Analyze(ctx, a.Resolver, n.name) })
-		ask(func() { n.mx = nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name) })
+	for _, n := range slices.Concat(f.otherNames, f.ptrNames) {
+		n.policy = later(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
+		n.mx = later(q, func() *nullmx.Result { return nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name) })
 	}
 	for _, n := range f.ptrNames {
-		ask(func() { n.csa = checker.Check(ctx, nobody, n.name) })
+		n.csa = denied(n.name)
 	}
+	f.csa = denied(f.domain)
+	f.rp = responsible(f.domain)
 }
 
 // persons asks who is responsible for a name.

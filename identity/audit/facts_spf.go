@@ -17,7 +17,7 @@ import (
 type nameFacts struct {
 	name    string // canonical
 	mail    bool   // a mail domain
-	policy  *spf.Analysis
+	policy  func() *spf.Analysis
 	senders []*senderFacts
 }
 
@@ -26,8 +26,8 @@ type senderFacts struct {
 	mta     *mtaFacts
 	addr    netip.Addr
 	greets  bool // under the HELO name; else in MAIL FROM
-	strict  *spf.Result
-	lenient *blitiri.Result
+	strict  func() *spf.Result
+	lenient func() *blitiri.Result
 }
 
 // describeNames lists the HELO names, then the mail domains that are none, each
@@ -64,25 +64,25 @@ func (n *nameFacts) sentBy(m *mtaFacts, addrs []netip.Addr, greets bool) {
 	}
 }
 
-// gatherPolicy asks what SPF says of a name.
-func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, ask func(func())) {
-	ask(func() { n.policy = spf.Analyze(ctx, a.Resolver, n.name) })
+// gatherPolicy lists what to ask about the SPF record of a name.
+func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *questions) {
+	n.policy = later(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
 	strict := spf.Checker{Resolver: a.Resolver, NoExplanation: true}
 	lenient := blitiri.Checker{Resolver: a.Resolver}
 	name := strings.TrimSuffix(n.name, ".")
 	for _, s := range n.senders {
 		if s.greets {
-			ask(func() { s.strict = strict.CheckHelo(ctx, s.addr, name) })
-			ask(func() { s.lenient = lenient.Check(ctx, s.addr, name, "") })
+			s.strict = later(q, func() *spf.Result { return strict.CheckHelo(ctx, s.addr, name) })
+			s.lenient = later(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, name, "") })
 		} else {
-			ask(func() { s.strict = strict.CheckMailFrom(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
-			ask(func() { s.lenient = lenient.Check(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
+			s.strict = later(q, func() *spf.Result { return strict.CheckMailFrom(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
+			s.lenient = later(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
 		}
 	}
 }
 
 // evidence returns the records of the policy, and what is not known of it.
-func (n *nameFacts) evidence() []resolver.Reply { return policyEvidence(n.policy.Root, nil) }
+func (n *nameFacts) evidence() []resolver.Reply { return policyEvidence(n.policy().Root, nil) }
 
 func policyEvidence(n *spf.Node, out []resolver.Reply) []resolver.Reply {
 	out = append(out, n.Reply)

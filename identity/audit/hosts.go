@@ -82,16 +82,17 @@ func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) HostAddress {
 	if a.rdns == nil {
 		return h
 	}
+	rdns := a.rdns()
 	switch {
-	case a.rdns.PTR.Err != nil:
+	case rdns.PTR.Err != nil:
 		h.PTR = Unknown
-	case len(a.rdns.Names) == 0:
+	case len(rdns.Names) == 0:
 		h.PTR = Broken
 	default:
 		h.PTR = Holds
 	}
-	h.Skipped = a.rdns.Skipped
-	for _, n := range a.rdns.Names {
+	h.Skipped = rdns.Skipped
+	for _, n := range rdns.Names {
 		name := HostName{Name: n.Name, Confirmed: Broken, Own: f.owns(n.Name)}
 		switch n.Outcome {
 		case fcrdns.Confirmed:
@@ -104,10 +105,10 @@ func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) HostAddress {
 	if m.helo == nil {
 		return h
 	}
-	switch {
-	case slices.Contains(m.helo.Found, a.addr):
+	switch helo := m.helo(); {
+	case slices.Contains(helo.Found, a.addr):
 		h.HELO = Holds
-	case slices.Contains(m.helo.Unknown, a.addr):
+	case slices.Contains(helo.Unknown, a.addr):
 		h.HELO = Unknown
 	default:
 		h.HELO = Broken // what is no name has no address either

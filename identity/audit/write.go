@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -15,11 +14,7 @@ import (
 
 // WriteJSON writes the report as one JSON document with fixed keys: every key
 // is always there, lists are never null.
-func (r *Report) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
-}
+func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
 
 // WriteText writes the report for people: the findings by level, the weightiest
 // first, each with its evidence and, for a failure, the records that would mend
@@ -28,7 +23,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 // characters in what the DNS said are written as escapes.
 func (r *Report) WriteText(w io.Writer) error {
 	t := text{seen: make(map[string]int)}
-	t.line("Mail server identity of %s", r.Organisation)
+	t.line("Mail server identity of %s", untrusted.Line(r.Organisation))
 	if r.AllowDocumentation {
 		t.line("Names and addresses for documentation are accepted as if they were public.")
 	}
@@ -94,8 +89,12 @@ func (t *text) level(level rule.Level, all []Finding) {
 	}
 	t.line("\n%s", levelTitle[level])
 	for len(ofLevel) > 0 {
-		known, _ := rule.Lookup(ofLevel[0].Rule)
-		n := slices.IndexFunc(ofLevel, func(f Finding) bool { return f.Rule != known.ID })
+		id := ofLevel[0].Rule
+		known, ok := rule.Lookup(id)
+		if !ok { // of a report that another program wrote
+			known = rule.Rule{ID: id, Title: "A rule that is not in the catalogue"}
+		}
+		n := slices.IndexFunc(ofLevel, func(f Finding) bool { return f.Rule != id })
 		if n < 0 {
 			n = len(ofLevel)
 		}
@@ -106,8 +105,8 @@ func (t *text) level(level rule.Level, all []Finding) {
 
 // rule writes a rule with its findings: why it is one is said where it fails.
 func (t *text) rule(r rule.Rule, findings []Finding) {
-	t.line("\n  %s (%s)", r.Title, r.ID)
-	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail }) {
+	t.line("\n  %s (%s)", r.Title, untrusted.Line(string(r.ID)))
+	if r.Why != "" && slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail }) {
 		t.line("    why: %s", r.Why)
 		if len(r.RFC) > 0 {
 			t.line("    see: %s", strings.Join(r.RFC, "; "))
@@ -121,7 +120,7 @@ func (t *text) rule(r rule.Rule, findings []Finding) {
 // finding writes one finding: its status, subject and message on one line, what
 // belongs to it beneath.
 func (t *text) finding(f Finding) {
-	t.line("    %-9s  %s: %s", statusTitle[f.Status], f.Subject, untrusted.Line(f.Message))
+	t.line("    %-9s  %s: %s", statusTitle[f.Status], untrusted.Line(f.Subject.String()), untrusted.Line(f.Message))
 	sub := func(label, text string) { t.line("               %-5s %s", label, untrusted.Line(text)) }
 	brief := f.Status != rule.Fail && f.Status != rule.Undecided
 	var above, full []string

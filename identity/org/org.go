@@ -20,6 +20,7 @@
 //	zones: [example.org, 2.0.192.in-addr.arpa] # what you write in DNS, if you want it checked
 //	exceptions:                               # what is meant to be as it is
 //	  - {rule: helo-csa, subject: mx1, reason: nobody asks for CSA records of ours}
+//	  - {rule: helo-differs, subject: mx1, reason: moves in spring, until: 2027-03-31}
 //	contacts:                                 # who is responsible: mta, admin, abuse
 //	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"}
 //
@@ -36,6 +37,7 @@ import (
 	_ "embed"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
 )
@@ -70,13 +72,36 @@ type Organisation struct {
 }
 
 // An Exception is a rule that is not to be followed: an audit waives its failure, and a
-// plan wants no record for its sake.
+// plan wants no record for its sake. For a plan see At, too.
 type Exception struct {
 	Rule string `json:"rule"` // its ID, as of package rule
 	// Subject is what the rule is judged on, as in reports: organisation, the ID of an
 	// MTA, ID/address, or a name, which is canonical after Parse.
 	Subject string `json:"subject"`
 	Reason  string `json:"reason"` // for reports
+	// Until is the last day of the exception (UTC), as 2027-01-31, or "" if it has none.
+	Until string `json:"until,omitempty"`
+}
+
+// End returns when the exception has run out, the midnight after its last day; the zero
+// Time when it never does, or Until is no date.
+func (e Exception) End() time.Time {
+	day, err := time.Parse(time.DateOnly, e.Until)
+	if err != nil {
+		return time.Time{}
+	}
+	return day.AddDate(0, 0, 1)
+}
+
+// At returns the description as it holds at a time: without the exceptions that have run
+// out. It shares all else with o.
+func (o *Organisation) At(t time.Time) *Organisation {
+	at := *o
+	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool {
+		end := e.End()
+		return !end.IsZero() && !t.Before(end)
+	})
+	return &at
 }
 
 // Contacts says who is responsible; any may be nil.

@@ -250,7 +250,7 @@ func (r *reader) read(text []byte) *Organisation {
 		"exceptions": func(path string, n ast.Node) {
 			r.sequence(path, n, func(path string, n ast.Node) {
 				var e Exception
-				r.strings(path, n, map[string]*string{"rule": &e.Rule, "subject": &e.Subject, "reason": &e.Reason})
+				r.strings(path, n, map[string]*string{"rule": &e.Rule, "subject": &e.Subject, "reason": &e.Reason, "until": &e.Until})
 				o.Exceptions = append(o.Exceptions, e)
 			})
 		},

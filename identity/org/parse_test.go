@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,7 +42,7 @@ names: [WWW.example.test, ns.Bücher.example.test.]
 zones: [Example.TEST, 2.0.192.in-addr.arpa]
 exceptions:
   - {rule: helo-csa, subject: mx_1.a, reason: not asked for}
-  - {rule: null-mx, subject: Www.Example.Test, reason: "its forms: by mail"}
+  - {rule: null-mx, subject: Www.Example.Test, reason: "its forms: by mail", until: 2027-01-31}
 contacts:
   mta: {name: John Smith, role: email administrator, phone: "+35312345678", email: postmaster, web: "http://www.example.test/"}
   abuse:
@@ -65,7 +66,7 @@ const fullJSON = `{
 	"zones": ["example.test", "2.0.192.in-addr.arpa."],
 	"exceptions": [
 		{"rule": "helo-csa", "subject": "mx_1.a", "reason": "not asked for"},
-		{"rule": "null-mx", "subject": "www.example.test.", "reason": "its forms: by mail"}
+		{"rule": "null-mx", "subject": "www.example.test.", "reason": "its forms: by mail", "until": "2027-01-31"}
 	],
 	"contacts": {
 		"mta": {"name": "John Smith", "role": "email administrator", "phone": "+35312345678", "email": "postmaster", "web": "http://www.example.test/"},
@@ -96,7 +97,7 @@ func TestParse(t *testing.T) {
 			Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28"), netip.MustParsePrefix("2001:db8::/64")},
 		},
 	}, Names: []string{"www.example.test.", "ns.xn--bcher-kva.example.test."}, Zones: []string{"example.test.", "2.0.192.in-addr.arpa."}, Exceptions: []org.Exception{
-		{Rule: "helo-csa", Subject: "mx_1.a", Reason: "not asked for"}, {Rule: "null-mx", Subject: "www.example.test.", Reason: "its forms: by mail"},
+		{Rule: "helo-csa", Subject: "mx_1.a", Reason: "not asked for"}, {Rule: "null-mx", Subject: "www.example.test.", Reason: "its forms: by mail", Until: "2027-01-31"},
 	}, Contacts: org.Contacts{
 		MTA:   &org.Contact{Name: "John Smith", Role: "email administrator", Phone: "+35312345678", Email: "postmaster", Web: "http://www.example.test/"},
 		Abuse: &org.Contact{Name: "support", Mailbox: "abuse@example.test"},
@@ -467,6 +468,30 @@ func TestParseRefusesExceptions(t *testing.T) {
 	refused(t, more("[{rule: '', because: x}, 1]"),
 		"3:14: exceptions[0].subject: expected organisation, the ID of an MTA, ID/address or a name",
 		"3:14: exceptions[0].reason: expected why, for reports", "3:21: exceptions[0].rule: expected the ID of a rule",
-		`3:25: exceptions[0]: unknown key "because": expected one of reason, rule, subject`,
+		`3:25: exceptions[0]: unknown key "because": expected one of reason, rule, subject, until`,
 		`3:38: exceptions[1]: expected keys and values, got "1"`)
+	for _, until := range []string{"2027-02-29", "2027-1-31", "20270131", "tomorrow", "2027-01-31T00:00:00Z"} {
+		refused(t, more("[{rule: x, subject: y, reason: z, until: '"+until+"'}]"),
+			fmt.Sprintf("3:54: exceptions[0].until: %q: expected the last day of the exception, as 2027-01-31", until))
+	}
+	refused(t, more("[{rule: x, subject: y, reason: z, until: [2027-01-31]}]"), "3:54: exceptions[0].until: expected text, got a list")
+}
+
+// An exception holds on its last day, and is gone after it.
+func TestExceptionsRunOut(t *testing.T) {
+	o, err := org.Parse("", []byte("domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test}]\nexceptions:\n"+
+		"- {rule: x, subject: mta1, reason: for ever}\n- {rule: y, subject: mta1, reason: for a time, until: 2027-02-28}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+	if first, second := o.Exceptions[0].End(), o.Exceptions[1].End(); !first.IsZero() || !second.Equal(end) {
+		t.Errorf("they end %v and %v", first, second)
+	}
+	if holds := o.At(end.Add(-1)); !cmp.Equal(holds, o, sameAddr) {
+		t.Errorf("on the last day: %+v", holds)
+	}
+	if left := o.At(end).Exceptions; len(left) != 1 || left[0].Rule != "x" || len(o.Exceptions) != 2 {
+		t.Errorf("after it: %+v of %+v", left, o.Exceptions)
+	}
 }

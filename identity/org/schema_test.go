@@ -65,6 +65,9 @@ func TestSchema(t *testing.T) {
 		{"domain: a.test\n" + mtas + "\ncontacts: {web: {name: x}}", false},
 		{"domain: a.test\n" + mtas + "\ncontacts: {mta: {role: x}}", false},
 		{"domain: a.test\n" + mtas + "\nexceptions: [{rule: x, subject: y}]", false},
+		{"domain: a.test\n" + mtas + "\nexceptions: [{rule: x, subject: y, reason: z, until: 2027-01-31}]", true},
+		{"domain: a.test\n" + mtas + "\nexceptions: [{rule: x, subject: y, reason: z, until: 31.1.2027}]", false},
+		{"domain: a.test\n" + mtas + "\nexceptions: [{rule: x, subject: y, reason: z, until: 20270131}]", false},
 		{"domain: a.test\n" + mtas + "\ncolour: red", false},
 	} {
 		var value any

@@ -228,6 +228,9 @@ func (v *validator) exceptions(o *Organisation) {
 				v.fail(path+"."+f.key, "expected %s", f.expected)
 			}
 		}
+		if e.Until != "" && e.End().IsZero() {
+			v.fail(path+".until", "%q: expected the last day of the exception, as 2027-01-31", e.Until)
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ const (
 	PTRLocked     ID = "ptr-locked"
 	DomainCSA     ID = "domain-csa"
 	DomainRP      ID = "domain-rp"
+
+	WaiversCurrent ID = "waivers-current"
 )
 
 // Outcomes that several rules share.
@@ -43,7 +45,7 @@ var (
 	noPolicy  = Outcome{Code: "invalid", Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place."}
 )
 
-var catalogue = slices.Concat(identities, policies)
+var catalogue = slices.Concat(identities, policies, upkeep)
 
 // identities are the rules about who an MTA is: its address, its names.
 var identities = []Rule{

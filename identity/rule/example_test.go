@@ -50,4 +50,5 @@ func ExampleAll() {
 	// ptr-locked      should-major The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it
 	// domain-csa      should-minor A CSA policy denies every name of the domain that has no record of its own
 	// domain-rp       should-minor RP records say who is responsible for the domain
+	// waivers-current advice       No waiver has run out
 }

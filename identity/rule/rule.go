@@ -105,7 +105,7 @@ type Rule struct {
 	Level    Level
 	Scope    Scope
 	Title    string    // what holds when the rule passes, as a sentence without full stop
-	Page     string    // the words of the advice page that it comes from
+	Page     string    // the words of the advice page that it comes from; "" for a rule of the audit's own
 	RFC      []string  // where it is said, as "RFC 8601, Section 3"; may be empty
 	Why      string    // why it matters, in a sentence or two
 	Costs    string    // what a failure costs in practice, in a sentence; "" where nothing is known

@@ -1,0 +1,193 @@
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+)
+
+// A Delta is what has changed between two reports of one organisation.
+type Delta struct {
+	Version      int       `json:"version"` // that of Report
+	Organisation string    `json:"organisation"`
+	Since        time.Time `json:"since"` // when the previous audit began; zero if there was none
+	Time         time.Time `json:"time"`  // when the new one did
+	// Changes stand in the order of the new report; what is gone comes last.
+	Changes []Change `json:"changes"`
+	Same    int      `json:"same"`    // how many findings have not changed
+	Summary Summary  `json:"summary"` // of the new report
+}
+
+// A Change is a finding that is not as it was.
+type Change struct {
+	Kind   ChangeKind `json:"kind"`
+	Before *Finding   `json:"before"` // nil for New
+	After  *Finding   `json:"after"`  // nil for Gone
+}
+
+// A ChangeKind says what has become of a finding. The zero ChangeKind is invalid.
+type ChangeKind uint8
+
+// The kinds of changes. Fail is worse than Waived, which is worse than Pass. Undecided
+// and NotApplicable are neither better nor worse than anything: a change from or to one
+// of them is Other, as is another failure in the place of one, or another message.
+const (
+	_      ChangeKind = iota
+	Worse             // it was waived or passed, and fails now; or it passed, and is waived
+	New               // there was none of the rule and the subject
+	Other             // it says something else
+	Better            // it failed, and is waived or passes now; or it was waived, and passes
+	Gone              // there is none of the rule and the subject any more
+)
+
+var changeText = []string{Worse: "worse", New: "new", Other: "other", Better: "better", Gone: "gone"}
+
+// String returns worse, new, other, better or gone.
+func (k ChangeKind) String() string { return enum.String(k, changeText) }
+
+// MarshalText returns the text of String; an invalid ChangeKind is an error.
+func (k ChangeKind) MarshalText() ([]byte, error) { return enum.Marshal(k, changeText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (k *ChangeKind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text, changeText) }
+
+// Diff returns what has changed since a previous report of the organisation. Findings are
+// the same if they have status, code and message in common, whatever the evidence. All
+// are new where there is no previous report, nil.
+func (r *Report) Diff(previous *Report) *Delta {
+	d := &Delta{Version: Version, Organisation: r.Organisation, Time: r.Time, Changes: []Change{}, Summary: r.Summary}
+	type key struct {
+		rule    rule.ID
+		subject Subject
+	}
+	gone := make(map[key]bool)
+	before := make(map[key]*Finding)
+	if previous != nil {
+		d.Since = previous.Time
+		for i, f := range previous.Findings {
+			k := key{f.Rule, f.Subject}
+			before[k], gone[k] = &previous.Findings[i], true
+		}
+	}
+	for i := range r.Findings {
+		after := &r.Findings[i]
+		k := key{after.Rule, after.Subject}
+		delete(gone, k)
+		if was := before[k]; was != nil && was.Status == after.Status && was.Code == after.Code && was.Message == after.Message {
+			d.Same++
+		} else {
+			d.Changes = append(d.Changes, Change{kindOf(was, after), was, after})
+		}
+	}
+	if previous != nil {
+		for i, f := range previous.Findings {
+			if gone[key{f.Rule, f.Subject}] {
+				d.Changes = append(d.Changes, Change{Kind: Gone, Before: &previous.Findings[i]})
+			}
+		}
+	}
+	return d
+}
+
+// standing orders the statuses that can be compared, the best first.
+var standing = map[rule.Status]int{rule.Pass: 1, rule.Waived: 2, rule.Fail: 3}
+
+func kindOf(before, after *Finding) ChangeKind {
+	if before == nil {
+		return New
+	}
+	switch was, is := standing[before.Status], standing[after.Status]; {
+	case was == 0, is == 0, was == is:
+		return Other
+	case was < is:
+		return Worse
+	}
+	return Better
+}
+
+// WriteJSON writes the changes as one JSON document with fixed keys: every key is always
+// there, lists are never null.
+func (d *Delta) WriteJSON(w io.Writer) error { return writeJSON(w, d) }
+
+// WriteText writes the changes for people: what got worse first, with the records that
+// would mend it, then what is new, other, better and gone. The text is printable on any
+// terminal, as that of Report.WriteText.
+func (d *Delta) WriteText(w io.Writer) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("Mail server identity of %s, changes since %s", untrusted.Line(d.Organisation), since(d.Since))
+	for kind := Worse; kind <= Gone; kind++ {
+		title := "\n" + strings.ToUpper(kind.String())
+		for _, c := range d.Changes {
+			if c.Kind != kind {
+				continue
+			}
+			if title != "" {
+				line("%s", title)
+				title = ""
+			}
+			line("  %s", untrusted.Line(c.String()))
+			if c.After == nil || c.After.Status != rule.Fail {
+				continue
+			}
+			for _, e := range c.After.Evidence {
+				line("      seen  %s", untrusted.Line(e.String()))
+			}
+			for _, record := range c.After.Fix {
+				line("      fix   %s", untrusted.Line(record))
+			}
+			line("      do    %s", untrusted.Line(c.After.Remedy))
+		}
+	}
+	line("\n%s", d)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// since writes when a previous audit began.
+func since(t time.Time) string {
+	if t.IsZero() {
+		return "no audit before"
+	}
+	return t.UTC().Format(time.DateTime + " MST")
+}
+
+// String is one line: what the finding was and is, and what it says now, or said.
+func (c Change) String() string {
+	was, is, says := "-", "-", c.After
+	if c.Before != nil {
+		was = statusTitle[c.Before.Status]
+	}
+	if c.After != nil {
+		is = statusTitle[c.After.Status]
+	} else {
+		says = c.Before
+	}
+	return fmt.Sprintf("%-9s -> %-9s %s %s: %s", was, is, says.Rule, says.Subject, says.Message)
+}
+
+// String counts the changes in words, and the findings of the new report.
+func (d *Delta) String() string {
+	counts := make(map[ChangeKind]int)
+	for _, c := range d.Changes {
+		counts[c.Kind]++
+	}
+	var parts []string
+	for kind := Worse; kind <= Gone; kind++ {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
+	}
+	return fmt.Sprintf("%s, %d the same; now %s", strings.Join(parts, ", "), d.Same, d.Summary)
+}
+
+// writeJSON writes a document of the schema.
+func writeJSON(w io.Writer, document any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(document)
+}

@@ -1,0 +1,206 @@
+package audit_test
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+)
+
+// one is a report of a single finding.
+func one(status rule.Status, code, message string) *audit.Report {
+	return &audit.Report{Version: audit.Version, Organisation: "example.test.", Findings: []audit.Finding{
+		{Rule: rule.HELOCSA, Level: rule.ShouldMinor, Subject: audit.Subject{MTA: "mx1"}, Status: status, Code: code, Message: message},
+	}}
+}
+
+// What becomes of each status, as a table: from the row to the column.
+func TestKinds(t *testing.T) {
+	const want = `
+pass: pass -, fail worse, undecided other, not-applicable other, waived worse
+fail: pass better, fail -, undecided other, not-applicable other, waived better
+undecided: pass other, fail other, undecided -, not-applicable other, waived other
+not-applicable: pass other, fail other, undecided other, not-applicable -, waived other
+waived: pass better, fail worse, undecided other, not-applicable other, waived -
+`
+	var got strings.Builder
+	for from := rule.Pass; from <= rule.Waived; from++ {
+		var row []string
+		for to := rule.Pass; to <= rule.Waived; to++ {
+			kind := "-"
+			for _, c := range one(to, "x", "y").Diff(one(from, "x", "y")).Changes {
+				kind = c.Kind.String()
+			}
+			row = append(row, fmt.Sprintf("%s %s", to, kind))
+		}
+		fmt.Fprintf(&got, "%s: %s\n", from, strings.Join(row, ", "))
+	}
+	if diff := cmp.Diff(want, "\n"+got.String()); diff != "" {
+		t.Error(diff)
+	}
+	for _, other := range []*audit.Report{one(rule.Fail, "z", "y"), one(rule.Fail, "x", "z")} {
+		if d := other.Diff(one(rule.Fail, "x", "y")); len(d.Changes) != 1 || d.Changes[0].Kind != audit.Other {
+			t.Errorf("another failure: %+v", d.Changes)
+		}
+	}
+}
+
+// The difference of any two reports, seen from either: what is worse one way is better
+// the other, what is new is gone; every finding is counted once.
+func TestDiffBothWays(t *testing.T) {
+	mirrored := map[audit.ChangeKind]audit.ChangeKind{
+		audit.Worse: audit.Better, audit.Better: audit.Worse, audit.New: audit.Gone, audit.Gone: audit.New, audit.Other: audit.Other,
+	}
+	var reports []*audit.Report
+	for _, s := range scenarios(t) {
+		reports = append(reports, s.audit(t))
+	}
+	seen := make(map[audit.ChangeKind]bool)
+	for _, a := range reports {
+		for _, b := range reports {
+			there, back := b.Diff(a), a.Diff(b)
+			var got, want []string
+			counts := make(map[audit.ChangeKind]int)
+			for _, c := range there.Changes {
+				seen[c.Kind] = true
+				counts[c.Kind]++
+				got = append(got, fmt.Sprint(mirrored[c.Kind], name(c)))
+			}
+			for _, c := range back.Changes {
+				want = append(want, fmt.Sprint(c.Kind, name(c)))
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, got); diff != "" || there.Same != back.Same {
+				t.Errorf("%d and %d the same (-back +there mirrored):\n%s", back.Same, there.Same, diff)
+			}
+			common := there.Same + counts[audit.Worse] + counts[audit.Better] + counts[audit.Other]
+			if common+counts[audit.New] != len(b.Findings) || common+counts[audit.Gone] != len(a.Findings) {
+				t.Errorf("%v and %d the same of %d and %d findings", counts, there.Same, len(a.Findings), len(b.Findings))
+			}
+			if a == b && len(there.Changes) > 0 {
+				t.Errorf("a report differs from itself: %v", there)
+			}
+		}
+	}
+	if len(seen) != len(mirrored) {
+		t.Errorf("seen only %v", seen)
+	}
+}
+
+// name returns what a change is about.
+func name(c audit.Change) string {
+	f := c.After
+	if f == nil {
+		f = c.Before
+	}
+	return fmt.Sprintf(" %s %s", f.Rule, f.Subject)
+}
+
+func TestDiffWithoutPrevious(t *testing.T) {
+	d := example.Diff(nil)
+	if len(d.Changes) != len(example.Findings) || d.Changes[0].Kind != audit.New || d.Changes[0].Before != nil || !d.Since.IsZero() {
+		t.Errorf("%+v", d)
+	}
+	var text strings.Builder
+	if err := d.WriteText(&text); err != nil || !strings.Contains(text.String(), "changes since no audit before\n\nNEW\n  -         -> FAIL") {
+		t.Errorf("%v\n%s", err, &text)
+	}
+}
+
+// Nothing of a report that was read from a file steers the terminal.
+func TestHostileDelta(t *testing.T) {
+	evil := "\x1b[2J\n\u202e\xff"
+	hostile := one(rule.Fail, evil, evil)
+	f := &hostile.Findings[0]
+	hostile.Organisation, f.Subject.MTA, f.Rule, f.Remedy, f.Fix = evil, evil, rule.ID(evil), evil, []string{evil}
+	f.Evidence = []audit.Evidence{{Name: evil, Server: evil, Records: []string{evil}}}
+	for _, d := range []*audit.Delta{hostile.Diff(nil), hostile.Diff(example), example.Diff(hostile)} {
+		var text strings.Builder
+		if err := d.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if i := strings.IndexFunc(strings.ReplaceAll(text.String(), "\n", ""), func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }); i >= 0 {
+			t.Errorf("%q", text.String())
+		}
+	}
+	var text strings.Builder
+	if err := hostile.WriteText(&text); err != nil || strings.Contains(text.String(), "\x1b") {
+		t.Errorf("%v, %q", err, text.String())
+	}
+}
+
+func TestDeltaWriterFails(t *testing.T) {
+	full := errors.New("disk full")
+	d := example.Diff(nil)
+	for _, err := range []error{d.WriteText(failing{full}), d.WriteJSON(failing{full}), audit.NoReport{}.WriteJSON(failing{full})} {
+		if !errors.Is(err, full) {
+			t.Error(err)
+		}
+	}
+}
+
+func TestChangeKindText(t *testing.T) {
+	var _ encoding.TextMarshaler = audit.Worse
+	words := ""
+	for kind := audit.Worse; kind <= audit.Gone; kind++ {
+		text, err := kind.MarshalText()
+		var back audit.ChangeKind
+		if err != nil || back.UnmarshalText(bytes.ToUpper(text)) != nil || back != kind {
+			t.Errorf("%v: %q, %v, %v", kind, text, err, back)
+		}
+		words += " " + kind.String()
+	}
+	if words != " worse new other better gone" {
+		t.Error(words)
+	}
+	if text, err := audit.ChangeKind(0).MarshalText(); err == nil {
+		t.Errorf("the zero ChangeKind is %q", text)
+	}
+}
+
+// What happens between two reports is told in lines.
+func ExampleReport_Diff() {
+	before := *example
+	after := *example
+	after.Time = before.Time.Add(24 * time.Hour)
+	after.Findings = slices.Clone(before.Findings)
+	after.Findings[0].Status, after.Findings[0].Message = rule.Pass, "the address has a PTR record"
+	after.Summary = audit.Summary{Pass: 1}
+	delta := after.Diff(&before)
+	for _, change := range delta.Changes {
+		fmt.Println(change.Kind, change)
+	}
+	fmt.Println(delta)
+	// Output:
+	// better FAIL      -> pass      ptr-exists mx1/192.0.2.10: the address has a PTR record
+	// 0 worse, 0 new, 0 other, 1 better, 0 gone, 0 the same; now 0 failed, 0 undecided, 1 passed, 0 waived, 0 not applicable
+}
+
+func ExampleDelta_WriteText() {
+	passed := *example
+	passed.Findings = slices.Clone(example.Findings)
+	passed.Findings[0].Status = rule.Pass
+	example.Diff(&passed).WriteText(os.Stdout)
+	// Output:
+	// Mail server identity of example.org., changes since 2026-01-02 03:04:05 UTC
+	//
+	// WORSE
+	//   pass      -> FAIL      ptr-exists mx1/192.0.2.10: the address has no PTR record
+	//       seen  10.2.0.192.in-addr.arpa. PTR: NXDOMAIN [192.0.2.53]
+	//       fix   10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	//       do    The PTR record is set by whoever the address is from.
+	//
+	// 1 worse, 0 new, 0 other, 0 better, 0 gone, 0 the same; now 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable
+}

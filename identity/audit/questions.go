@@ -1,0 +1,48 @@
+package audit
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// concurrency bounds the checks that run at once.
+const concurrency = 16
+
+// questions are those of an audit, in order. Each is a check of a package below, which
+// asks DNS for several records as a rule.
+type questions []func()
+
+// later adds a question, and returns what waits for its answer.
+func later[T any](q *questions, question func() T) func() T {
+	var answer T
+	known := make(chan struct{})
+	*q = append(*q, func() {
+		answer = question()
+		close(known)
+	})
+	return func() T {
+		<-known
+		return answer
+	}
+}
+
+// start puts the questions, some at a time and the first ones first, until all are
+// answered or stop is called, which returns when none is under way any more. Whatever
+// was not put then has no answer, ever.
+func (q questions) start(cancel context.CancelFunc) (stop func()) {
+	var running sync.WaitGroup
+	var next atomic.Int64
+	for range min(concurrency, len(q)) {
+		running.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(q)); i = next.Add(1) - 1 {
+				q[i]()
+			}
+		})
+	}
+	return func() {
+		next.Store(int64(len(q)))
+		cancel()
+		running.Wait()
+	}
+}

@@ -1,0 +1,131 @@
+package audit
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+//go:embed schema.json
+var schema string
+
+// Schema returns the JSON Schema (draft 2020-12) of what is written in JSON: a [Report], a
+// [Delta], a [NoReport], or a list of them, for several organisations. Further keys may
+// come without a new Version.
+func Schema() string { return schema }
+
+// A NoReport is the document that takes the place of a Report where there can be none, so
+// that who reads JSON gets some whatever happens.
+type NoReport struct {
+	Version int `json:"version"` // that of Report
+	// Organisation is its domain, or the file of its description; "" if the fault is not
+	// with one.
+	Organisation string `json:"organisation"`
+	Error        string `json:"error"` // why, perhaps on several lines
+}
+
+// WriteJSON writes the document.
+func (n NoReport) WriteJSON(w io.Writer) error { return writeJSON(w, n) }
+
+// ReadReport reads a report that Report.WriteJSON wrote. Keys that it does not know are
+// passed over. The error, one line, is for what cannot be read, is no report, or is one of
+// another Version.
+func ReadReport(r io.Reader) (*Report, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("audit: report: %w", err)
+	}
+	// The version first: what the rest means depends on it.
+	var head struct {
+		Version  *int            `json:"version"`
+		Findings json.RawMessage `json:"findings"`
+		Error    *string         `json:"error"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, noReport(err)
+	}
+	switch {
+	case head.Version == nil:
+		return nil, errors.New("audit: not a report: it has no version")
+	case *head.Version != Version:
+		return nil, fmt.Errorf("audit: a report of version %d: expected version %d", *head.Version, Version)
+	case head.Error != nil:
+		return nil, fmt.Errorf("audit: not a report, but why there was none: %q", *head.Error)
+	case head.Findings == nil:
+		return nil, errors.New("audit: not a report: it has no findings")
+	}
+	report := &Report{Findings: []Finding{}, Publish: []string{}}
+	if err := json.Unmarshal(text, report); err != nil {
+		return nil, noReport(err)
+	}
+	if err := report.complete(); err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+// noReport says why a text is none.
+func noReport(err error) error {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field == "" {
+			return fmt.Errorf("audit: not a report: expected an object, got %s", wrong.Value)
+		}
+		return fmt.Errorf("audit: not a report: %s: got %s", wrong.Field, wrong.Value)
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("audit: not JSON: at offset %d: %w", syntax.Offset, err)
+	}
+	return fmt.Errorf("audit: not a report: %w", err)
+}
+
+// complete finds what a report must say, and makes absent lists empty ones.
+func (r *Report) complete() error {
+	if name, err := resolver.Canonical(r.Organisation); err != nil || name != r.Organisation {
+		return fmt.Errorf("audit: not a report: the organisation is %q: expected a domain in canonical form", r.Organisation)
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Rule == "" || f.Level == 0 || f.Status == 0 {
+			return fmt.Errorf("audit: not a report: finding %d lacks its rule, level or status", i+1)
+		}
+		f.Evidence, f.Fix = present(f.Evidence), present(f.Fix)
+		for j := range f.Evidence {
+			e := &f.Evidence[j]
+			e.Aliases, e.Records = present(e.Aliases), present(e.Records)
+		}
+	}
+	for i := range r.Hosts {
+		if !r.Hosts[i].complete() {
+			return fmt.Errorf("audit: not a report: host %d lacks its id, or an address with its links", i+1)
+		}
+	}
+	r.Hosts, r.Findings, r.Publish = present(r.Hosts), present(r.Findings), present(r.Publish)
+	return nil
+}
+
+// complete is that of a report, for one of its hosts.
+func (h *Host) complete() bool {
+	ok := h.ID != ""
+	for i := range h.Addresses {
+		a := &h.Addresses[i]
+		ok = ok && a.Address != "" && a.PTR != 0 && a.HELO != 0
+		for _, n := range a.Names {
+			ok = ok && n.Name != "" && n.Confirmed != 0
+		}
+		a.Names = present(a.Names)
+	}
+	h.Addresses = present(h.Addresses)
+	return ok
+}
+
+// present returns the list, or an empty one for nil.
+func present[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

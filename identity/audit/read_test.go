@@ -1,0 +1,285 @@
+package audit_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+)
+
+func compiled(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(audit.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("audit.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("audit.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// document is what one of the writers makes, as JSON has it.
+func document(t testing.TB, write func(io.Writer) error) any {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// Every report, the differences between them, and what takes their place are as the
+// schema says; and every report comes back from JSON as it was.
+func TestSchemaAndReadReport(t *testing.T) {
+	schema := compiled(t)
+	previous := example
+	var all []any
+	for _, s := range scenarios(t) {
+		report := s.audit(t)
+		all = append(all, document(t, report.WriteJSON), document(t, report.Diff(previous).WriteJSON), document(t, report.Diff(nil).WriteJSON))
+		previous = report
+		var b bytes.Buffer
+		if err := report.WriteJSON(&b); err != nil {
+			t.Fatal(err)
+		}
+		again, err := audit.ReadReport(&b)
+		if err != nil {
+			t.Fatalf("%s: %v", s.file, err)
+		}
+		if diff := cmp.Diff(report, again); diff != "" {
+			t.Errorf("%s: it does not come back (-want +got):\n%s", s.file, diff)
+		}
+	}
+	all = append(all, document(t, audit.NoReport{Version: audit.Version, Error: "no such file\nat all"}.WriteJSON))
+	for _, doc := range append(all, all) {
+		if err := schema.Validate(doc); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A document that lacks any of its keys, or has a value of another kind in it, is none.
+func TestSchemaRefuses(t *testing.T) {
+	schema := compiled(t)
+	passed := *example
+	passed.Findings = slices.Clone(example.Findings)
+	passed.Findings[0].Status = rule.Pass
+	broken := 0
+	for _, write := range []func(io.Writer) error{
+		example.WriteJSON, example.Diff(&passed).WriteJSON, audit.NoReport{Version: audit.Version, Error: "x"}.WriteJSON,
+	} {
+		whole := document(t, write)
+		for _, path := range objects(whole, nil) {
+			for _, key := range slices.Sorted(maps.Keys(at(whole, path).(map[string]any))) {
+				damage := []func(map[string]any){
+					func(o map[string]any) { delete(o, key) },
+					func(o map[string]any) { o[key] = map[string]any{} },
+					func(o map[string]any) { o[key] = nil },
+				}
+				for i, d := range damage {
+					doc := document(t, write)
+					d(at(doc, path).(map[string]any))
+					if broken++; schema.Validate(doc) == nil {
+						t.Errorf("accepted without %v %s as it was (%d)", path, key, i)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d broken documents", broken)
+	for _, text := range []string{`null`, `1`, `""`, `{}`, `[[]]`, `[{}]`, `{"version": 1}`, `{"version": 2, "organisation": "", "error": "x"}`, `{"version": 1, "organisation": "", "error": ""}`} {
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if schema.Validate(doc) == nil {
+			t.Errorf("accepted: %s", text)
+		}
+	}
+}
+
+// objects lists the paths of all objects in a document.
+func objects(doc any, path []any) (out [][]any) {
+	switch v := doc.(type) {
+	case map[string]any:
+		out = append(out, path)
+		for key, value := range v {
+			out = append(out, objects(value, append(slices.Clip(path), key))...)
+		}
+	case []any:
+		for i, value := range v {
+			out = append(out, objects(value, append(slices.Clip(path), i))...)
+		}
+	}
+	return out
+}
+
+func at(doc any, path []any) any {
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			doc = doc.(map[string]any)[step]
+		case int:
+			doc = doc.([]any)[step]
+		}
+	}
+	return doc
+}
+
+// The schema has the keys of the Go types, no more and no less, and requires them all.
+func TestSchemaHasEveryKey(t *testing.T) {
+	var s struct {
+		Defs map[string]struct {
+			Required   []string
+			Properties map[string]any
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal([]byte(audit.Schema()), &s); err != nil {
+		t.Fatal(err)
+	}
+	for name, of := range map[string]any{
+		"report": audit.Report{}, "delta": audit.Delta{}, "noReport": audit.NoReport{}, "change": audit.Change{},
+		"finding": audit.Finding{}, "evidence": audit.Evidence{}, "summary": audit.Summary{},
+		"host": audit.Host{}, "hostAddress": audit.HostAddress{}, "hostName": audit.HostName{},
+	} {
+		var keys []string
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(of)) {
+			keys = append(keys, f.Tag.Get("json"))
+		}
+		slices.Sort(keys)
+		if diff := cmp.Diff(keys, slices.Sorted(maps.Keys(s.Defs[name].Properties))); diff != "" {
+			t.Errorf("%T (-type +schema):\n%s", of, diff)
+		}
+		if diff := cmp.Diff(keys, slices.Sorted(slices.Values(s.Defs[name].Required))); diff != "" {
+			t.Errorf("%T (-type +required):\n%s", of, diff)
+		}
+	}
+}
+
+func TestReadReportRefuses(t *testing.T) {
+	const finding = `{"rule": "ptr-exists", "level": "must", "status": "fail", "subject": "mx1"}`
+	report := func(findings string) string {
+		return `{"version": 1, "organisation": "example.test.", "findings": [` + findings + `]}`
+	}
+	for _, test := range []struct{ text, want string }{
+		{"", "audit: not JSON: at offset 0: unexpected end of JSON input"},
+		{"Mail server identity of example.test.", "audit: not JSON: at offset 1: invalid character 'M' looking for beginning of value"},
+		{report(finding) + "}", "audit: not JSON: at offset 139: invalid character '}' after top-level value"},
+		{"[]", "audit: not a report: expected an object, got array"},
+		{"null", "audit: not a report: it has no version"},
+		{"{}", "audit: not a report: it has no version"},
+		{`{"version": "1"}`, `audit: not a report: version: got string`},
+		{`{"version": 2, "organisation": 7}`, "audit: a report of version 2: expected version 1"},
+		{`{"version": 1, "organisation": "example.test."}`, "audit: not a report: it has no findings"},
+		{`{"version": 1, "organisation": "org.yaml", "error": "no\nsuch file"}`, `audit: not a report, but why there was none: "no\nsuch file"`},
+		{`{"version": 1, "findings": []}`, `audit: not a report: the organisation is "": expected a domain in canonical form`},
+		{`{"version": 1, "organisation": "\u001b[2J.", "findings": []}`, `audit: not a report: the organisation is "\x1b[2J.": expected a domain in canonical form`},
+		{report(`1`), "audit: not a report: findings: got number"},
+		{report(`{}`), "audit: not a report: finding 1 lacks its rule, level or status"},
+		{report(finding + `, {"rule": "x", "level": "must"}`), "audit: not a report: finding 2 lacks its rule, level or status"},
+		{report(`{"level": "most"}`), `audit: not a report: no such rule.Level: "most"; expected one of must, should-major, should-minor, advice`},
+		{report(`{"subject": ""}`), `audit: not a report: audit: no subject: ""; expected organisation, an MTA, MTA/address, or a name with its final dot`},
+	} {
+		got, err := audit.ReadReport(strings.NewReader(test.text))
+		if got != nil || fmt.Sprint(err) != test.want {
+			t.Errorf("%s:\n got %v, %v\nwant %s", test.text, got, err, test.want)
+		}
+	}
+	broken := errors.New("disk broken")
+	if _, err := audit.ReadReport(iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	// What a later program of this version adds is passed over, what an earlier one
+	// lacked is empty.
+	got, err := audit.ReadReport(strings.NewReader(report(strings.Replace(finding, "{", `{"colour": "red", `, 1))))
+	if err != nil || len(got.Findings) != 1 || got.Publish == nil || got.Findings[0].Fix == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// FuzzReadReport: no text panics; an error is one line; what is read can be written in
+// every form, and does not differ from itself.
+func FuzzReadReport(f *testing.F) {
+	var b strings.Builder
+	if err := example.WriteJSON(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.String())
+	f.Add(`{"version": 1, "organisation": "a.", "findings": [{"rule": "x", "level": "must", "status": "fail", "evidence": [{}, null], "fix": ["\u0000"]}]}`)
+	f.Add(`{"version": 1, "organisation": ".", "findings": null, "publish": [null]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		report, err := audit.ReadReport(strings.NewReader(text))
+		if err != nil {
+			if report != nil || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%+v, %q", report, err)
+			}
+			return
+		}
+		d := report.Diff(report)
+		if len(report.Findings) == 0 && len(d.Changes) > 0 {
+			t.Errorf("it differs from itself: %v", d)
+		}
+		for _, write := range []func(io.Writer) error{report.WriteText, report.WriteJSON, d.WriteText, d.WriteJSON, report.Diff(nil).WriteText} {
+			if err := write(io.Discard); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// The next audit tells what has changed since the last one, which was kept as JSON.
+func ExampleReadReport() {
+	var kept bytes.Buffer
+	if err := example.WriteJSON(&kept); err != nil {
+		fmt.Println(err)
+		return
+	}
+	previous, err := audit.ReadReport(&kept)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(example.Diff(previous))
+
+	_, err = audit.ReadReport(strings.NewReader(`{"version": 2}`))
+	fmt.Println(err)
+	// Output:
+	// 0 worse, 0 new, 0 other, 0 better, 0 gone, 1 the same; now 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable
+	// audit: a report of version 2: expected version 1
+}
+
+func ExampleNoReport() {
+	var b strings.Builder
+	audit.NoReport{Version: audit.Version, Organisation: "org.yaml", Error: "open org.yaml: no such file or directory"}.WriteJSON(&b)
+	fmt.Print(b.String())
+	// Output:
+	// {
+	//   "version": 1,
+	//   "organisation": "org.yaml",
+	//   "error": "open org.yaml: no such file or directory"
+	// }
+}

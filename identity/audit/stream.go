@@ -1,0 +1,52 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+)
+
+// Findings yields the findings of an audit in the order of Report.Findings, each as soon
+// as what it rests on is known and those before it are yielded. The error is that of
+// Audit, yielded alone. A loop that is broken off stops the questions, and goes on when
+// none is under way any more.
+//
+// The questions are put anew by each loop over the sequence.
+func (a Auditor) Findings(ctx context.Context, o *org.Organisation) iter.Seq2[Finding, error] {
+	return func(yield func(Finding, error) bool) {
+		f, err := a.describe(o)
+		if err != nil {
+			yield(Finding{}, err)
+			return
+		}
+		for finding := range a.findings(ctx, f) {
+			if !yield(finding, nil) {
+				return
+			}
+		}
+	}
+}
+
+// findings asks what the DNS says of the facts described, and judges.
+func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[Finding] {
+	return func(yield func(Finding) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		if a.Timeout > 0 {
+			var release context.CancelFunc
+			ctx, release = context.WithTimeoutCause(ctx, a.Timeout, fmt.Errorf("the audit took longer than %v", a.Timeout))
+			defer release()
+		}
+		stop := a.gather(ctx, f).start(cancel)
+		defer stop()
+		for _, r := range rule.All() {
+			for s := range f.subjects(r.Scope) {
+				if !yield(judge(r, s)) {
+					return
+				}
+			}
+		}
+	}
+}
