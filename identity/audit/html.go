@@ -31,6 +31,7 @@ var mapText string
 // through the function line first.
 var page = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
 	"line":   func(text any) string { return untrusted.Line(fmt.Sprint(text)) },
+	"host":   func(name string) string { return untrusted.Line(shown(name)) },
 	"word":   func(s rule.Status) string { return statusTitle[s] },
 	"sign":   func(s rule.Status) string { return statusSign[s] },
 	"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 MST") },
@@ -103,14 +104,15 @@ func (r *Report) WriteHTML(w io.Writer, previous *Report) error {
 }
 
 // changeGroups sorts the changes by kind, what is to be acted on first. Of what is new or
-// gone only failures are of interest.
+// gone only failures are of interest, of what says something else those whose status is
+// another, too.
 func changeGroups(d *Delta) []changeGroup {
 	var out []changeGroup
 	for kind := Worse; kind <= Gone; kind++ {
 		g := changeGroup{Title: changeTitle[kind]}
 		for _, c := range d.Changes {
 			failed := cmp.Or(c.After, c.Before).Status == rule.Fail
-			if c.Kind == kind && (failed || kind != New && kind != Gone) {
+			if c.Kind == kind && (failed || c.Before != nil && c.After != nil && c.Before.Status != c.After.Status) {
 				g.Changes = append(g.Changes, c)
 			}
 		}
@@ -123,6 +125,25 @@ func changeGroups(d *Delta) []changeGroup {
 
 // Finding returns what the change is about: the finding now, or what it was.
 func (c Change) Finding() Finding { return *cmp.Or(c.After, c.Before) }
+
+// Size says how much was audited.
+func (d pageData) Size() string {
+	addresses := 0
+	for _, h := range d.Hosts {
+		addresses += len(h.Addresses)
+	}
+	if addresses == 0 {
+		return ""
+	}
+	return number(len(d.Hosts), "mail server", "mail servers") + ", " + number(addresses, "address", "addresses")
+}
+
+func number(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
 
 // Start is the outcome as the start of a sentence.
 func (t task) Start() string {

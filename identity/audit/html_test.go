@@ -13,7 +13,7 @@ func TestPages(t *testing.T) {
 	for name, report := range all {
 		got := page(t, report, nil)
 		if name == "half" {
-			got = page(t, report, all["good"])
+			got = page(t, report, earlier(report))
 		}
 		file := filepath.Join("testdata", "page", name+".html")
 		if *update {

@@ -14,7 +14,8 @@ import (
 
 // A verdict is a report in two sentences, for who reads no further.
 type verdict struct {
-	Status rule.Status // the worst that counts
+	Status rule.Status
+	Sign   string // in one character
 	Word   string
 	Text   string
 }
@@ -23,15 +24,15 @@ type verdict struct {
 func (r *Report) verdict() verdict {
 	switch {
 	case r.Failed(rule.Must):
-		return verdict{rule.Fail, "Not in order.", "Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam."}
+		return verdict{rule.Fail, "✕", "Not in order.", "Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam."}
 	case r.Undecided(rule.Must):
-		return verdict{rule.Undecided, "Not known.", "The DNS gave no answer about some of what receivers demand of a mail server. Repeat the audit."}
+		return verdict{rule.Undecided, "?", "Not known.", "The DNS gave no answer about some of what receivers demand of a mail server. Repeat the audit."}
 	case r.Failed(rule.ShouldMinor):
-		return verdict{rule.Waived, "In order, with gaps.", "All that receivers demand is so. Some of what tells these servers from forgeries is missing."}
+		return verdict{rule.Waived, "!", "In order, with gaps.", "All that receivers demand is so. Some of what tells these servers from forgeries is missing."}
 	case r.Undecided(rule.ShouldMinor):
-		return verdict{rule.Undecided, "In order, as far as known.", "All that receivers demand is so. About some of the rest the DNS gave no answer: repeat the audit."}
+		return verdict{rule.Undecided, "?", "In order, as far as known.", "All that receivers demand is so. About some of the rest the DNS gave no answer: repeat the audit."}
 	}
-	return verdict{rule.Pass, "In order.", "All that receivers demand is so, and these servers can be told from forgeries."}
+	return verdict{rule.Pass, "✓", "In order.", "All that receivers demand is so, and these servers can be told from forgeries."}
 }
 
 // A task is one thing to do: an outcome of a rule, and where it came out so.
@@ -162,6 +163,26 @@ func (g ruleFindings) Has(status rule.Status) bool {
 // decided is no news.
 func (g ruleFindings) Open() bool {
 	return g.Has(rule.Fail) || g.Has(rule.Undecided) && g.Level != rule.Advice
+}
+
+// troubled reports whether a status is more than a line in a list.
+func troubled(f Finding) bool { return f.Status != rule.Pass && f.Status != rule.NotApplicable }
+
+// Shown is what to show of the findings: where there is something to do, not those that
+// need no look.
+func (g ruleFindings) Shown() []Finding {
+	if !g.Open() {
+		return g.Findings
+	}
+	return slices.DeleteFunc(slices.Clone(g.Findings), func(f Finding) bool { return !troubled(f) })
+}
+
+// Rest is what Shown leaves out.
+func (g ruleFindings) Rest() []Finding {
+	if !g.Open() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(g.Findings), troubled)
 }
 
 // A count is how many findings have a status.

@@ -67,3 +67,28 @@ func page(t testing.TB, r, previous *audit.Report) []byte {
 	}
 	return b.Bytes()
 }
+
+// earlier is a report as it might have been before: of every kind of change there is one.
+func earlier(r *audit.Report) *audit.Report {
+	was := *r
+	was.Time = r.Time.AddDate(0, -1, 0)
+	was.Findings = nil
+	for _, f := range r.Findings {
+		switch {
+		case f.Rule == rule.HELOSPF && f.Status == rule.Fail:
+			f.Status, f.Code = rule.Pass, "ok" // it is worse now
+		case f.Rule == rule.PTRConfirmed:
+			f.Status, f.Code, f.Message = rule.Fail, "mismatch", "no PTR name has the address" // better
+		case f.Rule == rule.HELORP && f.Status == rule.Fail:
+			continue // new
+		case f.Rule == rule.HELOCSA:
+			f.Status, f.Code = rule.NotApplicable, "no-name" // other
+		}
+		was.Findings = append(was.Findings, f)
+	}
+	gone := r.Findings[0]
+	gone.Rule, gone.Status, gone.Message = rule.NullMX, rule.Fail, "the name has no MX record: old.example."
+	gone.Subject = audit.Subject{Name: "old.example."}
+	was.Findings = append(was.Findings, gone)
+	return &was
+}

@@ -31,7 +31,6 @@ const (
 // A drawing is the identity map with every place decided.
 type drawing struct {
 	Width, Height int
-	Bar           int     // the width of the frame's bars
 	Domain        []label // on the frame
 	Frame         int     // where the frame's head ends
 	Heads         []label // of the columns
@@ -41,11 +40,11 @@ type drawing struct {
 	Links         []link
 }
 
-// Right is where the frame's last rounded corner begins, Inner and InnerEnd where the
-// space between its bars does and ends.
-func (d *drawing) Right() int    { return d.Width - 8 }
-func (d *drawing) Inner() int    { return d.Bar }
-func (d *drawing) InnerEnd() int { return d.Width - d.Bar }
+// Inner and InnerEnd are where the space within the frame begins and ends, from left to
+// right; Bottom is where it ends below.
+func (d *drawing) Inner() int    { return barWidth }
+func (d *drawing) InnerEnd() int { return d.Width - barWidth }
+func (d *drawing) Bottom() int   { return d.Height - barWidth }
 
 // A label is one line of text; X and Y are its start on the baseline.
 type label struct {
@@ -94,13 +93,13 @@ func draw(domain string, hosts []Host) *drawing {
 			}
 		}
 	}
-	d := &drawing{Bar: barWidth}
+	d := &drawing{}
 	names := barWidth + barGap
 	addresses := names + widths[0] + columnGap
 	helo := addresses + widths[1] + columnGap
 	d.Width = helo + widths[2] + barGap + barWidth
 	y := 24
-	for _, text := range wrap(domain, (d.Width-2*barWidth)/charWidth, maxLines) {
+	for _, text := range wrap(shown(domain), (d.Width-2*barWidth)/charWidth, maxLines) {
 		d.Domain = append(d.Domain, label{X: (d.Width - textWidth(text)) / 2, Y: y, Text: text})
 		y += lineHeight
 	}
@@ -122,7 +121,7 @@ func draw(domain string, hosts []Host) *drawing {
 		}
 		d.Links = append(d.Links, r.links(barWidth, d.Width-barWidth)...)
 	}
-	d.Height = y + 2*rowGap
+	d.Height = y + 2*rowGap + barWidth
 	return d
 }
 
@@ -169,7 +168,7 @@ func newRow(h Host) *row {
 			if n.Own {
 				own = Holds
 			}
-			name(i, n.Name, "name", own, n.Confirmed)
+			name(i, shown(n.Name), "name", own, n.Confirmed)
 		}
 		switch {
 		case a.PTR == Broken:
@@ -182,7 +181,7 @@ func newRow(h Host) *row {
 	}
 	r.helo = newBox("greets nobody", "off", nameChars)
 	if h.HELO != "" {
-		r.helo = newBox(h.HELO, "name", nameChars)
+		r.helo = newBox(shown(h.HELO), "name", nameChars)
 	}
 	return r
 }
@@ -253,6 +252,9 @@ func (r *row) links(left, right int) []link {
 	}
 	return out
 }
+
+// shown is a name without its final dot, as people write it.
+func shown(name string) string { return strings.TrimSuffix(name, ".") }
 
 // newBox returns a box of the size of its text, which is placed later.
 func newBox(text, class string, chars int) *box {
