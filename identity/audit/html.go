@@ -11,8 +11,6 @@ import (
 	"html/template"
 	"io"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -143,12 +141,6 @@ func number(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// Start is the outcome as the start of a sentence.
-func (t task) Start() string {
-	first, size := utf8.DecodeRuneInString(t.Text)
-	return string(unicode.ToUpper(first)) + t.Text[size:]
 }
 
 // Parts returns both parts of the message, for the template.

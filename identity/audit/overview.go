@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
@@ -40,6 +42,7 @@ type task struct {
 	Rule     rule.Rule
 	Text     string // the outcome
 	Remedy   string
+	Trusted  bool // both are the catalogue's words
 	Subjects []Subject
 }
 
@@ -55,6 +58,12 @@ func (t task) Where() string {
 		parts = append(parts, s.String())
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Start is the outcome as the start of a sentence.
+func (t task) Start() string {
+	first, size := utf8.DecodeRuneInString(t.Text)
+	return string(unicode.ToUpper(first)) + t.Text[size:]
 }
 
 // firstTasks is how many tasks stand at the top.
@@ -78,7 +87,8 @@ func (r *Report) tasks() []task {
 				i = len(out)
 				index[key] = i
 				text, detail := f.parts()
-				out = append(out, task{Rule: known, Text: cmp.Or(text, detail), Remedy: f.Remedy})
+				outcome, _ := known.Outcome(f.Code)
+				out = append(out, task{Rule: known, Text: cmp.Or(text, detail), Remedy: f.Remedy, Trusted: text != "" && f.Remedy == outcome.Remedy})
 			}
 			out[i].Subjects = append(out[i].Subjects, f.Subject)
 		}
