@@ -3,6 +3,7 @@
 //
 //	audit                                        # a demonstration, from memory
 //	audit -org org.yaml                          # the live DNS, by the system's resolvers
+//	audit -org org.yaml -html report.html        # and as a page, for a browser
 //	audit -org org.yaml -server 192.0.2.53       # what one DNS server says
 //	audit -org org.yaml -zone example.org.zone -zone 2.0.192.in-addr.arpa=reverse.zone
 //	audit -domain example.org -helo post.example.org -ip 192.0.2.10 -ptr mta1.example.org
@@ -72,11 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "audit: %v\n", err)
 		return 2
 	}
-	write := report.WriteText
-	if o.json {
-		write = report.WriteJSON
-	}
-	if err := write(stdout); err != nil {
+	if err := o.write(report, stdout); err != nil {
 		fmt.Fprintf(stderr, "audit: %v\n", err)
 		return 2
 	}
@@ -98,6 +95,8 @@ type options struct {
 	threshold          rule.Level
 	timeout            time.Duration
 	json               bool
+	markdown           bool
+	html               string // a file
 	allowDocumentation bool
 }
 
@@ -112,6 +111,8 @@ const usage = `usage: audit [flags]
   -timeout DURATION        for the whole audit, 30s by default
   -allow-documentation     accept names and addresses for documentation
   -json                    for machines
+  -markdown                for issues and chats
+  -html FILE               write the report as a page, too
 Without a domain or a file, a demonstration is audited.
 `
 
@@ -125,6 +126,8 @@ func parseFlags(args []string) (*options, error) {
 	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
 	fs.BoolVar(&o.json, "json", false, "")
+	fs.BoolVar(&o.markdown, "markdown", false, "")
+	fs.StringVar(&o.html, "html", "", "")
 	fs.BoolVar(&o.allowDocumentation, "allow-documentation", false, "")
 	fs.Func("zone", "", func(value string) error {
 		o.zones = append(o.zones, value)
@@ -180,6 +183,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("-zone and -server: audit one of them at a time")
 	case (len(o.zones) > 0 || o.server != "") && o.orgFile == "" && !described:
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
+	case o.json && o.markdown:
+		return errors.New("-json and -markdown: choose one")
 	case o.timeout <= 0:
 		return fmt.Errorf("-timeout %v: expected a positive duration, such as 30s", o.timeout)
 	}

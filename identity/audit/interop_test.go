@@ -21,6 +21,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
 )
 
 var screenshots = flag.String("interop.screenshots", "", "directory to write screenshots of the pages to")
@@ -29,6 +31,7 @@ var screenshots = flag.String("interop.screenshots", "", "directory to write scr
 // a desk, by day and by night, without a mouse.
 func TestInteropChromium(t *testing.T) {
 	all := pages(t)
+	all["many"] = manyAddresses(*all["good"])
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		report, ok := all[name]
@@ -70,6 +73,28 @@ func TestInteropChromium(t *testing.T) {
 			}
 		}
 	}
+}
+
+// manyAddresses returns a report with a map of 30 addresses.
+func manyAddresses(r audit.Report) *audit.Report {
+	r.Hosts = nil
+	for i, n := range []int{1, 8, 21} {
+		h := audit.Host{ID: fmt.Sprintf("mx%d", i+1), HELO: fmt.Sprintf("post%d.library.example.", i+1), HELOOwn: i != 1}
+		for j := range n {
+			a := audit.HostAddress{Address: fmt.Sprintf("2001:db8:%x:%x::%x", i+1, j*4097, j+1), PTR: audit.Holds, HELO: audit.Link(1 + j%7%3)}
+			if i == 2 {
+				a.Address = fmt.Sprintf("198.51.100.%d", 10+j)
+			}
+			name := audit.HostName{Name: fmt.Sprintf("mta%d.library.example.", i+1), Confirmed: audit.Holds, Own: true}
+			if i == 2 && j%4 == 3 {
+				name = audit.HostName{Name: fmt.Sprintf("host-198-51-100-%d.customers.provider.example.", 10+j), Confirmed: audit.Link(1 + j%3)}
+			}
+			a.Names = []audit.HostName{name}
+			h.Addresses = append(h.Addresses, a)
+		}
+		r.Hosts = append(r.Hosts, h)
+	}
+	return &r
 }
 
 // browser starts Chromium, and returns what its console and log have said since they were
