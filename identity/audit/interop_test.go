@@ -65,6 +65,7 @@ func TestInteropChromium(t *testing.T) {
 					}
 					if name == "half" {
 						checkKeyboard(t, ctx)
+						checkPaper(t, ctx)
 					}
 					for _, line := range said() {
 						t.Errorf("the browser says: %s", line)
@@ -274,6 +275,23 @@ func checkHostile(t *testing.T, ctx context.Context) {
 	if i := strings.IndexAny(body, "\u202e\u2066\u200b\x1b\x00"); i >= 0 {
 		t.Errorf("a control character or a bidirectional mark at %d", i)
 	}
+}
+
+// checkPaper holds that all of the page is printed, the folded too, and that what is copied
+// from a block is the records, a line each.
+func checkPaper(t *testing.T, ctx context.Context) {
+	t.Helper()
+	copied := evaluate[string](t, ctx, `(() => { getSelection().selectAllChildren(document.querySelector("#publish pre")); return getSelection().toString(); })()`)
+	lines := evaluate[string](t, ctx, `document.querySelector("#publish pre").textContent`)
+	if strings.TrimSpace(copied) != strings.TrimSpace(lines) || strings.Count(strings.TrimSpace(copied), "\n") < 2 {
+		t.Errorf("copied %q of %q", copied, lines)
+	}
+	call(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	hidden := evaluate[int](t, ctx, `[...document.querySelectorAll("details li")].filter(e => !e.getClientRects().length || !e.checkVisibility({contentVisibilityAuto: true})).length`)
+	if folded := evaluate[int](t, ctx, `document.querySelectorAll("details:not([open]) li").length`); hidden > 0 || folded == 0 {
+		t.Errorf("%d items are not printed, of %d that are folded", hidden, folded)
+	}
+	call(t, ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 }
 
 // checkKeyboard opens and closes what is folded, and reaches all that scrolls, by keys.

@@ -20,6 +20,9 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	var m markdown
 	m.line("# Mail server identity of %s\n", code(shown(r.Organisation)))
 	v := r.verdict()
+	if v.Where != "" {
+		v.Text += " Concerned: " + code(v.Where) + "."
+	}
 	m.line("**%s** %s\n", v.Word, v.Text)
 	if r.AllowDocumentation {
 		m.line("Names and addresses for documentation are accepted as if they were public.\n")

@@ -20,21 +20,33 @@ type verdict struct {
 	Sign   string // in one character
 	Word   string
 	Text   string
+	Where  string // the MTAs that are concerned
 }
 
 // verdict says how grave it is. Advice does not count.
 func (r *Report) verdict() verdict {
 	switch {
 	case r.Failed(rule.Must):
-		return verdict{rule.Fail, "✕", "Not in order.", "Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam."}
+		return verdict{rule.Fail, "✕", "Not in order.", "Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam.", r.concerned(rule.Must)}
 	case r.Undecided(rule.Must):
-		return verdict{rule.Undecided, "?", "Not known.", "The DNS gave no answer about some of what receivers demand of a mail server. Repeat the audit."}
+		return verdict{rule.Undecided, "?", "Not known.", "The DNS gave no answer about some of what receivers demand of a mail server. Repeat the audit.", ""}
 	case r.Failed(rule.ShouldMinor):
-		return verdict{rule.Waived, "!", "In order, with gaps.", "All that receivers demand is so. Some of what tells these servers from forgeries is missing."}
+		return verdict{rule.Waived, "!", "In order, with gaps.", "All that receivers demand is so. Some of what tells these servers from forgeries is missing.", r.concerned(rule.ShouldMinor)}
 	case r.Undecided(rule.ShouldMinor):
-		return verdict{rule.Undecided, "?", "In order, as far as known.", "All that receivers demand is so. About some of the rest the DNS gave no answer: repeat the audit."}
+		return verdict{rule.Undecided, "?", "In order, as far as known.", "All that receivers demand is so. About some of the rest the DNS gave no answer: repeat the audit.", ""}
 	}
-	return verdict{rule.Pass, "✓", "In order.", "All that receivers demand is so, and these servers can be told from forgeries."}
+	return verdict{rule.Pass, "✓", "In order.", "All that receivers demand is so, and these servers can be told from forgeries.", ""}
+}
+
+// concerned names the MTAs of which something fails at the level of threshold or above.
+func (r *Report) concerned(threshold rule.Level) string {
+	var ids []string
+	for _, f := range r.Findings {
+		if f.Status == rule.Fail && f.Level.Reaches(threshold) && f.Subject.MTA != "" && !slices.Contains(ids, f.Subject.MTA) {
+			ids = append(ids, f.Subject.MTA)
+		}
+	}
+	return strings.Join(ids, ", ")
 }
 
 // A task is one thing to do: an outcome of a rule, and where it came out so.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -66,6 +67,7 @@ func (b box) middle() int { return b.Y + b.H/2 }
 type link struct {
 	State          Link
 	X1, Y1, X2, Y2 int
+	At             float64 // how far along it the sign of a broken one stands, 0 to 1
 }
 
 // Path is the link in the language of SVG.
@@ -74,10 +76,13 @@ func (l link) Path() string {
 	return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", l.X1, l.Y1, mid, l.Y1, mid, l.Y2, l.X2, l.Y2)
 }
 
-// Cross is the sign of a broken link, at its middle.
+// Cross is the sign of a broken link.
 func (l link) Cross() string {
-	x, y := (l.X1+l.X2)/2, (l.Y1+l.Y2)/2
-	return fmt.Sprintf("M%d %dl10 10m0 -10l-10 10", x-5, y-5)
+	// The Bézier curve of Path, whose inner points lie halfway between its ends.
+	t, u := l.At, 1-l.At
+	x := float64(l.X1)*(u*u*u+1.5*t*u) + float64(l.X2)*(t*t*t+1.5*t*u)
+	y := float64(l.Y1)*(u*u*u+3*u*u*t) + float64(l.Y2)*(t*t*t+3*t*t*u)
+	return fmt.Sprintf("M%d %dl10 10m0 -10l-10 10", int(x)-5, int(y)-5)
 }
 
 // draw lays the map of an organisation out.
@@ -205,12 +210,16 @@ func (r *row) place(y int, xs, widths [3]int) int {
 		end = max(end, b.Y+b.H)
 	}
 	next = y
-	for _, n := range r.names {
+	wanted := func(n *nameBox) int {
 		sum := 0
 		for i := range n.from {
 			sum += r.addresses[i].middle()
 		}
-		n.move(xs[0], max(next, sum/len(n.from)-n.H/2), widths[0])
+		return sum / len(n.from)
+	}
+	slices.SortStableFunc(r.names, func(a, b *nameBox) int { return wanted(a) - wanted(b) })
+	for _, n := range r.names {
+		n.move(xs[0], max(next, wanted(n)-n.H/2), widths[0])
 		next = n.Y + n.H + rowGap
 		end = max(end, n.Y+n.H)
 	}
@@ -223,33 +232,44 @@ func (r *row) place(y int, xs, widths [3]int) int {
 }
 
 // links returns what leads from box to box and to the bars, which end at left and begin
-// at right.
+// at right. Signs stand where lines are apart: at an address, unless it has several names.
 func (r *row) links(left, right int) []link {
 	var out []link
-	add := func(state Link, x1, y1, x2, y2 int) {
+	add := func(state Link, x1, y1, x2, y2 int, at float64) {
 		if state != NotAsked {
-			out = append(out, link{state, x1, y1, x2, y2})
+			out = append(out, link{state, x1, y1, x2, y2, at})
+		}
+	}
+	named := make(map[int]int) // how many names an address has
+	for _, n := range r.names {
+		for i := range n.from {
+			named[i]++
 		}
 	}
 	for _, n := range r.names {
-		add(n.own, left, n.middle(), n.X, n.middle())
+		add(n.own, left, n.middle(), n.X, n.middle(), 0.5)
 		for i, a := range r.addresses {
+			at := 0.85
+			if named[i] > 1 {
+				at = 0.15
+			}
 			if state, ok := n.from[i]; ok {
-				add(state, n.X+n.W, n.middle(), a.X, a.middle())
+				add(state, n.X+n.W, n.middle(), a.X, a.middle(), at)
 			}
 		}
 	}
 	for i, a := range r.host.Addresses {
 		b := r.addresses[i]
-		add(a.HELO, b.X+b.W, b.middle(), r.helo.X, r.helo.middle())
+		add(a.HELO, b.X+b.W, b.middle(), r.helo.X, r.helo.middle(), 0.15)
 	}
+	own := Broken
 	switch {
 	case r.host.HELO == "":
+		own = NotAsked
 	case r.host.HELOOwn:
-		add(Holds, r.helo.X+r.helo.W, r.helo.middle(), right, r.helo.middle())
-	default:
-		add(Broken, r.helo.X+r.helo.W, r.helo.middle(), right, r.helo.middle())
+		own = Holds
 	}
+	add(own, r.helo.X+r.helo.W, r.helo.middle(), right, r.helo.middle(), 0.5)
 	return out
 }
 
