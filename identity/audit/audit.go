@@ -2,10 +2,12 @@
 // them: every rule of package rule, line by line, with the evidence, and for
 // each failure the records that would mend it.
 //
-// Call [Auditor.Audit] and print the [Report] with [Report.WriteText] or
-// [Report.WriteJSON]; [Auditor.Findings] yields its findings as soon as they are known.
-// [ReadReport] reads a report back, and [Report.Diff] tells what has changed since. The questions go to whatever Resolver is given: a client of
-// the live DNS, or zone files that are to be published (resolver.ReadZone).
+// Call [Auditor.Audit] and print the [Report] with [Report.WriteText], or as JSON,
+// Markdown, or a page with a picture of the identity map ([Report.WriteHTML]);
+// [Auditor.Findings] yields its findings as soon as they are known. [ReadReport] reads a
+// report back, and [Report.Diff] tells what has changed since. The questions go to
+// whatever Resolver is given: a client of the live DNS, or zone files that are to be
+// published (resolver.ReadZone).
 //
 // A question that gets no answer makes a finding Undecided, never a Fail. A fix
 // is always a part of what plan.Want lists. The audit knows only what DNS can

@@ -30,14 +30,19 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	if tasks := r.tasks(); len(tasks) > 0 {
 		m.line("## What to do first\n")
 		for i, t := range tasks[:min(len(tasks), firstTasks)] {
-			m.line("%d. **%s** at %s  ", i+1, prose(t.Start(), t.Trusted), code(t.Where()))
-			m.line("   %s", prose(t.Remedy, t.Trusted))
+			m.line("%d. **%s** at %s", i+1, prose(t.Start(), t.Known.Text), code(t.Where()))
+			if t.Remedy != "" {
+				m.line("   - %s", prose(t.Remedy, t.Known.Remedy))
+			}
 		}
 		m.line("")
 	}
 	m.line("| findings | must | major | minor | advice |")
 	m.line("| --- | ---: | ---: | ---: | ---: |")
 	for _, row := range r.tally() {
+		if !slices.ContainsFunc(row, func(c count) bool { return c.N > 0 }) {
+			continue
+		}
 		m.line("| %s | %d | %d | %d | %d |", statusTitle[row[0].Status], row[0].N, row[1].N, row[2].N, row[3].N)
 	}
 	for _, s := range r.sections() {
@@ -109,13 +114,12 @@ func (m *markdown) finding(f Finding) {
 	if f.Mitigated != "" {
 		m.line("  - but %s", code(f.Mitigated))
 	}
-	known, ok := ruleOf(f).Outcome(f.Code)
-	trusted := ok && f.Remedy == known.Remedy
+	known, _ := ruleOf(f).Outcome(f.Code)
 	switch {
 	case f.Status == rule.Waived:
 		m.line("  - meant: %s", code(f.Remedy))
 	case f.Remedy != "":
-		m.line("  - do: %s", prose(f.Remedy, trusted))
+		m.line("  - do: %s", prose(f.Remedy, known.Remedy))
 	}
 	if f.Status == rule.Fail && len(f.Fix) > 0 {
 		m.line("")
@@ -134,9 +138,9 @@ func (m *markdown) fenced(indent string, lines []string) {
 	m.line("%s\n%s%s", fence, text, fence)
 }
 
-// prose is text of the catalogue, or what only claims to be.
-func prose(text string, trusted bool) string {
-	if trusted {
+// prose is text of the catalogue, or code if those are not its words.
+func prose(text, catalogue string) string {
+	if strings.EqualFold(text, catalogue) {
 		return escape(text)
 	}
 	return code(text)

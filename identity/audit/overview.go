@@ -54,7 +54,7 @@ type task struct {
 	Rule     rule.Rule
 	Text     string // the outcome
 	Remedy   string
-	Trusted  bool // both are the catalogue's words
+	Known    rule.Outcome // the catalogue's words for both
 	Subjects []Subject
 }
 
@@ -100,7 +100,7 @@ func (r *Report) tasks() []task {
 				index[key] = i
 				text, detail := f.parts()
 				outcome, _ := known.Outcome(f.Code)
-				out = append(out, task{Rule: known, Text: cmp.Or(text, detail), Remedy: f.Remedy, Trusted: text != "" && f.Remedy == outcome.Remedy})
+				out = append(out, task{Rule: known, Text: cmp.Or(text, detail), Remedy: f.Remedy, Known: outcome})
 			}
 			out[i].Subjects = append(out[i].Subjects, f.Subject)
 		}
