@@ -1,5 +1,5 @@
-// Audit tells whether an organisation's mail servers can be told from bots by
-// what the DNS says of them, rule by rule.
+// Audit tells whether organisations' mail servers can be told from bots by what the
+// DNS says of them, rule by rule.
 //
 //	audit                                        # a demonstration, from memory
 //	audit -org org.yaml                          # the live DNS, by the system's resolvers
@@ -7,14 +7,24 @@
 //	audit -org org.yaml -server 192.0.2.53       # what one DNS server says
 //	audit -org org.yaml -zone example.org.zone -zone 2.0.192.in-addr.arpa=reverse.zone
 //	audit -domain example.org -helo post.example.org -ip 192.0.2.10 -ptr mta1.example.org
+//	audit -org customers/ -summary               # a line for each description in there
+//	audit -org org.yaml -since last.json -save last.json   # what has changed since last time
 //
 // Without -org, each -helo opens an MTA, and the -ip and -ptr after it belong to
 // it. Zone files are audited as they would be served, before they are, and with them,
 // unless the description names others, the names in them that seem to be without mail.
 //
-// Exit status: 0 nothing failed at the threshold or above, 1 something did,
-// 2 usage or input that cannot be read, 3 nothing failed, but something at the
-// threshold or above could not be decided.
+// Of several organisations, some are audited at a time, and what comes of them is
+// printed in their order; one that cannot be audited stops no other.
+//
+// With -json, standard output is one document of the schema in package audit, whatever
+// happens: a report or, with -since, what has changed; where there is none, why; a list
+// of these for several organisations or a directory.
+//
+// Exit status, of several organisations the first one in this list that any has: 2 usage,
+// input that cannot be read, or output that cannot be written; 1 something failed at the
+// threshold or above; 3 nothing failed, but something there could not be decided; 0 all is
+// well. Neither -since nor -summary changes it.
 package main
 
 import (
@@ -27,14 +37,13 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"strings"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
-	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
-	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 //go:embed demo.yaml
@@ -56,77 +65,82 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	}
+	p := &printer{options: o, stdout: stdout, stderr: stderr}
 	if err != nil {
-		fmt.Fprintf(stderr, "audit: %v (-h lists the flags)\n", err)
-		return 2
+		return p.refuse(fmt.Errorf("%w (-h lists the flags)", err))
 	}
-	described, r, err := o.load(stderr)
+	descriptions := o.describe()
+	r, err := o.resolver(descriptions, stderr)
 	if err != nil {
-		// A file's errors stand on lines of their own, each with its position.
-		fmt.Fprintf(stderr, "audit: %v\n", err)
-		return 2
+		return p.refuse(err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("the audit took longer than -timeout %v", o.timeout))
-	defer cancel()
-	report, err := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation}.Audit(ctx, described)
-	if err != nil {
-		fmt.Fprintf(stderr, "audit: %v\n", err)
-		return 2
+	if err := p.open(); err != nil {
+		return p.refuse(err)
 	}
-	if err := o.write(report, stdout); err != nil {
-		fmt.Fprintf(stderr, "audit: %v\n", err)
-		return 2
-	}
-	switch {
-	case report.Failed(o.threshold):
-		return 1
-	case report.Undecided(o.threshold):
-		return 3
-	}
-	return 0
+	defer p.discard()
+	p.list = o.several
+	audits := audits{descriptions: descriptions, auditor: audit.Auditor{
+		Resolver: r, AllowDocumentation: o.allowDocumentation, Timeout: o.timeout,
+	}}
+	bar := progress(stderr, len(descriptions))
+	return p.print(ctx, audits.run(ctx, bar), bar)
 }
 
 // options is what the flags say.
 type options struct {
-	orgFile            string
+	orgs               []string         // files and directories
+	several            bool             // there may be more than one description
 	org                org.Organisation // of -domain, -helo, -ip and -ptr
 	zones              []string         // as resolver.ReadZoneFiles takes them
 	server             string
 	threshold          rule.Level
 	timeout            time.Duration
-	json               bool
-	markdown           bool
-	html               string // a file
+	format             string // text, json, markdown or summary
+	since, save        string // files
+	html               string // a file, or of several organisations a directory
 	allowDocumentation bool
 }
 
 const usage = `usage: audit [flags]
-  -org FILE                description of the organisation, YAML or JSON
+  -org PATH                description of the organisation, YAML or JSON, or a
+                           directory of them (*.yaml, *.yml, *.json); repeatable
   -domain NAME             or without a file: its domain,
   -helo NAME -ip ADDR -ptr NAME
                            and for each MTA its HELO name, addresses and PTR name
   -zone [ORIGIN=]FILE      audit zone files instead of the live DNS; repeatable
   -server ADDR[:PORT]      ask this DNS server instead of the system's
   -threshold LEVEL         must (the default), should-major, should-minor, advice
-  -timeout DURATION        for the whole audit, 30s by default
+  -timeout DURATION        for the audit of each organisation, 30s by default
   -allow-documentation     accept names and addresses for documentation
   -json                    for machines
   -markdown                for issues and chats
-  -html FILE               write the report as a page, too
+  -summary                 one line for each organisation
+  -since FILE              print only what has changed since what -save wrote
+  -save FILE               keep the reports; it may be the FILE of -since
+  -html PATH               write each report as a page, too: to a file, or for several
+                           organisations into a directory
 Without a domain or a file, a demonstration is audited.
+Exit status: 0 well, 1 failed at the threshold or above, 2 usage, input or output,
+3 not decided there; of several organisations 2, else 1, else 3, else 0.
 `
 
 func parseFlags(args []string) (*options, error) {
-	o := &options{threshold: rule.Must}
+	o := &options{threshold: rule.Must, format: "text"}
 	fs := flag.NewFlagSet("audit", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	fs.StringVar(&o.orgFile, "org", "", "")
+	fs.Func("org", "", func(value string) error {
+		o.orgs = append(o.orgs, value)
+		return nil
+	})
 	fs.StringVar(&o.org.Domain, "domain", "", "")
 	fs.StringVar(&o.server, "server", "", "")
 	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
-	fs.BoolVar(&o.json, "json", false, "")
-	fs.BoolVar(&o.markdown, "markdown", false, "")
+	fs.StringVar(&o.since, "since", "", "")
+	fs.StringVar(&o.save, "save", "", "")
+	fs.BoolFunc("json", "", o.use("json"))
+	fs.BoolFunc("summary", "", o.use("summary"))
+	fs.BoolFunc("markdown", "", o.use("markdown"))
 	fs.StringVar(&o.html, "html", "", "")
 	fs.BoolVar(&o.allowDocumentation, "allow-documentation", false, "")
 	fs.Func("zone", "", func(value string) error {
@@ -154,9 +168,26 @@ func parseFlags(args []string) (*options, error) {
 		return nil
 	}))
 	if err := fs.Parse(args); err != nil {
-		return nil, err
+		if slices.Contains(args, "-json") || slices.Contains(args, "--json") { // it may not have come that far
+			o.format = "json"
+		}
+		return o, err
 	}
 	return o, o.check(fs.Args())
+}
+
+// use chooses the format of the output.
+func (o *options) use(format string) func(string) error {
+	return func(value string) error {
+		if on, err := strconv.ParseBool(value); !on {
+			return err
+		}
+		if o.format != "text" && o.format != format {
+			return fmt.Errorf("-%s is there already", o.format)
+		}
+		o.format = format
+		return nil
+	}
 }
 
 // lastMTA applies a flag to the MTA that the last -helo opened.
@@ -175,90 +206,18 @@ func (o *options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
-	case o.orgFile != "" && described:
+	case len(o.orgs) > 0 && described:
 		return errors.New("-org and -domain or -helo: describe the organisation in one way")
 	case described && o.org.Domain == "":
 		return errors.New("-helo without -domain")
 	case len(o.zones) > 0 && o.server != "":
 		return errors.New("-zone and -server: audit one of them at a time")
-	case (len(o.zones) > 0 || o.server != "") && o.orgFile == "" && !described:
+	case (len(o.zones) > 0 || o.server != "") && len(o.orgs) == 0 && !described:
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
-	case o.json && o.markdown:
-		return errors.New("-json and -markdown: choose one")
+	case o.format == "markdown" && o.since != "":
+		return errors.New("-markdown and -since: it is written of whole reports")
 	case o.timeout <= 0:
 		return fmt.Errorf("-timeout %v: expected a positive duration, such as 30s", o.timeout)
 	}
 	return nil
-}
-
-// load reads the organisation, and opens what its DNS is asked of.
-func (o *options) load(stderr io.Writer) (*org.Organisation, resolver.Resolver, error) {
-	switch {
-	case o.orgFile != "":
-		text, err := os.ReadFile(o.orgFile)
-		if err != nil {
-			return nil, nil, err
-		}
-		described, err := org.Parse(o.orgFile, text)
-		if err != nil {
-			return nil, nil, err
-		}
-		r, err := o.resolver(described, stderr)
-		return described, r, err
-	case o.org.Domain != "":
-		if err := o.org.Validate(); err != nil {
-			return nil, nil, err
-		}
-		r, err := o.resolver(&o.org, stderr)
-		return &o.org, r, err
-	}
-	o.allowDocumentation = true
-	described, err := org.Parse("demo.yaml", demoOrg)
-	if err != nil {
-		return nil, nil, err
-	}
-	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
-	return described, zones, err
-}
-
-// resolver returns the zone files, the server, or the system's resolvers.
-func (o *options) resolver(described *org.Organisation, stderr io.Writer) (resolver.Resolver, error) {
-	switch {
-	case len(o.zones) > 0:
-		return o.readZones(described, stderr)
-	case o.server != "":
-		server, err := resolver.ParseServer(o.server)
-		if err != nil {
-			return nil, fmt.Errorf("-server: %w", err)
-		}
-		return &resolver.Client{Servers: []netip.AddrPort{server}}, nil
-	}
-	return resolver.SystemClient()
-}
-
-// readZones reads the zone files, and warns of what is hardly meant in them. Without
-// names in the description, those of the zones that seem to be without mail are
-// audited.
-func (o *options) readZones(described *org.Organisation, stderr io.Writer) (resolver.Resolver, error) {
-	zones, err := resolver.ReadZoneFiles(o.zones...)
-	if err != nil {
-		return nil, err
-	}
-	for _, warning := range zones.Warnings() {
-		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
-	}
-	if len(described.Names) == 0 {
-		h, err := plan.Harden(plan.All(zones), described)
-		if err != nil {
-			return nil, err
-		}
-		described.Names = h.Names
-	}
-	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-		answer, err := zones.Lookup(ctx, name, qtype)
-		if errors.Is(err, resolver.ErrNoZone) {
-			err = fmt.Errorf("%w (give its zone with another -zone)", err)
-		}
-		return answer, err
-	}), nil
 }

@@ -210,8 +210,8 @@ func judge(r rule.Rule, s subject) Finding {
 	}
 	listed := make(map[string]bool) // checks of several addresses rest on the same answers
 	for _, reply := range out.evidence {
-		if e := evidence(reply); !listed[e.String()] {
-			listed[e.String()] = true
+		if e := evidence(reply); !listed[e.said()] {
+			listed[e.said()] = true
 			f.Evidence = append(f.Evidence, e)
 		}
 	}

@@ -320,3 +320,25 @@ func TestSubject(t *testing.T) {
 		}
 	}
 }
+
+// What a cache remembers is the same evidence, and gets no number of its own.
+func TestCachedEvidence(t *testing.T) {
+	s := readScenario(t, "testdata/good.txtar")
+	var plain, cached bytes.Buffer
+	if err := s.audit(t).WriteText(&plain); err != nil {
+		t.Fatal(err)
+	}
+	s.auditor.Resolver = &resolver.Cache{Resolver: s.auditor.Resolver}
+	for range 2 { // the second time all of it is from memory
+		cached.Reset()
+		if err := s.audit(t).WriteText(&cached); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(plain.String(), strings.ReplaceAll(cached.String(), "[cache of ", "[")); diff != "" {
+			t.Errorf("the text differs (-without a cache +with one):\n%s", diff)
+		}
+	}
+	if !strings.Contains(cached.String(), "[cache of ") {
+		t.Error("nothing is from memory")
+	}
+}

@@ -121,7 +121,11 @@ func (d *Delta) WriteJSON(w io.Writer) error { return writeJSON(w, d) }
 func (d *Delta) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("Mail server identity of %s, changes since %s", untrusted.Line(d.Organisation), since(d.Since))
+	since := "changes since " + d.Since.UTC().Format(time.DateTime+" MST")
+	if d.Since.IsZero() {
+		since = "no audit before"
+	}
+	line("Mail server identity of %s, %s", untrusted.Line(d.Organisation), since)
 	for kind := Worse; kind <= Gone; kind++ {
 		title := "\n" + strings.ToUpper(kind.String())
 		for _, c := range d.Changes {
@@ -148,14 +152,6 @@ func (d *Delta) WriteText(w io.Writer) error {
 	line("\n%s", d)
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// since writes when a previous audit began.
-func since(t time.Time) string {
-	if t.IsZero() {
-		return "no audit before"
-	}
-	return t.UTC().Format(time.DateTime + " MST")
 }
 
 // String is one line: what the finding was and is, and what it says now, or said.

@@ -114,7 +114,7 @@ func TestDiffWithoutPrevious(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	var text strings.Builder
-	if err := d.WriteText(&text); err != nil || !strings.Contains(text.String(), "changes since no audit before\n\nNEW\n  -         -> FAIL") {
+	if err := d.WriteText(&text); err != nil || !strings.Contains(text.String(), "example.org., no audit before\n\nNEW\n  -         -> FAIL") {
 		t.Errorf("%v\n%s", err, &text)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // silentFacts is what is known of a name that is not for mail.
 type silentFacts struct {
 	name   string // canonical
-	used   string // of a PTR name that is not to be locked, the outcome that says why
+	used   string // of a PTR name that is not to be locked, the outcome that says why: nothing is asked
 	policy func() *spf.Analysis
 	mx     func() *nullmx.Result
 	csa    func() *csa.Result // of a PTR name, for no address at all
@@ -87,12 +87,18 @@ func (a Auditor) gatherNames(ctx context.Context, f *facts, q *questions) {
 		}
 		m.rp = responsible(m.name.name)
 	}
-	for _, n := range slices.Concat(f.otherNames, f.ptrNames) {
+	silent := func(n *silentFacts) {
 		n.policy = later(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
 		n.mx = later(q, func() *nullmx.Result { return nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name) })
 	}
+	for _, n := range f.otherNames {
+		silent(n)
+	}
 	for _, n := range f.ptrNames {
-		n.csa = denied(n.name)
+		if n.used == "" {
+			silent(n)
+			n.csa = denied(n.name)
+		}
 	}
 	f.csa = denied(f.domain)
 	f.rp = responsible(f.domain)

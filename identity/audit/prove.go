@@ -85,8 +85,8 @@ func (p *Proof) WriteText(w io.Writer) error {
 			}
 		}
 	}
-	line("\nas it is:       %s%s", p.Before.Summary, p.Before.failures())
-	line("as it will be:  %s%s", p.After.Summary, p.After.failures())
+	line("\nas it is:       %s", p.Before)
+	line("as it will be:  %s", p.After)
 	line("%d findings are the same in both: passed, or not about the subject", same)
 	_, err := io.WriteString(w, b.String())
 	return err

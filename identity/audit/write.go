@@ -43,10 +43,13 @@ func (r *Report) writeText(w io.Writer, colour bool) error {
 			t.line("    %s", untrusted.Line(record))
 		}
 	}
-	t.line("\n%s%s", r.Summary, r.failures())
+	t.line("\n%s", r)
 	_, err := io.WriteString(w, t.String())
 	return err
 }
+
+// String counts the findings on one line, and the failures by level.
+func (r *Report) String() string { return r.Summary.String() + r.failures() }
 
 // failures counts the failures by level, "" for none.
 func (r *Report) failures() string {
@@ -144,10 +147,10 @@ func (t *text) finding(f Finding) {
 	var above, full []string
 	for _, e := range f.Evidence {
 		said := e.String()
-		number, ok := t.seen[said]
+		number, ok := t.seen[e.said()]
 		if !ok {
 			number = len(t.seen) + 1
-			t.seen[said] = number
+			t.seen[e.said()] = number
 		}
 		if ok && brief {
 			above = append(above, fmt.Sprintf("#%d", number))
@@ -189,6 +192,12 @@ func (e Evidence) String() string {
 		parts = append(parts, fmt.Sprintf("%s %s: %s", e.Name, e.Type, said))
 	}
 	return fmt.Sprintf("%s [%s]", strings.Join(parts, "; "), e.Server)
+}
+
+// said is String without telling an answer from what a resolver.Cache remembers of it.
+func (e Evidence) said() string {
+	e.Server = strings.TrimPrefix(e.Server, "cache of ")
+	return e.String()
 }
 
 // String counts the findings in words, as the last line of a report.

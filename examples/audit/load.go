@@ -1,0 +1,184 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// A description is an organisation to be audited, or why it cannot be.
+type description struct {
+	source string // its file, or its domain
+	org    *org.Organisation
+	err    error
+}
+
+// describe reads what the flags describe.
+func (o *options) describe() []description {
+	switch {
+	case len(o.orgs) > 0:
+		o.several = len(o.orgs) > 1
+		var all []description
+		for _, path := range o.orgs {
+			files, err := o.files(path)
+			if err != nil {
+				all = append(all, description{source: path, err: err})
+			}
+			for _, file := range files {
+				d := description{source: file}
+				text, err := os.ReadFile(file)
+				if d.err = err; err == nil {
+					d.org, d.err = org.Parse(file, text)
+				}
+				all = append(all, d)
+			}
+		}
+		return all
+	case o.org.Domain != "":
+		return []description{{o.org.Domain, &o.org, o.org.Validate()}}
+	}
+	o.allowDocumentation = true
+	demo, err := org.Parse("demo.yaml", demoOrg)
+	return []description{{"demo.yaml", demo, err}}
+}
+
+// files returns the descriptions of a directory, or the file itself.
+func (o *options) files(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	o.several = o.several || info.IsDir()
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path) // sorted
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, entry := range entries {
+		switch filepath.Ext(entry.Name()) {
+		case ".yaml", ".yml", ".json":
+			files = append(files, filepath.Join(path, entry.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: no description in the directory: expected files *.yaml, *.yml or *.json", path)
+	}
+	return files, nil
+}
+
+// resolver returns the zone files, the server, or the system's resolvers. What servers
+// say is remembered: organisations share providers.
+func (o *options) resolver(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
+	switch {
+	case len(o.zones) > 0:
+		return o.readZones(descriptions, stderr)
+	case o.server != "":
+		server, err := resolver.ParseServer(o.server)
+		if err != nil {
+			return nil, fmt.Errorf("-server: %w", err)
+		}
+		return &resolver.Cache{Resolver: &resolver.Client{Servers: []netip.AddrPort{server}}}, nil
+	case len(o.orgs) == 0 && o.org.Domain == "":
+		return resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	}
+	system, err := resolver.SystemClient()
+	if err != nil {
+		return nil, err
+	}
+	return &resolver.Cache{Resolver: system}, nil
+}
+
+// readZones reads the zone files, and warns of what is hardly meant in them. To
+// descriptions without names it adds those of the zones that seem to be without mail.
+func (o *options) readZones(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
+	zones, err := resolver.ReadZoneFiles(o.zones...)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range zones.Warnings() {
+		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
+	}
+	if err := addNames(zones, descriptions); err != nil {
+		return nil, err
+	}
+	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		answer, err := zones.Lookup(ctx, name, qtype)
+		if errors.Is(err, resolver.ErrNoZone) {
+			err = fmt.Errorf("%w (give its zone with another -zone)", err)
+		}
+		return answer, err
+	}), nil
+}
+
+// addNames reads the zones once, however many organisations there are.
+func addNames(zones *resolver.Zones, descriptions []description) error {
+	if len(descriptions) == 1 && descriptions[0].err == nil && len(descriptions[0].org.Names) > 0 {
+		return nil
+	}
+	var one *org.Organisation
+	if len(descriptions) == 1 {
+		one = descriptions[0].org
+	}
+	h, err := plan.Harden(plan.All(zones), one)
+	if err != nil {
+		return err
+	}
+	if one != nil {
+		one.Names = h.Names
+		return nil
+	}
+	used := make(map[string]bool) // for mail, by any of the organisations
+	for _, d := range descriptions {
+		if d.err != nil {
+			continue
+		}
+		for _, m := range d.org.MTAs {
+			helo, _ := resolver.Canonical(m.HELO)
+			used[helo], used[m.PTR] = true, true
+		}
+		for _, mail := range d.org.MailDomains() {
+			used[mail.Domain] = true
+		}
+	}
+	registered := make(map[string][]string) // names, by the domain they are registered under
+	for _, name := range h.Names {
+		if domain, err := identity.OrganisationalDomain(name); err == nil && !used[name] {
+			registered[domain] = append(registered[domain], name)
+		}
+	}
+	for _, d := range descriptions {
+		if d.err != nil || len(d.org.Names) > 0 {
+			continue
+		}
+		domain, _ := identity.OrganisationalDomain(d.org.Domain)
+		d.org.Names = slices.DeleteFunc(slices.Clone(registered[domain]), func(name string) bool {
+			relation, _ := identity.Relate(name, d.org.Domain, d.org.Domain)
+			return relation == identity.Unrelated
+		})
+	}
+	return nil
+}
+
+// name is what the organisation is called where there is no report: its domain, else
+// where its description comes from.
+func (d description) name() string {
+	if d.org == nil {
+		return d.source
+	}
+	return cmp.Or(d.org.Domain, d.source)
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+)
+
+// A document is a report, or with -since what has changed.
+type document interface {
+	WriteText(io.Writer) error
+	WriteJSON(io.Writer) error
+	fmt.Stringer // on one line
+}
+
+// A printer writes what comes of the audits.
+type printer struct {
+	*options
+	stdout, stderr io.Writer
+	list           bool                     // JSON is a list
+	previous       map[string]*audit.Report // of -since, by organisation
+	kept           *os.File                 // what -save will be
+}
+
+// A verdict is what is said of one organisation, the worst being the greatest.
+type verdict int
+
+const (
+	well verdict = iota
+	undecided
+	failed
+	broken // there is no report
+)
+
+var (
+	verdictText = []string{well: "pass", undecided: "undecided", failed: "fail", broken: "error"}
+	exitStatus  = []int{well: 0, undecided: 3, failed: 1, broken: 2}
+)
+
+func (p *printer) verdict(r result) verdict {
+	switch {
+	case r.err != nil:
+		return broken
+	case r.report.Failed(p.threshold):
+		return failed
+	case r.report.Undecided(p.threshold):
+		return undecided
+	}
+	return well
+}
+
+// complain writes an error for people; those of package audit say where they are from.
+func (p *printer) complain(err error) {
+	fmt.Fprintf(p.stderr, "audit: %s\n", strings.TrimPrefix(err.Error(), "audit: "))
+}
+
+// refuse ends a program that cannot audit anything.
+func (p *printer) refuse(err error) int {
+	p.complain(err)
+	if p.format == "json" {
+		audit.NoReport{Version: audit.Version, Error: err.Error()}.WriteJSON(p.stdout)
+	}
+	return exitStatus[broken]
+}
+
+// open reads the file of -since and makes sure that the one of -save can be written.
+func (p *printer) open() error {
+	if p.since != "" {
+		text, err := os.ReadFile(p.since)
+		if err != nil {
+			return err
+		}
+		if p.previous, err = readReports(text); err != nil {
+			return fmt.Errorf("%s: %s", p.since, strings.TrimPrefix(err.Error(), "audit: "))
+		}
+	}
+	if p.save == "" {
+		return nil
+	}
+	if info, err := os.Stat(p.save); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("-save %s: expected a file", p.save)
+	}
+	var err error
+	p.kept, err = os.CreateTemp(filepath.Dir(p.save), ".audit-*.json")
+	return err
+}
+
+// readReports reads one report, or a list of them; in the place of any may stand why there
+// was none.
+func readReports(text []byte) (map[string]*audit.Report, error) {
+	documents := []json.RawMessage{text}
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
+		if err := json.Unmarshal(text, &documents); err != nil {
+			return nil, err
+		}
+	}
+	reports := make(map[string]*audit.Report)
+	for _, d := range documents {
+		var none audit.NoReport
+		if json.Unmarshal(d, &none) == nil && none.Version == audit.Version && none.Error != "" {
+			continue
+		}
+		report, err := audit.ReadReport(bytes.NewReader(d))
+		if err != nil {
+			return nil, err
+		}
+		reports[report.Organisation] = report
+	}
+	return reports, nil
+}
+
+// print writes all results, and returns the exit status.
+func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar) int {
+	worst := well
+	out, kept := &listing{w: p.stdout, brackets: p.list}, &listing{w: p.kept, brackets: p.list}
+	for r := range results {
+		worst = max(worst, p.verdict(r))
+		err := bar.aside(func() error { return p.result(out, r) })
+		if err == nil && p.kept != nil {
+			err = kept.add(p.json(r, r.report))
+		}
+		if err != nil {
+			p.complain(err)
+			return exitStatus[broken]
+		}
+	}
+	var err error
+	if p.format == "json" {
+		err = out.end()
+	}
+	if err == nil && p.kept != nil && ctx.Err() == nil { // an interrupted audit is not kept
+		err = p.keep(kept)
+	}
+	if err != nil {
+		p.complain(err)
+		return exitStatus[broken]
+	}
+	return exitStatus[worst]
+}
+
+// result writes what came of one organisation to standard output.
+func (p *printer) result(out *listing, r result) error {
+	if r.err != nil {
+		p.complain(r.err)
+	}
+	var d document
+	if r.report != nil {
+		d = r.report
+	}
+	if r.report != nil && p.html != "" {
+		if err := p.page(r.report); err != nil {
+			return err
+		}
+	}
+	if r.report != nil && p.since != "" {
+		before := p.previous[r.report.Organisation]
+		if before == nil {
+			fmt.Fprintf(p.stderr, "audit: warning: %s has no report of %s: all of it is new\n", p.since, r.report.Organisation)
+		}
+		d = r.report.Diff(before)
+	}
+	switch {
+	case p.format == "json":
+		return out.add(p.json(r, d))
+	case p.format == "summary":
+		said := ""
+		if d != nil {
+			said = d.String()
+		} else {
+			said, _, _ = strings.Cut(r.err.Error(), "\n")
+		}
+		_, err := fmt.Fprintf(p.stdout, "%s %s: %s\n", verdictText[p.verdict(r)], r.name, said)
+		return err
+	case d == nil:
+		return nil
+	}
+	if out.n++; out.n > 1 {
+		fmt.Fprintln(p.stdout)
+	}
+	switch {
+	case p.format == "markdown":
+		return r.report.WriteMarkdown(p.stdout)
+	case p.since == "" && colours(p.stdout):
+		return r.report.WriteColour(p.stdout)
+	}
+	return d.WriteText(p.stdout)
+}
+
+// json returns what writes the document of a result.
+func (p *printer) json(r result, d document) func(io.Writer) error {
+	if r.err != nil {
+		return audit.NoReport{Version: audit.Version, Organisation: r.name, Error: r.err.Error()}.WriteJSON
+	}
+	return d.WriteJSON
+}
+
+// keep puts what was kept in the place of the file of -save.
+func (p *printer) keep(kept *listing) error {
+	if err := kept.end(); err != nil {
+		return err
+	}
+	if err := p.kept.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := p.kept.Close(); err != nil {
+		return err
+	}
+	return os.Rename(p.kept.Name(), p.save)
+}
+
+// discard removes what was not kept.
+func (p *printer) discard() {
+	if p.kept != nil {
+		p.kept.Close()
+		os.Remove(p.kept.Name()) // unless it has its name
+	}
+}
+
+// A listing writes JSON documents one after the other, in brackets if there may be several.
+type listing struct {
+	w        io.Writer
+	brackets bool
+	n        int
+}
+
+func (l *listing) add(write func(io.Writer) error) error {
+	if l.brackets {
+		before := ","
+		if l.n == 0 {
+			before = "["
+		}
+		if _, err := fmt.Fprintln(l.w, before); err != nil {
+			return err
+		}
+	}
+	l.n++
+	return write(l.w)
+}
+
+func (l *listing) end() error {
+	if !l.brackets {
+		return nil
+	}
+	_, err := fmt.Fprintln(l.w, "]")
+	return err
+}
