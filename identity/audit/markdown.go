@@ -73,7 +73,7 @@ func (m *markdown) section(s section) {
 		}
 		m.line("\n### %s (%s)\n", escape(g.Title), code(string(g.ID)))
 		if g.Receiver != "" {
-			m.line("Whose check: %s\n", escape(g.Receiver))
+			m.line("Whose check: %s, %s\n", escape(g.Receiver), code(g.Source))
 		}
 		if g.Why != "" {
 			m.line("%s\n", escape(g.Why))

@@ -132,6 +132,7 @@ func (t *text) rule(g ruleFindings) {
 			note("note", text)
 		}
 		note("see", strings.Join(g.RFC, "; "))
+		note("see", g.Source)
 	}
 	for _, f := range g.Findings {
 		t.finding(f)

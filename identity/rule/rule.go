@@ -111,6 +111,7 @@ type Rule struct {
 	Costs    string    // what a failure costs in practice, in a sentence; "" where nothing is known
 	Interop  []string  // where well-known programs want something else, a sentence each
 	Receiver string    // whose check it is, for those that are receivers' own; "" for the advice page's
+	Source   string    // of a receiver's check: where it is documented, with the name of the option
 	Outcomes []Outcome // every outcome it can have
 }
 
