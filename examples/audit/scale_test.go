@@ -70,7 +70,8 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// world returns organisations, and zones that hold all that a plan wants for them.
+// world returns organisations, and zones that hold all that a plan wants for them, and
+// where their mail goes.
 func world(t *testing.T, n int) ([]description, *resolver.Zones) {
 	t.Helper()
 	const soa = "@ 3600 SOA ns.provider.test. hostmaster.provider.test. 1 7200 900 1209600 300\n@ 3600 NS ns.provider.test.\n"
@@ -87,7 +88,7 @@ func world(t *testing.T, n int) ([]description, *resolver.Zones) {
 			t.Fatal(err)
 		}
 		descriptions = append(descriptions, description{source: o.Domain, org: o})
-		fmt.Fprintf(&forward, "$ORIGIN %s\n%s", o.Domain, soa)
+		fmt.Fprintf(&forward, "$ORIGIN %s\n%s@ 3600 MX 10 post0\n", o.Domain, soa)
 		records, _ := plan.Want(o)
 		for _, r := range records {
 			if dnsname.Under(r.RR.Header().Name, o.Domain) {

@@ -17,8 +17,8 @@
 // An audit asks at most 28 questions for the organisation, and for each MTA at most 13
 // for its HELO name and 27 for each of its addresses. For the SPF record of each HELO
 // name and mail domain come at most 2,700, and 260 for each address that sends under
-// it, or some five where the record is an ordinary one; for each name without mail and
-// each PTR name 2,720. Sixteen checks run at once, which ask at most 160 questions at
+// it, or some five where the record is an ordinary one; for where its mail goes 137;
+// for each name without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160 questions at
 // a time. Nothing is remembered: a resolver.Cache saves most of what several addresses
 // ask of one SPF record.
 package audit
@@ -218,6 +218,7 @@ func judge(r rule.Rule, s subject) Finding {
 	if f.Status != rule.Fail {
 		return f
 	}
+	f.Mitigated = out.eased
 	for _, record := range s.wanted {
 		if out.mends(record) {
 			f.Fix = append(f.Fix, record.String())
@@ -238,6 +239,7 @@ type outcome struct {
 	detail   string
 	evidence []resolver.Reply
 	fix      func(plan.Record) bool // of a failure: which wanted records would mend it; nil: none
+	eased    string                 // of a failure: what softens it, see Finding.Mitigated
 }
 
 // say adds to the detail.

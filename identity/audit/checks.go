@@ -43,6 +43,11 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.DomainCSA:     domainCSA,
 	rule.DomainRP:      domainRP,
 
+	rule.MailRoute: mailRoute,
+	rule.MXHosts:   mxHosts,
+	rule.Wildcards: wildcards,
+	rule.TTLs:      ttls,
+
 	rule.WaiversCurrent: waiversCurrent,
 }
 

@@ -61,7 +61,11 @@ func heloResolves(s subject) outcome {
 		out.code = "not-all-addresses"
 		out.detail += " without " + join(h.Missing)
 	}
-	out.fix = addressOf(h.Helo.Name, h.Missing...)
+	if len(h.Missing) > 0 {
+		out.fix = addressOf(h.Helo.Name, h.Missing...)
+		// "you can at least increase the IPs authorised via SPF record"
+		out.eased = s.vouched(s.publicAddresses(s.mta)...)
+	}
 	return out
 }
 
@@ -115,6 +119,7 @@ func heloSameOrg(s subject) outcome {
 		if !related(c.addr) {
 			out.code, out.detail = "unrelated", s.mta.helo().Helo.Name+" and "+c.name
 			out.fix = s.renamed(identity.SameOrganisation, identity.Identical)
+			out.eased = s.vouched(s.publicAddresses(s.mta)...)
 			return out
 		}
 	}

@@ -219,6 +219,7 @@ func ptrNotGeneric(s subject) outcome {
 		if fcrdns.Classify(s.addr.addr, s.mta.ptr).Verdict != fcrdns.Generic {
 			out.fix = ptrOf(s.addr.addr)
 		}
+		out.eased = s.vouched(s.addr.addr)
 	case fcrdns.Unclear:
 		out.code = "unclear"
 	}
@@ -268,9 +269,6 @@ func dynamicWord(addr netip.Addr, name string) string {
 }
 
 func ptrRole(s subject) outcome {
-	if !s.mta.Dedicated {
-		return outcome{code: "not-dedicated"}
-	}
 	out, ok := withPTR(s)
 	if !ok {
 		return out
@@ -278,8 +276,15 @@ func ptrRole(s subject) outcome {
 	for _, name := range s.addr.names() {
 		if word := fcrdns.MailWord(name); word != "" {
 			out.detail = fmt.Sprintf("%q in %s", word, name)
+			if !s.mta.Dedicated { // or that was not said
+				out.code = "not-dedicated"
+			}
 			return out
 		}
+	}
+	if !s.mta.Dedicated {
+		out.code, out.detail = "shared", strings.Join(s.addr.names(), ", ")
+		return out
 	}
 	out.code, out.detail = "no-role", strings.Join(s.addr.names(), ", ")
 	if fcrdns.MailWord(s.mta.ptr) != "" {

@@ -184,12 +184,15 @@ func (a Auditor) gather(ctx context.Context, f *facts) *questions {
 		a.gatherPolicy(ctx, n, q)
 	}
 	a.gatherNames(ctx, f, q)
+	a.gatherMail(ctx, f, q)
 	return q
 }
 
 // public reports whether the public DNS can speak of an address.
-func (f *facts) public(a *addressFacts) bool {
-	return a.class == address.Public || f.allowDocumentation && a.class == address.Documentation
+func (f *facts) public(a *addressFacts) bool { return f.publicClass(a.class) }
+
+func (f *facts) publicClass(c address.Class) bool {
+	return c == address.Public || f.allowDocumentation && c == address.Documentation
 }
 
 func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {

@@ -19,6 +19,9 @@ type nameFacts struct {
 	mail    bool   // a mail domain
 	policy  func() *spf.Analysis
 	senders []*senderFacts
+
+	inbound  func() *mailFacts
+	wildcard func() []resolver.Reply // at a label that nobody has; nil but for mail domains
 }
 
 // senderFacts is what SPF says of one address that sends under a name.

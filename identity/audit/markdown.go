@@ -79,10 +79,10 @@ func (m *markdown) section(s section) {
 			m.line("%s\n", escape(g.Why))
 		}
 		if g.Costs != "" {
-			m.line("%s\n", escape(g.Costs))
+			m.line("What a failure costs: %s\n", escape(g.Costs))
 		}
 		for _, note := range g.Interop {
-			m.line("%s\n", escape(note))
+			m.line("But: %s\n", escape(note))
 		}
 		passed := 0
 		for _, f := range g.Findings {
@@ -112,7 +112,7 @@ func (m *markdown) finding(f Finding) {
 		m.line("  - seen %s", code(e.String()))
 	}
 	if f.Mitigated != "" {
-		m.line("  - but %s", code(f.Mitigated))
+		m.line("  - eased: %s", code(f.Mitigated))
 	}
 	known, _ := ruleOf(f).Outcome(f.Code)
 	switch {

@@ -116,23 +116,26 @@ func (t *text) section(s section) {
 	}
 }
 
-// rule writes a rule with its findings: why it is one is said where it fails.
+// rule writes a rule with its findings: why it is one is said where it fails, what other
+// programs want wherever it is judged, since they complain when it passes.
 func (t *text) rule(g ruleFindings) {
 	t.line("\n  %s (%s)", t.paint(bold, g.Title), untrusted.Line(string(g.ID)))
-	if g.Has(rule.Fail) {
-		note := func(label, text string) {
-			if text != "" {
-				t.line("    %s: %s", label, text)
-			}
+	note := func(label, text string) {
+		if text != "" {
+			t.line("    %s: %s", label, text)
 		}
+	}
+	if g.Has(rule.Fail) {
 		note("who", g.Receiver)
 		note("why", g.Why)
 		note("costs", g.Costs)
-		for _, text := range g.Interop {
-			note("note", text)
-		}
 		note("see", strings.Join(g.RFC, "; "))
 		note("see", g.Source)
+	}
+	if g.Has(rule.Fail) || g.Has(rule.Pass) {
+		for _, other := range g.Interop {
+			note("but", other)
+		}
 	}
 	for _, f := range g.Findings {
 		t.finding(f)
@@ -172,7 +175,7 @@ func (t *text) finding(f Finding) {
 		}
 		sub("do", f.Remedy)
 		if f.Mitigated != "" {
-			sub("but", f.Mitigated)
+			sub("eased", f.Mitigated)
 		}
 	case rule.Waived:
 		sub("meant", f.Remedy)

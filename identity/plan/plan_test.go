@@ -243,6 +243,11 @@ func TestWantPassesTheAudit(t *testing.T) {
 		for _, name := range o.Names {
 			published = append(published, strings.TrimSuffix(name, ".")+". 300 A 192.0.2.80")
 		}
+		for _, d := range o.MailDomains() { // where their mail goes to is not the plan's to say
+			name, _ := resolver.Canonical(d.Domain)
+			published = append(published, name+" 300 MX 10 mx.provider.test.")
+		}
+		published = append(published, "mx.provider.test. 300 A 203.0.113.25")
 		first := len(published)
 		for _, record := range records {
 			published = append(published, record.String())

@@ -45,7 +45,7 @@ var (
 	noPolicy  = Outcome{Code: "invalid", Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place."}
 )
 
-var catalogue = slices.Concat(identities, policies, upkeep)
+var catalogue = slices.Concat(identities, policies, mail, upkeep)
 
 // identities are the rules about who an MTA is: its address, its names.
 var identities = []Rule{
@@ -55,6 +55,7 @@ var identities = []Rule{
 		Page:  "This means a domain name of your own, or use of a subdomain of another",
 		RFC:   []string{"RFC 6761", "RFC 5321, Section 2.3.5"},
 		Why:   "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
+		Costs: "Nothing that follows is tied to anybody, and Postfix with reject_unknown_sender_domain, as many others, refuses mail from a domain that does not exist.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the domain exists", ""},
 			{"public-suffix", Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organisation."},
@@ -72,6 +73,7 @@ var identities = []Rule{
 		Page:  "first and foremost you need a static ip",
 		RFC:   []string{"RFC 6890", "RFC 5737", "RFC 6598"},
 		Why:   "Receivers judge the address that reaches them. A private or shared one is changed on the way, so that its name says nothing.",
+		Costs: "Receivers see another address than the one described, so that all that is published about this one goes unread.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the address is public unicast", ""},
 			{"allowed", Pass, "the address is set aside for documentation, which this audit accepts", ""},
@@ -87,6 +89,7 @@ var identities = []Rule{
 		Page:  "then getting your ISP to setup an IP>name record for your IP {this is known as a PTR record}",
 		RFC:   []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
 		Why:   "Many receivers refuse a client without a PTR record outright: most such clients are infected machines.",
+		Costs: "Gmail refuses such mail, so does Postfix with reject_unknown_reverse_client_hostname; rspamd adds to its spam score.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the address has a PTR record", ""},
 			{"missing", Fail, "the address has no PTR record", "The PTR record is set by whoever the address is from, usually the provider. Without a name in the description, choose one first."},
@@ -99,6 +102,7 @@ var identities = []Rule{
 		Page:  "A Non-generic looking Forward Confirmed Reverse DNS Entry for your Static IP{s}",
 		RFC:   []string{"RFC 8601, Section 3", "RFC 1912, Section 2.1"},
 		Why:   "Anyone can write any name into a PTR record; only the name's owner can confirm it. Unconfirmed names count as none.",
+		Costs: "To Postfix, Exim and most others the address has no name then; Postfix with reject_unknown_client_hostname and OpenSMTPD with a filter on !fcrdns refuse it.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "every PTR name has the address", ""},
 			{"some-unconfirmed", Fail, "a PTR name does not have the address, though another has", "Keep the PTR record of the name that has the address, and have the others removed."},
@@ -114,6 +118,10 @@ var identities = []Rule{
 		Page:  "This involves first selecting a name NB:Do NOT use _ character!!",
 		RFC:   []string{"RFC 1123, Section 2.1", "RFC 952"},
 		Why:   "An underscore is legal in the DNS but not in host names. Some receivers drop such a name, and the address with it.",
+		Costs: "Exim from 4.97 on drops the name, and others may, so that the address counts there as one without any.",
+		Interop: []string{
+			"Postfix and mox take a PTR name with an underscore, so that a test with them shows nothing.",
+		},
 		Outcomes: []Outcome{
 			{"ok", Pass, "every PTR name is a host name", ""},
 			{"underscore", Fail, "a PTR name has an underscore", "Choose a name of letters, digits and hyphens."},
@@ -127,6 +135,7 @@ var identities = []Rule{
 		Page:  "if you have multiple IPs on one MTA it is best to point each PTR at the one name, then point the name at ALL the IPs",
 		RFC:   []string{"RFC 1912, Section 2.1"},
 		Why:   "One name for one machine: whichever address a connection comes from, a receiver sees the same client.",
+		Costs: "Some addresses are judged as clients of another name or of none, so that mail is taken or refused by the address that it happens to leave from.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "one name stands at every address and has every address", ""},
 			{"other-name", Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
@@ -142,6 +151,7 @@ var identities = []Rule{
 		Page:  "Non-generic looking means not looking like an automatically assigned name",
 		RFC:   []string{"RFC 1912, Section 2.1"},
 		Why:   "Names with the address or a word for access lines in them are those of infected machines at home. Receivers that refuse them do so by the looks alone.",
+		Costs: "SpamAssassin (RDNS_DYNAMIC) and rspamd (hfilter) add to the spam score, and lists of such names, as fqrdns.pcre for Postfix, refuse the client.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "every PTR name looks like one that somebody chose", ""},
 			{"unclear", Pass, "a PTR name could be a provider's: some receivers may take it for one", ""},
@@ -164,13 +174,14 @@ var identities = []Rule{
 	},
 	{
 		ID: PTRRole, Level: Advice, Scope: Address,
-		Title: "The PTR name of an address that serves only mail says so",
+		Title: "The PTR name says what the address serves: mail alone, or more",
 		Page:  "if you have IP{s} dedicated to mail-only use then say name it smtp, mail, mx, mta or something-indicating-its-role",
-		Why:   "A name that says what the machine does is a name that somebody chose.",
+		Why:   "A name that says what the machine does is a name that somebody chose. A name for mail at the address of a whole office speaks for its PCs too: one such as head-office or clients fits there.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the PTR name has a word for mail in it", ""},
-			{"no-role", Fail, "no PTR name has a word for mail in it, such as smtp, mail, mx or mta", "Choose a PTR name that says what the machine does."},
-			{"not-dedicated", NotApplicable, "the MTA's addresses are not described as dedicated to mail", ""},
+			{"shared", Pass, "no PTR name has a word for mail in it, as fits an address that serves more", ""},
+			{"no-role", Fail, "no PTR name has a word for mail in it, such as smtp, mail, mx or mta", "Choose a PTR name that says what the machine does; or, if the address serves more than mail, do not describe it as dedicated."},
+			{"not-dedicated", NotApplicable, "the PTR name has a word for mail in it, and the address is not described as dedicated to mail: one such as head-office fits an address that serves more", ""},
 			noAnswer, noPTR, notPublic,
 		},
 	},
@@ -180,6 +191,7 @@ var identities = []Rule{
 		Page:  "Select and use an e-mail client specific role name for this identity",
 		RFC:   []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5"},
 		Why:   "Receivers refuse a greeting that is no name, or one that means nothing outside its network.",
+		Costs: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is a fully qualified host name", ""},
 			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organisation in the MTA."},
@@ -195,6 +207,7 @@ var identities = []Rule{
 		Page:  "A helo/ehlo identity that also is resolvable via DNS to your MTA's IP{s}",
 		RFC:   []string{"RFC 5321, Section 2.3.5", "RFC 5321, Section 4.1.4"},
 		Why:   "A HELO name that leads back to the client is the client's own; any other could be anyone's.",
+		Costs: "Postfix with reject_unknown_helo_hostname refuses a name without any address, Exim with verify = helo one without the client's; rspamd and SpamAssassin add to the spam score.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name has every address", ""},
 			{"no-address", Fail, "the HELO name has none of the MTA's addresses", "Point the HELO name at the addresses that the MTA's connections come from."},
@@ -208,6 +221,7 @@ var identities = []Rule{
 		Page:  "Continue to use your same Organisational Identity in a verifiable way in e-mail exchanges",
 		RFC:   []string{"RFC 5321, Section 4.1.4"},
 		Why:   "The confirmed PTR name ties the address to an organisation. A HELO name of the same one is seen not to be forged. Names of a provider say who rents the address out, not who sends.",
+		Costs: "The confirmed name of the address says nothing for the greeting: unless a receiver looks the HELO name up, it is one that anybody could have made up.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name and the PTR names are the organisation's", ""},
 			{"unrelated", Fail, "the HELO name is of another organisation than a PTR name", "Choose HELO and PTR names below the organisation's domain. Where the domain is a subdomain of another organisation's, describe it as the domain."},
@@ -220,6 +234,11 @@ var identities = []Rule{
 		Title: "The HELO name is another name than the PTR name",
 		Page:  "it can be the same as above but it is better if it is a different name within the same domain",
 		Why:   "An infected machine looks up its own PTR name and greets with it. A name that it cannot guess tells the MTA from it. Some testers want the two to be equal: receivers do not.",
+		Interop: []string{
+			"The self-checks of mailinabox and YunoHost call a HELO name that differs from the PTR name an error, mailcow's shows a red cross, mox's warns.",
+			"MXToolbox warns of a banner that differs from the PTR name.",
+			"maddy quarantines mail from such a client where require_matching_rdns is switched on; Postfix, Exim, OpenSMTPD, rspamd and Stalwart do not compare the two.",
+		},
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is none of the PTR names", ""},
 			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Choose a second name within the domain, give it the same addresses, and configure it as the HELO name."},

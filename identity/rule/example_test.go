@@ -33,7 +33,7 @@ func ExampleAll() {
 	// ptr-one-name    must         All addresses of the MTA have its one PTR name, and that name has them all
 	// ptr-not-generic must         No PTR name looks like one that a provider gives to every address
 	// ptr-static      advice       No PTR name has a sign of dynamic assignment
-	// ptr-role        advice       The PTR name of an address that serves only mail says so
+	// ptr-role        advice       The PTR name says what the address serves: mail alone, or more
 	// helo-fqdn       must         The MTA greets with a fully qualified host name
 	// helo-resolves   must         The HELO name has all addresses of the MTA
 	// helo-same-org   must         The HELO name and the PTR names belong to the organisation
@@ -50,5 +50,9 @@ func ExampleAll() {
 	// ptr-locked      should-major The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it
 	// domain-csa      should-minor A CSA policy denies every name of the domain that has no record of its own
 	// domain-rp       should-minor RP records say who is responsible for the domain
+	// mail-route      must         Mail for postmaster and abuse at the name has somewhere to go
+	// mx-hosts        must         The organisation's own mail exchangers have public addresses with confirmed names that are not generic
+	// wildcards       advice       No wildcard gives names that do not exist a part in mail
+	// ttls            advice       The records of the mail servers live for five minutes at least, and for a week at most
 	// waivers-current advice       No waiver has run out
 }

@@ -42,6 +42,10 @@ func TestFrozen(t *testing.T) {
 		"ptr-locked should-major ptr-name",
 		"domain-csa should-minor organisation",
 		"domain-rp should-minor organisation",
+		"mail-route must name",
+		"mx-hosts must mail-domain",
+		"wildcards advice mail-domain",
+		"ttls advice organisation",
 		"waivers-current advice organisation",
 	}
 	var got []string
@@ -78,7 +82,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"ptr-one-name [ok] [other-name too-many-names not-all-addresses] [no-answer] [no-ptr not-public single-address]",
 		"ptr-not-generic [ok unclear] [generic] [no-answer] [no-ptr not-public]",
 		"ptr-static [] [dynamic] [unproven no-answer] [no-ptr not-public]",
-		"ptr-role [ok] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
+		"ptr-role [ok shared] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
 		"helo-fqdn [ok] [literal underscore not-qualified malformed] [] [receives-only]",
 		"helo-resolves [ok] [no-address not-all-addresses] [no-answer] [no-name not-public receives-only]",
 		"helo-same-org [ok] [unrelated other-organisation] [no-answer] [no-ptr no-name not-public receives-only]",
@@ -95,6 +99,10 @@ func TestFrozenOutcomes(t *testing.T) {
 		"ptr-locked [ok] [open] [no-answer] [greets mail-domain other-organisation]",
 		"domain-csa [ok] [missing no-policy] [no-answer] [greets]",
 		"domain-rp [ok] [missing not-all-contacts dangling] [no-answer] []",
+		"mail-route [ok some-lost] [null-mx nowhere no-target] [no-answer] []",
+		"mx-hosts [ok] [not-public unconfirmed generic] [no-answer] [provider no-exchanger]",
+		"wildcards [ok silenced] [mail address text] [no-answer] []",
+		"ttls [ok] [too-high] [low no-answer] [nothing]",
 		"waivers-current [ok] [expired] [] [none]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -122,6 +130,10 @@ func TestCatalogue(t *testing.T) {
 		ids[r.ID] = true
 		check(isPhrase(r.Title), "title %q", r.Title)
 		check(isSentence(r.Why), "why %q", r.Why)
+		check(r.Costs == "" && r.Level != rule.Must || isSentence(r.Costs), "costs %q, and a must has a cost", r.Costs)
+		for _, other := range r.Interop {
+			check(isSentence(other), "interop %q", other)
+		}
 		check((r.Page != "" || r.ID == rule.WaiversCurrent) && strings.TrimSpace(r.Page) == r.Page, "page %q", r.Page)
 		for _, rfc := range r.RFC {
 			check(citation.MatchString(rfc), "RFC %q", rfc)

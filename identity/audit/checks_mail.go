@@ -1,0 +1,256 @@
+package audit
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+func mailRoute(s subject) outcome {
+	mail := s.of.inbound()
+	out := outcome{code: "nowhere", evidence: mail.evidence()}
+	switch mail.mx.Status {
+	case nullmx.TempError:
+		out.code = "no-answer"
+		return out
+	case nullmx.Null:
+		out.code = "null-mx"
+		return out
+	case nullmx.None, nullmx.NXDomain:
+		out.fix = addressOf(s.of.name, s.greeting()...)
+		return out
+	}
+	var reached, lost []string
+	unknown := false
+	for _, h := range mail.hosts {
+		switch {
+		case slices.ContainsFunc(h.addrs(), s.publicAddr):
+			reached = append(reached, h.name)
+		case h.err() != nil:
+			unknown = true
+		default:
+			lost = append(lost, h.name)
+		}
+	}
+	switch {
+	case len(reached) > 0 && len(lost) > 0:
+		out.code, out.detail = "some-lost", strings.Join(lost, ", ")
+	case len(reached) > 0:
+		out.code, out.detail = "ok", strings.Join(reached, ", ")
+	case unknown:
+		out.code = "no-answer"
+	default:
+		out.code, out.detail = "no-target", strings.Join(lost, ", ")
+	}
+	return out
+}
+
+// greeting returns the public addresses of the MTAs that greet with a name.
+func (s subject) greeting() []netip.Addr {
+	var out []netip.Addr
+	for _, sender := range s.of.senders {
+		if sender.greets {
+			out = append(out, sender.addr)
+		}
+	}
+	return out
+}
+
+func mxHosts(s subject) outcome {
+	mail := s.of.inbound()
+	out := outcome{evidence: mail.evidence()}
+	var faults [3][]string // in the order of codes
+	codes := [3]string{"not-public", "unconfirmed", "generic"}
+	exchangers, ours, left, unknown := 0, 0, 0, mail.mx.Status == nullmx.TempError
+	for _, h := range mail.hosts {
+		addrs := h.addrs()
+		if mail.mx.Status == nullmx.Implicit {
+			continue // the address of the domain, which serves the web as a rule
+		}
+		if len(addrs) > 0 || h.err() != nil {
+			exchangers++
+		}
+		if !h.ours || len(addrs) == 0 && h.err() == nil {
+			continue
+		}
+		ours++
+		unknown = unknown || h.err() != nil
+		left += len(addrs) - len(h.rdns)
+		for _, addr := range addrs {
+			if !s.publicAddr(addr) {
+				faults[0] = append(faults[0], fmt.Sprintf("%s of %s", addr, h.name))
+			}
+		}
+		for _, r := range h.rdns {
+			out.evidence = append(out.evidence, r.PTR)
+			for _, n := range r.Names {
+				if n.Outcome != fcrdns.Unusable {
+					out.evidence = append(out.evidence, n.Reply)
+				}
+			}
+			switch {
+			case r.Status == fcrdns.TempError:
+				unknown = true
+			case r.Status != fcrdns.Pass:
+				faults[1] = append(faults[1], fmt.Sprintf("%s of %s", r.Addr, h.name))
+			case fcrdns.Classify(r.Addr, r.Name).Verdict == fcrdns.Generic:
+				faults[2] = append(faults[2], fmt.Sprintf("%s of %s is %s", r.Addr, h.name, r.Name))
+			}
+		}
+	}
+	for i, code := range codes {
+		if len(faults[i]) > 0 {
+			out.code, out.detail = code, strings.Join(faults[i], ", ")
+			return out
+		}
+	}
+	switch {
+	case unknown:
+		out.code = "no-answer"
+	case exchangers == 0:
+		out.code = "no-exchanger"
+	case ours == 0:
+		out.code = "provider"
+	default:
+		out.code = "ok"
+		if left > 0 { // public ones, or a fault would be reported
+			out.say("%d more addresses were not looked at", left)
+		}
+	}
+	return out
+}
+
+func wildcards(s subject) outcome {
+	out := outcome{code: "ok", evidence: s.of.wildcard()}
+	var mx []*dns.MX
+	var texts []string
+	addresses, unknown := false, false
+	for _, reply := range out.evidence {
+		mx = append(mx, resolver.Records[*dns.MX](reply.Answer)...)
+		texts = append(texts, reply.TXT()...)
+		addresses = addresses || len(reply.Addrs()) > 0
+		unknown = unknown || reply.Err != nil
+	}
+	nobodyMay := slices.ContainsFunc(texts, denial)
+	switch {
+	case len(mx) > 0 && !nullmx.Is(mx):
+		out.code, out.detail = "mail", "*."+s.of.name
+	case unknown:
+		out.code = "no-answer"
+	case addresses && !(nullmx.Is(mx) && nobodyMay):
+		out.code, out.detail = "address", "*."+s.of.name
+	case len(texts) > 0 && !nobodyMay:
+		out.code, out.detail = "text", "*."+s.of.name
+	case len(mx)+len(texts) > 0:
+		out.code, out.detail = "silenced", "*."+s.of.name
+	}
+	return out
+}
+
+// denial reports whether a text is the SPF record of a name that sends nothing.
+func denial(text string) bool {
+	return slices.Equal(strings.Fields(strings.ToLower(text)), []string{"v=spf1", "-all"})
+}
+
+// The bounds of what a TTL should be, in seconds. RFC 1912, Section 2.2, has days as
+// typical, which is from a time when nobody moved.
+const (
+	shortest = 5 * 60
+	longest  = 7 * 24 * 3600
+)
+
+func ttls(s subject) outcome {
+	out := outcome{code: "nothing"}
+	var high, low []string
+	unknown := false
+	for _, reply := range s.published() {
+		out.evidence = append(out.evidence, reply)
+		unknown = unknown || reply.Err != nil
+		for _, rr := range reply.Records {
+			switch name := fmt.Sprintf("%s %s", reply.Name, resolver.TypeString(reply.Type)); {
+			case rr.Header().Ttl > longest:
+				high = append(high, name)
+			case rr.Header().Ttl < shortest:
+				low = append(low, name)
+			}
+			out.code = "ok"
+		}
+	}
+	// The numbers stand in the evidence: those from a cache are others every time.
+	each := func(names []string) string {
+		slices.Sort(names)
+		return strings.Join(slices.Compact(names), ", ")
+	}
+	switch {
+	case len(high) > 0:
+		out.code, out.detail = "too-high", each(high)
+	case unknown:
+		out.code = "no-answer"
+	case len(low) > 0:
+		out.code, out.detail = "low", each(low)
+	}
+	return out
+}
+
+// published returns what DNS said of the records that others look up for each mail: PTR
+// records, and the addresses, SPF and MX records of the organisation's names.
+func (s subject) published() []resolver.Reply {
+	var all []resolver.Reply
+	for _, m := range s.mtas {
+		for _, a := range m.addresses {
+			if a.rdns != nil {
+				all = append(all, a.evidence(true)...)
+			}
+		}
+		if m.helo != nil {
+			all = append(all, m.helo().Replies...)
+		}
+	}
+	for _, n := range s.names {
+		all = append(all, n.policy().Root.Reply)
+		all = append(all, n.inbound().evidence()...)
+	}
+	return slices.DeleteFunc(all, func(r resolver.Reply) bool {
+		return len(r.Records) == 0 && r.Err == nil || r.Type != dns.TypePTR && !s.owns(r.Name)
+	})
+}
+
+// vouched says what of the organisation's own speaks for some addresses of an MTA though a
+// must about its names fails: "may even mitigate against some errors in the MUST portion",
+// as the page has it. It is a clause, or "" for nothing.
+func (s subject) vouched(addrs ...netip.Addr) string {
+	if s.mta.name == nil || len(addrs) == 0 {
+		return ""
+	}
+	passed, authorised := make(map[netip.Addr]bool), make(map[netip.Addr]bool)
+	for _, sender := range s.mta.name.senders {
+		if sender.greets && sender.mta == s.mta && sender.strict().Status == spf.Pass {
+			passed[sender.addr] = true
+		}
+	}
+	for _, known := range s.mta.csa {
+		if r := known(); r.Reason == csa.Authorised {
+			authorised[r.Addr] = true
+		}
+	}
+	by := func(record string, holds map[netip.Addr]bool) string {
+		if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !holds[a] }) {
+			return ""
+		}
+		return record
+	}
+	records := slices.DeleteFunc([]string{by("SPF", passed), by("CSA", authorised)}, func(r string) bool { return r == "" })
+	if len(records) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("by %s the HELO name %s speaks for %s, where a receiver asks", strings.Join(records, " and "), s.mta.name.name, join(addrs))
+}

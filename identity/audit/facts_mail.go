@@ -1,0 +1,142 @@
+package audit
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/internal/address"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// mailFacts is where mail for a name goes.
+type mailFacts struct {
+	mx    *nullmx.Result
+	hosts []*hostFacts
+}
+
+// hostFacts is a host that takes mail for a name: an exchanger, or the name itself.
+type hostFacts struct {
+	name    string
+	ours    bool // to be judged: an MTA of the description, or below the domain
+	replies []resolver.Reply
+	rdns    []*fcrdns.Result // of the public addresses of an exchanger, if it is ours, up to maxJudged
+}
+
+// maxJudged is how many addresses of all hosts of a name are judged.
+const maxJudged = 10
+
+// nonexistent is a label that nobody has: what answers for it is a wildcard.
+const nonexistent = "no-such-name-of-bonafide."
+
+// gatherMail lists what to ask about mail that comes in.
+func (a Auditor) gatherMail(ctx context.Context, f *facts, q *questions) {
+	for _, n := range f.names {
+		n.inbound = later(q, func() *mailFacts { return a.inbound(ctx, f, n) })
+		if n.mail {
+			n.wildcard = later(q, func() []resolver.Reply { return a.wildcard(ctx, nonexistent+n.name) })
+		}
+	}
+}
+
+// wildcard asks a name that nobody has for the records that matter to mail: MX, and, if it
+// exists after all, A, AAAA and TXT.
+func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Reply {
+	replies := []resolver.Reply{resolver.Ask(ctx, a.Resolver, name, dns.TypeMX)}
+	if replies[0].Status == resolver.NXDomain {
+		return replies
+	}
+	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT}
+	replies = append(replies, make([]resolver.Reply, len(types))...)
+	var wg sync.WaitGroup
+	for i, qtype := range types {
+		wg.Go(func() { replies[1+i] = resolver.Ask(ctx, a.Resolver, name, qtype) })
+	}
+	wg.Wait()
+	return replies
+}
+
+// inbound asks where mail for a name goes, and, for a mail domain, how the hosts of the
+// organisation among them are named.
+func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts {
+	m := &mailFacts{mx: nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name)}
+	if m.mx.Status == nullmx.Implicit {
+		m.hosts = []*hostFacts{{name: n.name, replies: m.mx.Replies[1:]}}
+	}
+	for _, rr := range m.mx.MX {
+		name := canonical(rr.Mx)
+		known := slices.ContainsFunc(m.hosts, func(h *hostFacts) bool { return h.name == name })
+		if name != "" && name != "." && !known && len(m.hosts) < nullmx.MaxTargets {
+			m.hosts = append(m.hosts, &hostFacts{name: name})
+		}
+	}
+	var wg sync.WaitGroup
+	for _, h := range m.hosts {
+		if h.replies == nil {
+			wg.Go(func() {
+				h.replies = []resolver.Reply{resolver.Ask(ctx, a.Resolver, h.name, dns.TypeA), resolver.Ask(ctx, a.Resolver, h.name, dns.TypeAAAA)}
+			})
+		}
+	}
+	wg.Wait()
+	judged := make(map[netip.Addr]*fcrdns.Result)
+	for _, h := range m.hosts {
+		h.ours = f.owns(h.name) || slices.ContainsFunc(f.mtas, func(mta *mtaFacts) bool {
+			return h.name == mta.ptr || mta.name != nil && h.name == mta.name.name
+		})
+		if !n.mail || !h.ours || m.mx.Status == nullmx.Implicit {
+			continue
+		}
+		for _, addr := range h.addrs() {
+			if judged[addr] == nil && f.publicAddr(addr) && len(judged) < maxJudged {
+				judged[addr] = fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, addr)
+			}
+			if r := judged[addr]; r != nil {
+				h.rdns = append(h.rdns, r)
+			}
+		}
+	}
+	return m
+}
+
+// addrs returns the addresses of a host, sorted.
+func (h *hostFacts) addrs() []netip.Addr {
+	var out []netip.Addr
+	for _, reply := range h.replies {
+		out = append(out, reply.Addrs()...)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// err returns why an address of a host may not be known.
+func (h *hostFacts) err() error {
+	for _, reply := range h.replies {
+		if reply.Err != nil {
+			return reply.Err
+		}
+	}
+	return nil
+}
+
+// publicAddr reports whether the public DNS can speak of an address.
+func (f *facts) publicAddr(addr netip.Addr) bool {
+	class, _ := address.ClassOf(addr)
+	return f.publicClass(class)
+}
+
+// evidence returns what DNS said of the mail of a name, without reverse names.
+func (m *mailFacts) evidence() []resolver.Reply {
+	out := slices.Clone(m.mx.Replies)
+	if m.mx.Status != nullmx.Implicit {
+		for _, h := range m.hosts {
+			out = append(out, h.replies...)
+		}
+	}
+	return out
+}

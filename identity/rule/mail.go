@@ -1,0 +1,79 @@
+package rule
+
+// The IDs of the rules about mail that comes in, and about what else the zones say.
+const (
+	MailRoute ID = "mail-route"
+	MXHosts   ID = "mx-hosts"
+	Wildcards ID = "wildcards"
+	TTLs      ID = "ttls"
+)
+
+// mail are the rules about where mail to the organisation goes, and about what its zones
+// do to all the names above.
+var mail = []Rule{
+	{
+		// A must, as the page has it: who cannot be written to cannot be complained to.
+		ID: MailRoute, Level: Must, Scope: Name,
+		Title: "Mail for postmaster and abuse at the name has somewhere to go",
+		Page:  "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity, either your MTA if it has just the A record, or another by adding MX records",
+		RFC:   []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 4", "RFC 7505, Section 4.2"},
+		Why:   "Who gets abuse from the server, or sees it broken, writes to these two at the name that it greets with and at the domain that it sends for. DNS shows where such mail goes, not whether anybody reads it.",
+		Costs: "Complaints bounce, and go to blocklists and to the provider of the address instead; Postfix with reject_unknown_sender_domain refuses a sender whose domain has neither an MX record nor an address, or has a Null MX.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "mail for the name has somewhere to go", ""},
+			{"some-lost", Pass, "mail for the name has somewhere to go, but a mail exchanger has no public address", ""},
+			{"null-mx", Fail, "a Null MX record says that the name takes no mail", "Put MX records for a host that takes it in place of the Null MX; at a HELO name with an address none is needed."},
+			{"nowhere", Fail, "the name has neither an MX record nor an address", "Publish an MX record for a host that takes mail for postmaster and abuse, or an address."},
+			{"no-target", Fail, "no host that mail for the name goes to has a public address", "Point the MX record at a host with a public address."},
+			noAnswer,
+		},
+	},
+	{
+		// As weighty as the rules on PTR records are for the hosts that are described as
+		// MTAs: whether the description has a host changes nothing for who looks at it.
+		ID: MXHosts, Level: Must, Scope: MailDomain,
+		Title: "The organisation's own mail exchangers have public addresses with confirmed names that are not generic",
+		Page:  "repeat this for any/all IPs used by your MTAs",
+		RFC:   []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
+		Why:   "A host that takes mail sends some, too: bounces, forwards, replies. It is then judged as any client, and so is the domain that names it.",
+		Costs: "Mail still comes in; what the host sends itself is refused or scored like that of any client without a name of its own, and an address that is not public gets no mail at all.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "every mail exchanger of the organisation has public addresses with confirmed names", ""},
+			{"not-public", Fail, "a mail exchanger has an address that is not public", "Take the address out of the name that the MX record points to."},
+			{"unconfirmed", Fail, "an address of a mail exchanger has no forward-confirmed name", "Have a PTR record set for the address, to a name of your domain that has it."},
+			{"generic", Fail, "an address of a mail exchanger has a name that looks generic", "Have the PTR record changed to a name of your domain that says what the machine does, without its address."},
+			noAnswer,
+			{"provider", NotApplicable, "the mail exchangers are another organisation's, which looks after them", ""},
+			{"no-exchanger", NotApplicable, "no MX record of the domain names a host with an address", ""},
+		},
+	},
+	{
+		ID: Wildcards, Level: Advice, Scope: MailDomain,
+		Title: "No wildcard gives names that do not exist a part in mail",
+		Page:  "explicity deny the use of other identities you control to be forged in e-mail if not intended to be used in e-mail",
+		RFC:   []string{"RFC 4592, Section 2.2", "RFC 7208, Section 3.5"},
+		Why:   "A wildcard answers for every name that does not exist, and for none that does: these still need records of their own. It answers below names too, so that _dmarc and _mta-sts of any name get a text that is not meant for them, and _client._smtp of any name exists.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "no wildcard answers for a name that does not exist", ""},
+			{"silenced", Pass, "a wildcard answers for names that do not exist, and says that they have nothing to do with mail", ""},
+			{"mail", Fail, "a wildcard takes mail for every name that does not exist", "Remove the wildcard MX record, and give MX records to the names that get mail; or publish a Null MX in its place."},
+			{"address", Fail, "a wildcard gives every name that does not exist an address, and so a part in mail", "Remove the wildcard, or publish a Null MX and the SPF record v=spf1 -all beside it."},
+			{"text", Fail, "a wildcard gives every name that does not exist a text that does not deny it", "Remove the wildcard TXT record, and publish the text at the names that it is meant for."},
+			noAnswer,
+		},
+	},
+	{
+		ID: TTLs, Level: Advice, Scope: Organisation,
+		Title: "The records of the mail servers live for five minutes at least, and for a week at most",
+		Page:  "prefferably using ip4:###.###.###.### method to directly mentioning all your IPs as it avoids others having to re-look at DNS",
+		RFC:   []string{"RFC 1912, Section 2.2"},
+		Why:   "Every receiver asks for these records. Under five minutes caches hardly help, and mail waits when the name server is away; over a week a mistake stays in them for longer than senders try. A cache shows the time that is left: too much of it is sure, too little is not.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "no record was seen with less than five minutes to live, or more than a week", ""},
+			{"too-high", Fail, "a record lives for more than a week", "Set a TTL between an hour and a day."},
+			{"low", Undecided, "a record was seen with less than five minutes to live: its TTL is low, or it came from a cache", ""},
+			noAnswer,
+			{"nothing", NotApplicable, "DNS has no record of the mail servers", ""},
+		},
+	},
+}
