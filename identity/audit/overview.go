@@ -38,15 +38,19 @@ func (r *Report) verdict() verdict {
 	return verdict{rule.Pass, "✓", "In order.", "All that receivers demand is so, and these servers can be told from forgeries.", ""}
 }
 
-// concerned names the MTAs of which something fails at the level of threshold or above.
+// concerned names the MTAs of which something fails at the level of threshold or above, in
+// the order of the description.
 func (r *Report) concerned(threshold rule.Level) string {
 	var ids []string
+	failed := make(map[string]bool)
 	for _, f := range r.Findings {
-		if f.Status == rule.Fail && f.Level.Reaches(threshold) && f.Subject.MTA != "" && !slices.Contains(ids, f.Subject.MTA) {
-			ids = append(ids, f.Subject.MTA)
+		id := f.Subject.MTA
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
+		failed[id] = failed[id] || f.Status == rule.Fail && f.Level.Reaches(threshold)
 	}
-	return strings.Join(ids, ", ")
+	return strings.Join(slices.DeleteFunc(ids, func(id string) bool { return !failed[id] }), ", ")
 }
 
 // A task is one thing to do: an outcome of a rule, and where it came out so.
