@@ -3,23 +3,18 @@
 package csa_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -134,26 +129,23 @@ var differences = []difference{
 // TestInteropExim asks Exim's verify = csa about the clients that csa.Check is asked
 // about, of the same servers, in a network of its own.
 func TestInteropExim(t *testing.T) {
-	const inside = "BONAFIDE_NAMESPACE"
-	if os.Getenv(inside) == "" {
-		exim, err := exec.LookPath("exim4")
-		if err != nil {
-			t.Fatal("no exim4: install it (Debian: exim4-daemon-light), or unpack the package and put it into PATH")
-		}
-		cmd := exec.CommandContext(t.Context(), "unshare", "--net", "--mount", "--propagation", "private", "--kill-child",
-			os.Args[0], "-test.run=^TestInteropExim$", "-test.v", "-test.count=1")
-		cmd.Env = append(os.Environ(), inside+"="+exim)
-		cmd.WaitDelay = 10 * time.Second
-		out, err := cmd.CombinedOutput()
-		t.Logf("in a namespace of its own, which takes root:\n%s", out)
-		if err != nil {
-			t.Fatal(err)
-		}
+	if !netns.Enter(t) {
 		return
 	}
 	r := network(t)
-	e := exim{path: os.Getenv(inside), conf: configure(t)}
-	t.Log(e.version(t))
+	netns.Etc(t)
+	// verify = csa fails for fail alone. The second statement says what it found.
+	exim := netns.NewExim(t, `primary_hostname = mta.receiver.test
+log_selector = -all
+helo_allow_chars = _
+acl_smtp_mail = check
+begin acl
+check:
+  warn ! verify = csa
+         set acl_c_reason = $acl_verify_message
+  deny   message = RESULT csa=$csa_status reason=$acl_c_reason
+`)
+	t.Log(exim.Version)
 
 	type question struct{ helo, addr string }
 	var questions []question
@@ -191,7 +183,7 @@ func TestInteropExim(t *testing.T) {
 		addr := strings.TrimPrefix(q.addr, "-bh ")
 		ours := csa.Checker{Resolver: r}.Check(t.Context(), netip.MustParseAddr(addr), q.helo)
 		statuses[ours.Status]++
-		theirs := e.check(t, q.addr, q.helo)
+		theirs := check(t, exim, q.addr, q.helo)
 		i := slices.IndexFunc(differences, func(d difference) bool { return d.helo == q.helo && d.addr == q.addr })
 		equal := theirs == said(ours.Reason)
 		switch {
@@ -238,7 +230,7 @@ func said(r csa.Reason) string {
 // Exim's resolver library and ours ask.
 func network(t *testing.T) resolver.Resolver {
 	t.Helper()
-	run(t, "ip", "link", "set", "lo", "up")
+	netns.Loopback(t)
 	var zones []nameserver.Zone
 	apexes := []string{"."}
 	for i, part := range strings.Split(interopZone(), "$ORIGIN ") {
@@ -261,43 +253,19 @@ func network(t *testing.T) resolver.Resolver {
 	nsd := nameserver.NSD(t, zones...)
 	t.Log(nsd.Version, len(zones), "zones")
 
-	forward := dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
+	return netns.Resolve(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
 		name := strings.ToLower(question.Question[0].Name)
 		if strings.HasSuffix(name, ".lame.test.") {
 			w.WriteMsg(new(dns.Msg).SetRcode(question, dns.RcodeServerFailure))
 			return
 		}
-		client := dns.Client{Net: w.RemoteAddr().Network(), Timeout: 5 * time.Second}
-		reply, _, err := client.Exchange(question, nsd.Addr.String())
-		if err != nil {
-			reply = new(dns.Msg).SetRcode(question, dns.RcodeServerFailure)
-		}
+		reply := netns.Ask(w, question, nsd.Addr)
 		if name == "_client._smtp.additional.csa.test." { // one of two addresses, as a full cache may send
 			other, _ := dns.NewRR("host.example.test. 300 A 192.0.2.99")
 			reply.Extra = append([]dns.RR{other}, slices.DeleteFunc(reply.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })...)
 		}
-		reply.RecursionAvailable = true
 		w.WriteMsg(reply)
-	})
-	for _, network := range []string{"udp", "tcp"} {
-		started := make(chan struct{})
-		server := &dns.Server{Addr: "127.0.0.1:53", Net: network, Handler: forward, NotifyStartedFunc: func() { close(started) }}
-		failed := make(chan error, 1)
-		go func() { failed <- server.ListenAndServe() }()
-		select {
-		case <-started:
-		case err := <-failed:
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			defer cancel()
-			if err := server.ShutdownContext(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	return &resolver.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}}
+	}))
 }
 
 // delegations lists the zones below a top-level domain.
@@ -311,93 +279,28 @@ func delegations(tld string, zones []nameserver.Zone) string {
 	return b.String()
 }
 
-// exim is an Exim that answers sessions on standard input.
-type exim struct{ path, conf string }
-
-// configure gives Exim, which wants users and a resolver of the system's, an /etc of
-// its own, and returns its configuration file.
-func configure(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "exim.conf")
-	// verify = csa fails for fail alone. The second statement says what it found.
-	write := map[string]string{conf: `primary_hostname = mta.receiver.test
-log_selector = -all
-log_file_path = ` + dir + `/%slog
-spool_directory = ` + dir + `
-helo_allow_chars = _
-acl_smtp_mail = check
-begin acl
-check:
-  warn ! verify = csa
-         set acl_c_reason = $acl_verify_message
-  deny   message = RESULT csa=$csa_status reason=$acl_c_reason
-`}
-	for _, path := range []string{"/etc", "/run"} {
-		if err := syscall.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-	}
-	write["/etc/resolv.conf"] = "nameserver 127.0.0.1\noptions timeout:5 attempts:3\n"
-	write["/etc/nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: dns\n"
-	write["/etc/hosts"] = "127.0.0.1 localhost\n"
-	write["/etc/passwd"] = "root:x:0:0:::\nDebian-exim:x:65533:65533:::\nnobody:x:65534:65534:::\n"
-	write["/etc/group"] = "root:x:0:\nDebian-exim:x:65533:\nmail:x:8:\nnogroup:x:65534:\n"
-	for path, text := range write {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// Exim gives up root before it looks at a configuration that is not the system's.
-	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return conf
-}
-
-func (e exim) version(t *testing.T) string {
-	out := run(t, e.path, "-C", e.conf, "-bV")
-	first, _, _ := strings.Cut(out, "\n")
-	return first
-}
-
 var (
 	result    = regexp.MustCompile(`RESULT csa=(\w*) reason=(.*)`)
 	continued = regexp.MustCompile(`\r?\n550[- ]`) // of a reply that Exim cut into lines
 )
 
 // check returns what Exim says of a client: the status and, of a failure, why.
-func (e exim) check(t *testing.T, addr, helo string) string {
+func check(t *testing.T, exim netns.Exim, addr, helo string) string {
 	t.Helper()
-	args := []string{"-C", e.conf, "-bs", "-oMa", addr}
+	flags := []string{"-bs", "-oMa", addr}
 	if bh, ok := strings.CutPrefix(addr, "-bh "); ok {
-		args = []string{"-C", e.conf, "-bh", bh}
+		flags = []string{"-bh", bh}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, e.path, args...)
-	cmd.Stdin = strings.NewReader("EHLO " + helo + "\r\nMAIL FROM:<>\r\nQUIT\r\n")
-	out, err := cmd.CombinedOutput()
-	found := result.FindSubmatch(continued.ReplaceAll(out, []byte(" ")))
+	out := exim.Session(t, helo, flags...)
+	found := result.FindStringSubmatch(continued.ReplaceAllString(out, " "))
 	if found == nil {
-		t.Errorf("%s %s: no result: %v\n%s", addr, helo, err, out)
+		t.Errorf("%s %s: no result:\n%s", addr, helo, out)
 		return ""
 	}
-	status := string(found[1])
+	status := found[1]
 	if status == "fail" {
-		_, reason, _ := strings.Cut(strings.TrimSpace(string(found[2])), "(")
+		_, reason, _ := strings.Cut(strings.TrimSpace(found[2]), "(")
 		status += ": " + strings.TrimSuffix(reason, ")")
 	}
 	return status
-}
-
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
-	return string(out)
 }

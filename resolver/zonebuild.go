@@ -14,6 +14,7 @@ import (
 
 // zones builds the zones of what was read.
 func (z *zoneReader) zones() (*Zones, error) {
+	z.seen = nil // of no more use, and as large as the records
 	zones := make(map[string]*zone)
 	for _, r := range z.records {
 		if _, ok := r.rr.(*dns.SOA); ok {
@@ -55,6 +56,9 @@ func (z *zoneReader) zones() (*Zones, error) {
 func newZones(zones map[string]*zone, warnings []Problem) *Zones {
 	names := make(map[string]*node)
 	for _, in := range zones {
+		if len(zones) == 1 { // as most are, and there may be a million names
+			return &Zones{zones, in.nodes, warnings}
+		}
 		for name, n := range in.nodes {
 			if enclosing(zones, name) == in {
 				names[name] = n

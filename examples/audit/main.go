@@ -14,6 +14,10 @@
 // it. Zone files are audited as they would be served, before they are, and with them,
 // unless the description names others, the names in them that seem to be without mail.
 //
+// With -probe, the mail servers of the HELO names and mail domains are asked whether they
+// accept mail for postmaster and abuse. That connects to them, and to their owners it looks
+// like somebody who tries out addresses: use it for your own.
+//
 // Of several organisations, some are audited at a time, and what comes of them is
 // printed in their order; one that cannot be audited stops no other.
 //
@@ -41,9 +45,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 )
 
 //go:embed demo.yaml
@@ -79,9 +85,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	defer p.discard()
 	p.list = o.several
-	audits := audits{descriptions: descriptions, auditor: audit.Auditor{
-		Resolver: r, AllowDocumentation: o.allowDocumentation, Timeout: o.timeout,
-	}}
+	auditor := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation, Timeout: o.timeout}
+	if o.probe != "" {
+		auditor.Mailboxes = roleaddr.Checker{Resolver: r, Helo: o.probe}.Check
+	}
+	audits := audits{descriptions: descriptions, auditor: auditor}
 	bar := progress(stderr, len(descriptions))
 	return p.print(ctx, audits.run(ctx, bar), bar)
 }
@@ -93,6 +101,7 @@ type options struct {
 	org                org.Organisation // of -domain, -helo, -ip and -ptr
 	zones              []string         // as resolver.ReadZoneFiles takes them
 	server             string
+	probe              string // what to greet mail servers with; "" asks none
 	threshold          rule.Level
 	timeout            time.Duration
 	format             string // text, json, markdown or summary
@@ -109,6 +118,8 @@ const usage = `usage: audit [flags]
                            and for each MTA its HELO name, addresses and PTR name
   -zone [ORIGIN=]FILE      audit zone files instead of the live DNS; repeatable
   -server ADDR[:PORT]      ask this DNS server instead of the system's
+  -probe NAME              connect to the mail servers too, greeting them with NAME, and ask
+                           whether they accept postmaster and abuse; for your own alone
   -threshold LEVEL         must (the default), should-major, should-minor, advice
   -timeout DURATION        for the audit of each organisation, 30s by default
   -allow-documentation     accept names and addresses for documentation
@@ -134,6 +145,7 @@ func parseFlags(args []string) (*options, error) {
 	})
 	fs.StringVar(&o.org.Domain, "domain", "", "")
 	fs.StringVar(&o.server, "server", "", "")
+	fs.StringVar(&o.probe, "probe", "", "")
 	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
 	fs.StringVar(&o.since, "since", "", "")
@@ -203,6 +215,7 @@ func (o *options) lastMTA(set func(*org.MTA, string) error) func(string) error {
 // check finds flags that do not go together.
 func (o *options) check(rest []string) error {
 	described := o.org.Domain != "" || len(o.org.MTAs) > 0
+	helo, err := identity.ParseHelo(o.probe)
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
@@ -216,6 +229,10 @@ func (o *options) check(rest []string) error {
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
 	case o.format == "markdown" && o.since != "":
 		return errors.New("-markdown and -since: it is written of whole reports")
+	case o.probe != "" && len(o.orgs) == 0 && !described:
+		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")
+	case o.probe != "" && (err != nil || !helo.Resolvable()):
+		return fmt.Errorf("-probe %q: expected the full name of this machine, as mail.example.org", o.probe)
 	case o.timeout <= 0:
 		return fmt.Errorf("-timeout %v: expected a positive duration, such as 30s", o.timeout)
 	}

@@ -27,8 +27,8 @@ var update = flag.Bool("update", false, "rewrite the expected findings in testda
 
 // A scenario is one archive of testdata: the files zone and org, and if wanted
 // faults ("NAME TYPE KIND" a line), waivers ("RULE SUBJECT REASON" a line),
-// public (documentation addresses are not accepted) and notfound (the resolver
-// cannot tell NXDOMAIN from NODATA); then findings, "RULE SUBJECT STATUS CODE" a
+// public (documentation addresses are not accepted), notfound (the resolver cannot
+// tell NXDOMAIN from NODATA) and smtp (what mail servers say, see mailboxes); then findings, "RULE SUBJECT STATUS CODE" a
 // line, in full.
 type scenario struct {
 	file     string
@@ -97,6 +97,9 @@ func readScenario(t testing.TB, file string) *scenario {
 			}
 			return answer, err
 		})
+	}
+	if script, ok := parts["smtp"]; ok {
+		s.auditor.Mailboxes = mailboxes(t, s.auditor.Resolver, script)
 	}
 	s.findings = parts["findings"]
 	return s

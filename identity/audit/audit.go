@@ -14,13 +14,14 @@
 // tell: not whether an address is static, whether the MTA really greets as
 // described, or whether anyone reads the mail of its postmaster.
 //
-// An audit asks at most 28 questions for the organisation, and for each MTA at most 13
+// An audit asks at most 28 questions for the organisation, and for each MTA at most 16
 // for its HELO name and 27 for each of its addresses. For the SPF record of each HELO
 // name and mail domain come at most 2,700, and 260 for each address that sends under
 // it, or some five where the record is an ordinary one; for where its mail goes 137;
 // for each name without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160 questions at
 // a time. Nothing is remembered: a resolver.Cache saves most of what several addresses
-// ask of one SPF record.
+// ask of one SPF record. Only [Auditor.Mailboxes], which is nil unless set, connects to
+// mail servers; what it asks of DNS comes on top.
 package audit
 
 import (
@@ -33,6 +34,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -47,6 +49,11 @@ type Auditor struct {
 	// Waivers turn failures that are meant into findings of status Waived, as the
 	// exceptions of a description do.
 	Waivers []Waiver
+	// Mailboxes asks mail servers whether they accept mail for postmaster and abuse of a
+	// domain, as the Check of a roleaddr.Checker does: the one thing for which an audit
+	// connects to anything but the DNS. It is called for one domain after the other. Nil asks
+	// none, and the rule role-mailboxes is not judged.
+	Mailboxes func(ctx context.Context, domain string) *roleaddr.Result
 	// Timeout bounds the whole audit: what has no answer by then is Undecided. Zero
 	// means no bound but that of the context.
 	Timeout time.Duration
@@ -132,7 +139,8 @@ type Finding struct {
 	Mitigated string `json:"mitigated"`
 }
 
-// Evidence is one question and what came of it, as text.
+// Evidence is one question and what came of it, as text. Where a mail server was asked,
+// Type is SMTP, Status is "", and Records are the commands with its replies.
 type Evidence struct {
 	Name      string   `json:"name"`
 	Type      string   `json:"type"`
@@ -215,6 +223,7 @@ func judge(r rule.Rule, s subject) Finding {
 			f.Evidence = append(f.Evidence, e)
 		}
 	}
+	f.Evidence = append(f.Evidence, out.said...)
 	if f.Status != rule.Fail {
 		return f
 	}
@@ -238,6 +247,7 @@ type outcome struct {
 	code     string
 	detail   string
 	evidence []resolver.Reply
+	said     []Evidence             // what a mail server said
 	fix      func(plan.Record) bool // of a failure: which wanted records would mend it; nil: none
 	eased    string                 // of a failure: what softens it, see Finding.Mitigated
 }

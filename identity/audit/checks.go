@@ -43,12 +43,30 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.DomainCSA:     domainCSA,
 	rule.DomainRP:      domainRP,
 
-	rule.MailRoute: mailRoute,
-	rule.MXHosts:   mxHosts,
-	rule.Wildcards: wildcards,
-	rule.TTLs:      ttls,
+	rule.MailRoute:     mailRoute,
+	rule.MXHosts:       mxHosts,
+	rule.RoleMailboxes: roleMailboxes,
+	rule.Wildcards:     wildcards,
+	rule.TTLs:          ttls,
 
 	rule.WaiversCurrent: waiversCurrent,
+
+	rule.PostfixReverseClient: reverseName,
+	rule.PostfixClient:        firstName,
+	rule.EximReverse:          eximReverse,
+	rule.OpenSMTPDFCrDNS:      firstName,
+	rule.RspamdHostname:       firstName,
+	rule.SelectiveRejection:   selectiveRejection,
+	rule.GmailFCrDNS:          anyName,
+	rule.YahooFCrDNS:          anyName,
+	rule.OutlookPTR:           reverseName,
+	rule.ExchangeIPv6PTR:      exchangeIPv6,
+	rule.PostfixHELOSyntax:    postfixHELOSyntax,
+	rule.PostfixHELOHostname:  postfixHELOHostname,
+	rule.EximHELO:             eximHELO,
+	rule.EximCSA:              eximCSA,
+	rule.RspamdHELO:           rspamdHELO,
+	rule.HELOEqualsPTR:        heloEqualsPTR,
 }
 
 func orgDomain(s subject) outcome {

@@ -120,9 +120,9 @@ func ExampleReport_WriteMarkdown() {
 	// 1. **The address has no PTR record** at `mx1/192.0.2.10`
 	//    - `The PTR record is set by whoever the address is from.`
 	//
-	// | findings | must | major | minor | advice |
-	// | --- | ---: | ---: | ---: | ---: |
-	// | FAIL | 1 | 0 | 0 | 0 |
+	// | findings | must | major | minor | advice | receivers |
+	// | --- | ---: | ---: | ---: | ---: | ---: |
+	// | FAIL | 1 | 0 | 0 | 0 | 0 |
 	//
 	// ## MUST: counts against the server when it is not so
 	//

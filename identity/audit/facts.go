@@ -185,6 +185,7 @@ func (a Auditor) gather(ctx context.Context, f *facts) *questions {
 	}
 	a.gatherNames(ctx, f, q)
 	a.gatherMail(ctx, f, q)
+	a.gatherMailboxes(ctx, f, q)
 	return q
 }
 

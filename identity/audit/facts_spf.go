@@ -8,6 +8,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 	"github.com/bonafide-mta/bonafide/spf/blitiri"
@@ -20,8 +21,9 @@ type nameFacts struct {
 	policy  func() *spf.Analysis
 	senders []*senderFacts
 
-	inbound  func() *mailFacts
-	wildcard func() []resolver.Reply // at a label that nobody has; nil but for mail domains
+	inbound   func() *mailFacts
+	wildcard  func() []resolver.Reply // at a label that nobody has; nil but for mail domains
+	mailboxes func() *roleaddr.Result // nil where mail servers are not to be asked
 }
 
 // senderFacts is what SPF says of one address that sends under a name.

@@ -37,13 +37,13 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		}
 		m.line("")
 	}
-	m.line("| findings | must | major | minor | advice |")
-	m.line("| --- | ---: | ---: | ---: | ---: |")
+	m.line("| findings | must | major | minor | advice | receivers |")
+	m.line("| --- | ---: | ---: | ---: | ---: | ---: |")
 	for _, row := range r.tally() {
 		if !slices.ContainsFunc(row, func(c count) bool { return c.N > 0 }) {
 			continue
 		}
-		m.line("| %s | %d | %d | %d | %d |", statusTitle[row[0].Status], row[0].N, row[1].N, row[2].N, row[3].N)
+		m.line("| %s | %d | %d | %d | %d | %d |", statusTitle[row[0].Status], row[0].N, row[1].N, row[2].N, row[3].N, row[4].N)
 	}
 	for _, s := range r.sections() {
 		m.section(s)

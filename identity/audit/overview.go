@@ -237,19 +237,23 @@ func (g ruleFindings) Counts() []count {
 	return out
 }
 
-// tally counts the findings by status, and for each by level.
+// tally counts the findings by status, and for each by level, and last those of the
+// receivers' rules.
 func (r *Report) tally() [][]count {
 	var out [][]count
 	for _, status := range statuses {
-		var row []count
-		for level := rule.Must; level <= rule.Advice; level++ {
-			c := count{Status: status}
-			for _, f := range r.Findings {
-				if f.Status == status && f.Level == level {
-					c.N++
-				}
+		row := make([]count, rule.Advice+1)
+		for i := range row {
+			row[i].Status = status
+		}
+		for _, f := range r.Findings {
+			column := f.Level - rule.Must
+			if ruleOf(f).Receiver != "" {
+				column = rule.Advice
 			}
-			row = append(row, c)
+			if f.Status == status && int(column) < len(row) {
+				row[column].N++
+			}
 		}
 		out = append(out, row)
 	}

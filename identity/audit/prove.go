@@ -33,6 +33,7 @@ func (a Auditor) Prove(ctx context.Context, p *plan.Plan) (*Proof, error) {
 		return nil, errors.New("audit: no plan")
 	}
 	live := a.Resolver
+	a.Mailboxes = nil // no mail server knows of the plan
 	before, err := p.Current.Overlay(live, nil)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
@@ -87,7 +88,7 @@ func (p *Proof) WriteText(w io.Writer) error {
 	}
 	line("\nas it is:       %s", p.Before)
 	line("as it will be:  %s", p.After)
-	line("%d findings are the same in both: passed, or not about the subject", same)
+	line("passed in both, or about nothing that is there, and not listed: %d", same)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

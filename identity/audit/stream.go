@@ -42,6 +42,9 @@ func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[Finding] {
 		stop := a.gather(ctx, f).start(cancel)
 		defer stop()
 		for _, r := range rule.All() {
+			if !a.asks(r.ID) {
+				continue
+			}
 			for s := range f.subjects(r.Scope) {
 				if !yield(judge(r, s)) {
 					return

@@ -25,7 +25,8 @@
 //	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"}
 //
 // An IPv6 address stands in quotes: a colon means something to YAML. Errors count
-// the list from 0, as Go does: mtas[0] is the first MTA.
+// the list from 0, as Go does: mtas[0] is the first MTA. [Organisation.WriteYAML]
+// writes a description that was built in Go.
 //
 // A description says what is, not what should be: a HELO name that breaks every
 // rule is described as it is, and judged by package audit. What [Parse] and

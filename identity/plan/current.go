@@ -52,6 +52,11 @@ func Whole(records iter.Seq[dns.RR]) *Current {
 		set := resolver.RRset{Name: name, Type: rr.Header().Rrtype}
 		c.sets[set] = append(c.sets[set], rr)
 	}
+	for set := range c.sets {
+		if _, obstacle := c.zone(set.Name); obstacle != "" {
+			delete(c.sets, set) // nobody is answered with it, but as glue
+		}
+	}
 	return c
 }
 
@@ -68,7 +73,7 @@ func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organisat
 		sets: cloned(c.sets), names: cloned(c.names), apexes: cloned(c.apexes),
 		cuts: cloned(c.cuts), asked: cloned(c.asked), all: c.all,
 	}
-	subjects := make(map[string]bool) // the names that the plan is about
+	subjects := make(map[resolver.RRset]bool) // that the plan is about
 	questions := make(map[resolver.RRset]bool)
 	wanted, _ := Want(o)
 	for _, w := range wanted {
@@ -76,15 +81,16 @@ func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organisat
 		if apex, _ := c.zone(set.Name); apex != "" {
 			continue
 		}
-		subjects[set.Name], questions[set] = true, true
+		subjects[set], questions[set] = true, true
 		if set.Type == dns.TypePTR {
 			continue
 		}
 		// Whether mail goes to the name and comes from it decides on both.
 		questions[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.RRset{Name: set.Name, Type: dns.TypeTXT}] = true
-		for at := set.Name; at != ""; at = dnsname.Parent(at) {
-			questions[resolver.RRset{Name: at, Type: dns.TypeSOA}] = true // to find the zone
+		// To find the zone. A top-level domain is none: its servers may be others than r.
+		for at := set.Name; at == set.Name || dns.CountLabel(at) > 1; at = dnsname.Parent(at) {
+			questions[resolver.RRset{Name: at, Type: dns.TypeSOA}] = true
 		}
 	}
 	answers, err := lookup(ctx, r, slices.SortedFunc(maps.Keys(questions), compareSets))
@@ -99,9 +105,10 @@ func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organisat
 			known.learn(a)
 		}
 	}
-	for name := range subjects {
+	for set := range subjects {
+		name := known.home(set).Name
 		known.asked[name] = ""
-		for at := name; at != "" && known.asked[name] == ""; at = dnsname.Parent(at) {
+		for at := name; at != "." && known.asked[name] == ""; at = dnsname.Parent(at) {
 			if soa[at] {
 				known.asked[name] = at
 			}
@@ -172,6 +179,19 @@ func (c *Current) zone(name string) (apex, obstacle string) {
 		}
 	}
 	return "", ""
+}
+
+// wildcard returns the wildcard that answers for a name of a whole zone which does not
+// exist, "" for one that does (RFC 4592, Section 3.3.1).
+func (c *Current) wildcard(name string) string {
+	encloser := name
+	for encloser != "" && !c.names[encloser] {
+		encloser = dnsname.Parent(encloser)
+	}
+	if encloser == name || encloser == "" {
+		return ""
+	}
+	return "*." + encloser
 }
 
 // home returns where an RRset stands: the name of an address may be an alias into a

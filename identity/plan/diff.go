@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -59,7 +60,7 @@ func (c Change) Added() []dns.RR { return without(c.After, c.Before) }
 func (c Change) Removed() []dns.RR { return without(c.Before, c.After) }
 
 // Kept says that records stay which somebody may rely on, and that what is wanted in
-// their place is not planned.
+// their place, if anything, is not planned.
 type Kept struct {
 	Records []dns.RR
 	Wanted  []Record
@@ -73,7 +74,9 @@ func (p *Plan) diff(adopt bool) {
 		set := p.Current.home(setOf(r.RR))
 		wanted[set] = append(wanted[set], r)
 	}
-	for _, set := range slices.SortedFunc(maps.Keys(wanted), compareSets) {
+	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
+	slices.SortStableFunc(sets, func(a, b resolver.RRset) int { return cmp.Compare(turn(a), turn(b)) })
+	for _, set := range sets {
 		p.change(set, wanted[set], adopt)
 	}
 	p.welcome(adopt)
@@ -93,8 +96,14 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	}
 	goes := without(ch.Before, rrs(wanted)) // for what is wanted
 	switch {
-	case set.Type == dns.TypeA, set.Type == dns.TypeAAAA, set.Type == dns.TypeRP:
+	case set.Type == dns.TypeA, set.Type == dns.TypeAAAA:
 		goes = nil // there may be others beside
+	case set.Type == dns.TypeRP: // likewise, but for those that lead nowhere
+		goes = slices.DeleteFunc(goes, func(rr dns.RR) bool { return !p.dangles(rr) })
+		if len(goes) > 0 && !adopt {
+			p.Kept = append(p.Kept, Kept{goes, nil, "the text that it points to is not there"})
+			goes = nil
+		}
 	case isSPF(wanted[0].RR):
 		goes = slices.DeleteFunc(goes, func(rr dns.RR) bool { return !isSPF(rr) })
 	}
@@ -106,13 +115,84 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	ch.After = without(ch.Before, goes)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
-		ch.After = beside(ch.After, set.Name, w.RR)
+		ch.add(w.RR)
 	}
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
-	if len(ch.Added())+len(ch.Removed()) > 0 {
-		p.Changes = append(p.Changes, ch)
+	if len(ch.Added())+len(ch.Removed()) == 0 {
+		return
 	}
+	if name, addr := p.astray(wanted[0]); addr.IsValid() {
+		p.refuse(set, fmt.Sprintf("%s does not lead to %s, nor by this plan", name, addr))
+		return
+	}
+	name, _ := p.hidden(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
+	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
+	if name != "" && turn(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
+		p.refuse(set, fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", c.wildcard(name), name))
+		return
+	}
+	p.Changes = append(p.Changes, ch)
+}
+
+// turn is the order in which sets are planned: addresses, upon which others rest, before
+// texts, before what needs either.
+func turn(set resolver.RRset) int {
+	switch set.Type {
+	case dns.TypeA, dns.TypeAAAA:
+		return 0
+	case dns.TypePTR, dns.TypeSRV, dns.TypeRP:
+		return 2
+	}
+	return 1
+}
+
+// dangles reports whether the text of an RP record is in a whole zone, and is not there.
+func (p *Plan) dangles(rr dns.RR) bool {
+	person, ok := rr.(*dns.RP)
+	text := ""
+	if ok && person.Txt != "." {
+		text = canonical(person.Txt)
+	}
+	if zone, obstacle := p.Current.zone(text); zone == "" || obstacle != "" {
+		return false // who knows
+	}
+	for _, at := range []string{text, p.Current.wildcard(text)} {
+		if p.Current.alias(at) != "" || len(p.after(resolver.RRset{Name: at, Type: dns.TypeTXT})) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// astray returns the name that a PTR record or one that authorises a HELO name rests on,
+// and an address that this would have to lead to but does not: the record would do harm.
+func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
+	var addrs []netip.Addr
+	switch rr := wanted.RR.(type) {
+	case *dns.PTR:
+		name, addrs = canonical(rr.Ptr), []netip.Addr{dnsname.FromReverse(rr.Hdr.Name)}
+	case *dns.SRV:
+		if slices.Contains(wanted.Rules, rule.HELOCSA) {
+			name = rr.Target
+		}
+		for _, h := range hosts(p.Organisation) {
+			if h.HELO == name {
+				addrs = append(addrs, h.Addrs...)
+			}
+		}
+	}
+	for _, addr := range addrs {
+		if name != "" && !slices.Contains(p.addresses(name), addr) {
+			return name, addr
+		}
+	}
+	return "", netip.Addr{}
+}
+
+// addresses returns those of a name as the plan leaves them.
+func (p *Plan) addresses(name string) []netip.Addr {
+	return addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
 }
 
 // place returns the change of nothing at an RRset, or why nothing can be written there.
@@ -120,34 +200,56 @@ func (p *Plan) place(set resolver.RRset) (Change, string) {
 	c := p.Current
 	zone, obstacle := c.zone(set.Name)
 	target := c.alias(set.Name)
+	described := p.described(set.Name)
+	foreign := described == "" && len(p.Organisation.Zones) > 0
+	apex, asked := c.asked[set.Name]
+	if set.Type == dns.TypePTR {
+		apex = described // nobody else says whose it is
+	}
 	ch := Change{Owner: You, Zone: zone, Name: set.Name, Type: set.Type, Before: c.sets[set]}
 	switch {
 	case obstacle != "":
 		return ch, obstacle
 	case target != "": // RFC 2181, Section 10.1
 		return ch, "it is an alias of " + target + ": give it addresses of its own instead"
-	case zone != "":
-	case c.asked[set.Name] != "" && (set.Type != dns.TypePTR || slices.Contains(p.Organisation.Zones, c.asked[set.Name])):
-		ch.Owner, ch.Zone = DNSHost, c.asked[set.Name]
-	case set.Type == dns.TypePTR:
-		ch.Owner = ISP
+	case foreign && set.Type != dns.TypePTR:
+		return ch, "it is in none of the zones described"
+	case zone != "" && !foreign:
+	case asked && apex != "":
+		ch.Owner, ch.Zone = DNSHost, apex
+	case set.Type == dns.TypePTR && described == "":
+		ch.Owner, ch.Zone = ISP, ""
 	default:
 		return ch, "no zone is given that holds it"
 	}
 	return ch, ""
 }
 
-// beside returns records with another one, unless it is there, as one of their set.
-func beside(records []dns.RR, name string, rr dns.RR) []dns.RR {
-	if contains(records, rr) {
-		return records
+// described returns the zone of a name that the description says the organisation
+// writes, "" for none.
+func (p *Plan) described(name string) string {
+	deepest := ""
+	for _, zone := range p.Organisation.Zones {
+		if zone = canonical(zone); dnsname.Under(name, zone) && len(zone) > len(deepest) {
+			deepest = zone
+		}
+	}
+	return deepest
+}
+
+// add puts a record into After, unless it is there, as one of the set.
+func (c *Change) add(rr dns.RR) {
+	if contains(c.After, rr) {
+		return
 	}
 	rr = dns.Copy(rr)
-	rr.Header().Name = name
-	if len(records) > 0 {
-		rr.Header().Ttl = records[0].Header().Ttl // RFC 2181, Section 5.2: one for all of a set
+	rr.Header().Name = c.Name
+	// RFC 2181, Section 5.2: one time to live for all of a set, also while it changes. In
+	// the answer of a cache it is only what is left of it.
+	if set := slices.Concat(c.Before, c.After); c.Owner == You && len(set) > 0 {
+		rr.Header().Ttl = set[0].Header().Ttl
 	}
-	return append(slices.Clip(records), rr)
+	c.After = append(slices.Clip(c.After), rr)
 }
 
 // welcome takes away the Null MX of names whose postmaster is written to.
@@ -165,7 +267,7 @@ func (p *Plan) welcome(adopt bool) {
 	for _, name := range slices.Compact(names) {
 		set := resolver.RRset{Name: name, Type: dns.TypeMX}
 		ch, reason := p.place(set)
-		if reason != "" || len(ch.Before) != 1 || !isNullMX(ch.Before[0]) {
+		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(ch.Before, func(rr dns.RR) bool { return !isNullMX(rr) }) {
 			continue
 		}
 		if !adopt {
@@ -296,71 +398,4 @@ func compareChanges(a, b Change) int {
 // compareSets orders RRsets as the records of zones are.
 func compareSets(a, b resolver.RRset) int {
 	return cmp.Or(dnsname.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
-}
-
-// A Note is something about a name that no record of the plan shows.
-type Note struct{ Name, Text string }
-
-// maxTXT is how many octets of texts at one name still fit beside what else an answer
-// has into 512 (RFC 7208, Section 3.4).
-const maxTXT = 450
-
-// note finds what the changes do beyond what they say.
-func (p *Plan) note() {
-	seen := make(map[string]bool)
-	for _, c := range p.Changes {
-		for at := c.Name; p.Current.apexes[c.Zone] && len(c.After) > 0 && at != "" && !p.Current.names[at] && !seen[at]; at = dnsname.Parent(at) {
-			seen[at] = true
-			p.hides(at)
-		}
-		size := 0
-		for _, rr := range c.After {
-			if t, ok := rr.(*dns.TXT); ok {
-				size += len(txt.Join(t.Txt))
-			}
-		}
-		if size > maxTXT {
-			p.Notes = append(p.Notes, Note{c.Name, fmt.Sprintf("its texts have %d octets together: beyond %d, answers may need TCP", size, maxTXT)})
-		}
-	}
-	for set, records := range p.Current.sets {
-		if strings.HasPrefix(set.Name, "*.") {
-			p.wildcard(set, records)
-		}
-	}
-	slices.SortFunc(p.Notes, compareNotes)
-	p.Notes = slices.Compact(p.Notes)
-}
-
-// hides notes that a name which will exist is no longer answered for by a wildcard (RFC
-// 4592, Section 2.2.1).
-func (p *Plan) hides(name string) {
-	if dnsname.FormOf(name) != dnsname.Host {
-		return // nobody asks there for what a wildcard has
-	}
-	encloser := dnsname.Parent(name)
-	for encloser != "" && !p.Current.names[encloser] {
-		encloser = dnsname.Parent(encloser)
-	}
-	var types []string
-	for set := range p.Current.sets {
-		if set.Name == "*."+encloser && len(p.after(resolver.RRset{Name: name, Type: set.Type})) == 0 {
-			types = append(types, resolver.TypeString(set.Type))
-		}
-	}
-	if slices.Sort(types); len(types) > 0 {
-		p.Notes = append(p.Notes, Note{name, fmt.Sprintf("it exists by this plan, and *.%s no longer answers for it: %s of the wildcard are not there any more", encloser, strings.Join(types, ", "))})
-	}
-}
-
-// wildcard notes what a wildcard says of all names that do not exist.
-func (p *Plan) wildcard(set resolver.RRset, records []dns.RR) {
-	switch {
-	case set.Type == dns.TypeTXT && slices.ContainsFunc(records, isSPF):
-		p.Notes = append(p.Notes, Note{set.Name, "its SPF text also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there"})
-	case set.Type == dns.TypeA || set.Type == dns.TypeAAAA:
-		if len(p.after(resolver.RRset{Name: set.Name, Type: dns.TypeMX})) == 0 {
-			p.Notes = append(p.Notes, Note{set.Name, "all names that do not exist have its addresses, and get mail there: describe it in names, if it is not for mail"})
-		}
-	}
 }

@@ -53,7 +53,7 @@ func TestNew(t *testing.T) {
 					got := s.check(t)
 					if *update {
 						archive.Files[i].Data = []byte(got)
-					} else if diff := cmp.Diff(text, got); diff != "" {
+					} else if diff := cmp.Diff(strings.Split(text, "\n"), strings.Split(got, "\n")); diff != "" {
 						t.Errorf("%s, -update rewrites it (-want +got):\n%s", f.Name, diff)
 					}
 				default:
@@ -126,6 +126,14 @@ func (s scenario) check(t *testing.T) string {
 	stepwise := s.zones
 	for _, step := range p.Steps {
 		stepwise = slices.Collect(plan.Apply(slices.Values(stepwise), step.Changes))
+		ttls := make(map[resolver.RRset]uint32) // RFC 2181, Section 5.2
+		for _, rr := range stepwise {
+			set := resolver.RRset{Name: rr.Header().Name, Type: rr.Header().Rrtype}
+			if ttl, ok := ttls[set]; ok && ttl != rr.Header().Ttl {
+				t.Errorf("after step %s, two times to live: %d and of %v", step.Stage, ttl, rr)
+			}
+			ttls[set] = rr.Header().Ttl
+		}
 	}
 	if diff := cmp.Diff(data(at.zones), data(stepwise)); diff != "" {
 		t.Errorf("step by step (-at once +stepwise):\n%s", diff)
@@ -149,7 +157,7 @@ func data(records []dns.RR) []string {
 	return out
 }
 
-func parseZones(t testing.TB, text string) *resolver.Zones {
+func parseZones(t tb, text string) *resolver.Zones {
 	t.Helper()
 	z, err := resolver.ParseZones(text)
 	if err != nil {
@@ -179,5 +187,41 @@ func TestNewBad(t *testing.T) {
 	p, err := plan.New(good, new(plan.Current), plan.Options{})
 	if err != nil || len(p.Changes) != 0 || len(p.Refused) == 0 {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// What would do harm is refused, with the reason.
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct{ name, described, zone, value, reason string }{
+		{"Null MX on a name that sends", "names: [www.example.test]", `www TXT "v=spf1 a -all"`,
+			"www.example.test. MX", "its SPF record authorises senders, whose mail would be refused for a Null MX"},
+		{"Null MX on a name that gets mail", "names: [www.example.test]", "www MX 10 post",
+			"www.example.test. MX", "it has mail servers: describe it as a mail domain, or take its MX records away"},
+		{"HELO of the policy domain", "", "", "example.test.", "an MTA greets with it: a CSA policy would deny that"},
+		{"at an alias", "names: [www.example.test]", "www CNAME web.provider.test.",
+			"www.example.test. TXT", "it is an alias of web.provider.test.: give it addresses of its own instead"},
+		{"below a delegation", "names: [www.sub.example.test]", "sub NS ns.provider.test.",
+			"www.sub.example.test. TXT", "sub.example.test. is delegated to a zone that is not here: plan with that zone, too"},
+		{"below a DNAME", "names: [www.old.example.test]", "old DNAME new",
+			"www.old.example.test. TXT", "all names below old.example.test. are redirected by its DNAME record"},
+		{"where a wildcard answers", "names: [www.example.test]", "* A 192.0.2.80",
+			"www.example.test. TXT", "*.example.test. would no longer answer for www.example.test.: give it records of its own first"},
+		{"a name with an underscore", "names: [_web.example.test]", "", "_web.example.test.", "no host and no mail domain has an underscore in its name"},
+		{"a PTR name without the address", "", "mta1 CNAME host.provider.test.", "10.2.0.192.in-addr.arpa. PTR", "mta1.example.test. does not lead to 192.0.2.10, nor by this plan"},
+		{"a zone that is not described", "zones: [example.test]\nmail: [{domain: other.test}]", "$ORIGIN other.test.\n@ SOA ns hostmaster 1 1 1 1 60",
+			"other.test. TXT", "it is in none of the zones described"},
+	} {
+		p := scenario{
+			org:   parse(t, "domain: example.test\nmtas: [{addresses: [192.0.2.10], ptr: mta1.example.test, helo: example.test}]\n"+test.described),
+			zones: slices.Collect(parseZones(t, "$TTL 300\n$ORIGIN example.test.\n@ SOA ns hostmaster 1 1 1 1 60\n"+test.zone).Records()),
+		}.plan(t)
+		if !slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Value == test.value && r.Reason == test.reason }) {
+			t.Errorf("%s: refused %+v", test.name, p.Refused)
+		}
+		for _, c := range p.Changes {
+			if c.Name+" "+resolver.TypeString(c.Type) == test.value {
+				t.Errorf("%s: planned %+v", test.name, c)
+			}
+		}
 	}
 }

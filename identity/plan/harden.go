@@ -1,22 +1,23 @@
 package plan
 
 import (
+	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -29,30 +30,12 @@ type Hardening struct {
 	// as root@ its name.
 	Names []string
 	Left  []Note // names that are left alone, each with the reason
-	Notes []Note // what else is to be known
-	nodes map[string]*node
+	Notes []Note // what else is to be known: of names that may send, and of wildcards
+	// DenyNames adds a CSA record that denies each name, where it has none and can have
+	// one: see [Options].
+	DenyNames bool
+	nodes     map[string]*node
 }
-
-// A node is what is known of one name. There may be millions.
-type node struct {
-	addrs []netip.Addr
-	is    trait
-	ttl   uint32 // of its texts, if there are any
-}
-
-// traits of a name.
-type trait uint8
-
-const (
-	apex      trait = 1 << iota
-	delegated       // has NS records
-	redirects       // has a DNAME record: nothing stands below
-	alias           // has a CNAME record
-	getsMail        // has an MX record that is no Null MX
-	nullMX
-	sends // has an SPF record that is not null
-	nullSPF
-)
 
 // Harden reads the records of whole zones, as resolver.Transfer yields them, and finds
 // the names without mail. It leaves alone what has mail servers, or an SPF record that
@@ -90,13 +73,18 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 	if o != nil {
 		s.describe(o)
 	}
-	h := &Hardening{nodes: s.nodes}
-	for name, n := range s.nodes {
+	s.locate(o)
+	h := &Hardening{nodes: s.nodes, Notes: s.between()}
+	for _, n := range s.order {
+		name := n.name
 		switch reason := s.leave(name, n); {
 		case reason != "":
 			h.Left = append(h.Left, Note{name, reason})
 		case len(n.addrs) > 0:
 			h.Names = append(h.Names, name)
+			if text := s.suspect(n); text != "" {
+				h.Notes = append(h.Notes, Note{name, text})
+			}
 		}
 		if text := s.trap(name, n); text != "" {
 			h.Notes = append(h.Notes, Note{name, text})
@@ -108,7 +96,8 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 	return h, nil
 }
 
-// Records yields the null SPF and Null MX records that the names lack, by name.
+// Records yields the null SPF and Null MX records that the names lack, by name, and with
+// DenyNames those that deny them.
 func (h *Hardening) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		for _, name := range h.Names {
@@ -125,201 +114,82 @@ func (h *Hardening) Records() iter.Seq[Record] {
 					return
 				}
 			}
-		}
-	}
-}
-
-// A survey is what the records of zones say of mail.
-type survey struct {
-	zone     bool
-	nodes    map[string]*node
-	ties     map[string]string       // names that something ties to mail, and what
-	networks map[netip.Prefix]string // that an SPF record authorises, and whose
-	lengths  []int                   // of those, IPv6 and IPv4 alike
-	silent   map[string]bool         // described as names without mail
-}
-
-func (s *survey) node(name string) *node {
-	n := s.nodes[name]
-	if n == nil {
-		n = new(node)
-		s.nodes[name] = n
-	}
-	return n
-}
-
-// tie remembers what ties a name to mail; what is said first counts.
-func (s *survey) tie(name, why string) {
-	if name = canonical(name); name != "" && s.ties[name] == "" {
-		s.ties[name] = why
-	}
-}
-
-func (s *survey) read(rr dns.RR) {
-	name := canonical(rr.Header().Name)
-	if name == "" {
-		return // no name that a server would have a host under
-	}
-	switch rr := rr.(type) {
-	case *dns.A, *dns.AAAA:
-		n := s.node(name)
-		n.addrs = append(n.addrs, addresses([]dns.RR{rr})...)
-	case *dns.SOA:
-		s.zone = true
-		s.node(name).is |= apex
-	case *dns.NS:
-		s.node(name).is |= delegated
-	case *dns.DNAME:
-		s.node(name).is |= redirects
-	case *dns.CNAME:
-		s.node(name).is |= alias
-	case *dns.MX:
-		if isNullMX(rr) {
-			s.node(name).is |= nullMX
-			break
-		}
-		s.node(name).is |= getsMail
-		s.tie(rr.Mx, "it takes the mail of "+name)
-	case *dns.SRV:
-		s.service(name, rr)
-	case *dns.TXT:
-		s.text(name, rr)
-	}
-	for _, label := range []string{"._domainkey.", "_dmarc."} {
-		if i := strings.Index(name, label); i >= 0 && (i == 0) == (label[0] == '_') {
-			s.tie(name[i+len(label):], "it has "+name)
-		}
-	}
-}
-
-// service takes in an SRV record: CSA (draft-ietf-marid-csv-csa-02, Section 3) and
-// submission (RFC 6186, RFC 8314).
-func (s *survey) service(name string, rr *dns.SRV) {
-	service, _, _ := strings.Cut(name, ".")
-	switch service {
-	case "_client":
-		if rr.Priority == 1 && rr.Weight == 2 {
-			s.tie(strings.TrimPrefix(name, "_client._smtp."), "a CSA record lets it greet")
-		}
-	case "_submission", "_submissions", "_smtp", "_smtps":
-		s.tie(rr.Target, "it is the target of "+name)
-	}
-}
-
-// text takes in a TXT record.
-func (s *survey) text(name string, rr *dns.TXT) {
-	n := s.node(name)
-	n.ttl = rr.Hdr.Ttl
-	switch {
-	case isNullSPF(rr):
-		n.is |= nullSPF
-	case isSPF(rr):
-		n.is |= sends
-		record, _ := spf.Parse(txt.Join(rr.Txt)) // with the terms that are right
-		for _, t := range record.Terms {
-			if t.Qualifier == spf.Fail {
-				continue
-			}
-			if t.Prefix.IsValid() && t.Prefix.Bits() > 0 {
-				s.networks[t.Prefix.Masked()] = name
-			} else if t.Domain != "" && !strings.Contains(t.Domain, "%") {
-				s.tie(t.Domain, "the SPF record of "+name+" has it")
+			if h.DenyNames {
+				rr, err := csa.Deny(name, TTL) // refuses wildcards
+				if err != nil {
+					continue
+				}
+				at := h.nodes[rr.Hdr.Name]
+				if at != nil && at.is&(serves|alias) != 0 || outside(h.nodes, rr.Hdr.Name) != "" {
+					continue
+				}
+				if !yield(Record{rr, []rule.ID{rule.DomainCSA}}) {
+					return
+				}
 			}
 		}
 	}
 }
 
-// describe takes in what an organisation says of its names.
-func (s *survey) describe(o *org.Organisation) {
-	described := make(map[string]string)
-	for _, m := range o.MTAs {
-		described[canonical(m.HELO)] = "it is the HELO name of " + m.ID
-		described[canonical(m.PTR)] = "it is the PTR name of " + m.ID
+// WriteZone writes the additions as zone text, zone by zone: what is to be known first,
+// then the records, each with the rule that wants it, and at last the names that are
+// left alone. All but the records are comments. It holds no copy of the text in memory.
+func (h *Hardening) WriteZone(w io.Writer) error {
+	type part struct {
+		hardened    Hardening
+		notes, left []Note
 	}
-	for _, d := range o.MailDomains() {
-		described[canonical(d.Domain)] = "it is a mail domain"
+	parts := make(map[string]*part)
+	of := func(name string) *part {
+		apex := h.zone(name)
+		if parts[apex] == nil {
+			parts[apex] = &part{hardened: Hardening{DenyNames: h.DenyNames, nodes: h.nodes}}
+		}
+		return parts[apex]
 	}
-	for name, why := range described {
-		s.ties[name] = why // whatever else there is
+	for _, name := range h.Names {
+		p := of(name)
+		p.hardened.Names = append(p.hardened.Names, name)
 	}
-	for _, name := range o.Names {
-		s.silent[canonical(name)] = described[canonical(name)] == ""
+	for _, n := range h.Notes {
+		p := of(n.Name)
+		p.notes = append(p.notes, n)
 	}
-	for name := range s.nodes {
-		if relation, _ := identity.Relate(name, o.Domain, o.Domain); relation == identity.Unrelated {
-			s.ties[name] = "it is no name of " + o.Domain
-			delete(s.silent, name)
+	for _, n := range h.Left {
+		p := of(n.Name)
+		p.left = append(p.left, n)
+	}
+	b := bufio.NewWriter(w) // which keeps the first error
+	for _, id := range []rule.ID{rule.NullSPF, rule.NullMX, rule.DomainCSA} {
+		if id != rule.DomainCSA || h.DenyNames {
+			fmt.Fprintf(b, "; %s\n", explained(id))
 		}
 	}
+	for _, apex := range slices.SortedFunc(maps.Keys(parts), dnsname.Compare) {
+		p := parts[apex]
+		fmt.Fprintf(b, "$ORIGIN %s\n", apex)
+		for _, n := range p.notes {
+			fmt.Fprintf(b, "; to be known: %s %s\n", n.Name, untrusted.Line(n.Text))
+		}
+		for r := range p.hardened.Records() {
+			fmt.Fprintf(b, "%s ; %s\n", r, r.Rules[0])
+		}
+		for _, n := range p.left {
+			fmt.Fprintf(b, "; left alone: %s %s\n", n.Name, untrusted.Line(n.Text))
+		}
+	}
+	return b.Flush()
 }
 
-// leave returns why a name is left alone, "" if it is not, or if it has no address and
-// nothing that one would look for.
-func (s *survey) leave(name string, n *node) string {
-	if len(n.addrs) == 0 {
-		if n.is&alias != 0 && dnsname.FormOf(name) == dnsname.Host {
-			return "it is an alias: what its target says counts"
-		}
-		return ""
-	}
-	if reason := s.outside(name); reason != "" {
-		return reason
-	}
-	switch {
-	case n.is&getsMail != 0:
-		return "it has mail servers: describe it as a mail domain"
-	case n.is&sends != 0:
-		return "its SPF record authorises senders"
-	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
-		return "it is no host name: nobody sends mail as user@ it, and a host should not be called so"
-	case s.silent[name]:
-		return ""
-	case s.ties[name] != "":
-		return s.ties[name]
-	}
-	for _, addr := range n.addrs {
-		for _, bits := range s.lengths {
-			if p, err := addr.Prefix(bits); err == nil && s.networks[p] != "" {
-				return "the SPF record of " + s.networks[p] + " authorises " + addr.String()
-			}
+// zone returns the apex of the zone that a name is in, the root where it is in none.
+func (h *Hardening) zone(name string) string {
+	at := name
+	for ; at != "." && at != ""; at = dnsname.Parent(at) {
+		if n := h.nodes[at]; n != nil && n.is&apex != 0 {
+			return at
 		}
 	}
-	if word := fcrdns.MailWord(name); word != "" {
-		return fmt.Sprintf("its name has %q: describe it as an MTA, or in names", word)
-	}
-	return ""
-}
-
-// outside returns why records at a name are none of its zone, or "".
-func (s *survey) outside(name string) string {
-	for at := name; at != ""; at = dnsname.Parent(at) {
-		above := s.nodes[at]
-		switch {
-		case above == nil:
-		case above.is&apex != 0:
-			return ""
-		case above.is&delegated != 0:
-			return at + " is delegated: its own zone is to be hardened"
-		case above.is&redirects != 0 && at != name:
-			return "all names below " + at + " are redirected by its DNAME record"
-		}
-	}
-	return ""
-}
-
-// trap returns what a wildcard does that its owner may not know, or "".
-func (s *survey) trap(name string, n *node) string {
-	switch {
-	case !strings.HasPrefix(name, "*."):
-		return ""
-	case n.is&(sends|nullSPF) != 0:
-		return "its SPF text also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there"
-	case len(n.addrs) > 0:
-		return "with an SPF text it also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there: give the names that mail is sent under a _dmarc of their own"
-	case n.is&getsMail != 0:
-		return "it takes mail for names that do not exist only: a name with any record of its own has no MX by it"
-	}
-	return ""
+	return "."
 }
 
 func compareNotes(a, b Note) int {

@@ -79,23 +79,33 @@ mailman A   192.0.2.61
 mail    A   192.0.2.62
 list    A   192.0.2.63
 list    MX  10 post
+store   A   192.0.2.64
+beside  A   192.0.2.64
+shell   A   192.0.2.65
+shell   SSHFP 4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789
+box     A   192.0.2.66
+shop    A   192.0.2.10
+*       A   192.0.2.67
+x.empty A   192.0.2.68
+_client._smtp.box SRV 1 1 0 box
+$ORIGIN 2.0.192.in-addr.arpa.
+@       SOA ns.example.test. hostmaster.example.test. 1 1 1 1 60
+66      PTR box.example.test.
+$ORIGIN moved.example.test.
+@       SOA ns hostmaster 1 1 1 1 60
+@       DNAME other.test.
+hidden  A   192.0.2.69
 $ORIGIN other.test.
 @       SOA ns hostmaster 1 1 1 1 60
 www     A   192.0.2.81
 `
 
-// hardened is a Hardening as text: what is added, what is left and what is noted.
+// hardened is a Hardening as zone text.
 func hardened(t *testing.T, h *plan.Hardening) string {
 	t.Helper()
 	var out strings.Builder
-	for r := range h.Records() {
-		fmt.Fprintln(&out, r, r.Rules)
-	}
-	for _, n := range h.Left {
-		fmt.Fprintln(&out, "left", n.Name, n.Text)
-	}
-	for _, n := range h.Notes {
-		fmt.Fprintln(&out, "note", n.Name, n.Text)
+	if err := h.WriteZone(&out); err != nil {
+		t.Fatal(err)
 	}
 	return out.String()
 }
@@ -107,6 +117,7 @@ func TestHarden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.DenyNames = true
 	const golden = "testdata/harden.txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(hardened(t, h)), 0o644); err != nil {
@@ -119,6 +130,12 @@ func TestHarden(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), hardened(t, h)); diff != "" {
 		t.Errorf("-update rewrites it (-want +got):\n%s", diff)
+	}
+	// The text is one of records and comments.
+	for rr := range parseZones(t, "$TTL 300\n"+hardened(t, h)).Records() {
+		if made := rr.Header().Rrtype == dns.TypeSOA || rr.Header().Rrtype == dns.TypeNS; !made && !strings.Contains(string(want), strings.ReplaceAll(rr.String(), "\t", " ")) {
+			t.Errorf("read: %s", rr)
+		}
 	}
 	// The names can be described, and what is added leaves nothing to add.
 	o.Names = h.Names
@@ -136,6 +153,7 @@ func TestHarden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	again.DenyNames = true
 	for r := range again.Records() {
 		t.Errorf("added again: %s", r)
 	}
@@ -166,3 +184,19 @@ func TestHardenBad(t *testing.T) {
 		t.Errorf("a part of a zone: %v, %v", h, err)
 	}
 }
+
+// What cannot be written is an error.
+func TestHardenWriteFails(t *testing.T) {
+	h, err := plan.Harden(plan.All(parseZones(t, hardenZone)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("full")
+	if err := h.WriteZone(writerFunc(func([]byte) (int, error) { return 0, full })); !errors.Is(err, full) {
+		t.Error(err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

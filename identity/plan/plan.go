@@ -7,11 +7,31 @@
 // Step.Waiting tells what DNS can tell of it. Print all with [Plan.WriteText] or
 // [Plan.WriteJSON], the changes of a step as zone text, an nsupdate script or a letter
 // with [WriteZone], [WriteUpdate] and [WriteLetter]. [Want] lists the records wanted,
-// whatever is published; [Harden] those that silence the names of any zone.
+// whatever is published; [Harden] those that silence the names of any zone. [Draft] makes
+// a first description from what DNS says.
 //
 // It covers every record of the advice on mail servers: addresses of PTR and HELO
 // names, PTR, SPF, CSA, RP, and the Null MX of names without mail. It publishes
 // nothing itself, and does not judge: package audit proves what a plan will do.
+//
+// # The order of the steps
+//
+// After each step, and in whatever order its changes are made, an MTA is judged no worse
+// than before by what it says in HELO then, and its mail by its senders. Receivers may
+// remember for as long as the TTL says what was before a step: let that time pass.
+//
+// What an MTA says before it is told is known from Options.Observed alone. One that was
+// not observed is taken to greet as described, with its address, with a name of the
+// organisation that leads to it, or with a name of the address that does not look generic.
+// An address is taken to have no PTR record where neither a zone nor a resolver showed
+// one. An MTA that greets with what becomes its PTR name is merely traceable until it is
+// told another.
+//
+// Confirm stays shut while a receiver has anything against what the MTAs shall say. Where
+// records are kept or refused, it may open though less vouches for the new name than for
+// the old one: traceable is what an MTA is then at least.
+//
+// # What it takes away
 //
 // A name has one SPF record. The one wanted takes the place of one that is there, if
 // adopted: describe all that sends in the name of a mail domain first, or it is shut
@@ -47,7 +67,7 @@ type Plan struct {
 // Options change what New does; the zero Options are careful.
 type Options struct {
 	// Adopt puts what is wanted in place of other SPF, CSA, contact and Null MX
-	// records. Without it they are kept.
+	// records, and of RP records whose text is not there. Without it they are kept.
 	Adopt bool
 	// DenyNames wants a CSA record that denies each name without mail. The policy of
 	// the domain should do for all of them, but Exim from 4.95 on looks no further
@@ -62,7 +82,9 @@ type Options struct {
 // New plans what becomes of the records of an organisation. What is there already is
 // not planned again; what is not wanted is not touched, but for what Adopt replaces, and
 // for other PTR records of an address, since the description says which name it has.
-// Without the zone of an address its PTR record is planned for the ISP to make.
+// Without the zone of an address its PTR record is planned for the ISP to make. Where the
+// description lists zones, nothing is planned in others, but that the ISP is asked for PTR
+// records there.
 //
 // The error is that of Organisation.Validate, or says that there is nothing to plan
 // upon, or what is wrong with Observed.

@@ -100,12 +100,15 @@ mtas:
 	}
 }
 
+// dice are what random things are made with: a *rand.Rand, or what rapid draws.
+type dice interface{ IntN(n int) int }
+
 // random returns an organisation that nothing speaks against: MTAs with addresses
 // of both families, of their own or behind one that another MTA has too, PTR
 // names of their own, HELO names that some share and some are another's PTR name;
 // mail domains that are none, its own, a HELO name, or another's; names without mail
 // and every contact.
-func random(r *rand.Rand) *org.Organisation {
+func random(r dice) *org.Organisation {
 	domain := []string{"example.test", "a.Deep.Example.test", "xn--bcher-kva.example"}[r.IntN(3)]
 	o := &org.Organisation{Domain: strings.Replace(domain, "xn--bcher-kva", "Bücher", r.IntN(2)) + "."}
 	name := func(label string) string { return label + strings.Repeat(".deep", r.IntN(2)) + "." + domain }

@@ -27,7 +27,8 @@ type Stage uint8
 // The stages. Confirm, Observe and Quiet are gates: something to wait for.
 const (
 	_        Stage = iota
-	Prepare        // addresses of PTR and HELO names, and records that vouch for HELO names
+	Prepare        // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
+	Vouch          // CSA records of HELO names, which deny what their addresses do not have yet
 	Reverse        // PTR records
 	Confirm        // every address has a name that leads back to it
 	Greet          // the MTAs are told what to say in HELO
@@ -40,7 +41,7 @@ const (
 )
 
 var stageText = []string{
-	Prepare: "prepare", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
+	Prepare: "prepare", Vouch: "vouch", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
 	Lock: "lock", Envelope: "envelope", Silence: "silence", Policy: "policy",
 }
 
@@ -164,8 +165,8 @@ func canonical(name string) string {
 
 // Waiting returns what a gate still waits for, one line each, as far as the DNS of the
 // verifier tells; nil where that is nothing. At Confirm that is every address of which a
-// receiver would not find the name, or would take the MTA for a forger when it greets as
-// it shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
+// receiver would not find the name, or has something against the MTA when it greets as it
+// shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
 // no gates wait for nothing.
 func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 	if s.Stage != Confirm {
@@ -190,16 +191,18 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 	if h.HELO != "" {
 		verdict = session.Helo(ctx, h.HELO)
 	}
-	switch {
-	case verdict.Level == identity.Forged, verdict.Level == identity.Undetermined:
-		return fmt.Sprintf("who greets with %s from there is %s (%s)", h.HELO, verdict.Level, verdict.Reasons)
-	case h.PTR == "" || verdict.Reverse == nil:
-		return ""
+	if h.PTR != "" && verdict.Reverse != nil && !slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
+		said := "it has none that is confirmed"
+		if verdict.Reverse.Name != "" {
+			said = "that is " + strings.TrimSuffix(verdict.Reverse.Name, ".")
+		}
+		return fmt.Sprintf("%s is not its confirmed name yet (%s, iprev %s)", strings.TrimSuffix(h.PTR, "."), said, verdict.Reverse.Status)
 	}
-	if slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
-		return ""
+	if h.HELO != "" && verdict.Advice.Action > identity.Accept {
+		first := each(verdict.Reasons[:min(1, len(verdict.Reasons))], identity.Reason.Text) // it decided
+		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.HELO, "."), verdict.Level, joined(first))
 	}
-	return fmt.Sprintf("%s is not its confirmed name yet (iprev %s %s)", h.PTR, verdict.Reverse.Status, verdict.Reverse.Name)
+	return ""
 }
 
 // greets returns the addresses that may greet with a name now, sorted: those that were
@@ -236,7 +239,10 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 	first, second := c, c
 	switch {
 	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return p.needed(c.Name, rr, hosts, observed) }):
-		first.After = append(slices.Clip(c.Before), c.Added()...)
+		first.After = c.Before
+		for _, rr := range c.Added() {
+			first.add(rr)
+		}
 	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HELOSPF):
 		var own []netip.Addr // that the record wanted authorises
 		for _, h := range hosts {
@@ -249,7 +255,8 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 		if len(others) == 0 || err != nil {
 			return []Change{c}
 		}
-		first.After = beside(slices.DeleteFunc(slices.Clone(c.After), isSPF), c.Name, both)
+		first.After = slices.DeleteFunc(slices.Clone(c.After), isSPF)
+		first.add(both)
 	default:
 		return []Change{c}
 	}
@@ -292,6 +299,8 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 		return Prepare
 	case is(rule.HELOCSA) && p.denies(strings.TrimPrefix(c.Name, "_client._smtp."), hosts, observed):
 		return Lock
+	case is(rule.HELOCSA):
+		return Vouch
 	case is(rule.DomainCSA):
 		return Policy
 	case is(rule.MailSPF):
@@ -307,13 +316,26 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 // denies reports whether the CSA record of a HELO name would deny an MTA that greets
 // with it now, and is not denied already.
 func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string) bool {
-	for at := dnsname.Parent(name); at != ""; at = dnsname.Parent(at) {
-		for _, rr := range p.Current.sets[resolver.RRset{Name: "_client._smtp." + at, Type: dns.TypeSRV}] {
-			if srv, ok := rr.(*dns.SRV); ok && srv.Priority == 1 && srv.Port&1 == 1 {
-				return false // a policy that wants a record of each name
-			}
+	own := p.Current.csa(name) // as long as there are any, those of its parents say nothing
+	if slices.ContainsFunc(own, func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Weight&2 == 0 }) {
+		return false
+	}
+	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
+		if slices.ContainsFunc(p.Current.csa(at), func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Port&1 == 1 }) {
+			return false // a policy that wants a record of each name
 		}
 	}
-	named := addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
+	named := p.addresses(name)
 	return slices.ContainsFunc(p.greets(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
+}
+
+// csa returns the CSA records of a name.
+func (c *Current) csa(name string) []*dns.SRV {
+	var out []*dns.SRV
+	for _, rr := range c.sets[resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}] {
+		if srv, ok := rr.(*dns.SRV); ok {
+			out = append(out, srv)
+		}
+	}
+	return out
 }

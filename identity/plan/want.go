@@ -21,7 +21,8 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// TTL is the time to live of the records wanted, in seconds.
+// TTL is the time to live of the records wanted, in seconds. An RRset that is there in
+// a whole zone keeps its own.
 const TTL = 3600
 
 // A Record is a record that the organisation should publish.
@@ -75,7 +76,7 @@ func want(o *org.Organisation) *wanted {
 	w.spf()
 	w.responsible(o)
 	w.silent(o)
-	w.policy()
+	w.policy(o)
 	return w
 }
 
@@ -83,8 +84,7 @@ func want(o *org.Organisation) *wanted {
 type wanted struct {
 	domain     string              // the organisation's
 	senders    map[string]*senders // by canonical name
-	greeted    []string            // the HELO names that records are made for, canonical
-	mapped     []string            // the PTR names likewise
+	mapped     []string            // the PTR names that records are made for, canonical
 	contacts   org.Contacts
 	exceptions []org.Exception
 	records    []Record
@@ -199,8 +199,7 @@ const organisation = "organisation"
 // identity wants what says of a HELO name, which mapping has accepted, who uses it and
 // who is responsible.
 func (w *wanted) identity(m org.MTA) {
-	name, _ := dnsname.Canonical(m.HELO)
-	w.greeted = append(w.greeted, name)
+	name := canonical(m.HELO)
 	if rr, err := csa.Authorise(name, TTL); w.made(m.ID, name, err) {
 		w.add(rr, m.ID, rule.HELOCSA)
 	}
@@ -255,6 +254,10 @@ func (w *wanted) silent(o *org.Organisation) {
 // false.
 func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 	name = canonical(name)
+	if dnsname.FormOf(name) == dnsname.Underscore {
+		w.refuse("", name, "no host and no mail domain has an underscore in its name")
+		return false
+	}
 	if !w.owned("", name) {
 		return false
 	}
@@ -272,9 +275,9 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 }
 
 // policy wants the CSA policy of the domain.
-func (w *wanted) policy() {
-	domain, _ := dnsname.Canonical(w.domain)
-	if slices.Contains(w.greeted, domain) {
+func (w *wanted) policy(o *org.Organisation) {
+	domain := canonical(w.domain)
+	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && canonical(m.HELO) == domain }) {
 		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
 		return
 	}

@@ -109,7 +109,8 @@ func explained(id rule.ID) string {
 // zoneText returns a record as a line of a zone file. The records of this library print
 // with escapes, so that one line it is whatever the record says.
 func zoneText(rr dns.RR) string {
-	return strings.ReplaceAll(rr.Header().String(), "\t", " ") + data(rr)
+	header := rr.Header().String()
+	return strings.ReplaceAll(header, "\t", " ") + strings.TrimPrefix(rr.String(), header)
 }
 
 // data returns the data of a record as a zone file has them.
@@ -237,14 +238,15 @@ func each[T, U any](list []T, f func(T) U) []U {
 
 // stageTitle says what is to be done, or waited for, in a stage.
 var stageTitle = map[Stage]string{
-	Prepare:  "Publish the addresses of the names, and what vouches for the HELO names",
+	Prepare:  "Publish the addresses of the names, and the SPF records of the HELO names",
+	Vouch:    "Publish that the HELO names are used, and from which addresses",
 	Reverse:  "Give the addresses their names",
-	Confirm:  "Wait until every address has its name, and no HELO name is denied to its MTA",
-	Greet:    "Tell the MTAs what to say in HELO, and restart them",
+	Confirm:  "Wait until every address has its name, and receivers have nothing against what the MTAs shall say",
+	Greet:    "Tell the MTAs what to say in HELO, and restart them, unless they say it already",
 	Observe:  "Wait until they are seen to say it, in a Received field or the log of another server",
 	Quiet:    "Wait until nothing sends mail as user@ these names: look at the envelope senders in the logs",
-	Lock:     "Lock the PTR names: they greet nobody and send no mail; take out what nobody needs any more",
-	Envelope: "Publish who sends in the name of the mail domains; softfail in the description first, if you are not sure that these are all",
+	Lock:     "Publish that the PTR names greet nobody and send no mail, and take out what nobody needs any more",
+	Envelope: "Publish who sends in the name of the mail domains; if you are not sure that these are all, describe them with softfail first",
 	Silence:  "Publish that the other names neither send mail nor get any",
 	Policy:   "Publish that no other name of the domain greets",
 }
@@ -254,7 +256,11 @@ var stageTitle = map[Stage]string{
 func (p *Plan) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("Plan for %s: changes of %d RRsets in %d steps", strings.TrimSuffix(canonical(p.Organisation.Domain), "."), len(p.Changes), len(p.Steps))
+	todo := "nothing to do"
+	if len(p.Steps) > 0 {
+		todo = fmt.Sprintf("%d RRsets to change, %d steps", len(p.Changes), len(p.Steps))
+	}
+	line("Plan for %s: %s", strings.TrimSuffix(canonical(p.Organisation.Domain), "."), todo)
 	if p.Partial {
 		line("This is a partial view: names were asked for one by one, and what else the zones have is not known.")
 	}

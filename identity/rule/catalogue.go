@@ -45,7 +45,7 @@ var (
 	noPolicy  = Outcome{Code: "invalid", Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place."}
 )
 
-var catalogue = slices.Concat(identities, policies, mail, upkeep)
+var catalogue = slices.Concat(identities, policies, mail, upkeep, receivers)
 
 // identities are the rules about who an MTA is: its address, its names.
 var identities = []Rule{

@@ -4,8 +4,10 @@ package rule
 const (
 	MailRoute ID = "mail-route"
 	MXHosts   ID = "mx-hosts"
-	Wildcards ID = "wildcards"
-	TTLs      ID = "ttls"
+	// RoleMailboxes is judged only where mail servers are to be asked.
+	RoleMailboxes ID = "role-mailboxes"
+	Wildcards     ID = "wildcards"
+	TTLs          ID = "ttls"
 )
 
 // mail are the rules about where mail to the organisation goes, and about what its zones
@@ -45,6 +47,24 @@ var mail = []Rule{
 			noAnswer,
 			{"provider", NotApplicable, "the mail exchangers are another organisation's, which looks after them", ""},
 			{"no-exchanger", NotApplicable, "no MX record of the domain names a host with an address", ""},
+		},
+	},
+	{
+		ID: RoleMailboxes, Level: Must, Scope: Name,
+		Title: "The mail server of the name accepts mail for postmaster and abuse",
+		Page:  "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity",
+		RFC:   []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 4"},
+		Why:   "Who has to complain of mail from a name writes to these, and takes it for abandoned, or worse, where they bounce. Whether somebody reads them no server tells.",
+		Costs: "Complaints bounce, and go to blocklists and to the provider of the address instead.",
+		Outcomes: []Outcome{
+			{"ok", Pass, "postmaster and abuse are accepted", ""},
+			{"catch-all", Pass, "postmaster and abuse are accepted, but so is a mailbox that cannot exist: see that somebody reads them", ""},
+			{"refused", Fail, "a mailbox is refused", "Have the mail server accept postmaster and abuse at the name, and somebody read them."},
+			{"bare-refused", Fail, "Postmaster without a domain is refused, which every server must accept", "Have the mail server take postmaster without a domain for its own, in upper and lower case alike."},
+			{"no-server", NotApplicable, "no mail server takes mail for the name", ""},
+			{"deferred", Undecided, "a mail server puts the question off, or does not answer", ""},
+			{"unclear", Undecided, "no mail server would say: it refuses this client, or has no public address", ""},
+			noAnswer,
 		},
 	},
 	{

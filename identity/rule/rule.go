@@ -7,6 +7,9 @@
 // documentation and asks no DNS: package audit judges by it, package plan names
 // the rule that wants a record.
 //
+// Beside them stand checks that well-known receivers document, each with its source.
+// They are advice, and tell what becomes of an MTA's mail there.
+//
 // Use [All] to list the catalogue and [Lookup] to find a rule by its ID.
 package rule
 
@@ -105,7 +108,7 @@ type Rule struct {
 	Level    Level
 	Scope    Scope
 	Title    string    // what holds when the rule passes, as a sentence without full stop
-	Page     string    // the words of the advice page that it comes from; "" for a rule of the audit's own
+	Page     string    // the words of the advice page that it comes from; "" for a receiver's check, or a rule of the audit's own
 	RFC      []string  // where it is said, as "RFC 8601, Section 3"; may be empty
 	Why      string    // why it matters, in a sentence or two
 	Costs    string    // what a failure costs in practice, in a sentence; "" where nothing is known
@@ -133,8 +136,8 @@ func (r Rule) Outcome(code string) (Outcome, bool) {
 	return Outcome{}, false
 }
 
-// All returns the rules in the order of the advice page: every rule stands below
-// those that it builds upon. The caller may keep and change the slice, but not
+// All returns the rules in the order of the advice page, the receivers' own checks
+// last: every rule stands below those that it builds upon. The caller may keep and change the slice, but not
 // what its rules point to.
 func All() []Rule { return append([]Rule(nil), catalogue...) }
 

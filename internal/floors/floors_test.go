@@ -54,7 +54,9 @@ var exempt = []string{
 	"internal/floors",
 	"internal/mtas",
 	"internal/nameserver",
+	"internal/netns",
 	"internal/peers",
+	"internal/publish",
 	"internal/rdns",
 }
 

@@ -4,13 +4,11 @@ package mtas_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/textproto"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,6 +19,8 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -134,21 +134,24 @@ var strict = identity.Policy{RejectUnconfirmed: true, RejectMailFromFail: true, 
 // TestInterop prints our verdict on every client beside what the others say, in a
 // network of its own, and compares.
 func TestInterop(t *testing.T) {
-	const inside = "BONAFIDE_NAMESPACE"
-	if os.Getenv(inside) == "" {
-		enter(t, inside)
+	if os.Getenv("BONAFIDE_EXAMPLES") == "" {
+		dir := t.TempDir()
+		for _, example := range []string{"policyd", "milter"} {
+			netns.Run(t, "go", "build", "-o", filepath.Join(dir, example), "../../examples/"+example)
+		}
+		netns.Enter(t, "BONAFIDE_EXAMPLES="+dir)
 		return
 	}
 	clients := readClients(t)
-	network(t, clients)
-	x := newExim(t, os.Getenv("BONAFIDE_EXIM"))
+	dns := network(t, clients)
+	x := newExim(t)
 	p := newPostfix(t)
-	t.Logf("%s, %s", x.version, p.version)
+	t.Logf("%s, %s", x.Version, p.version)
 
-	dns := &resolver.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}}
 	levels, advices := make(map[string]int), make(map[string]int)
 	seen := make(map[string]int)
 	unexplained := 0
+	views := comparison{equal: make(map[rule.ID]map[rule.Status]int), explained: make(map[string]int)}
 	start := time.Now()
 	for _, c := range clients {
 		v := judge(t, dns, c)
@@ -161,8 +164,9 @@ func TestInterop(t *testing.T) {
 		if v.Level.String() != c.level || advice != c.advice {
 			t.Errorf("line %d: %s %q %q: %s, %s; the table has %s, %s", c.line, c.addr, c.helo, c.sender, v.Level, advice, c.level, c.advice)
 		}
-		theirs := x.ask(t, c)
+		theirs := askExim(t, x, c)
 		p.ask(t, c, theirs)
+		views.compare(t, dns, c, theirs)
 		var row []string
 		for _, column := range columns {
 			got, want := theirs[column.name], column.ours(v)
@@ -202,6 +206,9 @@ func TestInterop(t *testing.T) {
 	t.Logf("advice %v", advices)
 	t.Logf("differences %v", seen)
 	t.Logf("%d clients of Postfix and Exim: %d unexplained differences", len(clients), unexplained)
+	t.Logf("receivers' rules: equal %v; explained %v", views.equal, views.explained)
+	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), views.unexplained)
+	p.mailboxes(t)
 	p.stamps(t)
 }
 
@@ -218,17 +225,10 @@ func judge(t *testing.T, r resolver.Resolver, c client) *identity.Verdict {
 	return s.MailFrom(t.Context(), strings.TrimPrefix(c.sender, "<>"))
 }
 
-// exim is an Exim that answers sessions on standard input.
-type exim struct{ path, conf, version string }
-
-func newExim(t *testing.T, path string) exim {
+func newExim(t *testing.T) netns.Exim {
 	t.Helper()
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "exim.conf")
-	write(t, conf, `primary_hostname = mx.receiver.test
+	return netns.NewExim(t, `primary_hostname = mx.receiver.test
 log_selector = -all
-log_file_path = `+dir+`/%slog
-spool_directory = `+dir+`
 helo_allow_chars = _
 acl_smtp_mail = check
 begin acl
@@ -244,32 +244,19 @@ check:
   warn verify = csa
   deny message = RESULT helo=$acl_c_helo reverse=$acl_c_reverse csa=$csa_status
 `)
-	// Exim gives up root before it looks at a configuration that is not the system's.
-	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
-	first, _, _ := strings.Cut(run(t, path, "-C", conf, "-bV"), "\n")
-	version, _, _ := strings.Cut(first, " #")
-	return exim{path, conf, version}
 }
 
 var eximResult = regexp.MustCompile(`RESULT helo=(\w*) reverse=(\w*) csa=(\w*)`)
 
-// ask returns what Exim says of a client: of a HELO that it refuses nothing but that.
-func (x exim) ask(t *testing.T, c client) map[string]string {
+// askExim returns what Exim says of a client: of a HELO that it refuses nothing but that.
+func askExim(t *testing.T, x netns.Exim, c client) map[string]string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, x.path, "-C", x.conf, "-bs", "-oMa", strings.TrimPrefix(c.addr, "::ffff:"))
-	cmd.Stdin = strings.NewReader("EHLO " + c.helo + "\r\nMAIL FROM:<>\r\nQUIT\r\n")
-	out, err := cmd.CombinedOutput()
-	if found := eximResult.FindSubmatch(out); found != nil {
-		return map[string]string{"exim-helo": string(found[1]), "exim-reverse": string(found[2]), "exim-csa": string(found[3])}
+	out := x.Session(t, c.helo, "-bs", "-oMa", strings.TrimPrefix(c.addr, "::ffff:"))
+	if found := eximResult.FindStringSubmatch(out); found != nil {
+		return map[string]string{"exim-helo": found[1], "exim-reverse": found[2], "exim-csa": found[3]}
 	}
-	if !slices.Contains(strings.Split(string(out), "\n"), "501 Syntactically invalid EHLO argument(s)\r") {
-		t.Errorf("line %d: Exim, %v: %s", c.line, err, out)
+	if !slices.Contains(strings.Split(out, "\n"), "501 Syntactically invalid EHLO argument(s)\r") {
+		t.Errorf("line %d: Exim: %s", c.line, out)
 	}
 	return map[string]string{"exim-helo": "501", "exim-reverse": "501", "exim-csa": "501"}
 }
@@ -313,20 +300,4 @@ func session(t *testing.T, c client, port int) string {
 	}
 	text.PrintfLine("QUIT")
 	return "ok"
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
-	return string(out)
 }

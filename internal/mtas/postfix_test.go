@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,52 +20,21 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// enter runs the test again in a network and with mounts of its own.
-func enter(t *testing.T, inside string) {
+// network makes a loopback with the clients' addresses, and a resolver.
+func network(t *testing.T, clients []client) resolver.Resolver {
 	t.Helper()
-	env := append(os.Environ(), inside+"=1")
-	for program, variable := range map[string]string{"exim4": "BONAFIDE_EXIM", "postfix": "BONAFIDE_POSTFIX"} {
-		path, err := exec.LookPath(program)
-		if err != nil {
-			t.Fatalf("no %s: install it, or unpack the package and put it into PATH", program)
-		}
-		env = append(env, variable+"="+path)
-	}
-	dir := t.TempDir()
-	for _, example := range []string{"policyd", "milter"} {
-		run(t, "go", "build", "-o", filepath.Join(dir, example), "../../examples/"+example)
-	}
-	cmd := exec.CommandContext(t.Context(), "unshare", "--net", "--mount", "--propagation", "private", "--kill-child",
-		os.Args[0], "-test.run=^TestInterop$", "-test.v", "-test.count=1")
-	cmd.Env = append(env, "BONAFIDE_EXAMPLES="+dir)
-	cmd.WaitDelay = 10 * time.Second
-	out, err := cmd.CombinedOutput()
-	t.Logf("in a namespace of its own, which takes root:\n%s", out)
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// network makes a loopback with the clients' addresses, and a resolver on port 53.
-func network(t *testing.T, clients []client) {
-	t.Helper()
-	run(t, "ip", "link", "set", "lo", "up")
-	done := make(map[netip.Addr]bool)
+	var addrs []netip.Addr
 	for _, c := range clients {
-		addr := netip.MustParseAddr(c.addr).Unmap()
-		if !done[addr] && !addr.IsLoopback() {
-			prefix, _ := addr.Prefix(addr.BitLen())
-			args := []string{"addr", "add", prefix.String(), "dev", "lo"}
-			if addr.Is6() {
-				args = append(args, "nodad")
-			}
-			run(t, "ip", args...)
+		if addr := netip.MustParseAddr(c.addr).Unmap(); !addr.IsLoopback() && !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
 		}
-		done[addr] = true
 	}
+	netns.Loopback(t, addrs...)
+	netns.Etc(t)
 	f, err := os.Open("testdata/dns.zone")
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +44,7 @@ func network(t *testing.T, clients []client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+	return netns.Resolve(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
 		m.RecursionAvailable = true
 		name := strings.ToLower(q.Question[0].Name)
@@ -89,30 +59,7 @@ func network(t *testing.T, clients []client) {
 			m.Answer = append(append(m.Answer, answer.Chain...), answer.Records...)
 		}
 		w.WriteMsg(m)
-	})
-	for _, network := range []string{"udp", "tcp"} {
-		started := make(chan struct{})
-		server := &dns.Server{Addr: "127.0.0.1:53", Net: network, Handler: handler, NotifyStartedFunc: func() { close(started) }}
-		failed := make(chan error, 1)
-		go func() { failed <- server.ListenAndServe() }()
-		select {
-		case <-started:
-		case err := <-failed:
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { server.Shutdown() })
-	}
-	for _, path := range []string{"/etc", "/run"} {
-		if err := syscall.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-	}
-	write(t, "/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:3\n")
-	write(t, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
-	write(t, "/etc/hosts", "127.0.0.1 localhost\n")
-	write(t, "/etc/services", "smtp 25/tcp\n")
-	write(t, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nDebian-exim:x:65533:65533:::\npostfix:x:65532:65532:::\nnobody:x:65534:65534:::\n")
-	write(t, "/etc/group", "root:x:0:\nDebian-exim:x:65533:\npostfix:x:65532:\npostdrop:x:65531:\nmail:x:8:\nnogroup:x:65534:\n")
+	}))
 }
 
 // postfix is a Postfix with a port for each restriction that is compared.
@@ -134,10 +81,10 @@ var ports = []struct {
 
 func newPostfix(t *testing.T) postfix {
 	t.Helper()
-	root := strings.TrimSuffix(os.Getenv("BONAFIDE_POSTFIX"), "/usr/sbin/postfix")
+	root := strings.TrimSuffix(netns.Find(t, "postfix", "postfix"), "/usr/sbin/postfix")
 	if root != "" {
 		// The package was unpacked, and looks for its parts below /usr.
-		run(t, "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+root+"/usr:/usr", "/usr")
+		netns.Run(t, "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+root+"/usr:/usr", "/usr")
 	}
 	for dir, owner := range map[string]int{"/run/postfix": 0, "/run/postfix/spool": 0, "/run/postfix/data": 65532, "/run/postfix/mail": 65534, "/etc/postfix": 0} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -150,7 +97,7 @@ func newPostfix(t *testing.T) postfix {
 	if err := os.CopyFS("/etc/postfix", os.DirFS(root+"/etc/postfix")); err != nil && root != "" {
 		t.Fatal(err)
 	}
-	write(t, "/etc/postfix/main.cf", `compatibility_level = 3.6
+	netns.Write(t, "/etc/postfix/main.cf", `compatibility_level = 3.6
 myhostname = mx.receiver.test
 mydestination =
 mynetworks =
@@ -211,7 +158,7 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 `)
-	write(t, "/etc/postfix/master.cf", services.String())
+	netns.Write(t, "/etc/postfix/master.cf", services.String())
 
 	start(t, "policyd", filepath.Join(os.Getenv("BONAFIDE_EXAMPLES"), "policyd"), "-name", "mx.receiver.test", "-dns", "127.0.0.1")
 	start(t, "milter", filepath.Join(os.Getenv("BONAFIDE_EXAMPLES"), "milter"), "-name", "mx.receiver.test", "-dns", "127.0.0.1")
@@ -219,7 +166,7 @@ postlog unix-dgram n - n - 1 postlogd
 	await(t, "127.0.0.1:10041")
 	start(t, "postfix", "/usr/sbin/postfix", "start-fg")
 	t.Cleanup(func() {
-		run(t, "/usr/sbin/postfix", "stop") // a signal to start-fg would leave its master behind
+		netns.Run(t, "/usr/sbin/postfix", "stop") // a signal to start-fg would leave its master behind
 		if t.Failed() {
 			log, _ := os.ReadFile("/run/postfix/log")
 			t.Logf("Postfix: %s", log[max(0, len(log)-4000):])
@@ -228,7 +175,7 @@ postlog unix-dgram n - n - 1 postlogd
 	for _, p := range ports {
 		await(t, fmt.Sprintf("127.0.0.1:%d", p.port))
 	}
-	version := strings.TrimSpace(run(t, "/usr/sbin/postconf", "-h", "mail_version"))
+	version := strings.TrimSpace(netns.Run(t, "/usr/sbin/postconf", "-h", "mail_version"))
 	return postfix{version: "Postfix " + version, mail: "/run/postfix/mail/box/new"}
 }
 

@@ -24,13 +24,17 @@ type Zone struct {
 	Apex     string // absolute
 	Text     string // a zone file
 	Signed   bool   // Knot signs it by DNSSEC, with keys that it makes up
-	Transfer bool   // NSD gives it to whoever asks from the loopback
+	Transfer bool   // NSD and BIND give it to whoever asks from the loopback
+	Update   bool   // BIND changes it as whoever asks from the loopback says (RFC 2136)
 }
 
 // A Server is one that runs until the test ends.
 type Server struct {
 	Addr    netip.AddrPort // UDP and TCP
 	Version string         // the name too
+	dir     string         // its files
+	apexes  []string       // of its zones, in the order of their files
+	pid     int
 }
 
 // A program is how one kind of server is run.
@@ -63,9 +67,10 @@ func (p program) start(t testing.TB) Server {
 		t.Fatalf("no %s: install it (Debian: apt-get install %s)", p.binary, p.pkg)
 	}
 	for try := 1; ; try++ {
-		addr, err := p.run(t, path)
+		server, err := p.run(t, path)
 		if err == nil {
-			return Server{addr, p.versionOf(path)}
+			server.Version = p.versionOf(path)
+			return server
 		}
 		if try == ports || !errors.Is(err, errEnded) {
 			t.Fatalf("%s: %v", p.binary, err)
@@ -74,9 +79,9 @@ func (p program) start(t testing.TB) Server {
 }
 
 // run starts the server and waits until it answers for every zone.
-func (p program) run(t testing.TB, path string) (netip.AddrPort, error) {
+func (p program) run(t testing.TB, path string) (Server, error) {
 	t.Helper()
-	none := netip.AddrPort{}
+	none := Server{}
 	dir, err := p.directory(t)
 	if err != nil {
 		return none, err
@@ -138,7 +143,41 @@ func (p program) run(t testing.TB, path string) (netip.AddrPort, error) {
 			t.Logf("%s says:\n%s", p.binary, tail(text))
 		}
 	})
-	return addr, nil
+	return Server{Addr: addr, dir: dir, apexes: p.ready, pid: cmd.Process.Pid}, nil
+}
+
+// Rewrite writes the file of a zone anew, has the server look at it (SIGHUP), and waits
+// until it serves the serial number of the text.
+func (s Server) Rewrite(t testing.TB, apex, text string) {
+	t.Helper()
+	var soa *dns.SOA
+	parser := dns.NewZoneParser(strings.NewReader(text), apex, "")
+	for rr, ok := parser.Next(); ok && soa == nil; rr, ok = parser.Next() {
+		soa, _ = rr.(*dns.SOA)
+	}
+	i := slices.Index(s.apexes, apex)
+	if err := parser.Err(); err != nil || soa == nil || i < 0 {
+		t.Fatalf("the zone %s: %v\n%s", apex, err, text)
+	}
+	// In place of the old file and not into it: the server may be reading that.
+	file := filepath.Join(s.dir, fileOf(i))
+	if err := os.WriteFile(file+".new", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(s.pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	client := &dns.Client{Timeout: time.Second}
+	for start := time.Now(); time.Since(start) < patience; time.Sleep(20 * time.Millisecond) {
+		reply, _, err := client.Exchange(new(dns.Msg).SetQuestion(apex, dns.TypeSOA), s.Addr.String())
+		if err == nil && len(reply.Answer) > 0 && reply.Answer[0].(*dns.SOA).Serial == soa.Serial {
+			return
+		}
+	}
+	t.Fatalf("the zone %s is not served with serial %d after %v", apex, soa.Serial, patience)
 }
 
 // directory makes the directory of a server, with its files. It is not that of

@@ -100,7 +100,14 @@ func BIND(t testing.TB, zones ...Zone) Server {
 controls { };
 `, addr.Addr(), addr.Port(), dir)
 		for i, zone := range zones {
-			fmt.Fprintf(&conf, "zone %q { type primary; file %q; };\n", zone.Apex, fileOf(i))
+			fmt.Fprintf(&conf, "zone %q { type primary; file %q;", zone.Apex, fileOf(i))
+			if zone.Transfer {
+				conf.WriteString(" allow-transfer { 127.0.0.1; };")
+			}
+			if zone.Update {
+				conf.WriteString(" allow-update { 127.0.0.1; };")
+			}
+			conf.WriteString(" };\n")
 		}
 		return conf.String()
 	}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// describe writes a first description of an organisation.
+func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
+	var s source
+	var domain string
+	var addrs []netip.Addr
+	fs := flag.NewFlagSet("plan init", flag.ContinueOnError)
+	s.flags(fs)
+	fs.StringVar(&domain, "domain", "", "")
+	fs.Func("ip", "", func(value string) error {
+		addr, err := netip.ParseAddr(value)
+		if err != nil {
+			return errors.New("expected an IPv4 or IPv6 address")
+		}
+		addrs = append(addrs, addr)
+		return nil
+	})
+	err := parse(fs, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0, err
+	case err != nil:
+		return 2, err
+	case domain == "":
+		return 2, errors.New("init without -domain: whose mail servers are to be described?")
+	}
+	if err := s.check(); err != nil {
+		return 2, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("it took longer than -timeout %v", s.timeout))
+	defer cancel()
+	text, err := s.draft(ctx, domain, addrs, stderr)
+	if err != nil {
+		return 2, err
+	}
+	if err := s.save(text, stdout); err != nil {
+		return 2, err
+	}
+	return 0, nil
+}
+
+// draft returns the text of a description.
+func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, stderr io.Writer) ([]byte, error) {
+	canonical, err := resolver.Canonical(domain)
+	if err != nil {
+		return nil, fmt.Errorf("-domain: %w", err)
+	}
+	now, err := s.read(ctx, []string{canonical}, stderr)
+	if err != nil {
+		return nil, err
+	}
+	// The whole zones take the place of the live ones.
+	layered, err := plan.Whole(slices.Values(now.records)).Overlay(now.live, nil)
+	if err != nil {
+		return nil, err
+	}
+	described, comments, err := plan.Draft(ctx, layered, domain, addrs, slices.Values(now.records))
+	if err != nil {
+		return nil, err
+	}
+	head := org.Comment{Text: "A first description, from what DNS says. Comments tell what it could not know, or guessed: correct and complete it, and give it to plan -org."}
+	var text bytes.Buffer
+	err = described.WriteYAML(&text, append([]org.Comment{head}, comments...)...)
+	return text.Bytes(), err
+}

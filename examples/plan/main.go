@@ -1,0 +1,373 @@
+// Plan tells which records an organisation should publish about its mail servers, in
+// which steps, and proves before anything is published that they will do.
+//
+//	plan                                               # a demonstration, from memory, as with -adopt
+//	plan -org org.yaml                                 # upon the live DNS, name by name: a partial view
+//	plan -org org.yaml -zone example.org.zone          # upon a zone file, and the live DNS for the rest
+//	plan -org org.yaml -axfr 192.0.2.53                # upon the zones of the description, transferred whole
+//	plan -org org.yaml -format nsupdate -step prepare  # the first step, to be piped into nsupdate -l
+//	plan -org org.yaml -format letter -step reverse    # what to write to the ISP
+//	plan init -domain example.org -o org.yaml          # a first description, and what it could not know
+//
+// It publishes nothing, and writes over no file. Carry out a step, wait for the gates
+// before the next, and plan again: what is done is no longer in the plan.
+//
+// Exit status: 0 with the plan carried out no rule fails at the threshold or above, or a
+// description was written; 1 some rule will fail still, as what is kept or refused makes
+// it; 2 usage, or input, DNS or output that there is no plan without; 3 none will fail,
+// but something at the threshold or above could not be decided.
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+)
+
+//go:embed demo.yaml
+var demoOrg []byte
+
+//go:embed demo.zone
+var demoZone string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings as arguments; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	command := makePlan
+	if len(args) > 0 && args[0] == "init" {
+		command, args = describe, args[1:]
+	}
+	status, err := command(ctx, args, stdout, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+	case err != nil:
+		// A file's errors stand on lines of their own, each with its position.
+		fmt.Fprintf(stderr, "plan: %s\n", strings.TrimPrefix(err.Error(), "plan: "))
+	}
+	return status
+}
+
+const usage = `usage: plan [flags]
+       plan init -domain NAME [-ip ADDR]... [flags]
+What is published now:
+  -zone [ORIGIN=]FILE        a whole zone, from its file; repeatable
+  -axfr [ZONE=]ADDR[:PORT]   a whole zone, by a transfer from its server; without
+                             ZONE, all in the description that no -zone holds;
+                             repeatable
+  -server ADDR[:PORT]        ask this DNS server for other names, one by one,
+                             instead of the system's
+  -offline                   ask nobody: names in no whole zone are not known
+What to plan:
+  -org FILE                  description of the organisation, YAML or JSON
+  -adopt                     put what is wanted in place of other SPF, CSA, contact
+                             and Null MX records, which are kept without it
+  -deny-names                deny every name without mail in HELO by a CSA record
+                             of its own
+  -observed ADDR=NAME        an MTA was seen to say NAME in HELO from there; repeatable
+  -observed-log FILE         the same from Received fields, or logs of Postfix and
+                             Exim on another server; repeatable
+What to write:
+  -format text               all steps, and the audit before and after (the default)
+  -format json               the plan, for machines
+  -format zone               changes as zone text
+  -format nsupdate           changes as a script for nsupdate
+  -format letter             what to ask of the ISP
+  -step N|NAME|all           which step's changes; required for these three
+  -o FILE                    to a new file: one that exists is not touched
+  -threshold LEVEL           for the exit status: must (the default), should-major,
+                             should-minor, advice
+  -timeout DURATION          for all of it, 1m by default
+  -allow-documentation       accept names and addresses for documentation
+Without arguments a demonstration is planned. init writes a first description, to be
+completed: -zone, -axfr, -server, -offline, -o and -timeout are as above, and each -ip
+is an address of an MTA.
+`
+
+// options is what the flags say.
+type options struct {
+	source
+	orgFile            string
+	plan               plan.Options
+	logs               []string
+	format             string
+	step               string // "" for none; all; a number; a stage
+	threshold          rule.Level
+	allowDocumentation bool
+}
+
+func parseFlags(args []string) (*options, error) {
+	o := &options{threshold: rule.Must}
+	o.plan.Observed = make(map[netip.Addr]string)
+	fs := flag.NewFlagSet("plan", flag.ContinueOnError)
+	o.source.flags(fs)
+	fs.StringVar(&o.orgFile, "org", "", "")
+	fs.BoolVar(&o.plan.Adopt, "adopt", false, "")
+	fs.BoolVar(&o.plan.DenyNames, "deny-names", false, "")
+	fs.StringVar(&o.format, "format", "text", "")
+	fs.StringVar(&o.step, "step", "", "")
+	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
+	fs.BoolVar(&o.allowDocumentation, "allow-documentation", false, "")
+	fs.Func("observed", "", func(value string) error {
+		text, name, ok := strings.Cut(value, "=")
+		addr, err := netip.ParseAddr(text)
+		if !ok || err != nil || name == "" {
+			return errors.New("expected an address and a name, as 192.0.2.10=post.example.org")
+		}
+		o.plan.Observed[addr.Unmap()] = name
+		return nil
+	})
+	fs.Func("observed-log", "", func(value string) error {
+		o.logs = append(o.logs, value)
+		return nil
+	})
+	if err := parse(fs, args); err != nil {
+		return nil, err
+	}
+	return o, o.check()
+}
+
+// parse reads the flags of a command that takes no other arguments.
+func parse(fs *flag.FlagSet, args []string) error {
+	fs.SetOutput(io.Discard) // the error comes back, and is printed once
+	err := fs.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err == nil && fs.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if err != nil {
+		return fmt.Errorf("%w (-h lists the flags)", err)
+	}
+	return nil
+}
+
+// check finds flags that do not go together.
+func (o *options) check() error {
+	stepwise := false
+	switch o.format {
+	case "text", "json":
+	case "zone", "nsupdate", "letter":
+		stepwise = true
+	default:
+		return fmt.Errorf("-format %q: expected text, json, zone, nsupdate or letter", o.format)
+	}
+	switch {
+	case o.orgFile == "" && o.source.given():
+		return errors.New("-zone, -axfr, -server or -offline without -org: whose mail servers are to be planned?")
+	case stepwise && o.step == "":
+		return fmt.Errorf("-format %s without -step: expected a step, so that the gates before it are not run past, or -step all", o.format)
+	case !stepwise && o.step != "":
+		return fmt.Errorf("-step goes with -format zone, nsupdate or letter, not with %s", o.format)
+	}
+	if _, err := strconv.ParseUint(o.step, 10, 8); o.step != "" && o.step != "all" && err != nil {
+		if new(plan.Stage).UnmarshalText([]byte(o.step)) != nil {
+			return fmt.Errorf("-step %q: expected all, or the number or name of a step, as the text of the plan has them", o.step)
+		}
+	}
+	return o.source.check()
+}
+
+// makePlan plans, proves, and writes what is asked for.
+func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
+	o, err := parseFlags(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0, err
+	} else if err != nil {
+		return 2, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("it took longer than -timeout %v", o.timeout))
+	defer cancel()
+	described, now, err := o.load(ctx, stderr)
+	if err != nil {
+		return 2, err
+	}
+	if err := o.observe(described); err != nil {
+		return 2, err
+	}
+	current, err := now.current(ctx, described)
+	if err != nil {
+		return 2, err
+	}
+	p, err := plan.New(described, current, o.plan)
+	if err != nil {
+		return 2, err
+	}
+	proof, err := audit.Auditor{Resolver: now.live, AllowDocumentation: o.allowDocumentation}.Prove(ctx, p)
+	if err != nil {
+		return 2, err
+	}
+	var text bytes.Buffer
+	if err := o.write(ctx, &text, stderr, p, proof, now); err != nil {
+		return 2, err
+	}
+	if err := o.save(text.Bytes(), stdout); err != nil {
+		return 2, err
+	}
+	switch {
+	case proof.After.Failed(o.threshold):
+		return 1, nil
+	case proof.After.Undecided(o.threshold):
+		return 3, nil
+	}
+	return 0, nil
+}
+
+// load reads the description, and what is published now.
+func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organisation, *published, error) {
+	if o.orgFile == "" {
+		o.allowDocumentation, o.plan.Adopt, o.offline = true, true, true
+		described, err := org.Parse("demo.yaml", demoOrg)
+		if err != nil {
+			return nil, nil, err
+		}
+		now, err := demonstration()
+		return described, now, err
+	}
+	text, err := os.ReadFile(o.orgFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	described, err := org.Parse(o.orgFile, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err := o.source.read(ctx, described.Zones, stderr)
+	return described, now, err
+}
+
+// observe adds what logs say to what the MTAs were observed to say. The clients of
+// the server that wrote a log are many: those that are not described are passed over.
+func (o *options) observe(described *org.Organisation) error {
+	sending := make(map[netip.Addr]bool)
+	for _, m := range described.MTAs {
+		for _, addr := range m.Addresses {
+			sending[addr.Unmap()] = sending[addr.Unmap()] || m.Sends()
+		}
+	}
+	for _, file := range o.logs {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		for seen, err := range plan.Observations(f) {
+			if err != nil {
+				return fmt.Errorf("-observed-log %s: %s", file, strings.TrimPrefix(err.Error(), "plan: "))
+			}
+			if !sending[seen.Addr] {
+				continue
+			}
+			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.HELO) {
+				return fmt.Errorf("%s:%d: %s greets with %q here, and with %q elsewhere: expected what was written since the MTA was told, and of each mail the topmost Received field only", file, seen.Line, seen.Addr, seen.HELO, before)
+			}
+			o.plan.Observed[seen.Addr] = seen.HELO
+		}
+	}
+	return nil
+}
+
+// write writes what -format says.
+func (o *options) write(ctx context.Context, w, stderr io.Writer, p *plan.Plan, proof *audit.Proof, now *published) error {
+	switch o.format {
+	case "json":
+		return p.WriteJSON(w)
+	case "text":
+		if err := p.WriteText(w); err != nil {
+			return err
+		}
+		if err := gates(ctx, w, p, now); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+		return proof.WriteText(w)
+	}
+	changes, err := o.changes(p, stderr)
+	if err != nil {
+		return err
+	}
+	switch o.format {
+	case "zone":
+		return plan.WriteZone(w, changes)
+	case "nsupdate":
+		return plan.WriteUpdate(w, changes)
+	default:
+		return plan.WriteLetter(w, changes)
+	}
+}
+
+// changes returns those of the step that -step names, and warns of gates before it.
+func (o *options) changes(p *plan.Plan, stderr io.Writer) ([]plan.Change, error) {
+	n, numbered := 0, false
+	if i, err := strconv.Atoi(o.step); err == nil {
+		if i < 1 || i > len(p.Steps) {
+			return nil, fmt.Errorf("-step %d: the plan has %d steps", i, len(p.Steps))
+		}
+		n, numbered = i, true
+	}
+	var before []string
+	for i, s := range p.Steps {
+		if numbered && i+1 == n || !numbered && strings.EqualFold(s.Stage.String(), o.step) {
+			if len(before) > 0 {
+				fmt.Fprintf(stderr, "plan: warning: before step %d, %s, stand the gates %s: see that they are passed\n", i+1, s.Stage, strings.Join(before, ", "))
+			}
+			if len(s.Changes) == 0 {
+				fmt.Fprintf(stderr, "plan: step %d, %s, changes no records\n", i+1, s.Stage)
+			}
+			return s.Changes, nil
+		}
+		if s.Gate() {
+			before = append(before, fmt.Sprintf("%d %s", i+1, s.Stage))
+		}
+	}
+	if o.step == "all" {
+		if len(before) > 0 {
+			fmt.Fprintf(stderr, "plan: warning: the gates %s stand between these changes: made at once, they may turn mail away\n", strings.Join(before, ", "))
+		}
+		return p.Changes, nil
+	}
+	fmt.Fprintf(stderr, "plan: there is nothing to do in step %s\n", strings.ToLower(o.step))
+	return nil, nil
+}
+
+// gates tells of the gates that DNS knows about whether they are passed.
+func gates(ctx context.Context, w io.Writer, p *plan.Plan, now *published) error {
+	if now.asked == nil {
+		return nil
+	}
+	for i, s := range p.Steps {
+		if s.Stage != plan.Confirm {
+			continue
+		}
+		waiting := s.Waiting(ctx, identity.Verifier{Resolver: now.asked})
+		state := "passed"
+		if len(waiting) > 0 {
+			state = "waits for\n   " + strings.Join(waiting, "\n   ")
+		}
+		if _, err := fmt.Fprintf(w, "\nGate %d, %s, by what DNS says now: %s\n", i+1, s.Stage, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
+)
+
+// gatherMailboxes lists to ask the mail servers of names, if they are to be asked: one
+// after the other, as one server may be that of many.
+func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, q *questions) {
+	if a.Mailboxes == nil {
+		return
+	}
+	all := later(q, func() map[string]*roleaddr.Result {
+		results := make(map[string]*roleaddr.Result)
+		for _, n := range f.names {
+			results[n.name] = a.Mailboxes(ctx, n.name)
+		}
+		return results
+	})
+	for _, n := range f.names {
+		n.mailboxes = func() *roleaddr.Result { return all()[n.name] }
+	}
+}
+
+// asks reports whether a rule is judged: one for which mail servers are asked only where
+// they are to be.
+func (a Auditor) asks(id rule.ID) bool { return id != rule.RoleMailboxes || a.Mailboxes != nil }
+
+func roleMailboxes(s subject) outcome {
+	r := s.of.mailboxes()
+	out := outcome{code: "ok"}
+	if r.MX != nil {
+		out.evidence = r.MX.Replies
+	}
+	if len(r.Replies) > 0 {
+		out.said = append(out.said, spoken(r))
+	}
+	switch refused := slices.IndexFunc(r.Mailboxes, func(m roleaddr.Mailbox) bool { return m.Status == roleaddr.Fail }); {
+	case refused >= 0:
+		out.code, out.detail = "refused", r.Mailboxes[refused].Address
+		if refused == len(r.Mailboxes)-1 {
+			out.code = "bare-refused"
+		}
+		out.detail += " at " + r.Host
+	case r.Status == roleaddr.None, errors.Is(r.Err, roleaddr.ErrDomain):
+		out.code = "no-server"
+	case r.MX != nil && r.MX.Status == nullmx.TempError:
+		out.code = "no-answer"
+	case r.Err != nil:
+		out.code, out.detail = "unclear", r.Err.Error()
+		if r.Status.Temporary() {
+			out.code = "deferred"
+		}
+	default:
+		out.detail = "by " + r.Host
+		if r.CatchAll {
+			out.code = "catch-all"
+		}
+	}
+	return out
+}
+
+// spoken is what a mail server said, as evidence.
+func spoken(r *roleaddr.Result) Evidence {
+	e := Evidence{Name: r.Domain, Type: "SMTP", Aliases: []string{}, Records: []string{}, Server: r.Host + " " + r.Addr.String()}
+	for _, reply := range r.Replies {
+		e.Records = append(e.Records, reply.String())
+	}
+	return e
+}

@@ -1,0 +1,97 @@
+package plan_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+)
+
+const gateZone = `
+$TTL 300
+$ORIGIN example.test.
+@     SOA  ns hostmaster 1 1 1 1 60
+mta1  A    192.0.2.10
+post  A    192.0.2.10
+$ORIGIN 2.0.192.in-addr.arpa.
+@     SOA  ns.example.test. hostmaster.example.test. 1 1 1 1 60
+`
+
+// The gate says of each address what it waits for, and nothing when it is passed.
+func TestWaiting(t *testing.T) {
+	o := parse(t, "domain: example.test\nmtas: [{id: mx1, addresses: [192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]")
+	p, err := plan.New(o, plan.Whole(parseZones(t, gateZone).Records()), plan.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ptr = "10 PTR mta1.example.test.\n"
+	for _, test := range []struct {
+		name, more string
+		fail       string // the name of a question that has no answer
+		want       string
+	}{
+		{"passed", ptr, "", ""},
+		{"no name", "", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (it has none that is confirmed, iprev permerror)"},
+		{"another name", "10 PTR post.example.test.\n", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (that is post.example.test, iprev pass)"},
+		{"denied", ptr + "_client._smtp.post.example.test. SRV 1 1 0 post.example.test.\n", "", "mx1/192.0.2.10: HELO post.example.test from there is forged: the owner of the HELO name denies it by CSA"},
+		{"the name not known", ptr, "10.2.0.192.in-addr.arpa", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (it has none that is confirmed, iprev temperror)"},
+		{"the records of HELO not known", ptr, "_client._smtp.post.example.test", "mx1/192.0.2.10: HELO post.example.test from there is undetermined: DNS did not say all of the HELO name's CSA records"},
+	} {
+		fake := dnsfake.FromZones(parseZones(t, gateZone+test.more))
+		if test.fail != "" {
+			fake.Fail(test.fail, dns.TypePTR, dnsfake.ServFail)
+			fake.Fail(test.fail, dns.TypeSRV, dnsfake.ServFail)
+		}
+		for _, step := range p.Steps {
+			want := ""
+			if step.Stage == plan.Confirm {
+				want = test.want
+			}
+			got := strings.Join(step.Waiting(t.Context(), identity.Verifier{Resolver: fake}), "\n")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", test.name, step.Stage, diff)
+			}
+		}
+	}
+}
+
+// A server that has no zone but the organisation's does for a plan by name: nothing
+// above is asked. Without an answer there is no plan.
+func TestAskOneServer(t *testing.T) {
+	o := parse(t, "domain: example.test\nmtas: [{id: mx1, addresses: [192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]")
+	zones := parseZones(t, gateZone)
+	current, err := new(plan.Current).Ask(t.Context(), zones, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(o, current, plan.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Changes) == 0 || !p.Partial {
+		t.Errorf("%d changes, partial %t", len(p.Changes), p.Partial)
+	}
+	for _, c := range p.Changes {
+		if c.Owner == plan.DNSHost && c.Zone != "example.test." {
+			t.Errorf("%s is in zone %s", c.Name, c.Zone)
+		}
+	}
+	failure := errors.New("broken")
+	for name, r := range map[string]resolver.Resolver{
+		"an error":    resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) { return resolver.Answer{}, failure }),
+		"no resolver": nil,
+	} {
+		got, err := new(plan.Current).Ask(t.Context(), r, o)
+		if got != nil || err == nil || r != nil && !errors.Is(err, failure) || r == nil && !errors.Is(err, resolver.ErrNoResolver) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package plan_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"pgregory.net/rapid"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// The properties hold for 100 random worlds each; -rapid.checks=N tries more.
+
+// With the plan carried out, the audit finds no failure but what the plan names as kept
+// or refused; where it names nothing, none. Planned again, there is nothing to do.
+func TestPlanPassesTheAudit(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := randomWorld(drawn{rt}, rapid.Bool().Draw(rt, "obstacles"))
+		p := w.plan(rt)
+		if p == nil {
+			rt.Skip("a question without an answer")
+		}
+		after := w.after(p.Changes)
+		report, err := audit.Auditor{Resolver: after.zones(rt), AllowDocumentation: true}.Audit(rt.Context(), w.org)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, f := range report.Findings {
+			// Who never sends gets no SPF record, and keeps the one that is there.
+			idle := f.Rule == rule.SPFValid && !slices.ContainsFunc(w.org.MTAs, org.MTA.Sends)
+			if f.Status == rule.Fail && !idle && !named(p, w, f) {
+				rt.Errorf("%s %s: %s\nfix %q\nkept %v\nrefused %v", f.Rule, f.Subject, f.Message, f.Fix, p.Kept, p.Refused)
+			}
+		}
+		// What is proved before anything is published comes true.
+		overlay, err := p.Overlay(w.zones(rt))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		proof, err := audit.Auditor{Resolver: overlay, AllowDocumentation: true}.Audit(rt.Context(), w.org)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for i, f := range report.Findings {
+			if is := proof.Findings[i]; is.Code != f.Code {
+				rt.Errorf("%s %s: proved to be %s (%s), is %s (%s)", f.Rule, f.Subject, is.Code, is.Message, f.Code, f.Message)
+			}
+		}
+		again := after.plan(rt)
+		if again == nil {
+			rt.Fatal("a question that had an answer before")
+		}
+		for _, c := range again.Changes {
+			if c.Owner != plan.ISP || w.asked {
+				rt.Errorf("planned again: %+v", c)
+			}
+		}
+		if rt.Failed() {
+			rt.Log(w)
+		}
+	})
+}
+
+// named reports whether a plan says why a rule fails: a record that would mend it is kept
+// out or refused, or there is none and something is refused.
+func named(p *plan.Plan, w *world, f audit.Finding) bool {
+	return len(f.Fix) == 0 && len(p.Refused) > 0 || slices.ContainsFunc(f.Fix, func(record string) bool {
+		rr, err := dns.NewRR(record)
+		if err != nil {
+			return false
+		}
+		name, rtype := rr.Header().Name, rr.Header().Rrtype
+		for _, alias := range w.records {
+			if cname, ok := alias.(*dns.CNAME); ok && rtype == dns.TypePTR && cname.Hdr.Name == name {
+				name = cname.Target // RFC 2317
+			}
+		}
+		return slices.ContainsFunc(p.Kept, func(k plan.Kept) bool {
+			at := k.Records[0].Header()
+			return at.Name == name && at.Rrtype == rtype
+		}) || slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Value == name+" "+resolver.TypeString(rtype) })
+	})
+}
+
+// What a plan takes away it says, and there is a reason for it: it is another record of
+// an RRset that is wanted, and of a kind that only one party can have.
+func TestPlanRemovesOnlyWhatItSays(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := randomWorld(drawn{rt}, true)
+		p := w.plan(rt)
+		if p == nil {
+			rt.Skip("a question without an answer")
+		}
+		removed := make(map[string]bool)
+		for _, c := range p.Changes {
+			for _, rr := range c.Removed() {
+				removed[rr.String()] = true
+				spf := c.Type == dns.TypeTXT && strings.HasPrefix(strings.ToLower(rr.(*dns.TXT).Txt[0]), "v=spf1")
+				contact := c.Type == dns.TypeTXT && strings.Contains(c.Name, "contact.")
+				null := c.Type == dns.TypeMX && rr.(*dns.MX).Mx == "."
+				dangling := c.Type == dns.TypeRP && strings.HasPrefix(rr.(*dns.RP).Txt, "gone.")
+				if !spf && !contact && !null && !dangling && c.Type != dns.TypePTR && c.Type != dns.TypeSRV {
+					rt.Errorf("takes away %s", rr)
+				}
+				if !w.options.Adopt && c.Type != dns.TypePTR {
+					rt.Errorf("takes away %s, and does not adopt", rr)
+				}
+			}
+		}
+		left := make(map[string]bool)
+		for _, rr := range w.after(p.Changes).records {
+			left[rr.String()] = true
+		}
+		for _, rr := range w.records {
+			if rr.Header().Rrtype != dns.TypeSOA && left[rr.String()] == removed[rr.String()] {
+				rt.Errorf("%s: removed %v, there %v", rr, removed[rr.String()], left[rr.String()])
+			}
+		}
+		if rt.Failed() {
+			rt.Log(w)
+		}
+	})
+}
+
+// Zone text and the script for nsupdate say what Apply does, step by step.
+func TestPlanAsText(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := randomWorld(drawn{rt}, true)
+		p := w.plan(rt)
+		if p == nil {
+			rt.Skip("a question without an answer")
+		}
+		var script strings.Builder
+		for _, step := range p.Steps {
+			if err := plan.WriteUpdate(&script, step.Changes); err != nil {
+				rt.Fatal(err)
+			}
+			var zone strings.Builder
+			if err := plan.WriteZone(&zone, step.Changes); err != nil {
+				rt.Fatal(err)
+			}
+			if got, want := added(rt, zone.String()), changed(step.Changes); !slices.Equal(got, want) {
+				rt.Errorf("zone text: got %q, want %q", got, want)
+			}
+		}
+		ours := slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.Owner == plan.ISP })
+		if diff := cmp.Diff(data(w.after(ours).records), data(nsupdate(rt, w.records, script.String()))); diff != "" {
+			rt.Errorf("nsupdate (-Apply +script):\n%s", diff)
+		}
+		if rt.Failed() {
+			rt.Log(w, script.String())
+		}
+	})
+}

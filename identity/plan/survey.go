@@ -1,0 +1,327 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// A node is what is known of one name. There may be millions.
+type node struct {
+	name  string
+	addrs []netip.Addr
+	is    trait
+	ttl   uint32 // of its texts, if there are any
+}
+
+// traits of a name.
+type trait uint16
+
+const (
+	exists trait = 1 << iota // has records
+	apex
+	delegated // has NS records
+	redirects // has a DNAME record: nothing stands below
+	alias     // has a CNAME record
+	getsMail  // has an MX record that is no Null MX
+	nullMX
+	sends // has an SPF record that is not null
+	nullSPF
+	serves    // has an SRV record
+	exchanger // is the target of an MX record
+	machine   // has SSHFP or HINFO records, or is the name of an address
+)
+
+// A survey is what the records of zones say of mail.
+type survey struct {
+	zone     bool
+	nodes    map[string]*node
+	order    []*node                 // as they came: mostly that of their names
+	ties     map[string]string       // names that something ties to mail, and what
+	networks map[netip.Prefix]string // that an SPF record authorises, and whose
+	lengths  []int                   // of those, IPv6 and IPv4 alike
+	silent   map[string]bool         // described as names without mail
+	mail     map[netip.Addr]string   // addresses of MTAs, and whose
+}
+
+func (s *survey) node(name string) *node {
+	n := s.nodes[name]
+	if n == nil {
+		n = &node{name: name}
+		s.nodes[name] = n
+		s.order = append(s.order, n)
+	}
+	return n
+}
+
+// tie remembers what ties a name to mail; what is said first counts.
+func (s *survey) tie(name, why string) {
+	if name = canonical(name); name != "" && s.ties[name] == "" {
+		s.ties[name] = why
+	}
+}
+
+// mark gives a trait to a name that a record leads to, and that need not exist.
+func (s *survey) mark(name string, is trait) {
+	if name = canonical(name); name != "" {
+		s.node(name).is |= is
+	}
+}
+
+func (s *survey) read(rr dns.RR) {
+	name := canonical(rr.Header().Name)
+	if name == "" {
+		return // no name that a server would have a host under
+	}
+	n := s.node(name)
+	n.is |= exists
+	switch rr := rr.(type) {
+	case *dns.A, *dns.AAAA:
+		n.addrs = append(n.addrs, addresses([]dns.RR{rr})...)
+	case *dns.SOA:
+		s.zone = true
+		n.is |= apex
+	case *dns.NS:
+		n.is |= delegated
+	case *dns.DNAME:
+		n.is |= redirects
+	case *dns.CNAME:
+		n.is |= alias
+	case *dns.MX:
+		if isNullMX(rr) {
+			n.is |= nullMX
+			break
+		}
+		n.is |= getsMail
+		s.mark(rr.Mx, exchanger)
+		s.tie(rr.Mx, "it takes the mail of "+name)
+	case *dns.SRV:
+		n.is |= serves
+		s.service(name, rr)
+	case *dns.SSHFP, *dns.HINFO:
+		n.is |= machine
+	case *dns.PTR:
+		if dnsname.FromReverse(name).IsValid() {
+			s.mark(rr.Ptr, machine)
+		}
+	case *dns.TXT:
+		s.text(name, n, rr)
+	}
+	for _, label := range []string{"._domainkey.", "_dmarc."} {
+		if i := strings.Index(name, label); i >= 0 && (i == 0) == (label[0] == '_') {
+			s.tie(name[i+len(label):], "it has "+name)
+		}
+	}
+}
+
+// service takes in an SRV record: CSA (draft-ietf-marid-csv-csa-02, Section 3) and
+// submission (RFC 6186, RFC 8314).
+func (s *survey) service(name string, rr *dns.SRV) {
+	service, _, _ := strings.Cut(name, ".")
+	switch service {
+	case "_client":
+		if rr.Priority == 1 && rr.Weight == 2 {
+			s.tie(strings.TrimPrefix(name, "_client._smtp."), "a CSA record lets it greet")
+		}
+	case "_submission", "_submissions", "_smtp", "_smtps":
+		s.tie(rr.Target, "it is the target of "+name)
+	}
+}
+
+// text takes in a TXT record.
+func (s *survey) text(name string, n *node, rr *dns.TXT) {
+	n.ttl = rr.Hdr.Ttl
+	switch {
+	case isNullSPF(rr):
+		n.is |= nullSPF
+	case isSPF(rr):
+		n.is |= sends
+		record, _ := spf.Parse(txt.Join(rr.Txt)) // with the terms that are right
+		for _, t := range record.Terms {
+			if t.Qualifier == spf.Fail {
+				continue
+			}
+			if t.Prefix.IsValid() && t.Prefix.Bits() > 0 {
+				s.networks[t.Prefix.Masked()] = name
+			} else if t.Domain != "" && !strings.Contains(t.Domain, "%") {
+				s.tie(t.Domain, "the SPF record of "+name+" has it")
+			}
+		}
+	}
+}
+
+// describe takes in what an organisation says of its names.
+func (s *survey) describe(o *org.Organisation) {
+	described := make(map[string]string)
+	for _, m := range o.MTAs {
+		described[canonical(m.HELO)] = "it is the HELO name of " + m.ID
+		described[canonical(m.PTR)] = "it is the PTR name of " + m.ID
+	}
+	for _, d := range o.MailDomains() {
+		described[canonical(d.Domain)] = "it is a mail domain"
+	}
+	for name, why := range described {
+		s.ties[name] = why // whatever else there is
+	}
+	for _, name := range o.Names {
+		s.silent[canonical(name)] = described[canonical(name)] == ""
+	}
+	for name := range s.nodes {
+		if relation, _ := identity.Relate(name, o.Domain, o.Domain); relation == identity.Unrelated {
+			s.ties[name] = "it is no name of " + o.Domain
+			delete(s.silent, name)
+		}
+	}
+}
+
+// leave returns why a name is left alone, "" if it is not, or if it has no address and
+// nothing that one would look for.
+func (s *survey) leave(name string, n *node) string {
+	if len(n.addrs) == 0 {
+		if n.is&alias != 0 && dnsname.FormOf(name) == dnsname.Host {
+			return "it is an alias: what its target says counts"
+		}
+		return ""
+	}
+	if reason := outside(s.nodes, name); reason != "" {
+		return reason
+	}
+	switch {
+	case n.is&getsMail != 0:
+		return "it has mail servers: describe it as a mail domain"
+	case n.is&sends != 0:
+		return "its SPF record authorises senders"
+	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
+		return "it is no host name: nobody sends mail as user@ it, and a host should not be called so"
+	case s.silent[name]:
+		return ""
+	case s.ties[name] != "":
+		return s.ties[name]
+	}
+	for _, addr := range n.addrs {
+		for _, bits := range s.lengths {
+			if p, err := addr.Prefix(bits); err == nil && s.networks[p] != "" {
+				return "the SPF record of " + s.networks[p] + " authorises " + addr.String()
+			}
+		}
+	}
+	if word := fcrdns.MailWord(name); word != "" {
+		return fmt.Sprintf("its name has %q: describe it as an MTA, or in names", word)
+	}
+	return ""
+}
+
+// outside returns why records at a name are none of its zone, or "".
+func outside(nodes map[string]*node, name string) string {
+	for at := name; at != ""; at = dnsname.Parent(at) {
+		above := nodes[at]
+		switch {
+		case above == nil:
+		case above.is&redirects != 0 && at != name:
+			return "all names below " + at + " are redirected by its DNAME record"
+		case above.is&apex != 0:
+			return ""
+		case above.is&delegated != 0:
+			return at + " is delegated: its own zone is to be hardened"
+		}
+	}
+	return ""
+}
+
+// locate learns the addresses of MTAs: those that are described, and those of names that
+// take mail.
+func (s *survey) locate(o *org.Organisation) {
+	s.mail = make(map[netip.Addr]string)
+	for _, n := range s.order {
+		if n.is&exchanger == 0 {
+			continue
+		}
+		for _, addr := range n.addrs {
+			if first := s.mail[addr]; first == "" || dnsname.Compare(n.name, first) < 0 {
+				s.mail[addr] = n.name
+			}
+		}
+	}
+	if o == nil {
+		return
+	}
+	for _, m := range o.MTAs {
+		for _, addr := range m.Addresses {
+			s.mail[addr.Unmap()] = m.ID
+		}
+	}
+}
+
+// suspect returns what speaks for it that programs send mail as user@ a name that seems
+// to be without, or "".
+func (s *survey) suspect(n *node) string {
+	if n.is&machine != 0 {
+		return "it seems to be the name of a machine: see that cron and other programs there do not send as root@ it"
+	}
+	for _, addr := range n.addrs {
+		if mta := s.mail[addr]; mta != "" {
+			return fmt.Sprintf("its address %s is one of %s: see that nothing there sends as user@ it", addr, mta)
+		}
+	}
+	return ""
+}
+
+// between lists the names that exist only since there are names below them, where
+// a wildcard with addresses would answer for them otherwise (RFC 4592, Section 2.2.2).
+func (s *survey) between() []Note {
+	wild := make(map[string]bool) // the parents of such wildcards
+	for _, n := range s.order {
+		if strings.HasPrefix(n.name, "*.") && len(n.addrs) > 0 {
+			wild[dnsname.Parent(n.name)] = true
+		}
+	}
+	var notes []Note
+	if len(wild) == 0 {
+		return nil
+	}
+	seen := make(map[string]bool)
+	for _, n := range s.order {
+		if n.is&exists == 0 || outside(s.nodes, n.name) != "" {
+			continue
+		}
+		for at := n.name; at != "" && !seen[at]; at = dnsname.Parent(at) {
+			if seen[at] = true; s.is(at, apex) {
+				break
+			}
+			if parent := dnsname.Parent(at); wild[parent] && !s.is(at, exists) && dnsname.FormOf(at) == dnsname.Host {
+				notes = append(notes, Note{at, "it has names below and no records, so that *." + parent + " does not answer for it: nothing is to be added"})
+			}
+		}
+	}
+	return notes
+}
+
+// is reports whether a name has a trait.
+func (s *survey) is(name string, t trait) bool {
+	n := s.nodes[name]
+	return n != nil && n.is&t != 0
+}
+
+// trap returns what a wildcard does that its owner may not know, or "".
+func (s *survey) trap(name string, n *node) string {
+	switch {
+	case !strings.HasPrefix(name, "*."):
+		return ""
+	case n.is&(sends|nullSPF) != 0:
+		return "its SPF text also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there"
+	case len(n.addrs) > 0:
+		return "with an SPF text it also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there: give the names that mail is sent under a _dmarc of their own"
+	case n.is&getsMail != 0:
+		return "it takes mail for names that do not exist only: a name with any record of its own has no MX by it"
+	}
+	return ""
+}

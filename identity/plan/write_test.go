@@ -1,0 +1,178 @@
+package plan_test
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bonafide-mta/bonafide/identity/plan"
+)
+
+// lettered is a plan of which the ISP and the owner of the zone have each a part, with
+// something of all else.
+func lettered(t *testing.T) *plan.Plan {
+	t.Helper()
+	return scenario{
+		org: parse(t, `
+domain: example.test
+zones: [example.test]
+mtas:
+  - {addresses: [192.0.2.10, 192.0.2.11, 10.0.0.1], ptr: mta1.example.test, helo: post.example.test}
+`),
+		zones: slices.Collect(parseZones(t, `
+$TTL 300
+$ORIGIN example.test.
+@ SOA ns hostmaster 1 1 1 1 60
+@ TXT "v=spf1 a -all"
+* A 192.0.2.80
+$ORIGIN 2.0.192.in-addr.arpa.
+@ SOA ns.isp.test. hostmaster.isp.test. 1 1 1 1 60
+10 PTR host-10.isp.test.
+11 PTR old.example.test.
+`).Records()),
+	}.plan(t)
+}
+
+func TestWriteLetter(t *testing.T) {
+	p := lettered(t)
+	for _, test := range []struct {
+		stage plan.Stage
+		want  string
+	}{
+		{plan.Prepare, ""},
+		{plan.Reverse, `Subject: reverse DNS of our mail servers
+
+Please give our addresses these names (PTR records):
+
+    192.0.2.10: mta1.example.test.
+    192.0.2.11: mta1.example.test.
+
+Each of the names leads to the address already. As lines of a zone file:
+
+    10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
+    11.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
+
+Please take these names away from them:
+
+    192.0.2.10: host-10.isp.test.
+
+If you would rather leave the names to us, RFC 2317 says how to delegate them.
+`},
+		{plan.Lock, `Subject: reverse DNS of our mail servers
+
+Please take these names away from them:
+
+    192.0.2.11: old.example.test.
+
+If you would rather leave the names to us, RFC 2317 says how to delegate them.
+`},
+	} {
+		i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Stage == test.stage })
+		if i < 0 {
+			t.Fatalf("no step %s", test.stage)
+		}
+		var got strings.Builder
+		if err := plan.WriteLetter(&got, p.Steps[i].Changes); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, got.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.stage, diff)
+		}
+	}
+}
+
+// All keys of the JSON document are always there, lists are never null, and it says what
+// the plan says.
+func TestWriteJSON(t *testing.T) {
+	empty, err := plan.New(parse(t, "domain: example.test\nmtas: [{addresses: [10.0.0.1], ptr: mta1.example.test, helo: post.example.test}]"), new(plan.Current), plan.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*plan.Plan{lettered(t), empty} {
+		var text strings.Builder
+		if err := p.WriteJSON(&text); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text.String(), "null,") || strings.Contains(text.String(), "null\n") {
+			t.Errorf("null in %s", text.String())
+		}
+		var doc struct {
+			Organisation string
+			Steps        []struct {
+				Changes []struct{ Before, After []string }
+			}
+			Wanted, Kept, Refused []any
+			Notes                 []plan.Note
+		}
+		if err := json.Unmarshal([]byte(text.String()), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if doc.Organisation != "example.test." || len(doc.Steps) != len(p.Steps) || len(doc.Wanted) != len(p.Wanted) ||
+			len(doc.Kept) != len(p.Kept) || len(doc.Refused) != len(p.Refused) || len(doc.Notes) != len(p.Notes) {
+			t.Errorf("%+v of %+v", doc, p)
+		}
+		for i, s := range p.Steps {
+			for j, c := range s.Changes {
+				if got := doc.Steps[i].Changes[j]; len(got.Before) != len(c.Before) || len(got.After) != len(c.After) {
+					t.Errorf("%s: %+v of %+v", s.Stage, got, c)
+				}
+			}
+		}
+	}
+}
+
+// What cannot be written is an error.
+func TestWriteFails(t *testing.T) {
+	failure := errors.New("disk full")
+	p := lettered(t)
+	for name, write := range map[string]func() error{
+		"zone":   func() error { return plan.WriteZone(broken{failure}, p.Changes) },
+		"update": func() error { return plan.WriteUpdate(broken{failure}, p.Changes) },
+		"letter": func() error { return plan.WriteLetter(broken{failure}, p.Changes) },
+		"text":   func() error { return p.WriteText(broken{failure}) },
+		"JSON":   func() error { return p.WriteJSON(broken{failure}) },
+	} {
+		if err := write(); !errors.Is(err, failure) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+type broken struct{ err error }
+
+func (b broken) Write([]byte) (int, error) { return 0, b.err }
+
+func TestStagesAndOwnersAsText(t *testing.T) {
+	var stage plan.Stage
+	var owner plan.Owner
+	for _, test := range []struct {
+		value interface {
+			encoding.TextMarshaler
+			String() string
+		}
+		into encoding.TextUnmarshaler
+		want string
+	}{{plan.Vouch, &stage, "vouch"}, {plan.Policy, &stage, "policy"}, {plan.You, &owner, "you"}, {plan.MTA, &owner, "mta"}} {
+		text, err := test.value.MarshalText()
+		if err != nil || string(text) != test.want || test.value.String() != test.want {
+			t.Errorf("%s: %s, %v", test.want, text, err)
+		}
+		if err := test.into.UnmarshalText(text); err != nil {
+			t.Error(err)
+		}
+	}
+	if stage != plan.Policy || owner != plan.MTA {
+		t.Errorf("read back: %s, %s", stage, owner)
+	}
+	if _, err := plan.Stage(0).MarshalText(); err == nil || stage.UnmarshalText([]byte("x")) == nil {
+		t.Error("expected errors")
+	}
+	if _, err := plan.Owner(0).MarshalText(); err == nil || owner.UnmarshalText([]byte("x")) == nil {
+		t.Error("expected errors")
+	}
+}

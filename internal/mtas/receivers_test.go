@@ -1,0 +1,101 @@
+//go:build interop
+
+package mtas_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// receivers are the rules of the catalogue that say what Postfix and Exim would, and the
+// columns of what these do say.
+var receivers = []struct {
+	rule   rule.ID
+	column string
+}{
+	{rule.PostfixReverseClient, "pf-reverse"},
+	{rule.PostfixClient, "pf-client"},
+	{rule.PostfixHELOSyntax, "pf-syntax"},
+	{rule.PostfixHELOHostname, "pf-helo"},
+	{rule.EximReverse, "exim-reverse"},
+	{rule.EximHELO, "exim-helo"},
+	{rule.EximCSA, "exim-csa"},
+}
+
+// A comparison counts what the rules say of clients, and where the servers differ.
+type comparison struct {
+	equal       map[rule.ID]map[rule.Status]int
+	explained   map[string]int
+	unexplained int
+}
+
+// compare audits an organisation with one MTA, the client, and holds what the receivers'
+// rules say beside what the receivers say.
+func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, theirs map[string]string) {
+	t.Helper()
+	report, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), &org.Organisation{
+		Domain: "example.test", MTAs: []org.MTA{{ID: "client", Addresses: []netip.Addr{netip.MustParseAddr(c.addr)}, HELO: c.helo}},
+	})
+	if err != nil {
+		t.Errorf("line %d: %v", c.line, err)
+		return
+	}
+	found := make(map[rule.ID]audit.Finding)
+	for _, f := range report.Findings {
+		found[f.Rule] = f
+	}
+	for _, q := range receivers {
+		f, said := found[q.rule], theirs[q.column]
+		if cmp.equal[q.rule] == nil {
+			cmp.equal[q.rule] = make(map[rule.Status]int)
+		}
+		if agrees(f, said) {
+			cmp.equal[q.rule][f.Status]++
+			continue
+		}
+		if why := differs(f, said, c); why != "" {
+			cmp.explained[string(q.rule)+": "+why]++
+			continue
+		}
+		cmp.unexplained++
+		t.Errorf("line %d: %s %q: %s says %s, %s is %s %s: %s", c.line, c.addr, c.helo, q.column, said, q.rule, f.Status, f.Code, f.Message)
+	}
+}
+
+// agrees reports whether a server does what the rule says.
+func agrees(f audit.Finding, said string) bool {
+	switch f.Status {
+	case rule.Pass:
+		return said == "ok" && f.Code != "unknown" || said == f.Code
+	case rule.Fail:
+		return said == "fail" || said == "501" && f.Code == "malformed"
+	case rule.Undecided: // which is refused for now, or deferred
+		return said == "fail" || said == "defer"
+	}
+	return false
+}
+
+// differs returns why a server may say something else, "" for no reason.
+func differs(f audit.Finding, said string, c client) string {
+	switch {
+	case f.Status == rule.NotApplicable:
+		return "the client is not public"
+	case said == "501":
+		return "Exim refused the HELO before"
+	case f.Code == "some-unconfirmed" && said == "ok":
+		return "the name that comes first leads back"
+	case f.Code == "underscore" && said == "ok":
+		return "this Exim is older than 4.97"
+	case f.Rule == rule.EximHELO && f.Code == "malformed" && strings.Contains(c.helo, "_"):
+		return "this Exim is told to take underscores"
+	case strings.HasPrefix(string(f.Rule), "postfix-") && c.differs["pf-syntax"] == "sender-syntax":
+		return "Postfix refused the sender"
+	}
+	return ""
+}

@@ -1,0 +1,194 @@
+//go:build interop
+
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/internal/netns"
+)
+
+// A mail is what became of one: the receiver's reply to MAIL, and what its verify = helo
+// and verify = csa found.
+type mail struct{ Code, HELO, CSA string }
+
+func (m mail) accepted() bool { return m.Code == "250" }
+
+// exims are two of them: the one sends, with the address and the HELO that it is told to,
+// the other receives, and refuses whom it cannot verify.
+type exims struct {
+	sender, receiver netns.Exim
+	from             string // the envelope sender
+	sent, accepted   int
+}
+
+func newExims(t *testing.T, from string) *exims {
+	t.Helper()
+	x := &exims{from: from}
+	x.sender = netns.NewExim(t, `primary_hostname = localhost
+begin routers
+out:
+  driver = manualroute
+  domains = receiver.test
+  route_list = * "<+ SERVER"
+  transport = smtp
+  self = send
+bounces:
+  driver = redirect
+  data = :blackhole:
+begin transports
+smtp:
+  driver = smtp
+  port = 2525
+  interface = <+ ADDR
+  helo_data = HELO
+  allow_localhost
+`)
+	x.receiver = netns.NewExim(t, `primary_hostname = mx.receiver.test
+daemon_smtp_port = 2525
+local_interfaces = <+ 127.0.0.1 + ::1
+tls_advertise_hosts =
+deliver_drop_privilege
+acl_smtp_mail = mail
+acl_smtp_rcpt = rcpt
+begin acl
+mail:
+  warn   set acl_c_helo = fail
+  warn   verify = helo
+         set acl_c_helo = ok
+  deny   ! verify = csa
+         message = helo=$acl_c_helo csa=$csa_status
+  deny   condition = ${if eq{$acl_c_helo}{fail}}
+         message = helo=$acl_c_helo csa=$csa_status
+  accept message = helo=$acl_c_helo csa=$csa_status
+rcpt:
+  accept domains = receiver.test
+begin routers
+box:
+  driver = accept
+  transport = box
+begin transports
+box:
+  driver = appendfile
+  file = $spool_directory/box
+  user = Debian-exim
+`)
+	daemon := x.receiver.Command(context.Background(), "-bdf", "-odi")
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// Nothing is to write into a directory that is being removed. A mail that was
+		// refused is completed twice: the other time as a bounce.
+		await(t, "all mail", func() bool {
+			return completed(t, x.receiver) == x.accepted && completed(t, x.sender) == x.sent+(x.sent-x.accepted)
+		})
+		if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		_ = daemon.Wait()
+		if log := x.log(t); t.Failed() {
+			t.Logf("Exim: %s", log[max(0, len(log)-4000):])
+		}
+	})
+	await(t, "Exim", func() bool {
+		conn, err := net.Dial("tcp", "[::1]:2525")
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	return x
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for range 500 {
+		if is() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("%s: not after 10 s", what)
+}
+
+// completed returns how many mails an Exim is done with.
+func completed(t *testing.T, x netns.Exim) int {
+	t.Helper()
+	log, err := os.ReadFile(x.Dir + "/mainlog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(log), " Completed\n")
+}
+
+var mailReply = regexp.MustCompile(`SMTP<< (\d+) helo=(\w+) csa=(\w+)`)
+
+// send sends a mail from an address.
+func (x *exims) send(t *testing.T, addr netip.Addr, helo string) mail {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	server := "127.0.0.1"
+	if addr.Is6() {
+		server = "::1"
+	}
+	cmd := x.sender.Command(ctx, "-DSERVER="+server, "-DADDR="+addr.String(), "-DHELO="+helo, "-odi", "-v", "-f", x.from, "box@receiver.test")
+	cmd.Stdin = strings.NewReader("Subject: " + helo + "\n\nx\n")
+	out, err := cmd.CombinedOutput()
+	found := mailReply.FindSubmatch(out)
+	if err != nil || found == nil {
+		t.Fatalf("Exim at %s, HELO %s: %v\n%s", addr, helo, err, out)
+	}
+	m := mail{string(found[1]), string(found[2]), string(found[3])}
+	x.sent++
+	if m.accepted() {
+		x.accepted++
+	}
+	return m
+}
+
+// log returns what the receiver has written of the mail that it took and refused.
+func (x *exims) log(t *testing.T) string {
+	t.Helper()
+	log, err := os.ReadFile(x.receiver.Dir + "/mainlog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(log)
+}
+
+// observed returns what the MTAs are seen to say, which must be this, a moment later: in
+// the mainlog of the receiver, or in the Received fields of what is in the box.
+func (x *exims) observed(t *testing.T, file string, says map[netip.Addr]string) map[netip.Addr]string {
+	t.Helper()
+	var seen map[netip.Addr]string
+	await(t, fmt.Sprintf("%v in the %s", says, file), func() bool {
+		text, err := os.ReadFile(x.receiver.Dir + "/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = make(map[netip.Addr]string)
+		for o, err := range plan.Observations(bytes.NewReader(text)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[o.Addr] = o.HELO
+		}
+		return maps.Equal(seen, says)
+	})
+	return seen
+}

@@ -1,0 +1,252 @@
+//go:build interop
+
+package publish_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/netns"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// A host has its zones on one server, and changes them in the way of that server.
+type host interface {
+	at() nameserver.Server
+	// carryOut makes the changes that are not an ISP's.
+	carryOut(t *testing.T, changes []plan.Change)
+	// rename does what a letter asks of the ISP, who has its zones there, too.
+	rename(t *testing.T, l letter)
+}
+
+// before reads the zones as they are at first.
+func before(t *testing.T) []nameserver.Zone {
+	t.Helper()
+	text, err := os.ReadFile("testdata/before.zones")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var zones []nameserver.Zone
+	for _, part := range strings.Split("\n"+string(text), "\n$ORIGIN ")[1:] {
+		apex, text, _ := strings.Cut(part, "\n")
+		zones = append(zones, nameserver.Zone{Apex: apex, Transfer: true, Update: true, Text: "$ORIGIN " + apex +
+			"\n$TTL 3600\n@ SOA ns.receiver.test. hostmaster.receiver.test. 1 7200 900 1209600 300\n@ NS ns.receiver.test.\n" + text + "\n"})
+	}
+	root := "$TTL 3600\n. SOA ns. hostmaster. 1 7200 900 1209600 300\n. NS ns.\nns. A 127.0.0.1\n"
+	for _, z := range zones {
+		root += z.Apex + " NS ns.receiver.test.\n"
+	}
+	return append(zones, nameserver.Zone{Apex: ".", Text: root})
+}
+
+// bind is BIND, which is told by nsupdate.
+type bind struct {
+	nameserver.Server
+	nsupdate string
+}
+
+func newBIND(t *testing.T) host {
+	t.Helper()
+	return bind{nameserver.BIND(t, before(t)...), netns.Find(t, "nsupdate", "bind9-dnsutils")}
+}
+
+func (b bind) at() nameserver.Server { return b.Server }
+
+// carryOut makes the changes by the script of the plan, and tries them once more: nothing
+// is then as the script expects it.
+func (b bind) carryOut(t *testing.T, changes []plan.Change) {
+	t.Helper()
+	var script bytes.Buffer
+	if err := plan.WriteUpdate(&script, changes); err != nil {
+		t.Fatal(err)
+	}
+	if script.Len() == 0 {
+		return
+	}
+	if out, err := b.update(script.String()); err != nil {
+		t.Fatalf("nsupdate: %v\n%s\n%s", err, out, &script)
+	}
+	if out, err := b.update(script.String()); err == nil || !strings.Contains(out, "RRSET") {
+		t.Errorf("nsupdate, with the same again: %v\n%s", err, out)
+	}
+}
+
+func (b bind) update(script string) (string, error) {
+	cmd := exec.Command(b.nsupdate)
+	cmd.Stdin = strings.NewReader(fmt.Sprintf("server %s %d\n%s", b.Addr.Addr(), b.Addr.Port(), script))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (b bind) rename(t *testing.T, l letter) {
+	t.Helper()
+	var script strings.Builder
+	for _, ptr := range l.remove {
+		fmt.Fprintf(&script, "update delete %s\n", ptr)
+	}
+	for _, ptr := range l.set {
+		fmt.Fprintf(&script, "update add %s\n", ptr)
+	}
+	if out, err := b.update(script.String() + "send\n"); err != nil {
+		t.Fatalf("nsupdate: %v\n%s\n%s", err, out, &script)
+	}
+}
+
+// nsd is NSD, whose zone files are edited.
+type nsd struct {
+	nameserver.Server
+	files map[string]*zoneFile // by apex
+}
+
+// A zoneFile has a line for each record, and what the plan says of it.
+type zoneFile struct {
+	soa   *dns.SOA
+	lines []string
+}
+
+func newNSD(t *testing.T) host {
+	t.Helper()
+	zones := before(t)
+	n := nsd{nameserver.NSD(t, zones...), make(map[string]*zoneFile)}
+	for _, z := range zones {
+		records, err := resolver.ReadZone("", z.Apex, strings.NewReader(z.Text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &zoneFile{}
+		for rr := range records.Records() {
+			if soa, ok := rr.(*dns.SOA); ok {
+				f.soa = soa
+			} else {
+				f.lines = append(f.lines, rr.String())
+			}
+		}
+		n.files[z.Apex] = f
+	}
+	return n
+}
+
+func (n nsd) at() nameserver.Server { return n.Server }
+
+func (n nsd) carryOut(t *testing.T, changes []plan.Change) {
+	t.Helper()
+	var text strings.Builder
+	if err := plan.WriteZone(&text, changes); err != nil {
+		t.Fatal(err)
+	}
+	n.edit(t, text.String())
+}
+
+func (n nsd) rename(t *testing.T, l letter) {
+	t.Helper()
+	text := "$ORIGIN " + ispZone + "\n"
+	for _, ptr := range l.remove {
+		text += "; take out: " + ptr + "\n"
+	}
+	n.edit(t, text+strings.Join(l.set, "\n"))
+}
+
+// edit follows what the plan has for zone files: it puts the lines into their zones, and
+// takes out the records of which they say so.
+func (n nsd) edit(t *testing.T, text string) {
+	t.Helper()
+	var f *zoneFile
+	edited := make(map[string]*zoneFile)
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if apex, ok := strings.CutPrefix(line, "$ORIGIN "); ok {
+			f = n.files[apex]
+			edited[apex] = f
+		} else if gone, ok := strings.CutPrefix(line, "; take out: "); ok {
+			i := slices.IndexFunc(f.lines, func(line string) bool {
+				a, _ := dns.NewRR(line)
+				b, err := dns.NewRR(gone)
+				return err == nil && a != nil && dns.IsDuplicate(a, b)
+			})
+			if i < 0 {
+				t.Fatalf("%s is not there to be taken out", gone)
+			}
+			f.lines = slices.Delete(f.lines, i, i+1)
+		} else {
+			f.lines = append(f.lines, line)
+		}
+	}
+	for apex, f := range edited {
+		f.soa.Serial++
+		n.Rewrite(t, apex, f.soa.String()+"\n"+strings.Join(f.lines, "\n")+"\n")
+	}
+}
+
+// ispZone is the zone that the organisation does not write.
+const ispZone = "100.51.198.in-addr.arpa."
+
+// A letter is what an ISP makes of one: PTR records as lines of its zone file.
+type letter struct{ set, remove []string }
+
+// readLetter reads what changes ask of the ISP as a person would, who knows nothing of
+// the plan: lines with an address and a name.
+func readLetter(t *testing.T, changes []plan.Change) letter {
+	t.Helper()
+	var text strings.Builder
+	if err := plan.WriteLetter(&text, changes); err != nil {
+		t.Fatal(err)
+	}
+	var l letter
+	to := &l.set
+	for line := range strings.Lines(text.String()) {
+		if strings.HasPrefix(line, "Please take") {
+			to = &l.remove
+		}
+		where, name, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if addr, err := netip.ParseAddr(where); ok && err == nil {
+			*to = append(*to, dnsname.Reverse(addr)+" 3600 IN PTR "+name)
+		}
+	}
+	return l
+}
+
+// transfer returns the records of zones as a server gives them away.
+func transfer(t *testing.T, s nameserver.Server, apexes ...string) []dns.RR {
+	t.Helper()
+	var out []dns.RR
+	for _, apex := range apexes {
+		for rr, err := range resolver.Transfer(t.Context(), s.Addr, apex) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, rr)
+		}
+	}
+	return out
+}
+
+// published returns records as sorted text, without what servers may choose: serial
+// numbers, and the case of names.
+func published(records []dns.RR) []string {
+	var out []string
+	for _, rr := range records {
+		rr = dns.Copy(rr)
+		rr.Header().Name = strings.ToLower(rr.Header().Name)
+		if soa, ok := rr.(*dns.SOA); ok {
+			soa.Serial = 0
+		}
+		text := rr.String()
+		if rr.Header().Rrtype != dns.TypeTXT {
+			text = strings.ToLower(text)
+		}
+		out = append(out, text)
+	}
+	slices.Sort(out)
+	return out
+}
