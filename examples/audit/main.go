@@ -3,6 +3,7 @@
 //
 //	audit                                        # a demonstration, from memory
 //	audit -org org.yaml                          # the live DNS, by the system's resolvers
+//	audit -org org.yaml -html report.html        # and as a page, for a browser
 //	audit -org org.yaml -server 192.0.2.53       # what one DNS server says
 //	audit -org org.yaml -zone example.org.zone -zone 2.0.192.in-addr.arpa=reverse.zone
 //	audit -domain example.org -helo post.example.org -ip 192.0.2.10 -ptr mta1.example.org
@@ -103,8 +104,9 @@ type options struct {
 	probe              string // what to greet mail servers with; "" asks none
 	threshold          rule.Level
 	timeout            time.Duration
-	format             string // text, json or summary
+	format             string // text, json, markdown or summary
 	since, save        string // files
+	html               string // a file, or of several organisations a directory
 	allowDocumentation bool
 }
 
@@ -122,9 +124,12 @@ const usage = `usage: audit [flags]
   -timeout DURATION        for the audit of each organisation, 30s by default
   -allow-documentation     accept names and addresses for documentation
   -json                    for machines
+  -markdown                for issues and chats
   -summary                 one line for each organisation
   -since FILE              print only what has changed since what -save wrote
   -save FILE               keep the reports; it may be the FILE of -since
+  -html PATH               write each report as a page, too: to a file, or for several
+                           organisations into a directory
 Without a domain or a file, a demonstration is audited.
 Exit status: 0 well, 1 failed at the threshold or above, 2 usage, input or output,
 3 not decided there; of several organisations 2, else 1, else 3, else 0.
@@ -147,6 +152,8 @@ func parseFlags(args []string) (*options, error) {
 	fs.StringVar(&o.save, "save", "", "")
 	fs.BoolFunc("json", "", o.use("json"))
 	fs.BoolFunc("summary", "", o.use("summary"))
+	fs.BoolFunc("markdown", "", o.use("markdown"))
+	fs.StringVar(&o.html, "html", "", "")
 	fs.BoolVar(&o.allowDocumentation, "allow-documentation", false, "")
 	fs.Func("zone", "", func(value string) error {
 		o.zones = append(o.zones, value)
@@ -220,6 +227,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("-zone and -server: audit one of them at a time")
 	case (len(o.zones) > 0 || o.server != "") && len(o.orgs) == 0 && !described:
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
+	case o.format == "markdown" && o.since != "":
+		return errors.New("-markdown and -since: it is written of whole reports")
 	case o.probe != "" && len(o.orgs) == 0 && !described:
 		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")
 	case o.probe != "" && (err != nil || !helo.Resolvable()):

@@ -155,6 +155,11 @@ func (p *printer) result(out *listing, r result) error {
 	if r.report != nil {
 		d = r.report
 	}
+	if r.report != nil && p.html != "" {
+		if err := p.page(r.report); err != nil {
+			return err
+		}
+	}
 	if r.report != nil && p.since != "" {
 		before := p.previous[r.report.Organisation]
 		if before == nil {
@@ -179,6 +184,12 @@ func (p *printer) result(out *listing, r result) error {
 	}
 	if out.n++; out.n > 1 {
 		fmt.Fprintln(p.stdout)
+	}
+	switch {
+	case p.format == "markdown":
+		return r.report.WriteMarkdown(p.stdout)
+	case p.since == "" && colours(p.stdout):
+		return r.report.WriteColour(p.stdout)
 	}
 	return d.WriteText(p.stdout)
 }

@@ -52,7 +52,7 @@ func scenarios(t *testing.T) []*scenario {
 	return all
 }
 
-func readScenario(t *testing.T, file string) *scenario {
+func readScenario(t testing.TB, file string) *scenario {
 	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
@@ -105,7 +105,7 @@ func readScenario(t *testing.T, file string) *scenario {
 	return s
 }
 
-func (s *scenario) audit(t *testing.T) *audit.Report {
+func (s *scenario) audit(t testing.TB) *audit.Report {
 	t.Helper()
 	report, err := s.auditor.Audit(t.Context(), s.org)
 	if err != nil {

@@ -2,11 +2,12 @@
 // them: every rule of package rule, line by line, with the evidence, and for
 // each failure the records that would mend it.
 //
-// Call [Auditor.Audit] and print the [Report] with [Report.WriteText] or
-// [Report.WriteJSON]; [Auditor.Findings] yields its findings as soon as they are
-// known. [ReadReport] reads a report back, and [Report.Diff] tells what has changed
-// since. The questions go to whatever Resolver is given: a client of the live DNS, or
-// zone files that are to be published (resolver.ReadZone).
+// Call [Auditor.Audit] and print the [Report] with [Report.WriteText], or as JSON,
+// Markdown, or a page with a picture of the identity map ([Report.WriteHTML]);
+// [Auditor.Findings] yields its findings as soon as they are known. [ReadReport] reads a
+// report back, and [Report.Diff] tells what has changed since. The questions go to
+// whatever Resolver is given: a client of the live DNS, or zone files that are to be
+// published (resolver.ReadZone).
 //
 // A question that gets no answer makes a finding Undecided, never a Fail. A fix
 // is always a part of what plan.Want lists. The audit knows only what DNS can
@@ -113,6 +114,7 @@ type Report struct {
 	Time               time.Time `json:"time"`         // when the audit began
 	Organisation       string    `json:"organisation"` // its domain, in canonical form
 	AllowDocumentation bool      `json:"allow_documentation"`
+	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
 	Findings           []Finding `json:"findings"`
 	// Publish lists the records of all fixes, each once, in the order of
 	// plan.Want.
@@ -193,6 +195,7 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 			fixes[record] = finding.Status == rule.Fail || fixes[record]
 		}
 	}
+	report.Hosts = f.hosts()
 	for _, record := range f.wanted {
 		if fixes[record.String()] {
 			report.Publish = append(report.Publish, record.String())

@@ -1,10 +1,12 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
@@ -67,6 +69,9 @@ var example = &audit.Report{
 	Version:      audit.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organisation: "example.org.",
+	Hosts: []audit.Host{{ID: "mx1", HELO: "post.example.org.", HELOOwn: true, Addresses: []audit.HostAddress{
+		{Address: "192.0.2.10", PTR: audit.Broken, HELO: audit.Holds, Names: []audit.HostName{}},
+	}}},
 	Findings: []audit.Finding{{
 		Rule: rule.PTRExists, Level: rule.Must, Status: rule.Fail, Code: "missing",
 		Subject:  audit.Subject{MTA: "mx1", Address: "192.0.2.10"},
@@ -103,6 +108,78 @@ func ExampleReport_WriteText() {
 	// 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable; failed by level: must 1
 }
 
+func ExampleReport_WriteMarkdown() {
+	example.WriteMarkdown(os.Stdout)
+	// Output:
+	// # Mail server identity of `example.org`
+	//
+	// **Not in order.** Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam. Concerned: `mx1`.
+	//
+	// ## What to do first
+	//
+	// 1. **The address has no PTR record** at `mx1/192.0.2.10`
+	//    - `The PTR record is set by whoever the address is from.`
+	//
+	// | findings | must | major | minor | advice | receivers |
+	// | --- | ---: | ---: | ---: | ---: | ---: |
+	// | FAIL | 1 | 0 | 0 | 0 | 0 |
+	//
+	// ## MUST: counts against the server when it is not so
+	//
+	// ### The address has a PTR record (`ptr-exists`)
+	//
+	// Many receivers refuse a client without a PTR record outright: most such clients are infected machines.
+	//
+	// What a failure costs: Gmail refuses such mail, so does Postfix with reject\_unknown\_reverse\_client\_hostname; rspamd adds to its spam score.
+	//
+	// - **FAIL** `mx1/192.0.2.10`: the address has no PTR record
+	//   - seen `10.2.0.192.in-addr.arpa. PTR: NXDOMAIN [192.0.2.53]`
+	//   - do: `The PTR record is set by whoever the address is from.`
+	//
+	//   ```
+	//   10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	//   ```
+	//
+	// ## Records to publish
+	//
+	// PTR and SPF records in place of those at their names.
+	//
+	// ```
+	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	// ```
+}
+
+// A page for a browser, which says what has changed since a report that was kept as JSON.
+func ExampleReport_WriteHTML() {
+	var kept, page bytes.Buffer
+	if err := example.WriteJSON(&kept); err != nil {
+		log.Fatal(err)
+	}
+	previous, err := audit.ReadReport(&kept)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := example.WriteHTML(&page, previous); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.Contains(page.String(), "<title>Mail server identity of example.org</title>"))
+	fmt.Println(strings.Contains(page.String(), "Nothing that matters has changed."))
+	// Output:
+	// true
+	// true
+}
+
+// Colours only where a terminal shows them, and its user has not said no.
+func ExampleReport_WriteColour() {
+	write := example.WriteText
+	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" {
+		write = example.WriteColour
+	}
+	if err := write(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
 func ExampleReport_WriteJSON() {
 	example.WriteJSON(os.Stdout)
 	// Output:
@@ -111,6 +188,22 @@ func ExampleReport_WriteJSON() {
 	//   "time": "2026-01-02T03:04:05Z",
 	//   "organisation": "example.org.",
 	//   "allow_documentation": false,
+	//   "hosts": [
+	//     {
+	//       "id": "mx1",
+	//       "helo": "post.example.org.",
+	//       "helo_own": true,
+	//       "addresses": [
+	//         {
+	//           "address": "192.0.2.10",
+	//           "ptr": "broken",
+	//           "helo": "holds",
+	//           "names": [],
+	//           "skipped": 0
+	//         }
+	//       ]
+	//     }
+	//   ],
 	//   "findings": [
 	//     {
 	//       "rule": "ptr-exists",

@@ -21,7 +21,7 @@ import (
 // mailboxes asks the mail servers of an archive's file smtp: "ADDRESS | COMMAND | REPLY" a
 // line, or the address alone, and CONTROL for the mailbox that cannot exist; what has no reply there gets 250, or 220 at first. Nobody
 // listens at addresses that it does not have.
-func mailboxes(t *testing.T, r resolver.Resolver, script string) func(context.Context, string) *roleaddr.Result {
+func mailboxes(t testing.TB, r resolver.Resolver, script string) func(context.Context, string) *roleaddr.Result {
 	t.Helper()
 	servers := make(map[string]map[string]string)
 	for line := range strings.Lines(script) {

@@ -98,8 +98,28 @@ func (r *Report) complete() error {
 			e.Aliases, e.Records = present(e.Aliases), present(e.Records)
 		}
 	}
-	r.Findings, r.Publish = present(r.Findings), present(r.Publish)
+	for i := range r.Hosts {
+		if !r.Hosts[i].complete() {
+			return fmt.Errorf("audit: not a report: host %d lacks its id, or an address with its links", i+1)
+		}
+	}
+	r.Hosts, r.Findings, r.Publish = present(r.Hosts), present(r.Findings), present(r.Publish)
 	return nil
+}
+
+// complete is that of a report, for one of its hosts.
+func (h *Host) complete() bool {
+	ok := h.ID != ""
+	for i := range h.Addresses {
+		a := &h.Addresses[i]
+		ok = ok && a.Address != "" && a.PTR != 0 && a.HELO != 0
+		for _, n := range a.Names {
+			ok = ok && n.Name != "" && n.Confirmed != 0
+		}
+		a.Names = present(a.Names)
+	}
+	h.Addresses = present(h.Addresses)
+	return ok
 }
 
 // present returns the list, or an empty one for nil.

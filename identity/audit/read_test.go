@@ -164,6 +164,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 	for name, of := range map[string]any{
 		"report": audit.Report{}, "delta": audit.Delta{}, "noReport": audit.NoReport{}, "change": audit.Change{},
 		"finding": audit.Finding{}, "evidence": audit.Evidence{}, "summary": audit.Summary{},
+		"host": audit.Host{}, "hostAddress": audit.HostAddress{}, "hostName": audit.HostName{},
 	} {
 		var keys []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(of)) {

@@ -21,18 +21,24 @@ func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
 // it. Evidence is numbered, and where a pass rests on what stands further up
 // only its number is printed. The text is printable on any terminal: control
 // characters in what the DNS said are written as escapes.
-func (r *Report) WriteText(w io.Writer) error {
-	t := text{seen: make(map[string]int)}
-	t.line("Mail server identity of %s", untrusted.Line(r.Organisation))
+func (r *Report) WriteText(w io.Writer) error { return r.writeText(w, false) }
+
+// WriteColour writes what WriteText does in the colours of an ANSI terminal. Whether to do
+// so is for the caller to know: see https://no-color.org.
+func (r *Report) WriteColour(w io.Writer) error { return r.writeText(w, true) }
+
+func (r *Report) writeText(w io.Writer, colour bool) error {
+	t := text{seen: make(map[string]int), colour: colour}
+	t.line("%s", t.paint(bold, "Mail server identity of "+untrusted.Line(r.Organisation)))
 	if r.AllowDocumentation {
 		t.line("Names and addresses for documentation are accepted as if they were public.")
 	}
 	t.line("What DNS said is numbered; a number alone stands for what is printed further up.")
-	for level := rule.Must; level <= rule.Advice; level++ {
-		t.level(level, r.Findings)
+	for _, s := range r.sections() {
+		t.section(s)
 	}
 	if len(r.Publish) > 0 {
-		t.line("\nRecords to publish (PTR and SPF records in place of those at their names)\n")
+		t.line("\n%s\n", t.paint(bold, "Records to publish (PTR and SPF records in place of those at their names)"))
 		for _, record := range r.Publish {
 			t.line("    %s", untrusted.Line(record))
 		}
@@ -76,58 +82,62 @@ var statusTitle = map[rule.Status]string{
 	rule.Pass: "pass", rule.Fail: "FAIL", rule.Undecided: "undecided", rule.NotApplicable: "n/a", rule.Waived: "waived",
 }
 
+// How a terminal is told to show what follows (ECMA-48, Section 8.3.117).
+const (
+	bold = "1"
+	dim  = "2"
+)
+
+// statusColour is how a terminal shows a status.
+var statusColour = map[rule.Status]string{rule.Pass: "32", rule.Fail: "1;31", rule.Undecided: "33", rule.NotApplicable: dim, rule.Waived: "36"}
+
 // text is a report being written.
 type text struct {
 	strings.Builder
-	seen map[string]int // the number of each piece of evidence
+	seen   map[string]int // the number of each piece of evidence
+	colour bool
+}
+
+// paint returns s in a colour, if there are colours.
+func (t *text) paint(colour, s string) string {
+	if !t.colour {
+		return s
+	}
+	return "\x1b[" + colour + "m" + s + "\x1b[0m"
 }
 
 func (t *text) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
 
-// level writes the findings of a level, rule by rule.
-func (t *text) level(level rule.Level, all []Finding) {
-	ofLevel := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return f.Level != level })
-	if len(ofLevel) == 0 {
-		return
-	}
-	t.line("\n%s", levelTitle[level])
-	for len(ofLevel) > 0 {
-		id := ofLevel[0].Rule
-		known, ok := rule.Lookup(id)
-		if !ok { // of a report that another program wrote
-			known = rule.Rule{ID: id, Title: "A rule that is not in the catalogue"}
-		}
-		n := slices.IndexFunc(ofLevel, func(f Finding) bool { return f.Rule != id })
-		if n < 0 {
-			n = len(ofLevel)
-		}
-		t.rule(known, ofLevel[:n])
-		ofLevel = ofLevel[n:]
+// section writes the findings of a section, rule by rule.
+func (t *text) section(s section) {
+	t.line("\n%s", t.paint(bold, s.Title))
+	for _, g := range s.Rules {
+		t.rule(g)
 	}
 }
 
 // rule writes a rule with its findings: why it is one is said where it fails, what other
 // programs want wherever it is judged, since they complain when it passes.
-func (t *text) rule(r rule.Rule, findings []Finding) {
-	t.line("\n  %s (%s)", r.Title, untrusted.Line(string(r.ID)))
-	if r.Why != "" && slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail }) {
-		t.line("    why: %s", r.Why)
-		if r.Costs != "" {
-			t.line("    costs: %s", r.Costs)
-		}
-		if len(r.RFC) > 0 {
-			t.line("    see: %s", strings.Join(r.RFC, "; "))
-		}
-		if r.Source != "" {
-			t.line("    see: %s", r.Source)
+func (t *text) rule(g ruleFindings) {
+	t.line("\n  %s (%s)", t.paint(bold, g.Title), untrusted.Line(string(g.ID)))
+	note := func(label, text string) {
+		if text != "" {
+			t.line("    %s: %s", label, text)
 		}
 	}
-	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == rule.Fail || f.Status == rule.Pass }) {
-		for _, other := range r.Interop {
-			t.line("    but: %s", other)
+	if g.Has(rule.Fail) {
+		note("who", g.Receiver)
+		note("why", g.Why)
+		note("costs", g.Costs)
+		note("see", strings.Join(g.RFC, "; "))
+		note("see", g.Source)
+	}
+	if g.Has(rule.Fail) || g.Has(rule.Pass) {
+		for _, other := range g.Interop {
+			note("but", other)
 		}
 	}
-	for _, f := range findings {
+	for _, f := range g.Findings {
 		t.finding(f)
 	}
 }
@@ -135,7 +145,7 @@ func (t *text) rule(r rule.Rule, findings []Finding) {
 // finding writes one finding: its status, subject and message on one line, what
 // belongs to it beneath.
 func (t *text) finding(f Finding) {
-	t.line("    %-9s  %s: %s", statusTitle[f.Status], untrusted.Line(f.Subject.String()), untrusted.Line(f.Message))
+	t.line("    %s  %s: %s", t.paint(statusColour[f.Status], fmt.Sprintf("%-9s", statusTitle[f.Status])), untrusted.Line(f.Subject.String()), untrusted.Line(f.Message))
 	sub := func(label, text string) { t.line("               %-5s %s", label, untrusted.Line(text)) }
 	brief := f.Status != rule.Fail && f.Status != rule.Undecided
 	var above, full []string

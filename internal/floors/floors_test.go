@@ -105,6 +105,9 @@ func TestFloors(t *testing.T) {
 				t.Errorf("%s links %s without identity/org", path, yaml)
 			}
 		}
+		if i := slices.IndexFunc(p.Deps, isChromedp); i >= 0 {
+			t.Errorf("%s links %s: only interop tests may", path, p.Deps[i])
+		}
 		if path != "resolver/resolvertest" {
 			if i := slices.IndexFunc(p.Deps, isTesting); i >= 0 {
 				t.Errorf("%s links package %s: only resolver/resolvertest may", path, p.Deps[i])
@@ -162,9 +165,10 @@ func within(path, above string) bool {
 	return path == above || strings.HasPrefix(path, above+"/")
 }
 
-func ours(path string) bool      { return within(path, module) }
-func isYAML(path string) bool    { return within(path, yaml) }
-func isTesting(path string) bool { return within(path, "testing") }
+func isChromedp(path string) bool { return within(path, "github.com/chromedp") }
+func ours(path string) bool       { return within(path, module) }
+func isYAML(path string) bool     { return within(path, yaml) }
+func isTesting(path string) bool  { return within(path, "testing") }
 
 // walk returns the files of the checkout, with slashes, from its root. To the
 // go command, a test that walks the tree depends on every file in it: it will

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+)
+
+// page writes a report as a page, with what has changed where -since knows of another.
+func (p *printer) page(report *audit.Report) error {
+	var page bytes.Buffer
+	if err := report.WriteHTML(&page, p.previous[report.Organisation]); err != nil {
+		return err
+	}
+	if !p.several {
+		if p.reads(p.html) {
+			return fmt.Errorf("-html %s: that is an input file", p.html)
+		}
+		return os.WriteFile(p.html, page.Bytes(), 0o666)
+	}
+	dir, err := os.OpenRoot(p.html)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.WriteFile(report.Organisation+"html", page.Bytes(), 0o666)
+}
+
+// reads reports whether a file is one that the flags name as input.
+func (o *options) reads(file string) bool {
+	there, err := os.Stat(file)
+	if err != nil {
+		return false
+	}
+	inputs := append(slices.Clone(o.orgs), o.since)
+	for _, zone := range o.zones {
+		inputs = append(inputs, zone[strings.IndexByte(zone, '=')+1:])
+	}
+	return slices.ContainsFunc(inputs, func(input string) bool {
+		is, err := os.Stat(input)
+		return err == nil && os.SameFile(there, is)
+	})
+}
+
+// colours reports whether w is a terminal whose user wants them (no-color.org).
+func colours(w io.Writer) bool {
+	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,102 @@
+package audit_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+)
+
+func TestHosts(t *testing.T) {
+	report := readScenario(t, "testdata/good.txtar").audit(t)
+	name := []audit.HostName{{Name: "mta1.example.test.", Confirmed: audit.Holds, Own: true}}
+	want := []audit.Host{{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []audit.HostAddress{
+		{Address: "192.0.2.10", PTR: audit.Holds, HELO: audit.Holds, Names: name},
+		{Address: "2001:db8::10", PTR: audit.Holds, HELO: audit.Holds, Names: name},
+	}}}
+	if diff := cmp.Diff(want, report.Hosts); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// The map and the findings say the same, in every archive: what one has as broken, the
+// other has as failed.
+func TestHostsAgreeWithFindings(t *testing.T) {
+	compared := 0
+	for _, s := range scenarios(t) {
+		report := s.audit(t)
+		found := make(map[string]audit.Finding)
+		for _, f := range report.Findings {
+			found[fmt.Sprint(f.Rule, " ", f.Subject)] = f
+		}
+		for _, h := range report.Hosts {
+			helo := audit.NotAsked // the worst of its addresses
+			for _, a := range h.Addresses {
+				is := func(id rule.ID, code string) bool {
+					compared++
+					return found[fmt.Sprintf("%s %s/%s", id, h.ID, a.Address)].Code == code
+				}
+				if (a.PTR == audit.Broken) != is(rule.PTRExists, "missing") || (a.PTR == audit.Unknown) != is(rule.PTRExists, "no-answer") ||
+					(a.PTR == audit.NotAsked) != is(rule.PTRExists, "not-public") {
+					t.Errorf("%s: %s/%s: PTR %s", s.file, h.ID, a.Address, a.PTR)
+				}
+				all := a.PTR == audit.Holds && a.Skipped == 0 && !slices.ContainsFunc(a.Names, func(n audit.HostName) bool { return n.Confirmed != audit.Holds })
+				if all != is(rule.PTRConfirmed, "ok") {
+					t.Errorf("%s: %s/%s: all names confirmed %t", s.file, h.ID, a.Address, all)
+				}
+				if a.HELO == audit.Broken || a.HELO == audit.Unknown && helo != audit.Broken || a.HELO == audit.Holds && helo == audit.NotAsked {
+					helo = a.HELO
+				}
+			}
+			want := map[rule.Status][]audit.Link{
+				rule.Pass: {audit.Holds}, rule.Fail: {audit.Broken}, rule.Undecided: {audit.Unknown},
+				// A HELO that is no name is not judged by this rule, and has no address.
+				rule.NotApplicable: {audit.NotAsked, audit.Broken},
+			}
+			f := found[fmt.Sprintf("%s %s", rule.HELOResolves, h.ID)]
+			if f.Code != "no-name" && !slices.Contains(want[f.Status], helo) {
+				t.Errorf("%s: %s: HELO %s, and the finding is %s", s.file, h.ID, helo, f.Status)
+			}
+		}
+	}
+	if compared < 100 {
+		t.Errorf("only %d comparisons", compared)
+	}
+}
+
+// Property 3 of the design, for the map: a question that fails makes a link unknown, and
+// never breaks or mends one.
+func TestFaultsInHosts(t *testing.T) {
+	for _, file := range []string{"good.txtar", "ptr.txtar", "helo.txtar"} {
+		s := readScenario(t, filepath.Join("testdata", file))
+		healthy := s.audit(t).Hosts
+		asked := make(map[string]bool)
+		for _, q := range s.fake.Questions() {
+			if asked[q.String()] {
+				continue
+			}
+			asked[q.String()] = true
+			again := readScenario(t, s.file)
+			again.fake.Fail(q.Name, q.Type, dnsfake.ServFail)
+			for i, h := range again.audit(t).Hosts {
+				for j, a := range h.Addresses {
+					was := healthy[i].Addresses[j]
+					if a.PTR != was.PTR && a.PTR != audit.Unknown || a.HELO != was.HELO && a.HELO != audit.Unknown {
+						t.Errorf("%s, %s: %s %s: %v, healthy %v", s.file, q, h.ID, a.Address, a, was)
+					}
+					for k, n := range a.Names {
+						if n.Confirmed != was.Names[k].Confirmed && n.Confirmed != audit.Unknown {
+							t.Errorf("%s, %s: %s %s %s: %s, healthy %s", s.file, q, h.ID, a.Address, n.Name, n.Confirmed, was.Names[k].Confirmed)
+						}
+					}
+				}
+			}
+		}
+	}
+}

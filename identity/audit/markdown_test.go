@@ -1,0 +1,125 @@
+package audit_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+)
+
+func TestWriteMarkdown(t *testing.T) {
+	for name, report := range pages(t) {
+		var b strings.Builder
+		if err := report.WriteMarkdown(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".md", []byte(b.String()))
+	}
+}
+
+// spans cuts a line into its text and its code spans, as CommonMark does (Section 6.1): a
+// span ends at the next run of as many backticks.
+func spans(line string) (text string, code []string) {
+	run := func(s string) int { return len(s) - len(strings.TrimLeft(s, "`")) }
+	for line != "" {
+		n := run(line)
+		switch {
+		case n == 0 && line[0] == '\\' && len(line) > 1:
+			text, line = text+line[:2], line[2:]
+			continue
+		case n == 0:
+			text, line = text+line[:1], line[1:]
+			continue
+		}
+		rest, end := line[n:], -1
+		for i := 0; i < len(rest); {
+			if r := run(rest[i:]); r == n {
+				end = i
+				break
+			} else {
+				i += max(r, 1)
+			}
+		}
+		if end < 0 {
+			text, line = text+line[:n], rest
+			continue
+		}
+		in := rest[:end]
+		if strings.HasPrefix(in, " ") && strings.HasSuffix(in, " ") && strings.Trim(in, " ") != "" {
+			in = in[1 : len(in)-1]
+		}
+		code, line = append(code, in), rest[end+n:]
+	}
+	return text, code
+}
+
+// Whatever a text is, it comes out of its code span as it went in, and leaves none of it
+// outside.
+func TestCodeSpans(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.OneOf(rapid.String(), rapid.StringMatching("[` a\\\\]{0,12}")).Draw(t, "text")
+		text, code := spans("x " + audit.Code(in) + " y")
+		want := untrusted.Line(in)
+		if want == "" {
+			if text != "x  y" || len(code) > 0 {
+				t.Errorf("of nothing, %q and %q", text, code)
+			}
+			return
+		}
+		if text != "x  y" || len(code) != 1 || code[0] != want {
+			t.Errorf("%q: text %q, code %q", in, text, code)
+		}
+	})
+}
+
+func TestFencedCode(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.SliceOf(rapid.OneOf(rapid.String(), rapid.StringMatching("[` ~]{0,12}"))).Draw(t, "lines")
+		lines := strings.Split(strings.TrimSuffix(audit.Fenced(in), "\n"), "\n")
+		fence := lines[0]
+		if len(lines) != len(in)+2 || len(fence) < 3 || strings.Trim(fence, "`") != "" || lines[len(lines)-1] != fence {
+			t.Fatalf("%q", lines)
+		}
+		for i, line := range lines[1 : len(lines)-1] {
+			// CommonMark, Section 4.5: a fence ends at a line of as many backticks.
+			if line != untrusted.Line(in[i]) || strings.HasPrefix(strings.TrimSpace(line), fence) {
+				t.Errorf("%q became %q", in[i], line)
+			}
+		}
+	})
+}
+
+// Of the hostile report nothing stands outside code.
+func TestHostileMarkdown(t *testing.T) {
+	var b strings.Builder
+	if err := pages(t)["hostile"].WriteMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	fence, seen := "", 0
+	for line := range strings.Lines(b.String()) {
+		line = strings.TrimSpace(line)
+		switch {
+		case fence != "" && line == fence:
+			fence = ""
+			continue
+		case fence != "":
+			continue
+		case strings.HasPrefix(line, "```") && strings.Trim(line, "`") == "":
+			fence = line
+			continue
+		}
+		text, code := spans(line)
+		seen += len(code)
+		for _, out := range []string{"script", "evil", "everyone", "img", "{{", "\\x1b", "aaaa"} {
+			if strings.Contains(text, out) {
+				t.Errorf("%s stands outside code in %q", out, line)
+			}
+		}
+	}
+	if fence != "" || seen < 20 {
+		t.Errorf("%d code spans, the last fence is %q", seen, fence)
+	}
+}

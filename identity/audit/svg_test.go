@@ -1,0 +1,114 @@
+package audit_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+)
+
+// someHosts draws an organisation of 1 to 30 addresses, with names of any length.
+func someHosts(t *rapid.T) []audit.Host {
+	link := rapid.SampledFrom([]audit.Link{audit.Holds, audit.Broken, audit.Unknown, audit.NotAsked})
+	name := rapid.OneOf(rapid.StringMatching(`([a-z]{1,63}\.){0,4}`), rapid.String())
+	var out []audit.Host
+	for left := rapid.IntRange(1, 30).Draw(t, "addresses"); left > 0; {
+		h := audit.Host{ID: name.Draw(t, "id"), HELO: name.Draw(t, "helo"), HELOOwn: rapid.Bool().Draw(t, "own")}
+		shared := rapid.SliceOfN(name, 1, 3).Draw(t, "shared")
+		for range rapid.IntRange(1, left).Draw(t, "of it") {
+			a := audit.HostAddress{Address: rapid.OneOf(rapid.StringMatching(`192\.0\.2\.[0-9]{1,3}|2001:db8(:[0-9a-f]{4}){6}`), name).Draw(t, "address"), PTR: link.Draw(t, "ptr"), HELO: link.Draw(t, "link"), Skipped: rapid.IntRange(0, 2).Draw(t, "skipped")}
+			for range rapid.IntRange(0, 3).Draw(t, "names") {
+				a.Names = append(a.Names, audit.HostName{Name: rapid.OneOf(name, rapid.SampledFrom(shared)).Draw(t, "name"), Confirmed: link.Draw(t, "confirmed"), Own: rapid.Bool().Draw(t, "own")})
+			}
+			h.Addresses = append(h.Addresses, a)
+			left--
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// Whatever the hosts are: no two labels overlap, nor two boxes; each label of a box lies
+// in it, all lies in the picture, and every line ends at a box or at the frame.
+func TestDrawing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size, labels, boxes, ends := audit.Draw(rapid.StringMatching(`([a-z]{1,20}\.){1,9}`).Draw(t, "domain"), someHosts(t))
+		for _, list := range [][]audit.Rect{labels, boxes} {
+			for i, a := range list {
+				if a.X < 0 || a.Y < 0 || a.X+a.W > size.W || a.Y+a.H > size.H {
+					t.Errorf("%v is outside the picture %v", a, size)
+				}
+				for _, b := range list[:i] {
+					if a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H {
+						t.Errorf("%v and %v overlap", a, b)
+					}
+				}
+			}
+		}
+		for _, l := range labels {
+			for _, b := range boxes {
+				overlap := l.X < b.X+b.W && b.X < l.X+l.W && l.Y < b.Y+b.H && b.Y < l.Y+l.H
+				if overlap && (l.X < b.X || l.Y < b.Y || l.X+l.W > b.X+b.W || l.Y+l.H > b.Y+b.H) {
+					t.Errorf("%v lies across the edge of %v", l, b)
+				}
+			}
+		}
+		left, right := size.W, 0 // the frame, where a line ends that ends at no box
+		free := 0
+		for _, line := range ends {
+			for i, end := range line {
+				at := func(b audit.Rect) bool {
+					return end.Y == b.Y+b.H/2 && (i == 0 && end.X == b.X+b.W || i == 1 && end.X == b.X)
+				}
+				if !anyOf(boxes, at) {
+					left, right = min(left, end.X), max(right, end.X)
+					free++
+				}
+			}
+		}
+		for _, b := range boxes {
+			if free > 0 && left < right && (b.X < left || b.X+b.W > right) {
+				t.Errorf("%v lies outside the frame, %d to %d", b, left, right)
+			}
+		}
+	})
+}
+
+func anyOf(list []audit.Rect, is func(audit.Rect) bool) bool {
+	for _, r := range list {
+		if is(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// What the picture draws is what the hosts say, link by link.
+func TestDrawingOfAnOrganisation(t *testing.T) {
+	hosts := []audit.Host{
+		{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []audit.HostAddress{
+			{Address: "192.0.2.1", PTR: audit.Holds, HELO: audit.Holds, Names: []audit.HostName{{Name: "mta.example.test.", Confirmed: audit.Holds, Own: true}}},
+			{Address: "192.0.2.2", PTR: audit.Holds, HELO: audit.Broken, Names: []audit.HostName{{Name: "mta.example.test.", Confirmed: audit.Broken, Own: true}}},
+			{Address: "192.0.2.3", PTR: audit.Broken, HELO: audit.Unknown},
+			{Address: "10.0.0.1", PTR: audit.NotAsked, HELO: audit.NotAsked},
+		}},
+		{ID: "in", Addresses: []audit.HostAddress{{Address: "192.0.2.4", PTR: audit.Unknown, HELO: audit.NotAsked}}},
+	}
+	_, labels, boxes, ends := audit.Draw("example.test.", hosts)
+	var texts []string
+	for _, l := range labels {
+		texts = append(texts, l.Text)
+	}
+	want := "example.test|PTR names|addresses|HELO names|mx1|in|mta.example.test|no PTR record|192.0.2.1|192.0.2.2|192.0.2.3|10.0.0.1|not public|post.example.test|no answer|192.0.2.4|greets nobody"
+	if got := strings.Join(texts, "|"); got != want {
+		t.Errorf("labels\n got %s\nwant %s", got, want)
+	}
+	// Of mx1 the frame to the name, three to the addresses, three to the HELO name, and
+	// from there to the frame; of the other one from no answer to the address.
+	if got := fmt.Sprint(len(boxes), len(ends)); got != "10 9" {
+		t.Errorf("boxes and lines: %s", got)
+	}
+}
