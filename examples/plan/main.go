@@ -31,6 +31,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
@@ -210,7 +211,7 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	if err != nil {
 		return 2, err
 	}
-	p, err := plan.New(described, current, o.plan)
+	p, err := plan.New(described.At(time.Now()), current, o.plan)
 	if err != nil {
 		return 2, err
 	}

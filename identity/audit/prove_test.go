@@ -237,8 +237,8 @@ func ExampleAuditor_Prove() {
 	fmt.Println(proof.After.Summary)
 	fmt.Println("green:", !proof.After.Failed(rule.ShouldMinor))
 	// Output:
-	// 10 failed, 1 undecided, 24 passed, 0 waived, 6 not applicable
-	// 0 failed, 1 undecided, 37 passed, 0 waived, 3 not applicable
+	// 12 failed, 1 undecided, 26 passed, 0 waived, 8 not applicable
+	// 0 failed, 1 undecided, 42 passed, 0 waived, 4 not applicable
 	// green: true
 }
 

@@ -136,6 +136,7 @@ func (y *yamlWriter) organisation(o *Organisation) {
 		y.item(path, "rule", scalar(e.Rule))
 		y.field(4, path+".subject", "subject", scalar(e.Subject))
 		y.field(4, path+".reason", "reason", scalar(e.Reason))
+		y.field(4, path+".until", "until", scalar(e.Until))
 	}
 	y.comment(0, "contacts", "")
 	if o.Contacts != (Contacts{}) {

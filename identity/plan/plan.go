@@ -86,6 +86,9 @@ type Options struct {
 // description lists zones, nothing is planned in others, but that the ISP is asked for PTR
 // records there.
 //
+// Exceptions count whatever their last day: give [org.Organisation.At] of today, where
+// some may have run out.
+//
 // The error is that of Organisation.Validate, or says that there is nothing to plan
 // upon, or what is wrong with Observed.
 func New(o *org.Organisation, current *Current, options Options) (*Plan, error) {
