@@ -44,9 +44,11 @@
 //     organisation and its mail servers
 //   - [github.com/bonafide-mta/bonafide/identity/rule]: the catalogue of rules
 //   - [github.com/bonafide-mta/bonafide/identity/plan]: the records that an
-//     organisation should publish
+//     organisation should publish, in steps that lose no mail
 //   - [github.com/bonafide-mta/bonafide/identity/audit]: an organisation judged by
-//     the rules, with evidence and fixes
+//     the rules, with evidence and fixes; a plan proved before it is published
+//   - [github.com/bonafide-mta/bonafide/reputation/roleaddr]: whether mail servers
+//     accept postmaster and abuse
 //
 // Identity is not goodness: a spammer can have a perfect one. Content, DKIM and
 // DMARC are out of scope.
