@@ -28,8 +28,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
@@ -46,8 +49,8 @@ type Auditor struct {
 	// documentation (RFC 5737, RFC 3849, RFC 6761) as if they were public: for
 	// demonstrations and tests. The report says so.
 	AllowDocumentation bool
-	// Waivers turn failures that are meant into findings of status Waived, as the
-	// exceptions of a description do.
+	// Waivers turn failures that are meant, and what only the operator can know, into
+	// findings of status Waived, as the exceptions of a description do.
 	Waivers []Waiver
 	// Mailboxes asks mail servers whether they accept mail for postmaster and abuse of a
 	// domain, as the Check of a roleaddr.Checker does: the one thing for which an audit
@@ -116,8 +119,8 @@ type Report struct {
 	AllowDocumentation bool      `json:"allow_documentation"`
 	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
 	Findings           []Finding `json:"findings"`
-	// Publish lists the records of all fixes, each once, in the order of
-	// plan.Want.
+	// Publish lists the records of all fixes that were not seen to be there, each once,
+	// in the order of plan.Want.
 	Publish []string `json:"publish"`
 	Summary Summary  `json:"summary"`
 }
@@ -133,7 +136,7 @@ type Finding struct {
 	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
 	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
 	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
-	Remedy   string      `json:"remedy"`   // what else to do about a failure; or the reason of a waiver
+	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of a waiver
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
 	// status stays what it is.
 	Mitigated string `json:"mitigated"`
@@ -187,21 +190,33 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 		return nil, err
 	}
 	report := &Report{Version: Version, Time: f.now.UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
-	fixes := make(map[string]bool)
+	fixes, seen := make(map[string]bool), make(map[string]bool)
 	for finding := range a.findings(ctx, f) {
 		report.Findings = append(report.Findings, finding)
 		report.Summary.add(finding.Status)
 		for _, record := range finding.Fix {
 			fixes[record] = finding.Status == rule.Fail || fixes[record]
 		}
+		for _, e := range finding.Evidence {
+			for _, record := range e.Records {
+				seen[untimed(record)] = true
+			}
+		}
 	}
 	report.Hosts = f.hosts()
 	for _, record := range f.wanted {
-		if fixes[record.String()] {
+		if fixes[record.String()] && !seen[untimed(record.String())] {
 			report.Publish = append(report.Publish, record.String())
 		}
 	}
 	return report, nil
+}
+
+// untimed returns a record in text without its time to live.
+func untimed(record string) string {
+	name, rest, _ := strings.Cut(record, " ")
+	_, rest, _ = strings.Cut(rest, " ")
+	return name + " " + rest
 }
 
 // judge applies one rule to one subject.
@@ -224,14 +239,15 @@ func judge(r rule.Rule, s subject) Finding {
 		}
 	}
 	f.Evidence = append(f.Evidence, out.said...)
-	if f.Status != rule.Fail {
-		return f
-	}
-	f.Mitigated = out.eased
-	for _, record := range s.wanted {
-		if out.mends(record) {
-			f.Fix = append(f.Fix, record.String())
+	if f.Status == rule.Fail {
+		f.Mitigated = out.eased
+		for _, record := range s.wanted {
+			if out.mends(record) && !out.saw(record) {
+				f.Fix = append(f.Fix, record.String())
+			}
 		}
+	} else if f.Remedy == "" {
+		return f // nothing to be waived
 	}
 	for _, w := range s.waivers {
 		if w.Rule == f.Rule && w.Subject == f.Subject && !w.expired(s.now) {
@@ -261,6 +277,13 @@ func (o *outcome) say(format string, args ...any) {
 }
 
 func (o outcome) mends(record plan.Record) bool { return o.fix != nil && o.fix(record) }
+
+// saw reports whether a record is there already: what is wrong stands beside it.
+func (o outcome) saw(record plan.Record) bool {
+	return slices.ContainsFunc(o.evidence, func(r resolver.Reply) bool {
+		return slices.ContainsFunc(r.Records, func(rr dns.RR) bool { return dns.IsDuplicate(rr, record.RR) })
+	})
+}
 
 func (s *Summary) add(status rule.Status) {
 	switch status {

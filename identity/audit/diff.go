@@ -34,12 +34,13 @@ type Change struct {
 // A ChangeKind says what has become of a finding. The zero ChangeKind is invalid.
 type ChangeKind uint8
 
-// The kinds of changes. Fail is worse than Waived, which is worse than Pass. Undecided
-// and NotApplicable are neither better nor worse than anything: a change from or to one
-// of them is Other, as is another failure in the place of one, or another message.
+// The kinds of changes. Fail is worse than Waived, which is worse than Pass. What fails
+// and did not is always Worse, also after an audit that could not tell. Else a change from
+// or to Undecided or NotApplicable is Other, as is another failure in the place of one, or
+// another message.
 const (
 	_      ChangeKind = iota
-	Worse             // it was waived or passed, and fails now; or it passed, and is waived
+	Worse             // it fails and did not; or it passed, and is waived
 	New               // there was none of the rule and the subject
 	Other             // it says something else
 	Better            // it failed, and is waived or passes now; or it was waived, and passes
@@ -103,6 +104,8 @@ func kindOf(before, after *Finding) ChangeKind {
 		return New
 	}
 	switch was, is := standing[before.Status], standing[after.Status]; {
+	case after.Status == rule.Fail && before.Status != rule.Fail:
+		return Worse
 	case was == 0, is == 0, was == is:
 		return Other
 	case was < is:

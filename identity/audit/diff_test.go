@@ -30,8 +30,8 @@ func TestKinds(t *testing.T) {
 	const want = `
 pass: pass -, fail worse, undecided other, not-applicable other, waived worse
 fail: pass better, fail -, undecided other, not-applicable other, waived better
-undecided: pass other, fail other, undecided -, not-applicable other, waived other
-not-applicable: pass other, fail other, undecided other, not-applicable -, waived other
+undecided: pass other, fail worse, undecided -, not-applicable other, waived other
+not-applicable: pass other, fail worse, undecided other, not-applicable -, waived other
 waived: pass better, fail worse, undecided other, not-applicable other, waived -
 `
 	var got strings.Builder
@@ -57,7 +57,8 @@ waived: pass better, fail worse, undecided other, not-applicable other, waived -
 }
 
 // The difference of any two reports, seen from either: what is worse one way is better
-// the other, what is new is gone; every finding is counted once.
+// the other, but for what fails and was not known or not judged; what is new is gone;
+// every finding is counted once.
 func TestDiffBothWays(t *testing.T) {
 	mirrored := map[audit.ChangeKind]audit.ChangeKind{
 		audit.Worse: audit.Better, audit.Better: audit.Worse, audit.New: audit.Gone, audit.Gone: audit.New, audit.Other: audit.Other,
@@ -75,7 +76,13 @@ func TestDiffBothWays(t *testing.T) {
 			for _, c := range there.Changes {
 				seen[c.Kind] = true
 				counts[c.Kind]++
-				got = append(got, fmt.Sprint(mirrored[c.Kind], name(c)))
+				kind := mirrored[c.Kind]
+				if c.Kind == audit.Worse && unsettled(c.Before) {
+					kind = audit.Other
+				} else if c.Kind == audit.Other && c.Before.Status == rule.Fail && unsettled(c.After) {
+					kind = audit.Worse
+				}
+				got = append(got, fmt.Sprint(kind, name(c)))
 			}
 			for _, c := range back.Changes {
 				want = append(want, fmt.Sprint(c.Kind, name(c)))
@@ -97,6 +104,11 @@ func TestDiffBothWays(t *testing.T) {
 	if len(seen) != len(mirrored) {
 		t.Errorf("seen only %v", seen)
 	}
+}
+
+// unsettled reports whether a finding says neither that its rule holds nor that it does not.
+func unsettled(f *audit.Finding) bool {
+	return f.Status == rule.Undecided || f.Status == rule.NotApplicable
 }
 
 // name returns what a change is about.

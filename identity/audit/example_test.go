@@ -101,9 +101,13 @@ func ExampleReport_WriteText() {
 	//                fix   10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//                do    The PTR record is set by whoever the address is from.
 	//
-	// Records to publish (PTR and SPF records in place of those at their names)
+	// Records to publish
+	// PTR and SPF records take the place of those at their names, and CSA and Null MX records likewise.
+	// What is to be seen to first stands at the findings; a plan (examples/plan) has the order, and what to take out.
 	//
-	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	// In reverse zones, usually the provider's:
+	//
+	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//
 	// 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable; failed by level: must 1
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
-// A Waiver says that a failure is meant.
+// A Waiver says that a failure is meant, or answers what DNS can never tell: whether an
+// address is static (ptr-static).
 type Waiver struct {
 	Rule    rule.ID
 	Subject Subject // one that the rule is judged on

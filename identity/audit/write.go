@@ -38,14 +38,27 @@ func (r *Report) writeText(w io.Writer, colour bool) error {
 		t.section(s)
 	}
 	if len(r.Publish) > 0 {
-		t.line("\n%s\n", t.paint(bold, "Records to publish (PTR and SPF records in place of those at their names)"))
-		for _, record := range r.Publish {
-			t.line("    %s", untrusted.Line(record))
-		}
+		t.line("\n%s", t.paint(bold, "Records to publish"))
+		t.line("PTR and SPF records take the place of those at their names, and CSA and Null MX records likewise.")
+		t.line("What is to be seen to first stands at the findings; a plan (examples/plan) has the order, and what to take out.")
+		own, provider := r.publish()
+		t.records("In your DNS:", own)
+		t.records("In reverse zones, usually the provider's:", provider)
 	}
 	t.line("\n%s", r)
 	_, err := io.WriteString(w, t.String())
 	return err
+}
+
+// records writes records to publish, from the margin so that they can be copied.
+func (t *text) records(title string, records []string) {
+	if len(records) == 0 {
+		return
+	}
+	t.line("\n%s\n", title)
+	for _, record := range records {
+		t.line("%s", untrusted.Line(record))
+	}
 }
 
 // String counts the findings on one line, and the failures by level.
@@ -176,6 +189,10 @@ func (t *text) finding(f Finding) {
 		sub("do", f.Remedy)
 		if f.Mitigated != "" {
 			sub("eased", f.Mitigated)
+		}
+	case rule.Undecided:
+		if f.Remedy != "" {
+			sub("do", f.Remedy)
 		}
 	case rule.Waived:
 		sub("meant", f.Remedy)

@@ -77,7 +77,7 @@ var identities = []Rule{
 		Outcomes: []Outcome{
 			{"ok", Pass, "the address is public unicast", ""},
 			{"allowed", Pass, "the address is set aside for documentation, which this audit accepts", ""},
-			{"private", Fail, "the address is private to one network", "Describe the public address that the MTA's connections come from."},
+			{"private", Fail, "the address is private to one network", "Describe the public address that the MTA's connections come from, and take this one out of the description."},
 			{"shared", Fail, "the address is shared by a provider's customers (CGNAT)", "Get a static public address, or send by the provider's relay."},
 			{"documentation", Fail, "the address is set aside for documentation", "Describe the MTA's real address."},
 			{"special", Fail, "the address is no public unicast address", "Describe the public address that the MTA's connections come from."},
@@ -168,7 +168,7 @@ var identities = []Rule{
 		Why:   "A name, SPF or CSA record is about an address. Where that is another's tomorrow, they speak for the wrong machine. DNS does not say whether it is: ask the provider.",
 		Outcomes: []Outcome{
 			{"dynamic", Fail, "a PTR name has a word for dynamic assignment", "Get a static address from the provider, or send by the provider's relay. If the address is static, have the PTR record say so with a name of your domain."},
-			{"unproven", Undecided, "no sign of dynamic assignment, and no proof of the opposite: DNS cannot give any", ""},
+			{"unproven", Undecided, "no sign of dynamic assignment, and no proof of the opposite: DNS cannot give any", "Ask the provider whether the address is static, and if it is, say so in an exception of the description."},
 			noAnswer, noPTR, notPublic,
 		},
 	},
@@ -241,7 +241,7 @@ var identities = []Rule{
 		},
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is none of the PTR names", ""},
-			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Choose a second name within the domain, give it the same addresses, and configure it as the HELO name."},
+			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix, if there is one; else choose a second name within the domain, give it the same addresses, and configure it as the HELO name."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},

@@ -123,7 +123,7 @@ type Outcome struct {
 	Code   string // names the outcome within its rule, stable as the ID is
 	Status Status
 	Text   string // the outcome as a clause: "the address has no PTR record"
-	Remedy string // for a Fail: what to do about it, beside publishing the records of the fix
+	Remedy string // for a Fail: what to do about it, beside publishing the records of the fix; for what only the operator can decide: how
 }
 
 // Outcome returns the outcome with a code.
