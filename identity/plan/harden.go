@@ -98,11 +98,15 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 }
 
 // Records yields the null SPF and Null MX records that the names lack, by name, and with
-// DenyNames those that deny them.
+// DenyNames those that deny them. Take names out of Names to leave them alone; what the
+// zones do not have is passed over.
 func (h *Hardening) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		for _, name := range h.Names {
 			n := h.nodes[name]
+			if n == nil {
+				continue // not found by Harden
+			}
 			if n.is&nullMX == 0 {
 				if mx, err := nullmx.RR(name, TTL); err == nil && !yield(Record{mx, []rule.ID{rule.NullMX}}) {
 					return
