@@ -116,9 +116,9 @@ func (z *zone) node(name string) *node {
 	n := &node{name: name, zone: z}
 	z.nodes[name] = n
 	if name != z.apex {
-		parent := z.node(dnsname.Parent(name))
+		n.parent = z.node(dnsname.Parent(name))
 		if strings.HasPrefix(name, "*.") {
-			parent.wild = n
+			n.parent.wild = n
 		}
 	}
 	return n
@@ -260,9 +260,8 @@ func (z *zone) finish(r *zoneReader) {
 		return
 	}
 	for name, n := range z.nodes {
-		for up := name; up != z.apex; {
-			up = dnsname.Parent(up)
-			if p := z.nodes[up]; p.cut || p.set(dns.TypeDNAME) != nil {
+		for p := n.parent; p != nil; p = p.parent {
+			if p.cut || p.set(dns.TypeDNAME) != nil {
 				n.above = p
 			}
 		}

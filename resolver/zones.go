@@ -1,7 +1,9 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -178,8 +180,8 @@ func (z *Zones) Records() iter.Seq[dns.RR] {
 // records yields the zone's part of [Zones.Records].
 func (z *zone) records() iter.Seq[dns.RR] {
 	return func(yield func(dns.RR) bool) {
-		for _, name := range slices.SortedFunc(maps.Keys(z.nodes), dnsname.Compare) {
-			for _, set := range z.nodes[name].sets {
+		for _, n := range z.sorted() {
+			for _, set := range n.sets {
 				for _, rr := range set.records {
 					if !yield(rr) {
 						return
@@ -188,6 +190,49 @@ func (z *zone) records() iter.Seq[dns.RR] {
 			}
 		}
 	}
+}
+
+// sorted returns the nodes in the order of their names.
+func (z *zone) sorted() []*node {
+	// A million names are sorted by what stands beside the pointer: the first octets of
+	// the label below the apex, which decide on most.
+	type keyed struct {
+		first uint64
+		node  *node
+	}
+	all := make([]keyed, 0, len(z.nodes))
+	for _, n := range z.nodes {
+		all = append(all, keyed{z.first(n), n})
+	}
+	slices.SortFunc(all, func(a, b keyed) int {
+		if c := cmp.Compare(a.first, b.first); c != 0 {
+			return c
+		}
+		return dnsname.Compare(a.node.name, b.node.name)
+	})
+	nodes := make([]*node, len(all))
+	for i, k := range all {
+		nodes[i] = k.node
+	}
+	return nodes
+}
+
+// first returns the first octets of the label of a name that stands below the apex, so
+// that they compare as those of dnsname.Compare; 0 for the apex.
+func (z *zone) first(n *node) uint64 {
+	if n.parent == nil {
+		return 0
+	}
+	for n.parent.parent != nil {
+		n = n.parent
+	}
+	end := len(n.name) - len(z.apex)
+	if z.apex != "." {
+		end-- // the dot between them
+	}
+	var octets [8]byte
+	copy(octets[:], n.name[:end])
+	return binary.BigEndian.Uint64(octets[:])
 }
 
 // A zone is the names at and below one apex.
@@ -200,12 +245,13 @@ type zone struct {
 
 // A node is one existing name of a zone.
 type node struct {
-	name  string
-	zone  *zone
-	sets  []rrset // sorted by type; none for an empty non-terminal
-	above *node   // the topmost delegation or DNAME owner above, which hides this name
-	wild  *node   // the wildcard child
-	cut   bool    // a delegation: NS below the apex
+	name   string
+	zone   *zone
+	parent *node   // nil for the apex
+	sets   []rrset // sorted by type; none for an empty non-terminal
+	above  *node   // the topmost delegation or DNAME owner above, which hides this name
+	wild   *node   // the wildcard child
+	cut    bool    // a delegation: NS below the apex
 }
 
 // An rrset is the records of one type at one name.

@@ -126,9 +126,11 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	if len(ch.Added())+len(ch.Removed()) == 0 {
 		return
 	}
-	if name, addr := p.astray(wanted[0]); addr.IsValid() {
-		p.refuse(set, fmt.Sprintf("%s does not lead to %s, nor by this plan", name, addr))
-		return
+	for _, w := range wanted {
+		if name, addr := p.astray(w); addr.IsValid() {
+			p.refuse(set, fmt.Sprintf("%s does not lead to %s, nor by this plan", name, addr))
+			return
+		}
 	}
 	name, _ := p.hidden(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
 	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
@@ -143,7 +145,10 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 // nowhere, and welcome has to tell.
 func (p *Plan) routed(set resolver.RRset, adopt bool) bool {
 	now := p.Current.sets[set]
-	return len(p.addresses(set.Name)) > 0 || slices.ContainsFunc(now, isExchanger) || len(now) > 0 && !adopt
+	if len(now) == 0 {
+		return len(p.addresses(set.Name)) > 0
+	}
+	return !adopt || slices.ContainsFunc(now, isExchanger)
 }
 
 // turn is the order in which sets are planned: addresses, upon which others rest, before
@@ -176,13 +181,23 @@ func (p *Plan) dangles(rr dns.RR) bool {
 	return true
 }
 
-// astray returns the name that a PTR record or one that authorises a HELO name rests on,
-// and an address that this would have to lead to but does not: the record would do harm.
+// astray returns the name that a PTR record, an MX record or one that authorises a HELO
+// name rests on, and an address that this would have to lead to but does not: the record
+// would do harm.
 func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
 	var addrs []netip.Addr
 	switch rr := wanted.RR.(type) {
 	case *dns.PTR:
 		name, addrs = canonical(rr.Ptr), []netip.Addr{dnsname.FromReverse(rr.Hdr.Name)}
+	case *dns.MX:
+		if name = canonical(rr.Mx); name == "." { // a Null MX
+			return "", netip.Addr{}
+		}
+		for _, h := range hosts(p.Organisation) {
+			if h.HELO == name || h.PTR == name {
+				addrs = append(addrs, h.Addrs...)
+			}
+		}
 	case *dns.SRV:
 		if slices.Contains(wanted.Rules, rule.HELOCSA) {
 			name = rr.Target

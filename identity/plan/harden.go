@@ -35,6 +35,7 @@ type Hardening struct {
 	// one: see [Options].
 	DenyNames bool
 	nodes     map[string]*node
+	cuts      map[string]*node
 }
 
 // Harden reads the records of whole zones, as resolver.Transfer yields them, and finds
@@ -52,7 +53,7 @@ type Hardening struct {
 // names of the zones.
 func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, error) {
 	s := survey{
-		nodes: make(map[string]*node), ties: make(map[string]string),
+		nodes: make(map[string]*node), cuts: make(map[string]*node), ties: make(map[string]string),
 		networks: make(map[netip.Prefix]string), silent: make(map[string]bool),
 	}
 	for rr, err := range records {
@@ -74,7 +75,7 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 		s.describe(o)
 	}
 	s.locate(o)
-	h := &Hardening{nodes: s.nodes, Notes: s.between()}
+	h := &Hardening{nodes: s.nodes, cuts: s.cuts, Notes: s.between()}
 	for _, n := range s.order {
 		name := n.name
 		switch reason := s.leave(name, n); {
@@ -97,11 +98,15 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 }
 
 // Records yields the null SPF and Null MX records that the names lack, by name, and with
-// DenyNames those that deny them.
+// DenyNames those that deny them. Take names out of Names to leave them alone; what the
+// zones do not have is passed over.
 func (h *Hardening) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		for _, name := range h.Names {
 			n := h.nodes[name]
+			if n == nil {
+				continue // not found by Harden
+			}
 			if n.is&nullMX == 0 {
 				if mx, err := nullmx.RR(name, TTL); err == nil && !yield(Record{mx, []rule.ID{rule.NullMX}}) {
 					return
@@ -120,7 +125,7 @@ func (h *Hardening) Records() iter.Seq[Record] {
 					continue
 				}
 				at := h.nodes[rr.Hdr.Name]
-				if at != nil && at.is&(serves|alias) != 0 || outside(h.nodes, rr.Hdr.Name) != "" {
+				if at != nil && at.is&(serves|alias) != 0 || outside(h.cuts, rr.Hdr.Name) != "" {
 					continue
 				}
 				if !yield(Record{rr, []rule.ID{rule.DomainCSA}}) {
@@ -143,7 +148,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 	of := func(name string) *part {
 		apex := h.zone(name)
 		if parts[apex] == nil {
-			parts[apex] = &part{hardened: Hardening{DenyNames: h.DenyNames, nodes: h.nodes}}
+			parts[apex] = &part{hardened: Hardening{DenyNames: h.DenyNames, nodes: h.nodes, cuts: h.cuts}}
 		}
 		return parts[apex]
 	}
@@ -185,7 +190,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 func (h *Hardening) zone(name string) string {
 	at := name
 	for ; at != "." && at != ""; at = dnsname.Parent(at) {
-		if n := h.nodes[at]; n != nil && n.is&apex != 0 {
+		if n := h.cuts[at]; n != nil && n.is&apex != 0 {
 			return at
 		}
 	}

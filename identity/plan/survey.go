@@ -45,6 +45,8 @@ const (
 type survey struct {
 	zone     bool
 	nodes    map[string]*node
+	cuts     map[string]*node        // of those, the ones by which names below belong elsewhere
+	last     *node                   // whose record came last: mostly the next one is its too
 	order    []*node                 // as they came: mostly that of their names
 	ties     map[string]string       // names that something ties to mail, and what
 	networks map[netip.Prefix]string // that an SPF record authorises, and whose
@@ -54,12 +56,16 @@ type survey struct {
 }
 
 func (s *survey) node(name string) *node {
+	if s.last != nil && s.last.name == name {
+		return s.last
+	}
 	n := s.nodes[name]
 	if n == nil {
 		n = &node{name: name}
 		s.nodes[name] = n
 		s.order = append(s.order, n)
 	}
+	s.last = n
 	return n
 }
 
@@ -115,6 +121,9 @@ func (s *survey) read(rr dns.RR) {
 		}
 	case *dns.TXT:
 		s.text(name, n, rr)
+	}
+	if n.is&(apex|delegated|redirects) != 0 {
+		s.cuts[name] = n
 	}
 	for _, label := range []string{"._domainkey.", "_dmarc."} {
 		if i := strings.Index(name, label); i >= 0 && (i == 0) == (label[0] == '_') {
@@ -192,7 +201,7 @@ func (s *survey) leave(name string, n *node) string {
 		}
 		return ""
 	}
-	if reason := outside(s.nodes, name); reason != "" {
+	if reason := outside(s.cuts, name); reason != "" {
 		return reason
 	}
 	switch {
@@ -221,9 +230,9 @@ func (s *survey) leave(name string, n *node) string {
 }
 
 // outside returns why records at a name are none of its zone, or "".
-func outside(nodes map[string]*node, name string) string {
+func outside(cuts map[string]*node, name string) string {
 	for at := name; at != ""; at = dnsname.Parent(at) {
-		above := nodes[at]
+		above := cuts[at]
 		switch {
 		case above == nil:
 		case above.is&redirects != 0 && at != name:
@@ -290,7 +299,7 @@ func (s *survey) between() []Note {
 	}
 	seen := make(map[string]bool)
 	for _, n := range s.order {
-		if n.is&exists == 0 || outside(s.nodes, n.name) != "" {
+		if n.is&exists == 0 || outside(s.cuts, n.name) != "" {
 			continue
 		}
 		for at := n.name; at != "" && !seen[at]; at = dnsname.Parent(at) {

@@ -50,13 +50,13 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for zone, changes := range byZone(changes) {
 		for part := range slices.Chunk(changes, perUpdate) {
-			fmt.Fprintf(&b, "zone %s\n", zone)
+			fmt.Fprintf(&b, "zone %s\n", word(zone))
 			for _, c := range part {
 				if len(c.Before) == 0 {
-					fmt.Fprintf(&b, "prereq nxrrset %s IN %s\n", c.Name, resolver.TypeString(c.Type))
+					fmt.Fprintf(&b, "prereq nxrrset %s IN %s\n", word(c.Name), resolver.TypeString(c.Type))
 				}
 				for _, rr := range c.Before {
-					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", c.Name, resolver.TypeString(c.Type), data(rr))
+					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), data(rr))
 				}
 			}
 			for _, c := range part {
@@ -64,10 +64,10 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 					fmt.Fprintf(&b, "; %s\n", explained(id))
 				}
 				for _, rr := range c.Removed() {
-					fmt.Fprintf(&b, "update delete %s IN %s %s\n", c.Name, resolver.TypeString(c.Type), data(rr))
+					fmt.Fprintf(&b, "update delete %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), data(rr))
 				}
 				for _, rr := range c.Added() {
-					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", c.Name, rr.Header().Ttl, resolver.TypeString(c.Type), data(rr))
+					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", word(c.Name), rr.Header().Ttl, resolver.TypeString(c.Type), data(rr))
 				}
 			}
 			b.WriteString("send\n")
@@ -76,6 +76,10 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// word returns a canonical name as nsupdate takes it: it ends a name at a space, also at
+// an escaped one, which the name behind an alias may have.
+func word(name string) string { return strings.ReplaceAll(name, `\ `, `\032`) }
 
 // byZone yields the changes that are not an ISP's by their zones, in the order of names.
 func byZone(changes []Change) func(yield func(string, []Change) bool) {

@@ -210,7 +210,7 @@ func Under(name, zone string) bool {
 // Section 6.1, does but for escapes: a zone's names stand together, each before
 // those below it.
 func Compare(a, b string) int {
-	if strings.Contains(a, `\`) || strings.Contains(b, `\`) { // a dot may be part of a label
+	if strings.IndexByte(a, '\\') >= 0 || strings.IndexByte(b, '\\') >= 0 { // a dot may be part of a label
 		x, y := dns.SplitDomainName(a), dns.SplitDomainName(b)
 		slices.Reverse(x)
 		slices.Reverse(y)
