@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/plan"
 )
@@ -174,5 +175,26 @@ func TestStagesAndOwnersAsText(t *testing.T) {
 	}
 	if _, err := plan.Owner(0).MarshalText(); err == nil || owner.UnmarshalText([]byte("x")) == nil {
 		t.Error("expected errors")
+	}
+}
+
+// The target of an alias may have any octet; nsupdate ends a name at a space.
+func TestWriteUpdateOfAnyName(t *testing.T) {
+	ptr, err := dns.NewRR(`10\ \;x.2.0.192.in-addr.arpa. 300 IN PTR mta1.example.test.`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	change := plan.Change{Owner: plan.You, Zone: "2.0.192.in-addr.arpa.", Name: `10\ \;x.2.0.192.in-addr.arpa.`, Type: dns.TypePTR, After: []dns.RR{ptr}}
+	if err := plan.WriteUpdate(&b, []plan.Change{change}); err != nil {
+		t.Fatal(err)
+	}
+	want := `zone 2.0.192.in-addr.arpa.
+prereq nxrrset 10\032\;x.2.0.192.in-addr.arpa. IN PTR
+update add 10\032\;x.2.0.192.in-addr.arpa. 300 IN PTR mta1.example.test.
+send
+`
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 }
