@@ -54,6 +54,9 @@ const usage = `usage: harden [flags]
   -org FILE                 description of the organisation, YAML or JSON
   -deny                     deny each name in HELO too, by a CSA record
   -o FILE                   write there, not on standard output; it must not exist
+Hardened are host names with an address, and wildcards with one; what mail seems to come
+from or go to is left alone, with the reason.
+Exit status: 0, or 2 for usage, input or output; then nothing was written.
 Without a zone, a demonstration is hardened.
 `
 
@@ -88,6 +91,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("%w (-h lists the flags)", err)
 	case fs.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q (-h lists the flags)", fs.Arg(0))
+	}
+	if o.orgFile != "" && len(o.zones)+len(o.transfers) == 0 {
+		return errors.New("-org without -zone or -axfr: which zones are to be hardened?")
 	}
 	if o.out != "" { // said before the work, too
 		if _, err := os.Lstat(o.out); err == nil {

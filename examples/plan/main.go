@@ -29,7 +29,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,12 +94,15 @@ What to write:
   -format zone               changes as zone text
   -format nsupdate           changes as a script for nsupdate
   -format letter             what to ask of the ISP
-  -step N|NAME|all           which step's changes; required for these three
+  -step NAME|all             which step's changes, by its name; required for these
+                             three, and all is for the first two
   -o FILE                    to a new file: one that exists is not touched
   -threshold LEVEL           for the exit status: must (the default), should-major,
                              should-minor, advice
   -timeout DURATION          for all of it, 1m by default
   -allow-documentation       accept names and addresses for documentation
+Exit status: 0 no rule fails at the threshold with the plan carried out, 1 some does,
+2 usage, input, DNS or output, 3 something there cannot be decided.
 Without arguments a demonstration is planned. init writes a first description, to be
 completed: -zone, -axfr, -server, -offline, -o and -timeout are as above, and each -ip
 is an address of an MTA.
@@ -112,7 +115,7 @@ type options struct {
 	plan               plan.Options
 	logs               []string
 	format             string
-	step               string // "" for none; all; a number; a stage
+	step               string // "" for none; all; a stage
 	threshold          rule.Level
 	allowDocumentation bool
 }
@@ -122,7 +125,13 @@ func parseFlags(args []string) (*options, error) {
 	o.plan.Observed = make(map[netip.Addr]string)
 	fs := flag.NewFlagSet("plan", flag.ContinueOnError)
 	o.source.flags(fs)
-	fs.StringVar(&o.orgFile, "org", "", "")
+	fs.Func("org", "", func(value string) error {
+		if o.orgFile != "" {
+			return fmt.Errorf("%s is given already: a plan is of one organisation", o.orgFile)
+		}
+		o.orgFile = value
+		return nil
+	})
 	fs.BoolVar(&o.plan.Adopt, "adopt", false, "")
 	fs.BoolVar(&o.plan.DenyNames, "deny-names", false, "")
 	fs.StringVar(&o.format, "format", "text", "")
@@ -182,10 +191,12 @@ func (o *options) check() error {
 	case !stepwise && o.step != "":
 		return fmt.Errorf("-step goes with -format zone, nsupdate or letter, not with %s", o.format)
 	}
-	if _, err := strconv.ParseUint(o.step, 10, 8); o.step != "" && o.step != "all" && err != nil {
-		if new(plan.Stage).UnmarshalText([]byte(o.step)) != nil {
-			return fmt.Errorf("-step %q: expected all, or the number or name of a step, as the text of the plan has them", o.step)
-		}
+	// Numbers change as steps are done: a name is a name.
+	if o.step != "" && o.step != "all" && new(plan.Stage).UnmarshalText([]byte(o.step)) != nil {
+		return fmt.Errorf("-step %q: expected all, or the name of a step, as the text of the plan has it", o.step)
+	}
+	if o.step == "all" && o.format == "letter" {
+		return errors.New("-step all: what the ISP is to add and to take away are two letters, at their times: -step reverse, later -step lock")
 	}
 	return o.source.check()
 }
@@ -318,55 +329,74 @@ func (o *options) write(ctx context.Context, w, stderr io.Writer, p *plan.Plan, 
 	}
 }
 
-// changes returns those of the step that -step names, and warns of gates before it.
+// changes returns those of the step that -step names, and warns of what comes before it,
+// and of what the format leaves out.
 func (o *options) changes(p *plan.Plan, stderr io.Writer) ([]plan.Change, error) {
-	n, numbered := 0, false
-	if i, err := strconv.Atoi(o.step); err == nil {
-		if i < 1 || i > len(p.Steps) {
-			return nil, fmt.Errorf("-step %d: the plan has %d steps", i, len(p.Steps))
-		}
-		n, numbered = i, true
-	}
-	var before []string
-	for i, s := range p.Steps {
-		if numbered && i+1 == n || !numbered && strings.EqualFold(s.Stage.String(), o.step) {
-			if len(before) > 0 {
-				fmt.Fprintf(stderr, "plan: warning: before step %d, %s, stand the gates %s: see that they are passed\n", i+1, s.Stage, strings.Join(before, ", "))
-			}
-			if len(s.Changes) == 0 {
-				fmt.Fprintf(stderr, "plan: step %d, %s, changes no records\n", i+1, s.Stage)
-			}
-			return s.Changes, nil
-		}
-		if s.Gate() {
-			before = append(before, fmt.Sprintf("%d %s", i+1, s.Stage))
-		}
-	}
-	if o.step == "all" {
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, "plan: "+format+"\n", args...) }
+	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return strings.EqualFold(s.Stage.String(), o.step) })
+	changes, before := p.Changes, p.Steps
+	switch {
+	case i >= 0:
+		changes, before = p.Steps[i].Changes, p.Steps[:i]
 		if len(before) > 0 {
-			fmt.Fprintf(stderr, "plan: warning: the gates %s stand between these changes: made at once, they may turn mail away\n", strings.Join(before, ", "))
+			say("warning: before %s come %s: see that all of it is done, and that the gates are passed", o.step, stages(before))
 		}
-		return p.Changes, nil
+	case o.step != "all":
+		say("there is nothing to do in step %s", strings.ToLower(o.step))
+		return nil, nil
+	case slices.ContainsFunc(before, plan.Step.Gate):
+		say("warning: these are steps with gates between them, %s: made at once, they may turn mail away", stages(before))
 	}
-	fmt.Fprintf(stderr, "plan: there is nothing to do in step %s\n", strings.ToLower(o.step))
-	return nil, nil
+	yours, isps := 0, 0
+	for _, c := range changes {
+		if c.Owner == plan.ISP {
+			isps++
+		} else {
+			yours++
+		}
+	}
+	switch letter := o.format == "letter"; {
+	case yours+isps == 0:
+		say("step %s changes no records", o.step)
+	case letter && isps == 0:
+		say("step %s asks nothing of the ISP: it is all yours to write, by the zones of the description", o.step)
+	case letter && yours > 0:
+		say("step %s has changes of your own, too: -format zone or nsupdate", o.step)
+	case !letter && yours == 0:
+		say("step %s is for the ISP to make: -format letter", o.step)
+	case !letter && isps > 0:
+		say("step %s has a part for the ISP, too: -format letter", o.step)
+	}
+	return changes, nil
+}
+
+// stages names steps.
+func stages(steps []plan.Step) string {
+	var names []string
+	for _, s := range steps {
+		name := s.Stage.String()
+		if s.Gate() {
+			name += " (a gate)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // gates tells of the gates that DNS knows about whether they are passed.
 func gates(ctx context.Context, w io.Writer, p *plan.Plan, now *published) error {
-	if now.asked == nil {
-		return nil
-	}
 	for i, s := range p.Steps {
 		if s.Stage != plan.Confirm {
 			continue
 		}
-		waiting := s.Waiting(ctx, identity.Verifier{Resolver: now.asked})
-		state := "passed"
-		if len(waiting) > 0 {
-			state = "waits for\n   " + strings.Join(waiting, "\n   ")
+		state := "nobody was asked (-offline)"
+		if now.asked != nil {
+			state = "by what DNS says now, whatever zone files are given: passed"
+			if waiting := s.Waiting(ctx, identity.Verifier{Resolver: now.asked}); len(waiting) > 0 {
+				state = "by what DNS says now, whatever zone files are given, it waits for\n   " + strings.Join(waiting, "\n   ")
+			}
 		}
-		if _, err := fmt.Fprintf(w, "\nGate %d, %s, by what DNS says now: %s\n", i+1, s.Stage, state); err != nil {
+		if _, err := fmt.Fprintf(w, "\nGate %d, %s: %s\n", i+1, s.Stage, state); err != nil {
 			return err
 		}
 	}

@@ -121,9 +121,11 @@ func zoneText(rr dns.RR) string {
 func data(rr dns.RR) string { return strings.TrimPrefix(rr.String(), rr.Header().String()) }
 
 // WriteLetter writes what changes ask of the ISP, for a mail or a ticket; nothing, where
-// they ask nothing.
+// they ask nothing. It says that each new name leads to its address: send it when the
+// steps before it are done.
 func WriteLetter(w io.Writer, changes []Change) error {
 	var set, remove []string
+	beside := false // names that stay for now
 	var lines strings.Builder
 	for _, c := range changes {
 		if c.Owner != ISP {
@@ -135,6 +137,7 @@ func WriteLetter(w io.Writer, changes []Change) error {
 		}
 		for _, rr := range c.Added() {
 			set = append(set, fmt.Sprintf("    %s: %s", where, data(rr)))
+			beside = beside || len(without(c.Before, c.Removed())) > 0
 			fmt.Fprintf(&lines, "    %s\n", zoneText(rr))
 		}
 		for _, rr := range c.Removed() {
@@ -148,7 +151,10 @@ func WriteLetter(w io.Writer, changes []Change) error {
 	b.WriteString("Subject: reverse DNS of our mail servers\n\n")
 	if len(set) > 0 {
 		fmt.Fprintf(&b, "Please give our addresses these names (PTR records):\n\n%s\n\n", strings.Join(set, "\n"))
-		b.WriteString("Each of the names leads to the address already. As lines of a zone file:\n\n" + lines.String() + "\n")
+		if beside {
+			b.WriteString("Please leave the names that they have beside these until we write again.\n\n")
+		}
+		b.WriteString("Each of the names leads to the address. As lines of a zone file:\n\n" + lines.String() + "\n")
 	}
 	if len(remove) > 0 {
 		fmt.Fprintf(&b, "Please take these names away from them:\n\n%s\n\n", strings.Join(remove, "\n"))

@@ -53,7 +53,9 @@ Please give our addresses these names (PTR records):
     192.0.2.10: mta1.example.test.
     192.0.2.11: mta1.example.test.
 
-Each of the names leads to the address already. As lines of a zone file:
+Please leave the names that they have beside these until we write again.
+
+Each of the names leads to the address. As lines of a zone file:
 
     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
     11.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
