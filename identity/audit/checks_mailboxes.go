@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/nullmx"
@@ -44,7 +45,7 @@ func roleMailboxes(s subject) outcome {
 	switch refused := slices.IndexFunc(r.Mailboxes, func(m roleaddr.Mailbox) bool { return m.Status == roleaddr.Fail }); {
 	case refused >= 0:
 		out.code, out.detail = "refused", r.Mailboxes[refused].Address
-		if refused == len(r.Mailboxes)-1 {
+		if !strings.Contains(out.detail, "@") {
 			out.code = "bare-refused"
 		}
 		out.detail += " at " + r.Host

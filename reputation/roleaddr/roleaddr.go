@@ -176,6 +176,7 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 		return r
 	}
 	status, why := PermError, fmt.Errorf("%w: no mail server has one", ErrAddress)
+	asked := make(map[netip.AddrPort]bool) // several names may lead to one host
 	for i, target := range mx.Targets(ctx, r.MX) {
 		if i == MaxHosts {
 			break
@@ -185,7 +186,8 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 			// Others may not have what the preferred one has: do not ask them instead.
 			return r.fail(TempError, fmt.Errorf("%s: %w", target.Host, err))
 		}
-		if err == nil {
+		if err == nil && !asked[addr] {
+			asked[addr] = true
 			// Nothing of a host before this one is of interest any more.
 			r.Host, r.Addr, r.Replies = target.Host, addr, nil
 			if err = c.ask(ctx, r); len(r.Mailboxes) > 0 {

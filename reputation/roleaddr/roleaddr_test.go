@@ -45,6 +45,10 @@ many    MX 4 mx1
 h1.many A  192.0.2.31
 h2.many A  192.0.2.32
 h3.many A  192.0.2.33
+same    MX 1 a.same
+same    MX 2 b.same
+a.same  A  192.0.2.31
+b.same  A  192.0.2.31
 broken  MX 10 nowhere.broken
 broken  MX 20 mx2
 `
@@ -476,7 +480,7 @@ func TestWorkIsBounded(t *testing.T) {
 			case dns.TypeMX:
 				records = append(records, &dns.MX{Hdr: hdr, Mx: fmt.Sprintf("n%d.%s", i, name)})
 			case dns.TypeA:
-				records = append(records, &dns.A{Hdr: hdr, A: net.IPv4(192, 0, 2, byte(i))})
+				records = append(records, &dns.A{Hdr: hdr, A: net.IPv4(198, name[1], byte(len(name)), byte(i))})
 			}
 		}
 		return resolver.Answer{Records: records}, nil
@@ -485,6 +489,15 @@ func TestWorkIsBounded(t *testing.T) {
 	r := roleaddr.Checker{Resolver: hostile, Dial: n.dial, AllowInner: true}.Check(t.Context(), "example.test")
 	if asked.Load() > 23 || len(n.dialled) != roleaddr.MaxHosts || r.Status != roleaddr.TempError {
 		t.Errorf("%d questions, dialled %v: %s", asked.Load(), n.dialled, r.Status)
+	}
+}
+
+// A host that does not answer is not asked again by another name.
+func TestOneConnection(t *testing.T) {
+	n := &network{}
+	r := checker(t, n).Check(t.Context(), "same.example.test")
+	if len(n.dialled) != 1 || r.Status != roleaddr.TempError || r.Host != "a.same.example.test." {
+		t.Errorf("dialled %v: %s, %s", n.dialled, r.Status, r.Host)
 	}
 }
 
