@@ -51,7 +51,7 @@ func ParseZones(text string) (*Zones, error) {
 	return ReadZone("", "", strings.NewReader(text))
 }
 
-// maxText is how long a zone text may be: two million records fit.
+// maxText is how long a zone text from a reader may be: two million records fit.
 const maxText = 128 << 20
 
 // ReadZone reads zone text from r as [ParseZones] does. The names in it are
@@ -59,9 +59,13 @@ const maxText = 128 << 20
 // configuration; origin may be "". The file name stands in errors and in
 // Answer.Server, and is not opened.
 func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
-	if err == nil && len(text) > maxText {
-		err = fmt.Errorf("over %d MiB: no zone text is that long", maxText>>20)
+	return readZone(origin, file, r, maxText)
+}
+
+func readZone(origin, file string, r io.Reader, limit int64) (*Zones, error) {
+	text, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("over %d MiB: no zone text is that long", limit>>20)
 	}
 	if err != nil {
 		return nil, asZoneError([]Problem{{File: file, Text: err.Error()}})
@@ -75,12 +79,16 @@ func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
 		reader.setOrigin(canonical)
 	}
 	cutEntries(text, reader.read)
+	if file != "" && len(text) > 0 && text[len(text)-1] != '\n' {
+		reader.warn(0, "it does not end with the end of a line: is it whole?")
+	}
 	return reader.zones()
 }
 
 // ReadZoneFiles reads zone files, each given as FILE or as ORIGIN=FILE, and merges
 // their zones: what the -zone flag of a program needs. It reads every file before
-// it gives up; the error joins those of all of them.
+// it gives up; the error joins those of all of them. A file may be of any size, which
+// takes some twenty times as much memory; what is no regular file, 128 MiB.
 func ReadZoneFiles(files ...string) (*Zones, error) {
 	var all []*Zones
 	var errs []error
@@ -105,7 +113,11 @@ func readZoneFile(origin, file string) (*Zones, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return ReadZone(origin, file, f)
+	limit := int64(maxText)
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		limit = max(limit, info.Size()) // whoever names a file knows how large it is
+	}
+	return readZone(origin, file, f, limit)
 }
 
 // MergeZones returns all zones of its arguments as one. The same apex in two of

@@ -179,3 +179,21 @@ func BenchmarkParseZones(b *testing.B) {
 }
 
 var _ dns.Handler = (*resolver.Zones)(nil)
+
+// A file that ends within a line may have been cut; a text in Go is what it is.
+func TestZoneTextThatMayBeCut(t *testing.T) {
+	const text = "$ORIGIN example.test.\n@ 300 SOA ns h 1 1 1 1 60\n@ 300 NS ns.other.test."
+	for name, want := range map[string]string{"": "", "file.zone": "file.zone: it does not end with the end of a line: is it whole?"} {
+		zones, err := resolver.ReadZone("", name, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range zones.Warnings() {
+			got = append(got, w.String())
+		}
+		if strings.Join(got, "\n") != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
