@@ -7,13 +7,13 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"fmt"
-	"github.com/bonafide-mta/bonafide/resolver"
 	"html/template"
 	"io"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 //go:embed page.css
@@ -91,7 +91,8 @@ func (r *Report) WriteHTML(w io.Writer, previous *Report) error {
 	}
 	data.Own, data.Provider = r.publish()
 	if previous != nil {
-		data.Delta, data.Changes = r.Diff(previous), changeGroups(r.Diff(previous))
+		data.Delta = r.Diff(previous)
+		data.Changes = changeGroups(data.Delta)
 	}
 	var b bytes.Buffer // so that an error in the template leaves no half of a page
 	if err := page.ExecuteTemplate(&b, "page", data); err != nil {

@@ -183,7 +183,7 @@ func screenshot(t *testing.T, ctx context.Context, file string) {
 
 // rendered finds what is wrong with a page as it is drawn, with all of it unfolded: text
 // outside the window, too little contrast (WCAG 2.2, 1.4.3 and 1.4.11), text outside its
-// box in the map. It counts what it looked at.
+// box in the map, a table that has to be scrolled. It counts what it looked at.
 const rendered = `(() => {
 	document.querySelectorAll("details").forEach(d => d.open = true);
 	const wrong = [], root = document.documentElement;
@@ -235,6 +235,9 @@ const rendered = `(() => {
 	document.querySelectorAll("main *").forEach(e => {
 		if (!e.closest(".scroll") && !e.closest(".visually-hidden") && e.getClientRects().length && e.getBoundingClientRect().right > root.clientWidth + 0.5)
 			wrong.push("outside the window: " + e.tagName + " " + e.textContent.trim().slice(0, 40));
+	});
+	document.querySelectorAll(".scroll:has(table)").forEach(e => {
+		if (e.scrollWidth > e.clientWidth) wrong.push("a table is " + e.scrollWidth + " wide, its box " + e.clientWidth);
 	});
 	return {Wrong: wrong, Texts: texts, Least: least, Boxes: boxes};
 })()`

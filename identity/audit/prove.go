@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/plan"
@@ -54,9 +55,9 @@ func (a Auditor) Prove(ctx context.Context, p *plan.Plan) (*Proof, error) {
 	return proof, nil
 }
 
-// WriteText writes both reports side by side, for people: each rule and subject with
-// what it is and what it will be, the weightiest rules first. What passes in both, or is
-// not about the subject, is only counted.
+// WriteText writes both reports side by side, for people: what each rule says of which
+// subjects as it is and as it will be, in the sections of a report. What passes in both,
+// is not about the subject, or is advice that cannot be decided, is only counted.
 func (p *Proof) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -65,30 +66,65 @@ func (p *Proof) WriteText(w io.Writer) error {
 		line("This is a partial view: of some zones only the names are known that the plan is about.")
 	}
 	same := 0
-	for level := rule.Must; level <= rule.Advice; level++ {
-		title := "\n" + levelTitle[level]
-		for i, before := range p.Before.Findings {
-			after := p.After.Findings[i] // the same rules on the same subjects, in the same order
-			if before.Level != level {
-				continue
+	after := p.After.sections() // the same rules on the same subjects, in the same order
+	for i, s := range p.Before.sections() {
+		title := "\n" + s.Title
+		for j, g := range s.Rules {
+			var all []prospect
+			for k, f := range g.Findings {
+				c := prospect{f.Status, after[i].Rules[j].Findings[k]}
+				if c.quiet() {
+					same++
+					continue
+				}
+				all = append(all, c)
 			}
-			if before.Status == after.Status && (before.Status == rule.Pass || before.Status == rule.NotApplicable) {
-				same++
-				continue
-			}
-			if title != "" {
-				line("%s", title)
-				title = ""
-			}
-			line("  %-9s -> %-9s %s %s", statusTitle[before.Status], statusTitle[after.Status], after.Rule, after.Subject)
-			if after.Status != rule.Pass {
-				line("      %s", untrusted.Line(after.Message))
+			for len(all) > 0 {
+				if title != "" {
+					line("%s", title)
+					title = ""
+				}
+				first := all[0]
+				var subjects []string // of which the same is said
+				all = slices.DeleteFunc(all, func(c prospect) bool {
+					alike := c.before == first.before && c.after.Status == first.after.Status && c.says() == first.says()
+					if alike {
+						subjects = append(subjects, c.after.Subject.String())
+					}
+					return alike
+				})
+				line("  %-9s -> %-9s %s %s", statusTitle[first.before], statusTitle[first.after.Status], g.ID, strings.Join(subjects, ", "))
+				if first.says() != "" {
+					line("      %s", untrusted.Line(first.says()))
+				}
 			}
 		}
 	}
 	line("\nas it is:       %s", p.Before)
 	line("as it will be:  %s", p.After)
-	line("passed in both, or about nothing that is there, and not listed: %d", same)
+	line("nothing to look at, and not listed: %d", same)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// A prospect is what a finding was and will be.
+type prospect struct {
+	before rule.Status
+	after  Finding
+}
+
+// quiet reports whether nobody needs to look at it.
+func (c prospect) quiet() bool {
+	if c.after.Status == rule.Undecided && c.after.Level == rule.Advice {
+		return c.before == rule.Undecided || c.before == rule.NotApplicable
+	}
+	return c.before == c.after.Status && !troubled(c.after)
+}
+
+// says is what the finding will say, unless it passes.
+func (c prospect) says() string {
+	if c.after.Status == rule.Pass {
+		return ""
+	}
+	return c.after.Message
 }

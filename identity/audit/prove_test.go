@@ -259,5 +259,5 @@ func ExampleProof_WriteText() {
 	//
 	// as it is:       1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable; failed by level: must 1
 	// as it will be:  0 failed, 0 undecided, 1 passed, 0 waived, 0 not applicable
-	// passed in both, or about nothing that is there, and not listed: 0
+	// nothing to look at, and not listed: 0
 }

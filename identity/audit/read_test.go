@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -222,10 +223,18 @@ func TestReadReportRefuses(t *testing.T) {
 }
 
 // FuzzReadReport: no text panics; an error is one line; what is read can be written in
-// every form, and does not differ from itself.
+// every form, steers no terminal, is a report still when it is kept, and does not differ
+// from itself.
 func FuzzReadReport(f *testing.F) {
 	var b strings.Builder
 	if err := example.WriteJSON(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.String())
+	hostile := hostileReport()
+	hostile.Organisation = "example.test."
+	b.Reset()
+	if err := hostile.WriteJSON(&b); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.String())
@@ -243,10 +252,20 @@ func FuzzReadReport(f *testing.F) {
 		if len(report.Findings) == 0 && len(d.Changes) > 0 {
 			t.Errorf("it differs from itself: %v", d)
 		}
-		for _, write := range []func(io.Writer) error{report.WriteText, report.WriteJSON, d.WriteText, d.WriteJSON, report.Diff(nil).WriteText} {
-			if err := write(io.Discard); err != nil {
+		var shown, kept bytes.Buffer
+		for _, write := range []func(io.Writer) error{report.WriteText, report.WriteMarkdown, d.WriteText, report.Diff(nil).WriteText} {
+			if err := write(&shown); err != nil {
 				t.Error(err)
 			}
+		}
+		if i := strings.IndexFunc(shown.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("not printable: %.20q", shown.String()[i:])
+		}
+		if err := errors.Join(report.WriteHTML(io.Discard, report), d.WriteJSON(io.Discard), report.WriteJSON(&kept)); err != nil {
+			t.Error(err)
+		}
+		if _, err := audit.ReadReport(&kept); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -18,8 +18,9 @@ func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
 
 // WriteText writes the report for people: the findings by level, the weightiest
 // first, each with its evidence and, for a failure, the records that would mend
-// it. Evidence is numbered, and where a pass rests on what stands further up
-// only its number is printed. The text is printable on any terminal: control
+// it. Evidence is numbered, and where a pass or a receiver's check rests on what
+// stands further up only its number is printed. Of receivers' checks those that find
+// nothing wrong are only named. The text is printable on any terminal: control
 // characters in what the DNS said are written as escapes.
 func (r *Report) WriteText(w io.Writer) error { return r.writeText(w, false) }
 
@@ -121,12 +122,29 @@ func (t *text) paint(colour, s string) string {
 
 func (t *text) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
 
-// section writes the findings of a section, rule by rule.
+// section writes the findings of a section, rule by rule. Checks of receivers that find
+// nothing wrong have a line each, after the others.
 func (t *text) section(s section) {
 	t.line("\n%s", t.paint(bold, s.Title))
+	var quiet []ruleFindings
 	for _, g := range s.Rules {
+		if g.Receiver != "" && !g.troubled() {
+			quiet = append(quiet, g)
+			continue
+		}
 		t.rule(g)
 	}
+	if len(quiet) > 0 {
+		t.line("")
+	}
+	for _, g := range quiet {
+		t.line("    %s  %s (%s)", t.status(g.Counts()[0].Status), g.Title, g.ID)
+	}
+}
+
+// status returns a status in its colour, as wide as any.
+func (t *text) status(s rule.Status) string {
+	return t.paint(statusColour[s], fmt.Sprintf("%-9s", statusTitle[s]))
 }
 
 // rule writes a rule with its findings: why it is one is said where it fails, what other
@@ -150,17 +168,25 @@ func (t *text) rule(g ruleFindings) {
 			note("but", other)
 		}
 	}
+	passed := 0
 	for _, f := range g.Findings {
+		if g.Receiver != "" && !troubled(f) {
+			passed++
+			continue
+		}
 		t.finding(f)
+	}
+	if passed > 0 {
+		t.line("    %d more where nothing is wrong", passed)
 	}
 }
 
 // finding writes one finding: its status, subject and message on one line, what
 // belongs to it beneath.
 func (t *text) finding(f Finding) {
-	t.line("    %s  %s: %s", t.paint(statusColour[f.Status], fmt.Sprintf("%-9s", statusTitle[f.Status])), untrusted.Line(f.Subject.String()), untrusted.Line(f.Message))
+	t.line("    %s  %s: %s", t.status(f.Status), untrusted.Line(f.Subject.String()), untrusted.Line(f.Message))
 	sub := func(label, text string) { t.line("               %-5s %s", label, untrusted.Line(text)) }
-	brief := f.Status != rule.Fail && f.Status != rule.Undecided
+	brief := f.Status != rule.Fail && f.Status != rule.Undecided || ruleOf(f).Receiver != ""
 	var above, full []string
 	for _, e := range f.Evidence {
 		said := e.String()
