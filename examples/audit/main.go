@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	}
-	p := &printer{options: o, stdout: stdout, stderr: stderr}
+	p := &printer{options: o, stdout: stdout, stderr: stderr, pages: make(map[string]bool)}
 	if err != nil {
 		return p.refuse(fmt.Errorf("%w (-h lists the flags)", err))
 	}

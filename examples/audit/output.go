@@ -28,6 +28,7 @@ type printer struct {
 	list           bool                     // JSON is a list
 	previous       map[string]*audit.Report // of -since, by organisation
 	kept           *os.File                 // what -save will be
+	pages          map[string]bool          // of -html, written already, by organisation
 }
 
 // A verdict is what is said of one organisation, the worst being the greatest.

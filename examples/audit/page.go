@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,8 +22,15 @@ func (p *printer) page(report *audit.Report) error {
 		if p.reads(p.html) {
 			return fmt.Errorf("-html %s: that is an input file", p.html)
 		}
+		if p.save != "" && filepath.Clean(p.html) == filepath.Clean(p.save) {
+			return fmt.Errorf("-html %s: that is the file of -save", p.html)
+		}
 		return os.WriteFile(p.html, page.Bytes(), 0o666)
 	}
+	if p.pages[report.Organisation] {
+		return fmt.Errorf("-html %s: two descriptions of %s, and one page", p.html, report.Organisation)
+	}
+	p.pages[report.Organisation] = true
 	dir, err := os.OpenRoot(p.html)
 	if err != nil {
 		return err
