@@ -195,7 +195,7 @@ func (o *options) use(format string) func(string) error {
 			return err
 		}
 		if o.format != "text" && o.format != format {
-			return fmt.Errorf("-%s is there already", o.format)
+			return fmt.Errorf("-%s and -%s: choose one", o.format, format)
 		}
 		o.format = format
 		return nil

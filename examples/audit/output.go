@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -28,6 +29,7 @@ type printer struct {
 	list           bool                     // JSON is a list
 	previous       map[string]*audit.Report // of -since, by organisation
 	kept           *os.File                 // what -save will be
+	pageless       bool                     // a page of -html could not be written
 	pages          map[string]bool          // of -html, written already, by organisation
 }
 
@@ -72,8 +74,12 @@ func (p *printer) refuse(err error) int {
 	return exitStatus[broken]
 }
 
-// open reads the file of -since and makes sure that the one of -save can be written.
+// open reads the file of -since and makes sure that what -html and -save name can be
+// written.
 func (p *printer) open() error {
+	if err := p.checkPage(); err != nil {
+		return err
+	}
 	if p.since != "" {
 		text, err := os.ReadFile(p.since)
 		if err != nil {
@@ -89,8 +95,11 @@ func (p *printer) open() error {
 	if info, err := os.Stat(p.save); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("-save %s: expected a file", p.save)
 	}
-	var err error
-	p.kept, err = os.CreateTemp(filepath.Dir(p.save), ".audit-*.json")
+	kept, err := os.CreateTemp(filepath.Dir(p.save), ".audit-*.json")
+	if path, ok := errors.AsType[*os.PathError](err); ok { // whose name is not the user's
+		return fmt.Errorf("-save %s: %w", p.save, path.Err)
+	}
+	p.kept = kept
 	return err
 }
 
@@ -142,6 +151,8 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 	}
 	if err != nil {
 		p.complain(err)
+	}
+	if err != nil || p.pageless {
 		return exitStatus[broken]
 	}
 	return exitStatus[worst]
@@ -157,8 +168,9 @@ func (p *printer) result(out *listing, r result) error {
 		d = r.report
 	}
 	if r.report != nil && p.html != "" {
-		if err := p.page(r.report); err != nil {
-			return err
+		if err := p.page(r.report); err != nil { // the report is not lost with it
+			p.complain(err)
+			p.pageless = true
 		}
 	}
 	if r.report != nil && p.since != "" {

@@ -12,6 +12,32 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/audit"
 )
 
+// checkPage makes sure that the pages of -html can be written, before anything is asked.
+func (o *options) checkPage() error {
+	if o.html == "" {
+		return nil
+	}
+	info, err := os.Stat(o.html)
+	switch {
+	case o.several && (err != nil || !info.IsDir()):
+		return fmt.Errorf("-html %s: of several organisations, expected a directory that exists", o.html)
+	case o.several:
+		return nil
+	case err == nil && info.IsDir():
+		return fmt.Errorf("-html %s: expected a file, not a directory", o.html)
+	case o.reads(o.html):
+		return fmt.Errorf("-html %s: that is an input file", o.html)
+	case o.save != "" && filepath.Clean(o.html) == filepath.Clean(o.save):
+		return fmt.Errorf("-html %s: that is the file of -save", o.html)
+	case err == nil:
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(o.html)); err != nil || !info.IsDir() {
+		return fmt.Errorf("-html %s: expected a file in a directory that exists", o.html)
+	}
+	return nil
+}
+
 // page writes a report as a page, with what has changed where -since knows of another.
 func (p *printer) page(report *audit.Report) error {
 	var page bytes.Buffer
@@ -19,12 +45,6 @@ func (p *printer) page(report *audit.Report) error {
 		return err
 	}
 	if !p.several {
-		if p.reads(p.html) {
-			return fmt.Errorf("-html %s: that is an input file", p.html)
-		}
-		if p.save != "" && filepath.Clean(p.html) == filepath.Clean(p.save) {
-			return fmt.Errorf("-html %s: that is the file of -save", p.html)
-		}
 		return os.WriteFile(p.html, page.Bytes(), 0o666)
 	}
 	if p.pages[report.Organisation] {

@@ -120,7 +120,7 @@ type Report struct {
 	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
 	Findings           []Finding `json:"findings"`
 	// Publish lists the records of all fixes that were not seen to be there, each once,
-	// in the order of plan.Want.
+	// in the order of plan.Want, but for those at aliases.
 	Publish []string `json:"publish"`
 	Summary Summary  `json:"summary"`
 }
@@ -190,7 +190,7 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 		return nil, err
 	}
 	report := &Report{Version: Version, Time: f.now.UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
-	fixes, seen := make(map[string]bool), make(map[string]bool)
+	fixes, seen, aliases := make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	for finding := range a.findings(ctx, f) {
 		report.Findings = append(report.Findings, finding)
 		report.Summary.add(finding.Status)
@@ -201,11 +201,15 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error
 			for _, record := range e.Records {
 				seen[untimed(record)] = true
 			}
+			for _, alias := range e.Aliases {
+				owner, _, _ := strings.Cut(alias, " ")
+				aliases[owner] = !strings.HasSuffix(owner, ".arpa.")
+			}
 		}
 	}
 	report.Hosts = f.hosts()
 	for _, record := range f.wanted {
-		if fixes[record.String()] && !seen[untimed(record.String())] {
+		if fixes[record.String()] && !seen[untimed(record.String())] && !aliases[record.RR.Header().Name] {
 			report.Publish = append(report.Publish, record.String())
 		}
 	}
@@ -242,9 +246,16 @@ func judge(r rule.Rule, s subject) Finding {
 	if f.Status == rule.Fail {
 		f.Mitigated = out.eased
 		for _, record := range s.wanted {
-			if out.mends(record) && !out.saw(record) {
-				f.Fix = append(f.Fix, record.String())
+			if !out.mends(record) || out.saw(record) {
+				continue
 			}
+			// Nothing may stand beside a CNAME record (RFC 1034, Section 3.6.2): a zone with
+			// the fix could not be loaded.
+			if owner := record.RR.Header().Name; out.alias(owner) != "" {
+				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, out.alias(owner))
+				continue
+			}
+			f.Fix = append(f.Fix, record.String())
 		}
 	} else if f.Remedy == "" {
 		return f // nothing to be waived
@@ -283,6 +294,19 @@ func (o outcome) saw(record plan.Record) bool {
 	return slices.ContainsFunc(o.evidence, func(r resolver.Reply) bool {
 		return slices.ContainsFunc(r.Records, func(rr dns.RR) bool { return dns.IsDuplicate(rr, record.RR) })
 	})
+}
+
+// alias returns what a name was seen to be an alias of, "" for nothing. The names of
+// addresses may be aliases: the PTR record stands at their target then (RFC 2317).
+func (o outcome) alias(name string) string {
+	for _, reply := range o.evidence {
+		for _, rr := range reply.Chain {
+			if cname, ok := rr.(*dns.CNAME); ok && cname.Hdr.Name == name && !dns.IsSubDomain("arpa.", name) {
+				return cname.Target
+			}
+		}
+	}
+	return ""
 }
 
 func (s *Summary) add(status rule.Status) {

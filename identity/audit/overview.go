@@ -97,7 +97,7 @@ func (r *Report) tasks() []task {
 			if f.Level != level || f.Status != rule.Fail || known.Receiver != "" {
 				continue
 			}
-			key := string(f.Rule) + " " + f.Code
+			key := string(f.Rule) + " " + f.Code + " " + f.Remedy // an alias has a remedy of its own
 			i, ok := index[key]
 			if !ok {
 				i = len(out)

@@ -1,0 +1,39 @@
+package audit_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A record beside a CNAME record would make a zone unloadable: no fix is one, and the
+// failure says what to do instead. The name of an address may be an alias (RFC 2317).
+func TestNoFixAtAlias(t *testing.T) {
+	report := readScenario(t, "testdata/aliases.txtar").audit(t)
+	targets := map[string]string{"post.example.test.": "host.provider.test.", "www.example.test.": "web.provider.test."}
+	said := make(map[string]int)
+	for _, f := range report.Findings {
+		for _, record := range f.Fix {
+			if name, _, _ := strings.Cut(record, " "); targets[name] != "" {
+				t.Errorf("%s %s: fix %q at an alias", f.Rule, f.Subject, record)
+			}
+		}
+		for name, target := range targets {
+			if f.Remedy == name+" is an alias of "+target+": give it addresses of its own instead." {
+				said[name]++
+			}
+		}
+	}
+	// helo-resolves, helo-spf, helo-rp and the checks of receivers; null-mx and null-spf.
+	if said["post.example.test."] < 3 || said["www.example.test."] != 2 {
+		t.Errorf("the remedy stands at %v", said)
+	}
+	for _, record := range report.Publish {
+		if name, _, _ := strings.Cut(record, " "); targets[name] != "" {
+			t.Errorf("%q is to be published at an alias", record)
+		}
+	}
+	if ptr := "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test."; !slices.Contains(report.Publish, ptr) {
+		t.Errorf("%s is not to be published", ptr)
+	}
+}
