@@ -43,6 +43,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity"
@@ -87,7 +88,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p.list = o.several
 	auditor := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation, Timeout: o.timeout}
 	if o.probe != "" {
-		auditor.Mailboxes = roleaddr.Checker{Resolver: r, Helo: o.probe}.Check
+		checker := roleaddr.Checker{Resolver: r, Helo: o.probe}
+		var one sync.Mutex // a server may be that of several organisations
+		auditor.Mailboxes = func(ctx context.Context, domain string) *roleaddr.Result {
+			one.Lock()
+			defer one.Unlock()
+			return checker.Check(ctx, domain)
+		}
 	}
 	audits := audits{descriptions: descriptions, auditor: auditor}
 	bar := progress(stderr, len(descriptions))
@@ -119,7 +126,8 @@ const usage = `usage: audit [flags]
   -zone [ORIGIN=]FILE      audit zone files instead of the live DNS; repeatable
   -server ADDR[:PORT]      ask this DNS server instead of the system's
   -probe NAME              connect to the mail servers too, greeting them with NAME, and ask
-                           whether they accept postmaster and abuse; for your own alone
+                           whether they accept postmaster and abuse; for your own alone,
+                           with a -timeout of minutes, as mail servers take their time
   -threshold LEVEL         must (the default), should-major, should-minor, advice
   -timeout DURATION        for the audit of each organisation, 30s by default
   -allow-documentation     accept names and addresses for documentation

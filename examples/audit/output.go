@@ -184,13 +184,13 @@ func (p *printer) result(out *listing, r result) error {
 	case p.format == "json":
 		return out.add(p.json(r, d))
 	case p.format == "summary":
-		said := ""
-		if d != nil {
-			said = d.String()
-		} else {
-			said, _, _ = strings.Cut(r.err.Error(), "\n")
+		verdict := verdictText[p.verdict(r)] + " " + r.name
+		if d == nil {
+			said, _, _ := strings.Cut(r.err.Error(), "\n")
+			_, err := fmt.Fprintf(p.stdout, "%s: %s\n", verdict, said)
+			return err
 		}
-		_, err := fmt.Fprintf(p.stdout, "%s %s: %s\n", verdictText[p.verdict(r)], r.name, said)
+		_, err := fmt.Fprintf(p.stdout, "%s at %s: %s\n", verdict, p.threshold, d)
 		return err
 	case d == nil:
 		return nil

@@ -36,6 +36,10 @@ func (a Auditor) asks(id rule.ID) bool { return id != rule.RoleMailboxes || a.Ma
 func roleMailboxes(s subject) outcome {
 	r := s.of.mailboxes()
 	out := outcome{code: "ok"}
+	if r == nil { // nobody was asked after all
+		out.code = "no-answer"
+		return out
+	}
 	if r.MX != nil {
 		out.evidence = r.MX.Replies
 	}

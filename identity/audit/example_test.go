@@ -88,6 +88,7 @@ func ExampleReport_WriteText() {
 	example.WriteText(os.Stdout)
 	// Output:
 	// Mail server identity of example.org.
+	// Audited 2 January 2026, 03:04 UTC: 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable; failed by level: must 1
 	// What DNS said is numbered; a number alone stands for what is printed further up.
 	//
 	// MUST: counts against the server when it is not so
@@ -118,6 +119,8 @@ func ExampleReport_WriteMarkdown() {
 	// # Mail server identity of `example.org`
 	//
 	// **Not in order.** Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam. Concerned: `mx1`.
+	//
+	// Audited 2 January 2026, 03:04 UTC.
 	//
 	// ## What to do first
 	//

@@ -32,7 +32,7 @@ var page = template.Must(template.Must(template.New("page").Funcs(template.FuncM
 	"host":   func(name string) string { return untrusted.Line(shown(name)) },
 	"word":   func(s rule.Status) string { return statusTitle[s] },
 	"sign":   func(s rule.Status) string { return statusSign[s] },
-	"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 MST") },
+	"date":   date,
 	"anchor": anchor,
 	"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 }).Parse(pageText)).New("map").Parse(mapText))

@@ -24,16 +24,21 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		v.Text += " Concerned: " + code(v.Where) + "."
 	}
 	m.line("**%s** %s\n", v.Word, v.Text)
+	m.line("Audited %s.\n", date(r.Time))
 	if r.AllowDocumentation {
 		m.line("Names and addresses for documentation are accepted as if they were public.\n")
 	}
 	if tasks := r.tasks(); len(tasks) > 0 {
 		m.line("## What to do first\n")
-		for i, t := range tasks[:min(len(tasks), firstTasks)] {
+		first := min(len(tasks), firstTasks)
+		for i, t := range tasks[:first] {
 			m.line("%d. **%s** at %s", i+1, prose(t.Start(), t.Known.Text), code(t.Where()))
 			if t.Remedy != "" {
 				m.line("   - %s", prose(t.Remedy, t.Known.Remedy))
 			}
+		}
+		if more := len(tasks) - first; more > 0 {
+			m.line("\nand %d more below", more)
 		}
 		m.line("")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,6 +14,9 @@ import (
 
 // What the page and the Markdown say of a report beyond its findings: how grave it is,
 // what to do first, and the findings in sections, rule by rule.
+
+// date is a time as reports have it.
+func date(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 MST") }
 
 // A verdict is a report in two sentences, for who reads no further.
 type verdict struct {

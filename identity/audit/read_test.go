@@ -202,7 +202,7 @@ func TestReadReportRefuses(t *testing.T) {
 		{report(`1`), "audit: not a report: findings: got number"},
 		{report(`{}`), "audit: not a report: finding 1 lacks its rule, level or status"},
 		{report(finding + `, {"rule": "x", "level": "must"}`), "audit: not a report: finding 2 lacks its rule, level or status"},
-		{report(`{"level": "most"}`), `audit: not a report: no such rule.Level: "most"; expected one of must, should-major, should-minor, advice`},
+		{report(`{"level": "most"}`), `audit: not a report: "most": expected one of must, should-major, should-minor, advice`},
 		{report(`{"subject": ""}`), `audit: not a report: audit: no subject: ""; expected organisation, an MTA, MTA/address, or a name with its final dot`},
 	} {
 		got, err := audit.ReadReport(strings.NewReader(test.text))

@@ -34,6 +34,7 @@ func (r *Report) writeText(w io.Writer, colour bool) error {
 	if r.AllowDocumentation {
 		t.line("Names and addresses for documentation are accepted as if they were public.")
 	}
+	t.line("Audited %s: %s", date(r.Time), r)
 	t.line("What DNS said is numbered; a number alone stands for what is printed further up.")
 	for _, s := range r.sections() {
 		t.section(s)

@@ -85,14 +85,20 @@ func TestPlanPassesTheAudit(t *testing.T) {
 }
 
 // named reports whether a plan says why a rule fails: a record that would mend it is kept
-// out or refused, or there is none and something is refused, or what is wanted is there and
-// what stands beside it is kept.
+// out or refused, or something at the name that it is about is.
 func named(p *plan.Plan, w *world, f audit.Finding) bool {
-	beside := func(k plan.Kept) bool {
-		name := k.Records[0].Header().Name
-		return name == f.Subject.Name || strings.Contains(f.Message, name) || f.Subject == (audit.Subject{}) && name == canonical(w.org.Domain) || slices.ContainsFunc(k.Wanted, func(r plan.Record) bool { return slices.Contains(r.Rules, f.Rule) })
+	about := func(name string) bool {
+		return name == f.Subject.Name || strings.Contains(f.Message, name) || f.Subject == (audit.Subject{}) && name == canonical(w.org.Domain)
 	}
-	return len(f.Fix) == 0 && slices.ContainsFunc(p.Kept, beside) || len(f.Fix) == 0 && len(p.Refused) > 0 || slices.ContainsFunc(f.Fix, func(record string) bool {
+	if slices.ContainsFunc(p.Kept, func(k plan.Kept) bool {
+		return about(k.Records[0].Header().Name) || slices.ContainsFunc(k.Wanted, func(r plan.Record) bool { return slices.Contains(r.Rules, f.Rule) })
+	}) || slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool {
+		name, _, _ := strings.Cut(r.Value, " ")
+		return len(f.Fix) == 0 || about(name)
+	}) {
+		return true
+	}
+	return slices.ContainsFunc(f.Fix, func(record string) bool {
 		rr, err := dns.NewRR(record)
 		if err != nil {
 			return false

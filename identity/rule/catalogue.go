@@ -92,7 +92,7 @@ var identities = []Rule{
 		Costs: "Gmail refuses such mail, so does Postfix with reject_unknown_reverse_client_hostname; rspamd adds to its spam score.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the address has a PTR record", ""},
-			{"missing", Fail, "the address has no PTR record", "The PTR record is set by whoever the address is from, usually the provider. Without a name in the description, choose one first."},
+			{"missing", Fail, "the address has no PTR record", "Have the PTR record set by whoever the address is from, usually the provider; choose a name first, if there is none in the description."},
 			noAnswer, notPublic,
 		},
 	},
@@ -194,10 +194,10 @@ var identities = []Rule{
 		Costs: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is a fully qualified host name", ""},
-			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organisation in the MTA."},
-			{"underscore", Fail, "the HELO name has an underscore", "Configure a name of letters, digits and hyphens in the MTA."},
-			{"not-qualified", Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organisation's domain, in the MTA."},
-			{"malformed", Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organisation in the MTA."},
+			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organisation in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{"underscore", Fail, "the HELO name has an underscore", "Configure a name of letters, digits and hyphens in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{"not-qualified", Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organisation's domain, in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{"malformed", Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organisation in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
 			receives,
 		},
 	},
@@ -241,7 +241,7 @@ var identities = []Rule{
 		},
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is none of the PTR names", ""},
-			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix, if there is one; else choose a second name within the domain, give it the same addresses, and configure it as the HELO name."},
+			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix, if there is one; else choose a second name within the domain, give it the same addresses, and configure it as the HELO name (Postfix: smtp_helo_name, Exim: helo_data)."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},

@@ -45,8 +45,8 @@ func ExampleAll() {
 	// helo-spf        should-major The SPF record of the HELO name passes every address of the MTA, and denies others
 	// helo-spf-strict advice       The SPF record of the HELO name authorises the MTA alone, and ends in -all
 	// mail-spf        should-major The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all
-	// helo-csa        should-minor A CSA record authorises the HELO name from every address of the MTA
-	// helo-rp         should-minor An RP record says who is responsible for the HELO name
+	// helo-csa        should-minor A CSA record (Client SMTP Authorization) authorises the HELO name from every address of the MTA
+	// helo-rp         should-minor An RP record (Responsible Person) says who is responsible for the HELO name
 	// null-mx         should-major A name without mail says so by a Null MX record
 	// null-spf        should-major A name without mail says so by the SPF record v=spf1 -all
 	// ptr-locked      should-major The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it

@@ -74,13 +74,13 @@ var policies = []Rule{
 	},
 	{
 		ID: HELOCSA, Level: ShouldMinor, Scope: MTA,
-		Title: "A CSA record authorises the HELO name from every address of the MTA",
+		Title: "A CSA record (Client SMTP Authorization) authorises the HELO name from every address of the MTA",
 		Page:  "this means setting up an explicit CSA record authorising this name's use in helo/ehlo",
 		Why:   "Receivers that look, as Exim can, then refuse who greets with this name from elsewhere, before any mail is sent.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the CSA record authorises every address", ""},
 			{"missing", Fail, "the HELO name has no CSA record", "Publish the record."},
-			{"denied", Fail, "CSA denies the HELO name", "Publish the record of the fix in place of those that are there, and do not greet with a name that has a policy."},
+			{"denied", Fail, "CSA denies the HELO name", "Publish the record of the fix in place of those that are there; where the policy of a name above denies it, beside that policy."},
 			{"not-all-addresses", Fail, "the target of the CSA record does not have every address of the MTA", "Give the target every address of the MTA."},
 			{"unusable", Fail, "receivers can do nothing with the CSA record", "Publish the record of the fix in place of those that are there."},
 			noAnswer, noName, notPublic, receives,
@@ -88,13 +88,13 @@ var policies = []Rule{
 	},
 	{
 		ID: HELORP, Level: ShouldMinor, Scope: MTA,
-		Title: "An RP record says who is responsible for the HELO name",
+		Title: "An RP record (Responsible Person) says who is responsible for the HELO name",
 		Page:  "this means setting up an accurate RP record for your chosen helo/ehlo identity name",
 		RFC:   []string{"RFC 1183, Section 2.2"},
 		Why:   "Who sees something wrong with the server knows whom to tell.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "an RP record names who is responsible", ""},
-			{"missing", Fail, "the HELO name has no RP record", "Describe the contact mta, and publish the records."},
+			{"missing", Fail, "the HELO name has no RP record", "Publish the records of the fix, for which the description needs the contact mta."},
 			{"dangling", Fail, "an RP record of the HELO name points to a text that is not there", "Publish the text where the RP record points to."},
 			noAnswer, noName, receives,
 		},

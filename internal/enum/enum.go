@@ -39,5 +39,5 @@ func Unmarshal[E ~uint8](e *E, text []byte, keywords []string) error {
 		}
 		expected = append(expected, keyword)
 	}
-	return fmt.Errorf("no such %T: %q; expected one of %s", *e, text, strings.Join(expected, ", "))
+	return fmt.Errorf("%q: expected one of %s", text, strings.Join(expected, ", "))
 }

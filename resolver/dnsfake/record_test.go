@@ -151,7 +151,7 @@ b.test TYPE700000
 `))
 	want := `bad.dns:1: expected a question first: a name and a type
 bad.dns:3: ttl: time: invalid duration "soon"
-bad.dns:4: status: no such resolver.Status: "LOST"; expected one of NOERROR, NXDOMAIN, NOTFOUND
+bad.dns:4: status: "LOST": expected one of NOERROR, NXDOMAIN, NOTFOUND
 bad.dns:5: record: "not a record": expected a record: name, TTL, IN, type, data
 bad.dns:6: alias: "": expected a record: name, TTL, IN, type, data
 bad.dns:7: server: invalid syntax
