@@ -183,6 +183,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 			fmt.Fprintf(b, "; left alone: %s %s\n", n.Name, untrusted.Line(n.Text))
 		}
 	}
+	fmt.Fprintf(b, "; %d names hardened, %d left alone\n", len(h.Names), len(h.Left))
 	return b.Flush()
 }
 

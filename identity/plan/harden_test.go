@@ -207,3 +207,24 @@ func TestHardenedByHand(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 }
+
+// The name of a zone gets mail at its address until it has a Null MX.
+func TestHardenApex(t *testing.T) {
+	const zone = "$ORIGIN example.test.\n@ 300 SOA ns h 1 1 1 1 60\n@ 300 A 192.0.2.1\n"
+	for more, want := range map[string]string{
+		"":             "it is the name of the zone, and mail for it goes to its address: see that nobody is written to there",
+		"@ 300 MX 0 .": "",
+	} {
+		h, err := plan.Harden(plan.All(parseZones(t, zone+more)), nil)
+		if err != nil || len(h.Names) != 1 {
+			t.Fatal(h, err)
+		}
+		got := ""
+		for _, n := range h.Notes {
+			got += n.Text
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", more, got, want)
+		}
+	}
+}

@@ -43,16 +43,17 @@ const (
 
 // A survey is what the records of zones say of mail.
 type survey struct {
-	zone     bool
-	nodes    map[string]*node
-	cuts     map[string]*node        // of those, the ones by which names below belong elsewhere
-	last     *node                   // whose record came last: mostly the next one is its too
-	order    []*node                 // as they came: mostly that of their names
-	ties     map[string]string       // names that something ties to mail, and what
-	networks map[netip.Prefix]string // that an SPF record authorises, and whose
-	lengths  []int                   // of those, IPv6 and IPv4 alike
-	silent   map[string]bool         // described as names without mail
-	mail     map[netip.Addr]string   // addresses of MTAs, and whose
+	zone      bool
+	nodes     map[string]*node
+	cuts      map[string]*node        // of those, the ones by which names below belong elsewhere
+	last      *node                   // whose record came last: mostly the next one is its too
+	order     []*node                 // as they came: mostly that of their names
+	ties      map[string]string       // names that something ties to mail, and what
+	networks  map[netip.Prefix]string // that an SPF record authorises, and whose
+	lengths   []int                   // of those, IPv6 and IPv4 alike
+	silent    map[string]bool         // described as names without mail
+	described map[string]string       // as names with mail, and of what; nil without a description
+	mail      map[netip.Addr]string   // addresses of MTAs, and whose
 }
 
 func (s *survey) node(name string) *node {
@@ -171,15 +172,13 @@ func (s *survey) text(name string, n *node, rr *dns.TXT) {
 // describe takes in what an organisation says of its names.
 func (s *survey) describe(o *org.Organisation) {
 	described := make(map[string]string)
+	s.described = described
 	for _, m := range o.MTAs {
 		described[canonical(m.HELO)] = "it is the HELO name of " + m.ID
 		described[canonical(m.PTR)] = "it is the PTR name of " + m.ID
 	}
 	for _, d := range o.MailDomains() {
 		described[canonical(d.Domain)] = "it is a mail domain"
-	}
-	for name, why := range described {
-		s.ties[name] = why // whatever else there is
 	}
 	for _, name := range o.Names {
 		s.silent[canonical(name)] = described[canonical(name)] == ""
@@ -205,10 +204,12 @@ func (s *survey) leave(name string, n *node) string {
 		return reason
 	}
 	switch {
+	case s.described[name] != "":
+		return s.described[name]
 	case n.is&getsMail != 0:
 		return "it has mail servers: describe it as a mail domain"
 	case n.is&sends != 0:
-		return "its SPF record authorises senders"
+		return "it has an SPF record that is not v=spf1 -all"
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
 		return "it is no host name: nobody sends mail as user@ it, and a host should not be called so"
 	case s.silent[name]:
@@ -270,9 +271,12 @@ func (s *survey) locate(o *org.Organisation) {
 	}
 }
 
-// suspect returns what speaks for it that programs send mail as user@ a name that seems
-// to be without, or "".
+// suspect returns what speaks for it that a name that seems to be without mail gets some, or
+// that programs send as user@ it, or "".
 func (s *survey) suspect(n *node) string {
+	if n.is&apex != 0 && n.is&nullMX == 0 {
+		return "it is the name of the zone, and mail for it goes to its address: see that nobody is written to there"
+	}
 	if n.is&machine != 0 {
 		return "it seems to be the name of a machine: see that cron and other programs there do not send as root@ it"
 	}
