@@ -22,6 +22,7 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	var addrs []netip.Addr
 	fs := flag.NewFlagSet("plan init", flag.ContinueOnError)
 	s.flags(fs)
+	fs.Bool("allow-documentation", false, "") // as the other commands: a description may have them anyway
 	fs.StringVar(&domain, "domain", "", "")
 	fs.Func("ip", "", func(value string) error {
 		addr, err := netip.ParseAddr(value)

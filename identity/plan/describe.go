@@ -69,8 +69,11 @@ func (d *draft) server(addrs []netip.Addr) {
 		case a.unasked:
 		case len(a.names) == 0:
 			d.comment(path+".ptr", "%s has no name yet (PTR record)", addr)
+			if len(a.hosts) == 0 && len(d.order) > 1 {
+				d.comment(path+".addresses", "no name joins it to others: list it with them, if it is one of several addresses of an MTA")
+			}
 		case a.ptr == "":
-			d.comment(path+".ptr", "%s has the name %s, which is none of yours", addr, strings.Join(a.names, " "))
+			d.comment(path+".ptr", "%s has the name %s, which is no host name of yours", addr, strings.Join(a.names, " "))
 		case len(a.names) > 1:
 			d.comment(path+".ptr", "%s has several names: %s", addr, strings.Join(a.names, " "))
 		}
