@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
@@ -131,8 +133,12 @@ func readReports(text []byte) (map[string]*audit.Report, error) {
 func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar) int {
 	worst := well
 	out, kept := &listing{w: p.stdout, brackets: p.list}, &listing{w: p.kept, brackets: p.list}
+	audited, all := make(map[string]bool), true
 	for r := range results {
 		worst = max(worst, p.verdict(r))
+		if all = all && r.report != nil; r.report != nil {
+			audited[r.report.Organisation] = true
+		}
 		err := bar.aside(func() error { return p.result(out, r) })
 		if err == nil && p.kept != nil {
 			err = kept.add(p.json(r, r.report))
@@ -140,6 +146,11 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 		if err != nil {
 			p.complain(err)
 			return exitStatus[broken]
+		}
+	}
+	for _, organisation := range slices.Sorted(maps.Keys(p.previous)) {
+		if all && !audited[organisation] {
+			fmt.Fprintf(p.stderr, "audit: warning: %s has a report of %s, which is not audited any more\n", p.since, organisation)
 		}
 	}
 	var err error

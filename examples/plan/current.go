@@ -39,7 +39,13 @@ func (s *source) flags(fs *flag.FlagSet) {
 	fs.StringVar(&s.server, "server", "", "")
 	fs.BoolVar(&s.offline, "offline", false, "")
 	fs.StringVar(&s.out, "o", "", "")
-	fs.DurationVar(&s.timeout, "timeout", time.Minute, "")
+	s.timeout = time.Minute
+	fs.Func("timeout", "", func(value string) (err error) {
+		if s.timeout, err = time.ParseDuration(value); err != nil {
+			return errors.New("expected a duration, such as 30s")
+		}
+		return nil
+	})
 }
 
 // given reports whether the flags say where to learn something.
