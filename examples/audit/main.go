@@ -155,7 +155,7 @@ func parseFlags(args []string) (*options, error) {
 	fs.StringVar(&o.server, "server", "", "")
 	fs.StringVar(&o.probe, "probe", "", "")
 	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
-	o.timeout = 30*time.Second
+	o.timeout = 30 * time.Second
 	fs.Func("timeout", "", func(value string) (err error) {
 		if o.timeout, err = time.ParseDuration(value); err != nil {
 			return errors.New("expected a duration, such as 30s")
