@@ -121,8 +121,8 @@ func zoneText(rr dns.RR) string {
 func data(rr dns.RR) string { return strings.TrimPrefix(rr.String(), rr.Header().String()) }
 
 // WriteLetter writes what changes ask of the ISP, for a mail or a ticket; nothing, where
-// they ask nothing. It says that each new name leads to its address: send it when the
-// steps before it are done.
+// they ask nothing. Send it when the steps before it are done: the new names have to lead to
+// their addresses first.
 func WriteLetter(w io.Writer, changes []Change) error {
 	var set, remove []string
 	beside := false // names that stay for now
@@ -154,7 +154,7 @@ func WriteLetter(w io.Writer, changes []Change) error {
 		if beside {
 			b.WriteString("Please leave the names that they have beside these until we write again.\n\n")
 		}
-		b.WriteString("Each of the names leads to the address. As lines of a zone file:\n\n" + lines.String() + "\n")
+		b.WriteString("Each of the names has to lead to the address first: if one does not, please tell us. As lines of a zone file:\n\n" + lines.String() + "\n")
 	}
 	if len(remove) > 0 {
 		fmt.Fprintf(&b, "Please take these names away from them:\n\n%s\n\n", strings.Join(remove, "\n"))

@@ -55,7 +55,7 @@ Please give our addresses these names (PTR records):
 
 Please leave the names that they have beside these until we write again.
 
-Each of the names leads to the address. As lines of a zone file:
+Each of the names has to lead to the address first: if one does not, please tell us. As lines of a zone file:
 
     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
     11.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
