@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -62,10 +63,16 @@ func (n *node) find(name string, qtype uint16) finding {
 // closest returns the node of a name, or its closest encloser (RFC 4592, Section
 // 3.3.1).
 func (z *zone) closest(name string) *node {
-	n := z.nodes[name]
-	for n == nil {
-		name = dnsname.Parent(name)
-		n = z.nodes[name]
+	i, found := slices.BinarySearchFunc(z.nodes, name, func(n *node, name string) int {
+		return dnsname.Compare(n.name, name)
+	})
+	if found {
+		return z.nodes[i]
+	}
+	// What stands between a name and those below it is below it too.
+	n := z.nodes[i-1]
+	for !dnsname.Under(name, n.name) {
+		n = n.parent
 	}
 	return n
 }

@@ -2,10 +2,12 @@ package resolver
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/miekg/dns"
 
@@ -14,11 +16,9 @@ import (
 
 // zones builds the zones of what was read.
 func (z *zoneReader) zones() (*Zones, error) {
-	z.seen = nil // of no more use, and as large as the records
 	zones := make(map[string]*zone)
 	for _, r := range z.records {
-		if _, ok := r.rr.(*dns.SOA); ok {
-			apex := r.rr.Header().Name
+		if apex := r.header.Name; r.header.Rrtype == dns.TypeSOA {
 			zones[apex] = z.newZone(apex)
 		}
 	}
@@ -37,10 +37,20 @@ func (z *zoneReader) zones() (*Zones, error) {
 	if len(zones) == 0 && len(z.problems) == 0 {
 		z.fail(0, "%s", z.noZone())
 	}
-	for _, r := range z.records {
-		z.place(zones, r)
+	for i, r := range z.records {
+		in := z.zoneOf(zones, r)
+		if in == nil {
+			continue
+		}
+		if last := len(in.runs) - 1; last >= 0 && in.runs[last].to == i && z.records[i-1].header.Name == r.header.Name {
+			in.runs[last].to++
+			continue
+		}
+		first, second := in.key(r.header.Name)
+		in.runs = append(in.runs, run{first, second, i, i + 1})
 	}
 	for _, apex := range slices.Sorted(maps.Keys(zones)) {
+		zones[apex].build(z)
 		zones[apex].finish(z)
 	}
 	slices.SortStableFunc(z.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
@@ -54,18 +64,21 @@ func (z *zoneReader) zones() (*Zones, error) {
 }
 
 func newZones(zones map[string]*zone, warnings []Problem) *Zones {
-	names := make(map[string]*node)
-	for _, in := range zones {
-		if len(zones) == 1 { // as most are, and there may be a million names
-			return &Zones{zones, in.nodes, warnings}
+	return &Zones{zones, warnings, sync.OnceValue(func() map[string]*node {
+		size := 0
+		for _, in := range zones {
+			size += len(in.nodes)
 		}
-		for name, n := range in.nodes {
-			if enclosing(zones, name) == in {
-				names[name] = n
+		names := make(map[string]*node, size)
+		for _, in := range zones {
+			for _, n := range in.nodes {
+				if len(zones) == 1 || enclosing(zones, n.name) == in {
+					names[n.name] = n
+				}
 			}
 		}
-	}
-	return &Zones{zones, names, warnings}
+		return names
+	})}
 }
 
 // zoneOrigins returns the origins that are zones, the shorter first: those of
@@ -79,7 +92,7 @@ func (z *zoneReader) zoneOrigins(withSOA map[string]*zone) []string {
 		}
 	}
 	for _, r := range z.records {
-		if r.origin >= 0 && enclosing(withSOA, r.rr.Header().Name) == nil {
+		if r.origin >= 0 && enclosing(withSOA, r.header.Name) == nil {
 			names = append(names, z.origins[r.origin])
 		}
 	}
@@ -94,7 +107,7 @@ func (z *zoneReader) noZone() string {
 	if len(z.records) == 0 {
 		return "no zone: neither a record nor an $ORIGIN"
 	}
-	name := z.records[0].rr.Header().Name
+	name := z.records[0].header.Name
 	if org := dnsname.Organisational(name); org != "" {
 		name = org
 	}
@@ -102,26 +115,9 @@ func (z *zoneReader) noZone() string {
 }
 
 func (z *zoneReader) newZone(apex string) *zone {
-	in := &zone{apex: apex, source: cmp.Or(z.before[apex], z.file, "zone "+apex), nodes: make(map[string]*node)}
-	in.node(apex)
+	in := &zone{apex: apex, source: cmp.Or(z.before[apex], z.file, "zone "+apex)}
+	in.nodes = []*node{{name: apex, zone: in}}
 	return in
-}
-
-// node returns the node of name, and makes it and the empty non-terminals above
-// it where they are missing.
-func (z *zone) node(name string) *node {
-	if n := z.nodes[name]; n != nil {
-		return n
-	}
-	n := &node{name: name, zone: z}
-	z.nodes[name] = n
-	if name != z.apex {
-		n.parent = z.node(dnsname.Parent(name))
-		if strings.HasPrefix(name, "*.") {
-			n.parent.wild = n
-		}
-	}
-	return n
 }
 
 // enclosing returns the deepest zone that name is in, or nil.
@@ -134,53 +130,162 @@ func enclosing(zones map[string]*zone, name string) *zone {
 	return nil
 }
 
-// place puts a record that was read into the deepest zone that its owner is in.
-func (z *zoneReader) place(zones map[string]*zone, r zoneRecord) {
-	h := r.rr.Header()
-	in := enclosing(zones, h.Name)
-	if h.Rrtype == dns.TypeDS && in != nil && in.apex == h.Name {
+// zoneOf returns the zone that a record belongs to, the deepest that its owner is in.
+func (z *zoneReader) zoneOf(zones map[string]*zone, r zoneRecord) *zone {
+	name := r.header.Name
+	if r.line == 0 { // of a zone that was there before: it keeps what it has
+		return zones[z.origins[r.origin]]
+	}
+	in := enclosing(zones, name)
+	if r.header.Rrtype == dns.TypeDS && in != nil && in.apex == name {
 		// The parent side speaks for DS (RFC 4035, Section 2.4).
-		if parent := enclosing(zones, dnsname.Parent(h.Name)); parent != nil {
+		if parent := enclosing(zones, dnsname.Parent(name)); parent != nil {
 			in = parent
 		}
 	}
-	if r.line == 0 { // of a zone that was there before: it keeps what it has
-		in = zones[z.origins[r.origin]]
+	if in == nil && len(zones) > 0 {
+		z.fail(r.line, "%s lies in no zone of this text: put it under an $ORIGIN of its own", name)
 	}
-	if in == nil {
-		if len(zones) > 0 {
-			z.fail(r.line, "%s lies in no zone of this text: put it under an $ORIGIN of its own", h.Name)
+	return in
+}
+
+// A run is records of one name that follow each other in a text.
+type run struct {
+	first, second uint64 // see zone.key
+	from, to      int    // in the records of the reader
+}
+
+// sorted returns the records of runs by name, as in the text where the name is one.
+func (r *zoneReader) sorted(runs []run) []zoneRecord {
+	slices.SortFunc(runs, func(a, b run) int {
+		if a.first != b.first {
+			return cmp.Compare(a.first, b.first)
 		}
-		return
+		if a.second != b.second {
+			return cmp.Compare(a.second, b.second)
+		}
+		if c := dnsname.Compare(r.records[a.from].header.Name, r.records[b.from].header.Name); c != 0 {
+			return c
+		}
+		return a.from - b.from
+	})
+	size := 0
+	for _, run := range runs {
+		size += run.to - run.from
 	}
-	n := in.node(h.Name)
+	records := make([]zoneRecord, 0, size)
+	for _, run := range runs {
+		records = append(records, r.records[run.from:run.to]...)
+	}
+	return records
+}
+
+// key returns what decides on the order of most names, to stand beside each as a million
+// are sorted: the first octets of their labels below the apex, from the right, with
+// zeros between, so that they compare as dnsname.Compare does.
+func (z *zone) key(name string) (first, second uint64) {
+	var octets [16]byte
+	left := octets[:]
+	for below := strings.TrimSuffix(name, z.apex); below != "" && len(left) > 0; {
+		below = strings.TrimSuffix(below, ".")
+		start := strings.LastIndexByte(below, '.') + 1
+		if strings.IndexByte(below, '\\') >= 0 { // the dot may be a part of the label
+			starts := dns.Split(below)
+			start = starts[len(starts)-1]
+		}
+		left = left[copy(left, below[start:]):]
+		if len(left) > 0 {
+			left = left[1:]
+		}
+		below = below[:start]
+	}
+	return binary.BigEndian.Uint64(octets[:8]), binary.BigEndian.Uint64(octets[8:])
+}
+
+// build makes the nodes of the records that the zone has in a text, in order.
+func (z *zone) build(r *zoneReader) {
+	records := r.sorted(z.runs)
+	z.runs = nil
+	var n *node
+	var seen map[string]bool // the records of n
+	for i, record := range records {
+		name, rtype := record.header.Name, record.header.Rrtype
+		if n == nil || n.name != name {
+			n, seen = z.node(name, r), nil
+		}
+		data := r.data[record.data:][:record.header.Rdlength]
+		if seen != nil || i+1 < len(records) && records[i+1].header.Name == name {
+			key := TypeString(rtype) + " " + string(data)
+			if seen[key] {
+				continue // RFC 2181, Section 5: a set has no duplicates
+			}
+			if seen == nil {
+				seen = make(map[string]bool)
+			}
+			seen[key] = true
+		}
+		record.header.Name = n.name
+		rr, _, err := dns.UnpackRRWithHeader(record.header, data, 0)
+		if err != nil {
+			r.fail(record.line, "%s %s: %s", name, TypeString(rtype), parseReason(err))
+			continue
+		}
+		r.place(n, rr, record.line)
+	}
+}
+
+// node returns the node of a name that is the last one's or comes after it, and makes it
+// and the empty non-terminals above it where they are missing.
+func (z *zone) node(name string, r *zoneReader) *node {
+	above := z.nodes[len(z.nodes)-1]
+	if above.name == name {
+		return above
+	}
+	parent := dnsname.Parent(name)
+	for !dnsname.Under(parent, above.name) {
+		above = above.parent
+	}
+	if above.name != parent {
+		above = z.node(parent, r)
+	}
+	n := &node{name: r.kept(name), zone: z, parent: above} // beside it in memory
+	if strings.HasPrefix(name, "*.") {
+		above.wild = n
+	}
+	z.nodes = append(z.nodes, n)
+	return n
+}
+
+// place puts a record at its name.
+func (z *zoneReader) place(n *node, record dns.RR, line int) {
+	h := record.Header()
 	set := n.set(h.Rrtype)
 	if set == nil {
 		n.sets = append(n.sets, rrset{rtype: h.Rrtype})
 		set = &n.sets[len(n.sets)-1]
 	}
-	switch rr := r.rr.(type) {
+	switch rr := record.(type) {
 	case *dns.SOA:
-		if in.soa != nil {
-			z.fail(r.line, "a second SOA at %s", h.Name)
+		if n.zone.soa != nil {
+			z.fail(line, "a second SOA at %s", h.Name)
 		}
-		in.soa = rr
+		n.zone.soa = rr
 	case *dns.CNAME:
-		set.target = z.target(r.line, rr.Target)
+		set.target = z.target(line, rr.Target)
 	case *dns.DNAME:
-		set.target = z.target(r.line, rr.Target)
+		set.target = z.target(line, rr.Target)
 	}
 	// RFC 1034, Section 3.6.2, and RFC 6672, Section 2.4.
 	if len(set.records) == 1 && (h.Rrtype == dns.TypeCNAME || h.Rrtype == dns.TypeDNAME) {
-		z.fail(r.line, "a second %s at %s", TypeString(h.Rrtype), h.Name)
+		z.fail(line, "a second %s at %s", TypeString(h.Rrtype), h.Name)
 	}
-	set.records = append(set.records, r.rr)
+	set.records = append(set.records, record)
 	if !set.mixed && set.records[0].Header().Ttl != h.Ttl {
 		set.mixed = true
-		z.warn(r.line, "%s %s has records with several TTLs: the lowest is served", h.Name, TypeString(h.Rrtype))
+		z.warn(line, "%s %s has records with several TTLs: the lowest is served", h.Name, TypeString(h.Rrtype))
 	}
 	if n.set(dns.TypeCNAME) != nil && !cnameAlone(n) {
-		z.fail(r.line, "CNAME and other data at %s (RFC 1034, Section 3.6.2)", h.Name)
+		z.fail(line, "CNAME and other data at %s (RFC 1034, Section 3.6.2)", h.Name)
 	}
 }
 
@@ -223,7 +328,7 @@ func madeUp(rr dns.RR) bool {
 
 // finish completes a zone once every record is in place.
 func (z *zone) finish(r *zoneReader) {
-	apex := z.nodes[z.apex]
+	apex := z.nodes[0]
 	header := func(rtype uint16) dns.RR_Header {
 		return dns.RR_Header{Name: z.apex, Rrtype: rtype, Class: dns.ClassINET, Ttl: madeUpTTL}
 	}
@@ -245,28 +350,23 @@ func (z *zone) finish(r *zoneReader) {
 	case apex.set(dns.TypeNS) == nil:
 		r.warn(0, "zone %s has no NS record: some servers refuse to load it", z.apex)
 	}
-	hiding := false // whether any name may be hidden
-	for name, n := range z.nodes {
+	for _, n := range z.nodes {
 		for _, set := range n.sets {
 			if set.mixed {
 				set.levelTTL()
 			}
 		}
 		slices.SortFunc(n.sets, func(a, b rrset) int { return cmp.Compare(a.rtype, b.rtype) })
-		n.cut = name != z.apex && n.set(dns.TypeNS) != nil
-		hiding = hiding || n.cut || n.set(dns.TypeDNAME) != nil
-	}
-	if !hiding {
-		return
-	}
-	for name, n := range z.nodes {
-		for p := n.parent; p != nil; p = p.parent {
-			if p.cut || p.set(dns.TypeDNAME) != nil {
-				n.above = p
-			}
+		if n == apex {
+			continue
+		}
+		n.cut = n.set(dns.TypeNS) != nil
+		n.above = n.parent.above // which came before
+		if n.above == nil && (n.parent.cut || n.parent.set(dns.TypeDNAME) != nil) {
+			n.above = n.parent
 		}
 		if n.above != nil && !n.above.cut && len(n.sets) > 0 {
-			r.warn(0, "%s is below the DNAME record of %s, which hides it: some servers refuse to load it", name, n.above.name)
+			r.warn(0, "%s is below the DNAME record of %s, which hides it: some servers refuse to load it", n.name, n.above.name)
 		}
 	}
 }

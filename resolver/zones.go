@@ -1,9 +1,7 @@
 package resolver
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +29,12 @@ import (
 // A name outside every zone is an error that wraps [ErrNoZone], so that a test
 // with a typo in a name fails; declare "$ORIGIN ." to make it NXDOMAIN.
 //
-// The zero Zones holds no zone.
+// The first question takes a time that grows with the zones: it makes the index that
+// all others use. The zero Zones holds no zone.
 type Zones struct {
 	zones    map[string]*zone // by apex
-	names    map[string]*node // every name that exists, in the deepest zone it is in
 	warnings []Problem
+	names    func() map[string]*node // every name that exists, in the deepest zone it is in; made once
 }
 
 // ParseZones reads one text with any number of zones in the format of RFC 1035,
@@ -192,7 +191,7 @@ func (z *Zones) Records() iter.Seq[dns.RR] {
 // records yields the zone's part of [Zones.Records].
 func (z *zone) records() iter.Seq[dns.RR] {
 	return func(yield func(dns.RR) bool) {
-		for _, n := range z.sorted() {
+		for _, n := range z.nodes {
 			for _, set := range n.sets {
 				for _, rr := range set.records {
 					if !yield(rr) {
@@ -204,55 +203,13 @@ func (z *zone) records() iter.Seq[dns.RR] {
 	}
 }
 
-// sorted returns the nodes in the order of their names.
-func (z *zone) sorted() []*node {
-	// A million names are sorted by what stands beside the pointer: the first octets of
-	// the label below the apex, which decide on most.
-	type keyed struct {
-		first uint64
-		node  *node
-	}
-	all := make([]keyed, 0, len(z.nodes))
-	for _, n := range z.nodes {
-		all = append(all, keyed{z.first(n), n})
-	}
-	slices.SortFunc(all, func(a, b keyed) int {
-		if c := cmp.Compare(a.first, b.first); c != 0 {
-			return c
-		}
-		return dnsname.Compare(a.node.name, b.node.name)
-	})
-	nodes := make([]*node, len(all))
-	for i, k := range all {
-		nodes[i] = k.node
-	}
-	return nodes
-}
-
-// first returns the first octets of the label of a name that stands below the apex, so
-// that they compare as those of dnsname.Compare; 0 for the apex.
-func (z *zone) first(n *node) uint64 {
-	if n.parent == nil {
-		return 0
-	}
-	for n.parent.parent != nil {
-		n = n.parent
-	}
-	end := len(n.name) - len(z.apex)
-	if z.apex != "." {
-		end-- // the dot between them
-	}
-	var octets [8]byte
-	copy(octets[:], n.name[:end])
-	return binary.BigEndian.Uint64(octets[:])
-}
-
 // A zone is the names at and below one apex.
 type zone struct {
 	apex   string
 	source string // for Answer.Server
 	soa    *dns.SOA
-	nodes  map[string]*node // by canonical name; empty non-terminals too
+	nodes  []*node // by name, the apex first; empty non-terminals too
+	runs   []run   // while it is built
 }
 
 // A node is one existing name of a zone.
@@ -397,8 +354,12 @@ func (z *Zones) closest(name string, qtype uint16) *node {
 			return in.closest(name)
 		}
 	}
+	if len(z.zones) == 0 {
+		return nil
+	}
+	names := z.names()
 	for ; name != ""; name = dnsname.Parent(name) {
-		if n := z.names[name]; n != nil {
+		if n := names[name]; n != nil {
 			return n
 		}
 	}

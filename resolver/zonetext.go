@@ -68,31 +68,36 @@ func (e *ZoneError) Error() string {
 // 5.1, lets an entry inherit: the origin, the TTL and the owner.
 type zoneReader struct {
 	file    string
-	origin  string // "" while there is none
-	ttl     int64  // -1 while there is none
-	ttlFrom bool   // set by $TTL, which later explicit TTLs do not change (RFC 2308, Section 4)
-	owner   string // of the last record, canonical
-	seen    map[string]bool
+	origin  string            // "" while there is none
+	ttl     int64             // -1 while there is none
+	ttlFrom bool              // set by $TTL, which later explicit TTLs do not change (RFC 2308, Section 4)
+	owner   string            // of the last record, canonical
 	before  map[string]string // the sources of zones that were there before, by apex
 
 	records  []zoneRecord
-	origins  []string // every origin that was in force, in order
-	used     []bool   // by origin: an entry was read while it was in force
-	made     int      // records of $GENERATE
-	adrift   bool     // a relative name had no origin
+	data     []byte          // of the records
+	buf      []byte          // for one record
+	names    strings.Builder // the last ones that were kept
+	origins  []string        // every origin that was in force, in order
+	used     []bool          // by origin: an entry was read while it was in force
+	made     int             // records of $GENERATE
+	adrift   bool            // a relative name had no origin
 	problems []Problem
 	warnings []Problem
 }
 
-// A zoneRecord is a record and the line that holds it.
+// A zoneRecord is a record that was read. Its data stay in wire form until all are read:
+// records are made in the order of their names then, and stand so in memory, where a
+// large zone is gone through several times as fast.
 type zoneRecord struct {
-	rr     dns.RR // owner in canonical form
-	line   int    // 0 for one that was there before
-	origin int    // index of the origin in force, or -1
+	header dns.RR_Header // owner in canonical form
+	data   int           // where its data begin in those of the reader
+	line   int           // 0 for one that was there before
+	origin int           // index of the origin in force, or -1
 }
 
 func newZoneReader(file string) *zoneReader {
-	return &zoneReader{file: file, ttl: -1, seen: make(map[string]bool), before: make(map[string]string)}
+	return &zoneReader{file: file, ttl: -1, before: make(map[string]string)}
 }
 
 func (z *zoneReader) fail(line int, format string, args ...any) {
@@ -188,7 +193,7 @@ func (z *zoneReader) record(e entry) {
 		if !ok {
 			return
 		}
-		z.owner, tokens = owner, tokens[1:]
+		z.owner, tokens = z.kept(owner), tokens[1:]
 	} else if z.owner == "" {
 		z.fail(e.line, "an indented record takes the name of the record above it, and there is none")
 		return
@@ -203,6 +208,19 @@ func (z *zoneReader) record(e entry) {
 		return
 	}
 	z.parse(e.line, text, false)
+}
+
+// kept returns a copy of a name that stands beside the others in memory: the garbage
+// collector would have to find each of a million small ones, time and again.
+func (z *zoneReader) kept(name string) string {
+	if z.names.Len()+len(name) > z.names.Cap() {
+		size := min(max(2*z.names.Cap(), 512), 1<<16)
+		z.names = strings.Builder{}
+		z.names.Grow(size)
+	}
+	z.names.WriteString(name)
+	all := z.names.String()
+	return all[len(all)-len(name):]
 }
 
 // header takes TTL and class, in either order, off tokens; what is left begins
@@ -378,33 +396,29 @@ func parseReason(err error) string {
 	return msg
 }
 
-// add keeps a record as a client would see it: over the wire form and back, so
-// that escapes, case of owners and limits are those of the DNS, not of the text.
+// add keeps a record in wire form, so that escapes, case of owners and limits are
+// those of the DNS, not of the text.
 func (z *zoneReader) add(line int, rr dns.RR) {
 	owner, err := dnsname.Canonical(rr.Header().Name)
 	if err != nil {
 		z.fail(line, "%v", err)
 		return
 	}
+	if owner == z.owner {
+		owner = z.owner // one string for all records of a name
+	}
 	rr.Header().Name = owner
-	buf := make([]byte, dns.Len(rr)+1)
-	n, err := dns.PackRR(rr, buf, 0, nil, false)
+	if size := dns.Len(rr) + 1; size > len(z.buf) {
+		z.buf = make([]byte, size)
+	}
+	n, err := dns.PackRR(rr, z.buf, 0, nil, false)
 	if err != nil {
 		z.fail(line, "%s %s: %s", owner, TypeString(rr.Header().Rrtype), parseReason(err))
 		return
 	}
-	unpacked, _, err := dns.UnpackRR(buf[:n], 0)
-	if err != nil {
-		z.fail(line, "%s %s: %s", owner, TypeString(rr.Header().Rrtype), parseReason(err))
-		return
-	}
-	key := *unpacked.Header()
-	wire := owner + TypeString(key.Rrtype) + string(buf[n-int(key.Rdlength):n])
-	if z.seen[wire] {
-		return // RFC 2181, Section 5: a set has no duplicates
-	}
-	z.seen[wire] = true
-	z.records = append(z.records, zoneRecord{unpacked, line, len(z.origins) - 1})
+	header := *rr.Header()
+	z.records = append(z.records, zoneRecord{header, len(z.data), line, len(z.origins) - 1})
+	z.data = append(z.data, z.buf[n-int(header.Rdlength):n]...)
 	if len(z.used) > 0 {
 		z.used[len(z.used)-1] = true
 	}
