@@ -34,8 +34,7 @@ type Hardening struct {
 	// DenyNames adds a CSA record that denies each name, where it has none and can have
 	// one: see [Options].
 	DenyNames bool
-	nodes     map[string]*node
-	cuts      map[string]*node
+	survey    *survey // nil where nobody made one
 }
 
 // Harden reads the records of whole zones, as resolver.Transfer yields them, and finds
@@ -52,9 +51,9 @@ type Hardening struct {
 // The error is that of the records, or says that there is no zone. Memory grows with the
 // names of the zones.
 func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, error) {
-	s := survey{
-		nodes: make(map[string]*node), cuts: make(map[string]*node), ties: make(map[string]string),
-		networks: make(map[netip.Prefix]string), silent: make(map[string]bool),
+	s := &survey{
+		marks: make(map[string]trait), cuts: make(map[string]trait), apexes: make(map[string]bool),
+		ties: make(map[string]string), networks: make(map[netip.Prefix]string), silent: make(map[string]bool),
 	}
 	for rr, err := range records {
 		if err != nil {
@@ -62,9 +61,10 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 		}
 		s.read(rr)
 	}
-	if !s.zone {
+	if len(s.apexes) == 0 {
 		return nil, errors.New("plan: expected a whole zone, with its SOA record")
 	}
+	s.arrange()
 	for p := range s.networks {
 		if !slices.Contains(s.lengths, p.Bits()) {
 			s.lengths = append(s.lengths, p.Bits())
@@ -75,24 +75,21 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 		s.describe(o)
 	}
 	s.locate(o)
-	h := &Hardening{nodes: s.nodes, cuts: s.cuts, Notes: s.between()}
-	for _, n := range s.order {
-		name := n.name
-		switch reason := s.leave(name, n); {
+	h := &Hardening{survey: s, Notes: s.between()}
+	for _, n := range s.nodes {
+		switch reason := s.leave(n); {
 		case reason != "":
-			h.Left = append(h.Left, Note{name, reason})
+			h.Left = append(h.Left, Note{n.name, reason})
 		case len(n.addrs) > 0:
-			h.Names = append(h.Names, name)
+			h.Names = append(h.Names, n.name)
 			if text := s.suspect(n); text != "" {
-				h.Notes = append(h.Notes, Note{name, text})
+				h.Notes = append(h.Notes, Note{n.name, text})
 			}
 		}
-		if text := s.trap(name, n); text != "" {
-			h.Notes = append(h.Notes, Note{name, text})
+		if text := s.trap(n); text != "" {
+			h.Notes = append(h.Notes, Note{n.name, text})
 		}
 	}
-	slices.SortFunc(h.Names, dnsname.Compare)
-	slices.SortFunc(h.Left, compareNotes)
 	slices.SortFunc(h.Notes, compareNotes)
 	return h, nil
 }
@@ -102,9 +99,18 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 // zones do not have is passed over.
 func (h *Hardening) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
+		if h.survey == nil {
+			return
+		}
+		rest := h.survey.nodes // behind the last name's
 		for _, name := range h.Names {
-			n := h.nodes[name]
-			if n == nil {
+			for len(rest) > 0 && dnsname.Compare(rest[0].name, name) < 0 {
+				rest = rest[1:]
+			}
+			var n *node
+			if len(rest) > 0 && rest[0].name == name {
+				n = &rest[0]
+			} else if n = h.survey.nodes.at(name); n == nil { // Names may have been given another order
 				continue // not found by Harden
 			}
 			if n.is&nullMX == 0 {
@@ -124,8 +130,7 @@ func (h *Hardening) Records() iter.Seq[Record] {
 				if err != nil {
 					continue
 				}
-				at := h.nodes[rr.Hdr.Name]
-				if at != nil && at.is&(serves|alias) != 0 || outside(h.cuts, rr.Hdr.Name) != "" {
+				if h.survey.nodes.is(rr.Hdr.Name, serves|alias) || outside(h.survey.cuts, rr.Hdr.Name) != "" {
 					continue
 				}
 				if !yield(Record{rr, []rule.ID{rule.DomainCSA}}) {
@@ -148,7 +153,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 	of := func(name string) *part {
 		apex := h.zone(name)
 		if parts[apex] == nil {
-			parts[apex] = &part{hardened: Hardening{DenyNames: h.DenyNames, nodes: h.nodes, cuts: h.cuts}}
+			parts[apex] = &part{hardened: Hardening{DenyNames: h.DenyNames, survey: h.survey}}
 		}
 		return parts[apex]
 	}
@@ -189,9 +194,8 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 
 // zone returns the apex of the zone that a name is in, the root where it is in none.
 func (h *Hardening) zone(name string) string {
-	at := name
-	for ; at != "." && at != ""; at = dnsname.Parent(at) {
-		if n := h.cuts[at]; n != nil && n.is&apex != 0 {
+	for at := name; h.survey != nil && at != ""; at = dnsname.Parent(at) {
+		if h.survey.apexes[at] {
 			return at
 		}
 	}

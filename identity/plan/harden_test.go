@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -205,6 +206,37 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 func TestHardenedByHand(t *testing.T) {
 	for r := range (&plan.Hardening{Names: []string{"www.example.test."}, DenyNames: true}).Records() {
 		t.Errorf("%v", r)
+	}
+}
+
+// Names may be taken out, and given another order: what is added for each stays.
+func TestHardenNamesInAnyOrder(t *testing.T) {
+	h, err := plan.Harden(plan.All(parseZones(t, hardenZone)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.DenyNames = true
+	byName := make(map[string][]string) // the records of each name
+	all := h.Names
+	for _, name := range all {
+		h.Names = []string{name}
+		for r := range h.Records() {
+			byName[name] = append(byName[name], r.String())
+		}
+	}
+	turned := slices.Clone(all)
+	slices.Reverse(turned)
+	for _, h.Names = range [][]string{all, turned, all[3:], {all[5], "nobody.example.test.", all[1], all[5]}} {
+		var want, got []string
+		for _, name := range h.Names {
+			want = append(want, byName[name]...)
+		}
+		for r := range h.Records() {
+			got = append(got, r.String())
+		}
+		if diff := cmp.Diff(want, got); len(want) == 0 || diff != "" {
+			t.Errorf("%s (-want +got):\n%s", h.Names, diff)
+		}
 	}
 }
 

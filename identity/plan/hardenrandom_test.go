@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
@@ -80,7 +81,7 @@ func randomZone(r *rand.Rand) string {
 // hears that it takes no mail, sends none and, with DenyNames, greets nobody; no other
 // name has anything new; nothing is to be added again.
 func TestHardenRandom(t *testing.T) {
-	first, hardened := rand.Uint64(), 0
+	first, found := rand.Uint64(), 0
 	for seed := first; seed != first+500 && !t.Failed(); seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			text := randomZone(rand.New(rand.NewPCG(seed, 0)))
@@ -100,7 +101,10 @@ func TestHardenRandom(t *testing.T) {
 			for r := range harden(t, whole).Records() {
 				t.Errorf("added again: %s\n%s", r, text)
 			}
-			hardened += len(h.Names)
+			if diff := cmp.Diff(decided(h), decided(shuffled(t, zones, seed))); diff != "" {
+				t.Errorf("with the zone's records in another order (-want +got):\n%s", diff)
+			}
+			found += len(h.Names)
 			for _, name := range h.Names {
 				silent(t, whole, name)
 			}
@@ -110,9 +114,40 @@ func TestHardenRandom(t *testing.T) {
 			}
 		})
 	}
-	if hardened < 500 {
-		t.Errorf("seed %d: %d names hardened in 500 zones: they show little", first, hardened)
+	if found < 500 {
+		t.Errorf("seed %d: %d names hardened in 500 zones: they show little", first, found)
 	}
+}
+
+// shuffled hardens the records of zones in an order that no server has.
+func shuffled(t *testing.T, zones *resolver.Zones, seed uint64) *plan.Hardening {
+	t.Helper()
+	records := slices.Collect(zones.Records())
+	rand.New(rand.NewPCG(seed, 1)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+	h, err := plan.Harden(func(yield func(dns.RR, error) bool) {
+		for _, rr := range records {
+			if !yield(rr, nil) {
+				return
+			}
+		}
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.DenyNames = true
+	return h
+}
+
+// decided lists what is added and what is left alone. The reasons may differ, where
+// there are several.
+func decided(h *plan.Hardening) (lines []string) {
+	for r := range h.Records() {
+		lines = append(lines, r.String())
+	}
+	for _, n := range h.Left {
+		lines = append(lines, "left alone: "+n.Name)
+	}
+	return lines
 }
 
 func harden(t *testing.T, zones *resolver.Zones) *plan.Hardening {

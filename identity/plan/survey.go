@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -43,11 +45,10 @@ const (
 
 // A survey is what the records of zones say of mail.
 type survey struct {
-	zone      bool
-	nodes     map[string]*node
-	cuts      map[string]*node        // of those, the ones by which names below belong elsewhere
-	last      *node                   // whose record came last: mostly the next one is its too
-	order     []*node                 // as they came: mostly that of their names
+	nodes     nodes                   // as they come; by name since arrange
+	marks     map[string]trait        // of names that records lead to, and that need not exist
+	cuts      map[string]trait        // of names at which a zone begins or ends
+	apexes    map[string]bool         // those at which one begins
 	ties      map[string]string       // names that something ties to mail, and what
 	networks  map[netip.Prefix]string // that an SPF record authorises, and whose
 	lengths   []int                   // of those, IPv6 and IPv4 alike
@@ -56,18 +57,59 @@ type survey struct {
 	mail      map[netip.Addr]string   // addresses of MTAs, and whose
 }
 
+// nodes are what is known of names. They are sorted, as the records of zones mostly come,
+// and gone through in that order: with millions of them, asking a map for each is slow.
+type nodes []node
+
+// at returns the node of a name, or nil.
+func (all nodes) at(name string) *node {
+	i, ok := slices.BinarySearchFunc(all, name, func(n node, name string) int { return dnsname.Compare(n.name, name) })
+	if !ok {
+		return nil
+	}
+	return &all[i]
+}
+
+// is reports whether a name has a trait.
+func (all nodes) is(name string, t trait) bool {
+	n := all.at(name)
+	return n != nil && n.is&t != 0
+}
+
+// node returns the node of a record's name, valid until the next one is asked for.
 func (s *survey) node(name string) *node {
-	if s.last != nil && s.last.name == name {
-		return s.last
+	last := len(s.nodes) - 1
+	if last >= 0 && s.nodes[last].name == name {
+		return &s.nodes[last]
 	}
-	n := s.nodes[name]
-	if n == nil {
-		n = &node{name: name}
-		s.nodes[name] = n
-		s.order = append(s.order, n)
+	s.nodes = append(s.nodes, node{name: name})
+	return &s.nodes[last+1]
+}
+
+// arrange sorts the nodes, once all records are read, and makes one of those with the
+// same name.
+func (s *survey) arrange() {
+	sorted := true
+	for i := range s.nodes {
+		sorted = sorted && (i == 0 || dnsname.Compare(s.nodes[i-1].name, s.nodes[i].name) < 0)
 	}
-	s.last = n
-	return n
+	if !sorted {
+		slices.SortStableFunc(s.nodes, func(a, b node) int { return dnsname.Compare(a.name, b.name) })
+		merged := s.nodes[:0]
+		for _, n := range s.nodes {
+			if last := len(merged) - 1; last >= 0 && merged[last].name == n.name {
+				merged[last].is |= n.is
+				merged[last].addrs = append(merged[last].addrs, n.addrs...)
+				merged[last].ttl = cmp.Or(n.ttl, merged[last].ttl)
+				continue
+			}
+			merged = append(merged, n)
+		}
+		s.nodes = merged
+	}
+	for i := range s.nodes {
+		s.nodes[i].is |= s.marks[s.nodes[i].name]
+	}
 }
 
 // tie remembers what ties a name to mail; what is said first counts.
@@ -80,7 +122,7 @@ func (s *survey) tie(name, why string) {
 // mark gives a trait to a name that a record leads to, and that need not exist.
 func (s *survey) mark(name string, is trait) {
 	if name = canonical(name); name != "" {
-		s.node(name).is |= is
+		s.marks[name] |= is
 	}
 }
 
@@ -95,8 +137,8 @@ func (s *survey) read(rr dns.RR) {
 	case *dns.A, *dns.AAAA:
 		n.addrs = append(n.addrs, addresses([]dns.RR{rr})...)
 	case *dns.SOA:
-		s.zone = true
 		n.is |= apex
+		s.apexes[name] = true
 	case *dns.NS:
 		n.is |= delegated
 	case *dns.DNAME:
@@ -123,8 +165,8 @@ func (s *survey) read(rr dns.RR) {
 	case *dns.TXT:
 		s.text(name, n, rr)
 	}
-	if n.is&(apex|delegated|redirects) != 0 {
-		s.cuts[name] = n
+	if cut := n.is & (apex | delegated | redirects); cut != 0 {
+		s.cuts[name] |= cut
 	}
 	for _, label := range []string{"._domainkey.", "_dmarc."} {
 		if i := strings.Index(name, label); i >= 0 && (i == 0) == (label[0] == '_') {
@@ -183,7 +225,8 @@ func (s *survey) describe(o *org.Organisation) {
 	for _, name := range o.Names {
 		s.silent[canonical(name)] = described[canonical(name)] == ""
 	}
-	for name := range s.nodes {
+	for _, n := range s.nodes {
+		name := n.name
 		if relation, _ := identity.Relate(name, o.Domain, o.Domain); relation == identity.Unrelated {
 			s.ties[name] = "it is no name of " + o.Domain
 			delete(s.silent, name)
@@ -193,7 +236,8 @@ func (s *survey) describe(o *org.Organisation) {
 
 // leave returns why a name is left alone, "" if it is not, or if it has no address and
 // nothing that one would look for.
-func (s *survey) leave(name string, n *node) string {
+func (s *survey) leave(n node) string {
+	name := n.name
 	if len(n.addrs) == 0 {
 		if n.is&alias != 0 && dnsname.FormOf(name) == dnsname.Host {
 			return "it is an alias: what its target says counts"
@@ -231,16 +275,16 @@ func (s *survey) leave(name string, n *node) string {
 }
 
 // outside returns why records at a name are none of its zone, or "".
-func outside(cuts map[string]*node, name string) string {
+func outside(cuts map[string]trait, name string) string {
 	for at := name; at != ""; at = dnsname.Parent(at) {
 		above := cuts[at]
 		switch {
-		case above == nil:
-		case above.is&redirects != 0 && at != name:
+		case above == 0:
+		case above&redirects != 0 && at != name:
 			return "all names below " + at + " are redirected by its DNAME record"
-		case above.is&apex != 0:
+		case above&apex != 0:
 			return ""
-		case above.is&delegated != 0:
+		case above&delegated != 0:
 			return at + " is delegated: its own zone is to be hardened"
 		}
 	}
@@ -251,7 +295,7 @@ func outside(cuts map[string]*node, name string) string {
 // take mail.
 func (s *survey) locate(o *org.Organisation) {
 	s.mail = make(map[netip.Addr]string)
-	for _, n := range s.order {
+	for _, n := range s.nodes {
 		if n.is&exchanger == 0 {
 			continue
 		}
@@ -273,7 +317,7 @@ func (s *survey) locate(o *org.Organisation) {
 
 // suspect returns what speaks for it that a name that seems to be without mail gets some, or
 // that programs send as user@ it, or "".
-func (s *survey) suspect(n *node) string {
+func (s *survey) suspect(n node) string {
 	if n.is&apex != 0 && n.is&nullMX == 0 {
 		return "it is the name of the zone, and mail for it goes to its address: see that nobody is written to there"
 	}
@@ -292,7 +336,7 @@ func (s *survey) suspect(n *node) string {
 // a wildcard with addresses would answer for them otherwise (RFC 4592, Section 2.2.2).
 func (s *survey) between() []Note {
 	wild := make(map[string]bool) // the parents of such wildcards
-	for _, n := range s.order {
+	for _, n := range s.nodes {
 		if strings.HasPrefix(n.name, "*.") && len(n.addrs) > 0 {
 			wild[dnsname.Parent(n.name)] = true
 		}
@@ -302,15 +346,15 @@ func (s *survey) between() []Note {
 		return nil
 	}
 	seen := make(map[string]bool)
-	for _, n := range s.order {
+	for _, n := range s.nodes {
 		if n.is&exists == 0 || outside(s.cuts, n.name) != "" {
 			continue
 		}
 		for at := n.name; at != "" && !seen[at]; at = dnsname.Parent(at) {
-			if seen[at] = true; s.is(at, apex) {
+			if seen[at] = true; s.nodes.is(at, apex) {
 				break
 			}
-			if parent := dnsname.Parent(at); wild[parent] && !s.is(at, exists) && dnsname.FormOf(at) == dnsname.Host {
+			if parent := dnsname.Parent(at); wild[parent] && !s.nodes.is(at, exists) && dnsname.FormOf(at) == dnsname.Host {
 				notes = append(notes, Note{at, "it has names below and no records, so that *." + parent + " does not answer for it: nothing is to be added"})
 			}
 		}
@@ -318,14 +362,9 @@ func (s *survey) between() []Note {
 	return notes
 }
 
-// is reports whether a name has a trait.
-func (s *survey) is(name string, t trait) bool {
-	n := s.nodes[name]
-	return n != nil && n.is&t != 0
-}
-
 // trap returns what a wildcard does that its owner may not know, or "".
-func (s *survey) trap(name string, n *node) string {
+func (s *survey) trap(n node) string {
+	name := n.name
 	switch {
 	case !strings.HasPrefix(name, "*."):
 		return ""
