@@ -105,7 +105,7 @@ func TestLarge(t *testing.T) {
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if ok && runtime.GOOS == "linux" { // elsewhere it is not in KiB
-		t.Logf("%d records: %d names hardened, %d left alone; %.2f s, of them %.2f s of processor; %d MiB at most",
+		t.Logf("%d records: %d names hardened, %d left alone; %.3f s, of them %.3f s of processor; %d MiB at most",
 			*records, names, left, took.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), usage.Maxrss/1024)
 	}
 }
