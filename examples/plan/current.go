@@ -63,6 +63,11 @@ func (s *source) check() error {
 	case s.timeout <= 0:
 		return fmt.Errorf("-timeout %v: expected a positive duration, such as 30s", s.timeout)
 	}
+	if s.out != "" { // said before the work, too
+		if _, err := os.Lstat(s.out); err == nil {
+			return fmt.Errorf("-o %s: it exists, and nothing is written over", s.out)
+		}
+	}
 	return nil
 }
 

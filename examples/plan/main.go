@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 	case err != nil:
 		// A file's errors stand on lines of their own, each with its position.
-		fmt.Fprintf(stderr, "plan: %s\n", strings.TrimPrefix(err.Error(), "plan: "))
+		fmt.Fprintf(stderr, "plan: %s\n", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "plan: "), "audit: "))
 	}
 	return status
 }
@@ -78,9 +78,12 @@ What is published now:
                              repeatable
   -server ADDR[:PORT]        ask this DNS server for other names, one by one,
                              instead of the system's
-  -offline                   ask nobody: names in no whole zone are not known
+  -offline                   ask nobody: names in no whole zone are not known. For zones
+                             that no server has yet
 What to plan:
-  -org FILE                  description of the organisation, YAML or JSON
+  -org FILE                  description of the organisation, YAML or JSON. The zones it
+                             lists are those that you write; without a list, all but
+                             the reverse zones that no -zone or -axfr has
   -adopt                     put what is wanted in place of other SPF, CSA, contact
                              and Null MX records, which are kept without it
   -deny-names                deny every name without mail in HELO by a CSA record
@@ -93,7 +96,8 @@ What to write:
   -format json               the plan, for machines
   -format zone               changes as zone text
   -format nsupdate           changes as a script for nsupdate
-  -format letter             what to ask of the ISP
+  -format letter             what to ask of the ISP: PTR records in zones that are
+                             not yours
   -step NAME|all             which step's changes, by its name; required for these
                              three, and all is for the first two
   -o FILE                    to a new file: one that exists is not touched

@@ -3,6 +3,8 @@ package plan_test
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,10 +41,10 @@ func TestWaiting(t *testing.T) {
 		want       string
 	}{
 		{"passed", ptr, "", ""},
-		{"no name", "", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (it has none that is confirmed, iprev permerror)"},
-		{"another name", "10 PTR post.example.test.\n", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (that is post.example.test, iprev pass)"},
+		{"no name", "", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet: the address has no PTR record (NXDOMAIN)"},
+		{"another name", "10 PTR post.example.test.\n", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet: that is post.example.test"},
 		{"denied", ptr + "_client._smtp.post.example.test. SRV 1 1 0 post.example.test.\n", "", "mx1/192.0.2.10: HELO post.example.test from there is forged: the owner of the HELO name denies it by CSA"},
-		{"the name not known", ptr, "10.2.0.192.in-addr.arpa", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet (it has none that is confirmed, iprev temperror)"},
+		{"the name not known", ptr, "10.2.0.192.in-addr.arpa", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet: lookup 10.2.0.192.in-addr.arpa. PTR: SERVFAIL (dnsfake)"},
 		{"the records of HELO not known", ptr, "_client._smtp.post.example.test", "mx1/192.0.2.10: HELO post.example.test from there is undetermined: DNS did not say all of the HELO name's CSA records"},
 	} {
 		fake := dnsfake.FromZones(parseZones(t, gateZone+test.more))
@@ -52,14 +54,49 @@ func TestWaiting(t *testing.T) {
 		}
 		for _, step := range p.Steps {
 			want := ""
-			if step.Stage == plan.Confirm {
+			switch step.Stage {
+			case plan.Confirm:
 				want = test.want
+			case plan.Observe:
+				want = "mx1/192.0.2.10: not seen yet"
 			}
 			got := strings.Join(step.Waiting(t.Context(), identity.Verifier{Resolver: fake}), "\n")
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", test.name, step.Stage, diff)
 			}
 		}
+	}
+}
+
+// What was seen is told of each address that does not say in HELO what it shall, here in
+// no order and with a text for a terminal; one that says it is not waited for.
+func TestWaitingToObserve(t *testing.T) {
+	o := parse(t, "domain: example.test\nmtas: [{id: mx1, addresses: [192.0.2.13, 192.0.2.12, 192.0.2.11, 192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]")
+	p, err := plan.New(o, plan.Whole(parseZones(t, gateZone).Records()), plan.Options{Observed: map[netip.Addr]string{
+		netip.MustParseAddr("192.0.2.10"): "POST.example.test.", netip.MustParseAddr("192.0.2.12"): "\x1b[2Jold",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Stage == plan.Observe })
+	if i < 0 {
+		t.Fatal("nothing to observe")
+	}
+	want := []string{"mx1/192.0.2.13: not seen yet", `mx1/192.0.2.12: seen to say \x1b[2Jold`, "mx1/192.0.2.11: not seen yet"}
+	if diff := cmp.Diff(want, p.Steps[i].Waiting(t.Context(), identity.Verifier{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var text strings.Builder
+	if err := p.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	const said = `
+   mx1: HELO post.example.test
+     not seen yet from 192.0.2.13, 192.0.2.11
+     seen to say \x1b[2Jold from 192.0.2.12
+`
+	if !strings.Contains(text.String(), said) {
+		t.Errorf("want %s in\n%s", said, &text)
 	}
 }
 

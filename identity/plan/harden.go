@@ -178,6 +178,9 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 	for _, apex := range slices.SortedFunc(maps.Keys(parts), dnsname.Compare) {
 		p := parts[apex]
 		fmt.Fprintf(b, "$ORIGIN %s\n", apex)
+		if len(p.hardened.Names) > 0 {
+			fmt.Fprintf(b, "; %s\n", raiseSerial)
+		}
 		for _, n := range p.notes {
 			fmt.Fprintf(b, "; to be known: %s %s\n", n.Name, untrusted.Line(n.Text))
 		}
@@ -188,7 +191,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 			fmt.Fprintf(b, "; left alone: %s %s\n", n.Name, untrusted.Line(n.Text))
 		}
 	}
-	fmt.Fprintf(b, "; %d names hardened, %d left alone\n", len(h.Names), len(h.Left))
+	fmt.Fprintf(b, "; hardened: %d, left alone: %d\n", len(h.Names), len(h.Left))
 	return b.Flush()
 }
 

@@ -86,6 +86,12 @@ shell   A   192.0.2.65
 shell   SSHFP 4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789
 box     A   192.0.2.66
 shop    A   192.0.2.10
+twice   A   192.0.2.82
+twice   TXT "v=spf1 -all"
+twice   TXT "v=spf1 a -all"
+nulls   A   192.0.2.82
+nulls   TXT "v=spf1 -all"
+nulls   TXT "V=SPF1 -all"
 *       A   192.0.2.67
 x.empty A   192.0.2.68
 _client._smtp.box SRV 1 1 0 box

@@ -16,6 +16,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -84,6 +85,9 @@ type Host struct {
 	Addrs []netip.Addr // those that the public DNS may hold
 	PTR   string       // the name that its addresses have by the plan; "" when not decided
 	HELO  string       // what it shall say in HELO, canonical; "" where that is no name
+	// Observed is what it was observed to say from its addresses, sorted by them; those
+	// that nobody saw are not in it.
+	Observed []Observation
 }
 
 // steps puts the changes in order, with the gates between them. A gate that is passed,
@@ -97,6 +101,13 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 		return at[s]
 	}
 	hosts := hosts(p.Organisation)
+	for i, h := range hosts {
+		for _, addr := range slices.SortedFunc(slices.Values(h.Addrs), netip.Addr.Compare) {
+			if said, seen := observed[addr]; seen {
+				hosts[i].Observed = append(hosts[i].Observed, Observation{Addr: addr, HELO: said})
+			}
+		}
+	}
 	for _, c := range p.Changes {
 		parts := p.inTurn(c, hosts, observed)
 		s := step(p.stage(parts[0], hosts, observed))
@@ -114,7 +125,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 		}
 	}
 	for _, h := range hosts {
-		greets := h.HELO != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return canonical(observed[addr]) != h.HELO })
+		greets := h.HELO != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.unseen(addr) != "" })
 		if greets || at[Reverse] != nil && slices.ContainsFunc(at[Reverse].Changes, h.named) {
 			confirm := step(Confirm)
 			confirm.Hosts = append(confirm.Hosts, h)
@@ -166,21 +177,39 @@ func canonical(name string) string {
 // Waiting returns what a gate still waits for, one line each, as far as the DNS of the
 // verifier tells; nil where that is nothing. At Confirm that is every address of which a
 // receiver would not find the name, or has something against the MTA when it greets as it
-// shall. What MTAs say and what sends mail nobody can ask the DNS, and steps that are
-// no gates wait for nothing.
+// shall. At Observe it is every address that was not observed to say it when the plan was
+// made, which no DNS tells: plan again with what is seen then. What sends mail nobody can
+// ask, and steps that are no gates wait for nothing.
 func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
-	if s.Stage != Confirm {
-		return nil
-	}
 	var out []string
 	for _, h := range s.Hosts {
 		for _, addr := range h.Addrs {
-			if reason := h.waits(ctx, v, addr); reason != "" {
+			reason := ""
+			switch s.Stage {
+			case Confirm:
+				reason = h.waits(ctx, v, addr)
+			case Observe:
+				reason = h.unseen(addr)
+			}
+			if reason != "" {
 				out = append(out, fmt.Sprintf("%s/%s: %s", h.MTA, addr, reason))
 			}
 		}
 	}
 	return out
+}
+
+// unseen returns why an MTA is not known to say in HELO from an address what it shall, or
+// "".
+func (h Host) unseen(addr netip.Addr) string {
+	i := slices.IndexFunc(h.Observed, func(o Observation) bool { return o.Addr == addr })
+	switch {
+	case i < 0:
+		return "not seen yet"
+	case canonical(h.Observed[i].HELO) != h.HELO:
+		return "seen to say " + untrusted.Line(h.Observed[i].HELO)
+	}
+	return ""
 }
 
 // waits returns why an address of an MTA is not known by its names yet, or "".
@@ -192,11 +221,14 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 		verdict = session.Helo(ctx, h.HELO)
 	}
 	if h.PTR != "" && verdict.Reverse != nil && !slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
-		said := "it has none that is confirmed"
-		if verdict.Reverse.Name != "" {
-			said = "that is " + strings.TrimSuffix(verdict.Reverse.Name, ".")
+		said := "no name of it leads to it"
+		switch r := verdict.Reverse; {
+		case r.Name != "":
+			said = "that is " + strings.TrimSuffix(r.Name, ".")
+		case r.Err != nil:
+			said = untrusted.Line(r.Err.Error())
 		}
-		return fmt.Sprintf("%s is not its confirmed name yet (%s, iprev %s)", strings.TrimSuffix(h.PTR, "."), said, verdict.Reverse.Status)
+		return fmt.Sprintf("%s is not its confirmed name yet: %s", strings.TrimSuffix(h.PTR, "."), said)
 	}
 	if h.HELO != "" && verdict.Advice.Action > identity.Accept {
 		first := each(verdict.Reasons[:min(1, len(verdict.Reasons))], identity.Reason.Text) // it decided

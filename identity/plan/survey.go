@@ -38,6 +38,7 @@ const (
 	nullMX
 	sends // has an SPF record that is not null
 	nullSPF
+	severalSPF
 	serves    // has an SRV record
 	exchanger // is the target of an MX record
 	machine   // has SSHFP or HINFO records, or is the name of an address
@@ -98,6 +99,9 @@ func (s *survey) arrange() {
 		merged := s.nodes[:0]
 		for _, n := range s.nodes {
 			if last := len(merged) - 1; last >= 0 && merged[last].name == n.name {
+				if merged[last].is&(sends|nullSPF) != 0 && n.is&(sends|nullSPF) != 0 {
+					merged[last].is |= severalSPF
+				}
 				merged[last].is |= n.is
 				merged[last].addrs = append(merged[last].addrs, n.addrs...)
 				merged[last].ttl = cmp.Or(n.ttl, merged[last].ttl)
@@ -192,6 +196,9 @@ func (s *survey) service(name string, rr *dns.SRV) {
 // text takes in a TXT record.
 func (s *survey) text(name string, n *node, rr *dns.TXT) {
 	n.ttl = rr.Hdr.Ttl
+	if isSPF(rr) && n.is&(sends|nullSPF) != 0 {
+		n.is |= severalSPF
+	}
 	switch {
 	case isNullSPF(rr):
 		n.is |= nullSPF
@@ -252,6 +259,8 @@ func (s *survey) leave(n node) string {
 		return s.described[name]
 	case n.is&getsMail != 0:
 		return "it has mail servers: describe it as a mail domain"
+	case n.is&severalSPF != 0:
+		return "it has several SPF records, of which receivers take none (permerror: RFC 7208, Section 4.5)"
 	case n.is&sends != 0:
 		return "it has an SPF record that is not v=spf1 -all"
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:

@@ -22,7 +22,7 @@ import (
 func WriteZone(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for zone, changes := range byZone(changes) {
-		fmt.Fprintf(&b, "$ORIGIN %s\n", zone)
+		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, raiseSerial)
 		for _, c := range changes {
 			for _, id := range c.Rules {
 				fmt.Fprintf(&b, "; %s\n", explained(id))
@@ -38,6 +38,9 @@ func WriteZone(w io.Writer, changes []Change) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// raiseSerial is what whoever edits a zone file forgets (RFC 1035, Section 3.3.13).
+const raiseSerial = "with these, raise the serial number in the SOA record: secondaries do not fetch them otherwise"
 
 // perUpdate is how many changes one message of an update has: of ordinary records some
 // 100 octets each, far from the 64 KiB that a message may have.
@@ -124,8 +127,7 @@ func data(rr dns.RR) string { return strings.TrimPrefix(rr.String(), rr.Header()
 // they ask nothing. Send it when the steps before it are done: the new names have to lead to
 // their addresses first.
 func WriteLetter(w io.Writer, changes []Change) error {
-	var set, remove []string
-	beside := false // names that stay for now
+	var set, keep, remove []string
 	var lines strings.Builder
 	for _, c := range changes {
 		if c.Owner != ISP {
@@ -135,14 +137,15 @@ func WriteLetter(w io.Writer, changes []Change) error {
 		if addr := dnsname.FromReverse(c.Name); addr.IsValid() {
 			where = addr.String()
 		}
+		named := func(rr dns.RR) string { return fmt.Sprintf("    %s: %s", where, data(rr)) }
 		for _, rr := range c.Added() {
-			set = append(set, fmt.Sprintf("    %s: %s", where, data(rr)))
-			beside = beside || len(without(c.Before, c.Removed())) > 0
+			set = append(set, named(rr))
 			fmt.Fprintf(&lines, "    %s\n", zoneText(rr))
 		}
-		for _, rr := range c.Removed() {
-			remove = append(remove, fmt.Sprintf("    %s: %s", where, data(rr)))
+		if len(c.Added()) > 0 {
+			keep = append(keep, each(without(c.Before, c.Removed()), named)...)
 		}
+		remove = append(remove, each(c.Removed(), named)...)
 	}
 	if len(set)+len(remove) == 0 {
 		return nil
@@ -151,8 +154,8 @@ func WriteLetter(w io.Writer, changes []Change) error {
 	b.WriteString("Subject: reverse DNS of our mail servers\n\n")
 	if len(set) > 0 {
 		fmt.Fprintf(&b, "Please give our addresses these names (PTR records):\n\n%s\n\n", strings.Join(set, "\n"))
-		if beside {
-			b.WriteString("Please leave the names that they have beside these until we write again.\n\n")
+		if len(keep) > 0 {
+			fmt.Fprintf(&b, "Please leave these names beside them until we write again:\n\n%s\n\n", strings.Join(keep, "\n"))
 		}
 		b.WriteString("Each of the names has to lead to the address first: if one does not, please tell us. As lines of a zone file:\n\n" + lines.String() + "\n")
 	}
@@ -176,11 +179,16 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		After  []string  `json:"after"`
 		Rules  []rule.ID `json:"rules"`
 	}
+	type observed struct {
+		Address string `json:"address"`
+		HELO    string `json:"helo"`
+	}
 	type host struct {
-		MTA       string   `json:"mta"`
-		Addresses []string `json:"addresses"`
-		PTR       string   `json:"ptr"`
-		HELO      string   `json:"helo"`
+		MTA       string     `json:"mta"`
+		Addresses []string   `json:"addresses"`
+		PTR       string     `json:"ptr"`
+		HELO      string     `json:"helo"`
+		Observed  []observed `json:"observed"`
 	}
 	type step struct {
 		Stage   Stage    `json:"stage"`
@@ -225,7 +233,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 			return step{s.Stage, s.Gate(), append([]Owner{}, s.Owners()...), each(s.Changes, func(c Change) change {
 				return change{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, zoneText), each(c.After, zoneText), append([]rule.ID{}, c.Rules...)}
 			}), each(s.Hosts, func(h Host) host {
-				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.HELO}
+				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.HELO, each(h.Observed, func(o Observation) observed {
+					return observed{o.Addr.String(), o.HELO}
+				})}
 			}), append([]string{}, s.Names...)}
 		}),
 		Kept:    each(p.Kept, func(k Kept) kept { return kept{each(k.Records, zoneText), records(k.Wanted), k.Reason} }),
@@ -334,7 +344,20 @@ func (s Step) text(line func(string, ...any)) {
 			}
 			line("   %s at %s: %s", h.MTA, joined(h.Addrs), strings.Join(parts, ", "))
 		case Observe:
-			line("   %s at %s: HELO %s", h.MTA, joined(h.Addrs), helo)
+			line("   %s: HELO %s", h.MTA, helo)
+			reasons := each(h.Addrs, h.unseen)
+			for i, reason := range reasons {
+				if reason == "" || slices.Index(reasons, reason) < i {
+					continue // seen, or with the first of its kind
+				}
+				var from []netip.Addr
+				for j, addr := range h.Addrs {
+					if reasons[j] == reason {
+						from = append(from, addr)
+					}
+				}
+				line("     %s from %s", reason, joined(from))
+			}
 		case Greet:
 			line("   %s", h.MTA)
 			line("     Postfix, main.cf:                  smtp_helo_name = %s", helo)

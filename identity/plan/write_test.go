@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -53,7 +54,9 @@ Please give our addresses these names (PTR records):
     192.0.2.10: mta1.example.test.
     192.0.2.11: mta1.example.test.
 
-Please leave the names that they have beside these until we write again.
+Please leave these names beside them until we write again:
+
+    192.0.2.11: old.example.test.
 
 Each of the names has to lead to the address first: if one does not, please tell us. As lines of a zone file:
 
@@ -96,7 +99,13 @@ func TestWriteJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []*plan.Plan{lettered(t), empty} {
+	observed, err := plan.New(parse(t, "domain: example.test\nmtas: [{addresses: [192.0.2.10, 192.0.2.11], helo: post.example.test}]"), new(plan.Current), plan.Options{
+		Observed: map[netip.Addr]string{netip.MustParseAddr("192.0.2.11"): "old.example.test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*plan.Plan{lettered(t), empty, observed} {
 		var text strings.Builder
 		if err := p.WriteJSON(&text); err != nil {
 			t.Fatal(err)
@@ -108,6 +117,9 @@ func TestWriteJSON(t *testing.T) {
 			Organisation string
 			Steps        []struct {
 				Changes []struct{ Before, After []string }
+				Hosts   []struct {
+					Observed []struct{ Address, HELO string }
+				}
 			}
 			Wanted, Kept, Refused []any
 			Notes                 []plan.Note
@@ -123,6 +135,12 @@ func TestWriteJSON(t *testing.T) {
 			for j, c := range s.Changes {
 				if got := doc.Steps[i].Changes[j]; len(got.Before) != len(c.Before) || len(got.After) != len(c.After) {
 					t.Errorf("%s: %+v of %+v", s.Stage, got, c)
+				}
+			}
+			for j, h := range s.Hosts {
+				got := doc.Steps[i].Hosts[j].Observed
+				if len(got) != len(h.Observed) || len(got) == 1 && (got[0].Address != "192.0.2.11" || got[0].HELO != "old.example.test") {
+					t.Errorf("%s: %+v of %+v", s.Stage, got, h)
 				}
 			}
 		}
