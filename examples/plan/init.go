@@ -72,6 +72,9 @@ func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, s
 		return nil, err
 	}
 	described, comments, err := plan.Draft(ctx, layered, domain, addrs, slices.Values(now.records))
+	if errors.Is(err, plan.ErrNoServer) {
+		err = fmt.Errorf("%w (-ip ADDR)", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ const (
 	maxDraftQuestions = 1000
 )
 
+// ErrNoServer is in the error of a [Draft] that found no mail server.
+var ErrNoServer = errors.New("no mail server is known to DNS, expected an address of one")
+
 // Draft makes a first description of an organisation from what its DNS says: MTAs from
 // its MX and SPF records and the addresses given, by the names that their addresses
 // have; what other mail its SPF record lets pass; contacts from RP records. Where the
@@ -42,8 +45,8 @@ const (
 // [org.Organisation.WriteYAML]: above all what an MTA says in HELO. Names that r has no
 // zone for (resolver.ErrNoZone) are not known, either.
 //
-// The error is that of the first question without an answer, or says that no mail server
-// was found, or what is wrong with the domain. It looks at 100 names and 64 addresses of
+// The error is that of the first question without an answer, or wraps [ErrNoServer], or
+// says what is wrong with the domain. It looks at 100 names and 64 addresses of
 // MTAs at most, lists 500 names without mail, and asks 1000 questions: a domain that
 // takes more is an error.
 func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq[dns.RR]) (*org.Organisation, []org.Comment, error) {
@@ -78,7 +81,7 @@ func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []neti
 	d.follow(ctx)
 	d.servers()
 	if d.err == nil && len(d.o.MTAs) == 0 {
-		d.err = fmt.Errorf("no mail server of %s is known to DNS: expected an address of one", name)
+		d.err = fmt.Errorf("%s: %w", name, ErrNoServer)
 	}
 	d.domains()
 	d.contacts(ctx)
