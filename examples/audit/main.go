@@ -241,8 +241,6 @@ func (o *options) check(rest []string) error {
 		return errors.New("-zone and -server: audit one of them at a time")
 	case (len(o.zones) > 0 || o.server != "") && len(o.orgs) == 0 && !described:
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
-	case o.format == "markdown" && o.since != "":
-		return errors.New("-markdown and -since: it is written of whole reports")
 	case o.probe != "" && len(o.orgs) == 0 && !described:
 		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")
 	case o.probe != "" && (err != nil || !helo.Resolvable()):

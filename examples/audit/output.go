@@ -20,6 +20,7 @@ import (
 // A document is a report, or with -since what has changed.
 type document interface {
 	WriteText(io.Writer) error
+	WriteMarkdown(io.Writer) error
 	WriteJSON(io.Writer) error
 	fmt.Stringer // on one line
 }
@@ -211,7 +212,7 @@ func (p *printer) result(out *listing, r result) error {
 	}
 	switch {
 	case p.format == "markdown":
-		return r.report.WriteMarkdown(p.stdout)
+		return d.WriteMarkdown(p.stdout)
 	case p.since == "" && colours(p.stdout):
 		return r.report.WriteColour(p.stdout)
 	}

@@ -124,11 +124,7 @@ func (d *Delta) WriteJSON(w io.Writer) error { return writeJSON(w, d) }
 func (d *Delta) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	since := "changes since " + d.Since.UTC().Format(time.DateTime+" MST")
-	if d.Since.IsZero() {
-		since = "no audit before"
-	}
-	line("Mail server identity of %s, %s", untrusted.Line(d.Organisation), since)
+	line("Mail server identity of %s, %s", untrusted.Line(d.Organisation), d.since())
 	for kind := Worse; kind <= Gone; kind++ {
 		title := "\n" + strings.ToUpper(kind.String())
 		for _, c := range d.Changes {
@@ -157,18 +153,31 @@ func (d *Delta) WriteText(w io.Writer) error {
 	return err
 }
 
+// since says which report the changes are to.
+func (d *Delta) since() string {
+	if d.Since.IsZero() {
+		return "no audit before"
+	}
+	return "changes since " + d.Since.UTC().Format(time.DateTime+" MST")
+}
+
 // String is one line: what the finding was and is, and what it says now, or said.
 func (c Change) String() string {
-	was, is, says := "-", "-", c.After
+	f, was, is := c.states()
+	return fmt.Sprintf("%-9s -> %-9s %s %s: %s", was, is, f.Rule, f.Subject, f.Message)
+}
+
+// states returns the finding as it is, or was where it is gone, and what it was and is,
+// "-" for nothing.
+func (c Change) states() (f Finding, was, is string) {
+	was, is = "-", "-"
 	if c.Before != nil {
-		was = statusTitle[c.Before.Status]
+		f, was = *c.Before, statusTitle[c.Before.Status]
 	}
 	if c.After != nil {
-		is = statusTitle[c.After.Status]
-	} else {
-		says = c.Before
+		f, is = *c.After, statusTitle[c.After.Status]
 	}
-	return fmt.Sprintf("%-9s -> %-9s %s %s: %s", was, is, says.Rule, says.Subject, says.Message)
+	return f, was, is
 }
 
 // String counts the changes in words, and the findings of the new report.

@@ -62,6 +62,41 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
+// WriteMarkdown writes the changes for issues and chats, as Report.WriteMarkdown writes a
+// report: what got worse first, with its evidence and the records that would mend it,
+// then what is new, other, better and gone.
+func (d *Delta) WriteMarkdown(w io.Writer) error {
+	var m markdown
+	m.line("# Mail server identity of %s, %s\n", code(shown(d.Organisation)), d.since())
+	m.line("%s", escape(d.String()))
+	for kind := Worse; kind <= Gone; kind++ {
+		title := "\n## " + strings.ToUpper(kind.String()[:1]) + kind.String()[1:] + "\n"
+		for _, c := range d.Changes {
+			if c.Kind != kind {
+				continue
+			}
+			if title != "" {
+				m.line("%s", title)
+				title = ""
+			}
+			f, was, is := c.states()
+			became := was + " → **" + is + "**"
+			switch kind { // a dash for nothing would begin another list
+			case New:
+				became = "**" + is + "**"
+			case Gone:
+				became = "was " + was
+			}
+			m.line("- %s: %s (%s), %s: %s", became, escape(ruleOf(f).Title), code(string(f.Rule)), code(f.Subject.String()), said(f))
+			if is == statusTitle[rule.Fail] {
+				m.details(f)
+			}
+		}
+	}
+	_, err := io.WriteString(w, m.String())
+	return err
+}
+
 // markdown is a report being written.
 type markdown struct{ strings.Builder }
 
@@ -107,12 +142,12 @@ func (m *markdown) section(s section) {
 func (g ruleFindings) troubled() bool { return g.Open() || g.Has(rule.Waived) }
 
 func (m *markdown) finding(f Finding) {
-	text, detail := f.parts()
-	said := escape(text)
-	if detail != "" && text != "" {
-		said += ": "
-	}
-	m.line("- **%s** %s: %s%s", statusTitle[f.Status], code(f.Subject.String()), said, code(detail))
+	m.line("- **%s** %s: %s", statusTitle[f.Status], code(f.Subject.String()), said(f))
+	m.details(f)
+}
+
+// details writes what a finding rests on, and what to do.
+func (m *markdown) details(f Finding) {
 	for _, e := range f.Evidence {
 		m.line("  - seen %s", code(e.String()))
 	}
@@ -130,6 +165,15 @@ func (m *markdown) finding(f Finding) {
 		m.line("")
 		m.fenced("  ", f.Fix)
 	}
+}
+
+// said is the message of a finding, with what is not the catalogue's in code.
+func said(f Finding) string {
+	text, detail := f.parts()
+	if text != "" && detail != "" {
+		return escape(text) + ": " + code(detail)
+	}
+	return escape(text) + code(detail)
 }
 
 // fenced writes a block of code. Its fence is longer than any in it (CommonMark, Section

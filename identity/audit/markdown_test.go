@@ -1,12 +1,15 @@
 package audit_test
 
 import (
+	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
@@ -14,6 +17,32 @@ func TestWriteMarkdown(t *testing.T) {
 	for name, report := range pages(t) {
 		var b strings.Builder
 		if err := report.WriteMarkdown(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".md", []byte(b.String()))
+	}
+}
+
+// A change of each kind, and what there is since no report.
+func TestDeltaMarkdown(t *testing.T) {
+	now := pages(t)["bad"]
+	before := *now
+	before.Findings = slices.Clone(now.Findings)
+	first := func(status rule.Status) *audit.Finding {
+		return &before.Findings[slices.IndexFunc(before.Findings, func(f audit.Finding) bool { return f.Status == status && f.Code != "" })]
+	}
+	other := first(rule.Undecided)
+	other.Message = "it said something else"
+	worse := first(rule.Fail)
+	worse.Status, worse.Message = rule.Pass, "it was well"
+	better := first(rule.Pass)
+	better.Status, better.Message = rule.Fail, "it was not well"
+	before.Findings = append(before.Findings[:len(before.Findings)-1:len(before.Findings)-1], audit.Finding{
+		Rule: "no-such-rule", Subject: audit.Subject{MTA: "mx9"}, Status: rule.Pass, Message: "of another time",
+	})
+	for name, d := range map[string]*audit.Delta{"changes": now.Diff(&before), "no-changes": now.Diff(now)} {
+		var b strings.Builder
+		if err := d.WriteMarkdown(&b); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name+".md", []byte(b.String()))
@@ -92,14 +121,26 @@ func TestFencedCode(t *testing.T) {
 	})
 }
 
-// Of the hostile report nothing stands outside code.
+// Of the hostile report, and of what it changes, nothing stands outside code.
 func TestHostileMarkdown(t *testing.T) {
-	var b strings.Builder
-	if err := pages(t)["hostile"].WriteMarkdown(&b); err != nil {
-		t.Fatal(err)
+	hostile := pages(t)["hostile"]
+	for name, write := range map[string]func(io.Writer) error{
+		"report": hostile.WriteMarkdown, "new": hostile.Diff(nil).WriteMarkdown, "gone": pages(t)["good"].Diff(hostile).WriteMarkdown,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			if err := write(&b); err != nil {
+				t.Fatal(err)
+			}
+			checkSpans(t, b.String())
+		})
 	}
+}
+
+func checkSpans(t *testing.T, markdown string) {
+	t.Helper()
 	fence, seen := "", 0
-	for line := range strings.Lines(b.String()) {
+	for line := range strings.Lines(markdown) {
 		line = strings.TrimSpace(line)
 		switch {
 		case fence != "" && line == fence:
