@@ -34,6 +34,9 @@ func (z *zoneReader) zones() (*Zones, error) {
 			zones[origin] = z.newZone(origin)
 		}
 	}
+	if _, ok := z.before["."]; ok && zones["."] == nil {
+		zones["."] = z.newZone(".")
+	}
 	if len(zones) == 0 && len(z.problems) == 0 {
 		z.fail(0, "%s", z.noZone())
 	}
@@ -184,20 +187,16 @@ func (r *zoneReader) sorted(runs []run) []zoneRecord {
 // are sorted: the first octets of their labels below the apex, from the right, with
 // zeros between, so that they compare as dnsname.Compare does.
 func (z *zone) key(name string) (first, second uint64) {
+	if name == z.apex {
+		return 0, 0
+	}
 	var octets [16]byte
-	left := octets[:]
-	for below := strings.TrimSuffix(name, z.apex); below != "" && len(left) > 0; {
-		below = strings.TrimSuffix(below, ".")
-		start := strings.LastIndexByte(below, '.') + 1
-		if strings.IndexByte(below, '\\') >= 0 { // the dot may be a part of the label
-			starts := dns.Split(below)
-			start = starts[len(starts)-1]
-		}
-		left = left[copy(left, below[start:]):]
-		if len(left) > 0 {
-			left = left[1:]
-		}
-		below = below[:start]
+	below := name[:len(name)-len(strings.TrimPrefix(z.apex, "."))-1]
+	for left := octets[:]; below != "" && len(left) > 0; {
+		start := dnsname.LastLabel(below)
+		n := copy(left, below[start:])
+		left = left[min(n+1, len(left)):]
+		below = below[:max(start-1, 0)]
 	}
 	return binary.BigEndian.Uint64(octets[:8]), binary.BigEndian.Uint64(octets[8:])
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +24,7 @@ func TestZonesRecordsInOrder(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
 	labels := []string{
-		"a", "a-", "aa", "ab", "b", "a_b", `a\.b`, `\.`, `\000`, `a\000`, `a\001b`, `\255`, "*", "www", "0", "10",
+		"a", "a-", "aa", "ab", "b", "a_b", `a\.b`, `\.`, `\(`, `x\.`, `x\\`, `\000`, `a\000`, `a\001b`, `\255`, "*", "www", "0", "10",
 		"host-0000-0001", "host-0000-0001-1", "host-0000-0001-2", "host-0000-0002", strings.Repeat("x", 63), strings.Repeat("x", 62),
 	}
 	for _, apex := range []string{"example.test.", "."} {
@@ -119,6 +120,20 @@ func (a *answerOf) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 func (a *answerOf) WriteMsg(m *dns.Msg) error {
 	a.m = m
 	return nil
+}
+
+// The first question makes an index, whoever asks it.
+func TestZonesAskedAtOnce(t *testing.T) {
+	zones := mustParse(t, "$ORIGIN example.test.\n$TTL 300\n@ A 192.0.2.1\n$ORIGIN 2.0.192.in-addr.arpa.\n1 PTR example.test.\n")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if a, err := zones.Lookup(t.Context(), "example.test", dns.TypeA); err != nil || len(a.Records) != 1 {
+				t.Errorf("%v, %v", a, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // A text may say one thing as often as it likes: 200,000 records at one name, half of

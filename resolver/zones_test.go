@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,6 +245,26 @@ func TestZonesWith(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{".", "example.test.", "sub.example.test."}, before.Origins()); diff != "" {
 		t.Errorf("the zones it was called on changed: %s", diff)
+	}
+}
+
+// With nothing is what it was, also where a zone hides all that the root has.
+func TestZonesWithNothing(t *testing.T) {
+	before, err := resolver.MergeZones(
+		mustParse(t, "$ORIGIN .\n$TTL 60\nwww.example.test. A 192.0.2.10"),
+		mustParse(t, "$ORIGIN example.test.\n$TTL 60\n@ SOA ns h 1 1 1 1 1\n@ NS ns\nwww A 192.0.2.11"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := before.With("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before.Origins(), after.Origins()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(slices.Collect(before.Records()), slices.Collect(after.Records())); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -408,10 +408,11 @@ func (z *zoneReader) add(line int, rr dns.RR) {
 		owner = z.owner // one string for all records of a name
 	}
 	rr.Header().Name = owner
-	if size := dns.Len(rr) + 1; size > len(z.buf) {
+	size := dns.Len(rr) + 1
+	if size > len(z.buf) {
 		z.buf = make([]byte, size)
 	}
-	n, err := dns.PackRR(rr, z.buf, 0, nil, false)
+	n, err := dns.PackRR(rr, z.buf[:size], 0, nil, false)
 	if err != nil {
 		z.fail(line, "%s %s: %s", owner, TypeString(rr.Header().Rrtype), parseReason(err))
 		return

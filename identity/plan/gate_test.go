@@ -78,11 +78,20 @@ func TestWaitingToObserve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for addr, said := range map[string]string{
+		"192.0.2.99": `plan: 192.0.2.99 was observed to greet with "x.test": expected an address of an MTA that sends`,
+		"192.0.2.10": "plan: 192.0.2.10 was observed to greet with nothing: expected what it said in HELO",
+	} {
+		name := map[string]string{"192.0.2.99": "x.test"}[addr]
+		if _, err := plan.New(o, p.Current, plan.Options{Observed: map[netip.Addr]string{netip.MustParseAddr(addr): name}}); err == nil || err.Error() != said {
+			t.Errorf("%v, want %s", err, said)
+		}
+	}
 	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Stage == plan.Observe })
 	if i < 0 {
 		t.Fatal("nothing to observe")
 	}
-	want := []string{"mx1/192.0.2.13: not seen yet", `mx1/192.0.2.12: seen to say \x1b[2Jold`, "mx1/192.0.2.11: not seen yet"}
+	want := []string{"mx1/192.0.2.13: not seen yet", `mx1/192.0.2.12: seen to say "\x1b[2Jold"`, "mx1/192.0.2.11: not seen yet"}
 	if diff := cmp.Diff(want, p.Steps[i].Waiting(t.Context(), identity.Verifier{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -93,7 +102,7 @@ func TestWaitingToObserve(t *testing.T) {
 	const said = `
    mx1: HELO post.example.test
      not seen yet from 192.0.2.13, 192.0.2.11
-     seen to say \x1b[2Jold from 192.0.2.12
+     seen to say "\x1b[2Jold" from 192.0.2.12
 `
 	if !strings.Contains(text.String(), said) {
 		t.Errorf("want %s in\n%s", said, &text)

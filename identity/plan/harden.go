@@ -48,6 +48,8 @@ type Hardening struct {
 // The organisation may be nil. Its HELO names, PTR names and mail domains are left to
 // [New], and its Names are without mail whatever mail seems to come from them.
 //
+// The records may come in any order, each once.
+//
 // The error is that of the records, or says that there is no zone. Memory grows with the
 // names of the zones.
 func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, error) {
@@ -178,13 +180,15 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 	for _, apex := range slices.SortedFunc(maps.Keys(parts), dnsname.Compare) {
 		p := parts[apex]
 		fmt.Fprintf(b, "$ORIGIN %s\n", apex)
-		if len(p.hardened.Names) > 0 {
-			fmt.Fprintf(b, "; %s\n", raiseSerial)
-		}
 		for _, n := range p.notes {
 			fmt.Fprintf(b, "; to be known: %s %s\n", n.Name, untrusted.Line(n.Text))
 		}
+		first := true
 		for r := range p.hardened.Records() {
+			if first {
+				fmt.Fprintf(b, "; %s\n", raiseSerial)
+				first = false
+			}
 			fmt.Fprintf(b, "%s ; %s\n", r, r.Rules[0])
 		}
 		for _, n := range p.left {

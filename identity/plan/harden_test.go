@@ -164,6 +164,9 @@ func TestHarden(t *testing.T) {
 	for r := range again.Records() {
 		t.Errorf("added again: %s", r)
 	}
+	if text := hardened(t, again); strings.Contains(text, "serial") {
+		t.Errorf("a serial number for nothing:\n%s", text)
+	}
 }
 
 func TestHardenBad(t *testing.T) {

@@ -106,6 +106,9 @@ func New(o *org.Organisation, current *Current, options Options) (*Plan, error) 
 		if !slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && slices.ContainsFunc(m.Addresses, same(addr)) }) {
 			return nil, fmt.Errorf("plan: %s was observed to greet with %q: expected an address of an MTA that sends", addr, options.Observed[addr])
 		}
+		if options.Observed[addr] == "" {
+			return nil, fmt.Errorf("plan: %s was observed to greet with nothing: expected what it said in HELO", addr)
+		}
 		observed[addr.Unmap()] = options.Observed[addr]
 	}
 	p := &Plan{Organisation: o, Current: current, Partial: slices.ContainsFunc(slices.Collect(maps.Values(current.asked)), func(apex string) bool { return apex != "" })}

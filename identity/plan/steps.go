@@ -86,7 +86,7 @@ type Host struct {
 	PTR   string       // the name that its addresses have by the plan; "" when not decided
 	HELO  string       // what it shall say in HELO, canonical; "" where that is no name
 	// Observed is what it was observed to say from its addresses, sorted by them; those
-	// that nobody saw are not in it.
+	// that nobody saw are not in it. Line is 0: Options does not tell where it was seen.
 	Observed []Observation
 }
 
@@ -207,7 +207,7 @@ func (h Host) unseen(addr netip.Addr) string {
 	case i < 0:
 		return "not seen yet"
 	case canonical(h.Observed[i].HELO) != h.HELO:
-		return "seen to say " + untrusted.Line(h.Observed[i].HELO)
+		return fmt.Sprintf("seen to say %q", h.Observed[i].HELO)
 	}
 	return ""
 }

@@ -29,12 +29,11 @@ type node struct {
 type trait uint16
 
 const (
-	exists trait = 1 << iota // has records
-	apex
-	delegated // has NS records
-	redirects // has a DNAME record: nothing stands below
-	alias     // has a CNAME record
-	getsMail  // has an MX record that is no Null MX
+	apex      trait = 1 << iota
+	delegated       // has NS records
+	redirects       // has a DNAME record: nothing stands below
+	alias           // has a CNAME record
+	getsMail        // has an MX record that is no Null MX
 	nullMX
 	sends // has an SPF record that is not null
 	nullSPF
@@ -136,7 +135,6 @@ func (s *survey) read(rr dns.RR) {
 		return // no name that a server would have a host under
 	}
 	n := s.node(name)
-	n.is |= exists
 	switch rr := rr.(type) {
 	case *dns.A, *dns.AAAA:
 		n.addrs = append(n.addrs, addresses([]dns.RR{rr})...)
@@ -356,14 +354,14 @@ func (s *survey) between() []Note {
 	}
 	seen := make(map[string]bool)
 	for _, n := range s.nodes {
-		if n.is&exists == 0 || outside(s.cuts, n.name) != "" {
+		if outside(s.cuts, n.name) != "" {
 			continue
 		}
 		for at := n.name; at != "" && !seen[at]; at = dnsname.Parent(at) {
 			if seen[at] = true; s.nodes.is(at, apex) {
 				break
 			}
-			if parent := dnsname.Parent(at); wild[parent] && !s.nodes.is(at, exists) && dnsname.FormOf(at) == dnsname.Host {
+			if parent := dnsname.Parent(at); wild[parent] && s.nodes.at(at) == nil && dnsname.FormOf(at) == dnsname.Host {
 				notes = append(notes, Note{at, "it has names below and no records, so that *." + parent + " does not answer for it: nothing is to be added"})
 			}
 		}

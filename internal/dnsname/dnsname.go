@@ -6,7 +6,6 @@ package dnsname
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -195,30 +194,45 @@ func Under(name, zone string) bool {
 		return true
 	}
 	cut := len(name) - len(zone)
-	if cut <= 0 || name[cut:] != zone || name[cut-1] != '.' {
-		return false
-	}
-	// An escaped dot before the suffix (a\.example.test.) belongs to a label.
+	return cut > 0 && name[cut:] == zone && name[cut-1] == '.' && separates(name, cut-1)
+}
+
+// separates reports whether the dot at i stands between labels: the first of
+// a\.example.test. is a part of one.
+func separates(name string, i int) bool {
 	escapes := 0
-	for i := cut - 2; i >= 0 && name[i] == '\\'; i-- {
+	for i--; i >= 0 && name[i] == '\\'; i-- {
 		escapes++
 	}
 	return escapes%2 == 0
+}
+
+// LastLabel returns where the last label begins of a name without its final dot.
+func LastLabel(name string) int {
+	i := strings.LastIndexByte(name, '.')
+	for i >= 0 && !separates(name, i) {
+		i = strings.LastIndexByte(name[:i], '.')
+	}
+	return i + 1
 }
 
 // Compare orders canonical names label by label from the right, as RFC 4034,
 // Section 6.1, does but for escapes: a zone's names stand together, each before
 // those below it.
 func Compare(a, b string) int {
-	if strings.IndexByte(a, '\\') >= 0 || strings.IndexByte(b, '\\') >= 0 { // a dot may be part of a label
-		x, y := dns.SplitDomainName(a), dns.SplitDomainName(b)
-		slices.Reverse(x)
-		slices.Reverse(y)
-		return slices.Compare(x, y)
-	}
 	// Sorting a zone is a thing of millions of calls: nothing is allocated here, and
 	// the labels that the names share are passed over at once.
 	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
+	if strings.IndexByte(a, '\\') >= 0 || strings.IndexByte(b, '\\') >= 0 { // a dot may be part of a label
+		for a != "" && b != "" {
+			i, j := LastLabel(a), LastLabel(b)
+			if c := strings.Compare(a[i:], b[j:]); c != 0 {
+				return c
+			}
+			a, b = a[:max(i-1, 0)], b[:max(j-1, 0)]
+		}
+		return len(a) - len(b)
+	}
 	shared := 0
 	for i, n := 1, min(len(a), len(b)); i <= n && a[len(a)-i] == b[len(b)-i]; i++ {
 		if a[len(a)-i] == '.' {

@@ -298,6 +298,30 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// The order is that of the labels from the right, as miekg/dns splits names.
+func FuzzCompare(f *testing.F) {
+	for _, name := range []string{".", "a.", `a\.b.c.`, `\..`, `x\\.c.`, `\000.c.`, "a-b.c.", `x\(.c.`} {
+		f.Add(name, "b."+strings.TrimPrefix(name, "."))
+		f.Add(name, "a.c.")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		a, errA := dnsname.Canonical(a)
+		b, errB := dnsname.Canonical(b)
+		if errA != nil || errB != nil {
+			return
+		}
+		x, y := dns.SplitDomainName(a), dns.SplitDomainName(b)
+		slices.Reverse(x)
+		slices.Reverse(y)
+		if want, got := slices.Compare(x, y), dnsname.Compare(a, b); want < 0 != (got < 0) || want > 0 != (got > 0) {
+			t.Errorf("%s and %s: %d, want %d", a, b, got, want)
+		}
+		if starts := dns.Split(a); len(starts) > 0 && dnsname.LastLabel(a[:len(a)-1]) != starts[len(starts)-1] {
+			t.Errorf("%s: the last label at %d, want %d", a, dnsname.LastLabel(a[:len(a)-1]), starts[len(starts)-1])
+		}
+	})
+}
+
 func TestParent(t *testing.T) {
 	for name, want := range map[string]string{
 		"mail.example.test.":    "example.test.",
