@@ -158,8 +158,10 @@ type run struct {
 	from, to      int    // in the records of the reader
 }
 
-// sorted returns the records of runs by name, as in the text where the name is one.
-func (r *zoneReader) sorted(runs []run) []zoneRecord {
+// sorted returns the records of runs by name, as in the text where the name is one, and
+// their data. They are copied, in short loops in which a processor runs ahead: to make
+// each record of what lies where the text had it is to wait for the memory each time.
+func (r *zoneReader) sorted(runs []run) (records []zoneRecord, data []byte) {
 	slices.SortFunc(runs, func(a, b run) int {
 		if a.first != b.first {
 			return cmp.Compare(a.first, b.first)
@@ -172,15 +174,30 @@ func (r *zoneReader) sorted(runs []run) []zoneRecord {
 		}
 		return a.from - b.from
 	})
-	size := 0
+	count, size := 0, 0
 	for _, run := range runs {
-		size += run.to - run.from
+		count += run.to - run.from
 	}
-	records := make([]zoneRecord, 0, size)
+	records = make([]zoneRecord, 0, count)
 	for _, run := range runs {
 		records = append(records, r.records[run.from:run.to]...)
 	}
-	return records
+	for _, record := range records {
+		size += int(record.header.Rdlength)
+	}
+	data = make([]byte, 0, size)
+	for i := range records {
+		record := &records[i]
+		if i > 0 && records[i-1].header.Name == record.header.Name {
+			record.header.Name = records[i-1].header.Name
+		} else {
+			record.header.Name = r.kept(record.header.Name)
+		}
+		at := len(data)
+		data = append(data, r.data[record.data:][:record.header.Rdlength]...)
+		record.data = at
+	}
+	return records, data
 }
 
 // key returns what decides on the order of most names, to stand beside each as a million
@@ -203,16 +220,16 @@ func (z *zone) key(name string) (first, second uint64) {
 
 // build makes the nodes of the records that the zone has in a text, in order.
 func (z *zone) build(r *zoneReader) {
-	records := r.sorted(z.runs)
+	records, all := r.sorted(z.runs)
 	z.runs = nil
 	var n *node
 	var seen map[string]bool // the records of n
 	for i, record := range records {
 		name, rtype := record.header.Name, record.header.Rrtype
 		if n == nil || n.name != name {
-			n, seen = z.node(name, r), nil
+			n, seen = z.node(name), nil
 		}
-		data := r.data[record.data:][:record.header.Rdlength]
+		data := all[record.data:][:record.header.Rdlength]
 		if seen != nil || i+1 < len(records) && records[i+1].header.Name == name {
 			key := TypeString(rtype) + " " + string(data)
 			if seen[key] {
@@ -223,7 +240,6 @@ func (z *zone) build(r *zoneReader) {
 			}
 			seen[key] = true
 		}
-		record.header.Name = n.name
 		rr, _, err := dns.UnpackRRWithHeader(record.header, data, 0)
 		if err != nil {
 			r.fail(record.line, "%s %s: %s", name, TypeString(rtype), parseReason(err))
@@ -235,7 +251,7 @@ func (z *zone) build(r *zoneReader) {
 
 // node returns the node of a name that is the last one's or comes after it, and makes it
 // and the empty non-terminals above it where they are missing.
-func (z *zone) node(name string, r *zoneReader) *node {
+func (z *zone) node(name string) *node {
 	above := z.nodes[len(z.nodes)-1]
 	if above.name == name {
 		return above
@@ -245,9 +261,9 @@ func (z *zone) node(name string, r *zoneReader) *node {
 		above = above.parent
 	}
 	if above.name != parent {
-		above = z.node(parent, r)
+		above = z.node(parent)
 	}
-	n := &node{name: r.kept(name), zone: z, parent: above} // beside it in memory
+	n := &node{name: name, zone: z, parent: above}
 	if strings.HasPrefix(name, "*.") {
 		above.wild = n
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -23,6 +24,12 @@ type node struct {
 	addrs []netip.Addr
 	is    trait
 	ttl   uint32 // of its texts, if there are any
+}
+
+func (n *node) address(ip net.IP) {
+	if addr, ok := netip.AddrFromSlice(ip); ok {
+		n.addrs = append(n.addrs, addr.Unmap())
+	}
 }
 
 // traits of a name.
@@ -136,8 +143,10 @@ func (s *survey) read(rr dns.RR) {
 	}
 	n := s.node(name)
 	switch rr := rr.(type) {
-	case *dns.A, *dns.AAAA:
-		n.addrs = append(n.addrs, addresses([]dns.RR{rr})...)
+	case *dns.A:
+		n.address(rr.A)
+	case *dns.AAAA:
+		n.address(rr.AAAA)
 	case *dns.SOA:
 		n.is |= apex
 		s.apexes[name] = true
