@@ -78,7 +78,8 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, 
 	}
 	s.locate(o)
 	h := &Hardening{survey: s, Notes: s.between()}
-	for _, n := range s.nodes {
+	for i, n := range s.nodes {
+		s.nodes[i].addrs = nil // of no more use, and as many as there are names
 		switch reason := s.leave(n); {
 		case reason != "":
 			h.Left = append(h.Left, Note{n.name, reason})
