@@ -36,18 +36,18 @@ func (n *node) address(ip net.IP) {
 type trait uint16
 
 const (
-	apex      trait = 1 << iota
-	delegated       // has NS records
-	redirects       // has a DNAME record: nothing stands below
-	alias           // has a CNAME record
-	getsMail        // has an MX record that is no Null MX
+	apex      trait = 1 << iota // has a SOA record
+	delegated                   // has NS records
+	redirects                   // has a DNAME record: nothing stands below
+	alias                       // has a CNAME record
+	getsMail                    // has an MX record that is no Null MX
 	nullMX
 	sends // has an SPF record that is not null
 	nullSPF
-	severalSPF
-	serves    // has an SRV record
-	exchanger // is the target of an MX record
-	machine   // has SSHFP or HINFO records, or is the name of an address
+	severalSPF // of which receivers take none
+	serves     // has an SRV record
+	exchanger  // is the target of an MX record
+	machine    // has SSHFP or HINFO records, or is the name of an address
 )
 
 // A survey is what the records of zones say of mail.
