@@ -4,6 +4,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 func read(t *testing.T, file string) string {
@@ -31,6 +35,28 @@ func TestSnippets(t *testing.T) {
 	}
 	if !strings.Contains(read(t, "doc.go"), comment.String()) {
 		t.Errorf("doc.go does not have the snippet of README.md:\n%s", comment.String())
+	}
+}
+
+// The description of README.md is one, and its exceptions are of rules on subjects that it
+// has.
+func TestDescription(t *testing.T) {
+	_, rest, _ := strings.Cut(read(t, "README.md"), "```yaml\n")
+	text, _, _ := strings.Cut(rest, "```")
+	o, err := org.Parse("README.md", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing, err := resolver.ParseZones("$ORIGIN .\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := audit.Auditor{Resolver: nothing}.Audit(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Exceptions) == 0 || report.Summary.Fail == 0 {
+		t.Errorf("%d exceptions, %s", len(o.Exceptions), report.Summary)
 	}
 }
 

@@ -194,6 +194,8 @@ func (z *zoneReader) record(e entry) {
 			return
 		}
 		z.owner, tokens = z.kept(owner), tokens[1:]
+	} else if z.owner == "" && z.adrift {
+		return // said already of the record above
 	} else if z.owner == "" {
 		z.fail(e.line, "an indented record takes the name of the record above it, and there is none")
 		return

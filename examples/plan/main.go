@@ -85,12 +85,14 @@ What to plan:
                              lists are those that you write; without a list, all but
                              the reverse zones that no -zone or -axfr has
   -adopt                     put what is wanted in place of other SPF, CSA, contact
-                             and Null MX records, which are kept without it
+                             and Null MX records, which are kept without it; first
+                             describe all that sends, under mail
   -deny-names                deny every name without mail in HELO by a CSA record
                              of its own
   -observed ADDR=NAME        an MTA was seen to say NAME in HELO from there; repeatable
   -observed-log FILE         the same from Received fields, or logs of Postfix and
-                             Exim on another server; repeatable
+                             Exim on another server; repeatable. What was observed
+                             is not kept: say it each time
 What to write:
   -format text               all steps, and the audit before and after (the default)
   -format json               the plan, for machines
@@ -147,6 +149,9 @@ func parseFlags(args []string) (*options, error) {
 		addr, err := netip.ParseAddr(text)
 		if !ok || err != nil || name == "" {
 			return errors.New("expected an address and a name, as 192.0.2.10=post.example.org")
+		}
+		if before := o.plan.Observed[addr.Unmap()]; before != "" && before != name {
+			return fmt.Errorf("%s was observed to say %q already: expected what it says now", addr, before)
 		}
 		o.plan.Observed[addr.Unmap()] = name
 		return nil
@@ -219,7 +224,7 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	if err != nil {
 		return 2, err
 	}
-	if err := o.observe(described); err != nil {
+	if err := o.observe(described, stderr); err != nil {
 		return 2, err
 	}
 	current, err := now.current(ctx, described)
@@ -275,7 +280,7 @@ func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organisation
 
 // observe adds what logs say to what the MTAs were observed to say. The clients of
 // the server that wrote a log are many: those that are not described are passed over.
-func (o *options) observe(described *org.Organisation) error {
+func (o *options) observe(described *org.Organisation, stderr io.Writer) error {
 	sending := make(map[netip.Addr]bool)
 	for _, m := range described.MTAs {
 		for _, addr := range m.Addresses {
@@ -283,6 +288,7 @@ func (o *options) observe(described *org.Organisation) error {
 		}
 	}
 	for _, file := range o.logs {
+		found := 0
 		f, err := os.Open(file)
 		if err != nil {
 			return err
@@ -295,10 +301,14 @@ func (o *options) observe(described *org.Organisation) error {
 			if !sending[seen.Addr] {
 				continue
 			}
+			found++
 			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.HELO) {
 				return fmt.Errorf("%s:%d: %s greets with %q here, and with %q elsewhere: expected what was written since the MTA was told, and of each mail the topmost Received field only", file, seen.Line, seen.Addr, seen.HELO, before)
 			}
 			o.plan.Observed[seen.Addr] = seen.HELO
+		}
+		if found == 0 {
+			fmt.Fprintf(stderr, "plan: warning: %s has no HELO of an MTA that is described: expected Received fields, or lines with H= of Exim's log, or with helo= of Postfix's\n", file)
 		}
 	}
 	return nil

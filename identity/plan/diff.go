@@ -113,7 +113,11 @@ func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
 	}
 	// The description says which name an address has: another PTR record goes.
 	if len(goes) > 0 && set.Type != dns.TypePTR && !adopt {
-		p.Kept = append(p.Kept, Kept{goes, wanted, "another record is there, which somebody may rely on"})
+		reason := "another record is there, which somebody may rely on"
+		if isSPF(wanted[0].RR) && len(goes) > 1 {
+			reason = "there are several SPF records, of which receivers take none: describe all that sends, then adopt the plan"
+		}
+		p.Kept = append(p.Kept, Kept{goes, wanted, reason})
 		return
 	}
 	ch.After = without(ch.Before, goes)

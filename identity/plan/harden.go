@@ -17,7 +17,6 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -178,25 +177,25 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 			fmt.Fprintf(b, "; %s\n", explained(id))
 		}
 	}
+	added := 0
 	for _, apex := range slices.SortedFunc(maps.Keys(parts), dnsname.Compare) {
 		p := parts[apex]
 		fmt.Fprintf(b, "$ORIGIN %s\n", apex)
 		for _, n := range p.notes {
-			fmt.Fprintf(b, "; to be known: %s %s\n", n.Name, untrusted.Line(n.Text))
+			fmt.Fprintf(b, "; to be known: %s\n", n)
 		}
-		first := true
+		before := added
 		for r := range p.hardened.Records() {
-			if first {
+			if added++; added == before+1 {
 				fmt.Fprintf(b, "; %s\n", raiseSerial)
-				first = false
 			}
 			fmt.Fprintf(b, "%s ; %s\n", r, r.Rules[0])
 		}
 		for _, n := range p.left {
-			fmt.Fprintf(b, "; left alone: %s %s\n", n.Name, untrusted.Line(n.Text))
+			fmt.Fprintf(b, "; left alone: %s\n", n)
 		}
 	}
-	fmt.Fprintf(b, "; hardened: %d, left alone: %d\n", len(h.Names), len(h.Left))
+	fmt.Fprintf(b, "; names without mail: %d, left alone: %d, records added: %d\n", len(h.Names), len(h.Left), added)
 	return b.Flush()
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,11 +10,17 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A Note is something about a name that no record of the plan shows.
 type Note struct{ Name, Text string }
+
+// String is the name, without its final dot, and the text, printable on any terminal.
+func (n Note) String() string {
+	return untrusted.Line(cmp.Or(strings.TrimSuffix(n.Name, "."), ".") + ": " + n.Text)
+}
 
 // maxTXT is how many octets of texts at one name still fit beside what else an answer
 // has into 512 (RFC 7208, Section 3.4).

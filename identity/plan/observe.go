@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -60,7 +61,11 @@ func Observations(r io.Reader) iter.Seq2[Observation, error] {
 			field.WriteString(strings.TrimRight(text, "\r"))
 			began = n
 		}
-		if err := lines.Err(); err != nil {
+		err := lines.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("longer than %d KiB, expected mail or a log (%w)", bufio.MaxScanTokenSize>>10, err)
+		}
+		if err != nil {
 			yield(Observation{}, fmt.Errorf("plan: line %d: %w", n, err))
 		}
 	}

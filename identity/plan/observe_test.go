@@ -66,7 +66,7 @@ func TestObservationsFail(t *testing.T) {
 		for o, err := range plan.Observations(test.r) {
 			if err == nil {
 				got = append(got, o.HELO)
-			} else if !errors.Is(err, test.want) {
+			} else if !errors.Is(err, test.want) || test.want == bufio.ErrTooLong && !strings.HasPrefix(err.Error(), "plan: line 2: longer than 64 KiB, expected mail or a log (") {
 				t.Errorf("%s: %v", test.name, err)
 			} else {
 				got = append(got, "error")

@@ -34,7 +34,7 @@ const (
 	Confirm        // every address has a name that leads back to it
 	Greet          // the MTAs are told what to say in HELO
 	Observe        // they have been seen to say it, from every address
-	Quiet          // nothing sends as user@ a name that will be locked
+	Quiet          // nothing sends as user@ a name of an MTA's addresses that will be locked
 	Lock           // PTR names are locked; old PTR records go
 	Envelope       // SPF records of mail domains, and MX records of those without any
 	Silence        // names without mail say so
@@ -117,12 +117,22 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 			lock.Changes = append(lock.Changes, narrowed)
 		}
 	}
+	var locked []string
 	for _, name := range Lockable(p.Organisation) {
 		locks := func(c Change) bool { return c.Name == name || c.Name == "_client._smtp."+name }
 		if at[Lock] != nil && slices.ContainsFunc(at[Lock].Changes, locks) {
-			quiet := step(Quiet)
-			quiet.Names = append(quiet.Names, name)
+			locked = append(locked, name)
 		}
+	}
+	if at[Silence] != nil { // cron on an MTA sends as root@ whatever name it has for itself
+		for _, c := range at[Silence].Changes {
+			if slices.ContainsFunc(p.addresses(c.Name), func(addr netip.Addr) bool { return ofMTA(hosts, addr) }) {
+				locked = append(locked, c.Name)
+			}
+		}
+	}
+	if slices.SortFunc(locked, dnsname.Compare); len(locked) > 0 {
+		step(Quiet).Names = slices.Compact(locked)
 	}
 	for _, h := range hosts {
 		greets := h.HELO != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.unseen(addr) != "" })
@@ -138,6 +148,11 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 	for _, s := range slices.Sorted(maps.Keys(at)) {
 		p.Steps = append(p.Steps, *at[s])
 	}
+}
+
+// ofMTA reports whether an address is one of an MTA.
+func ofMTA(hosts []Host, addr netip.Addr) bool {
+	return slices.ContainsFunc(hosts, func(h Host) bool { return slices.Contains(h.Addrs, addr) })
 }
 
 // hosts returns the MTAs as the plan has them.

@@ -342,7 +342,7 @@ func (s *survey) suspect(n node) string {
 	}
 	for _, addr := range n.addrs {
 		if mta := s.mail[addr]; mta != "" {
-			return fmt.Sprintf("its address %s is one of %s: see that nothing there sends as user@ it", addr, mta)
+			return fmt.Sprintf("its address %s is one of %s: see that nothing there sends as user@ it", addr, strings.TrimSuffix(mta, "."))
 		}
 	}
 	return ""

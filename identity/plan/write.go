@@ -157,7 +157,8 @@ func WriteLetter(w io.Writer, changes []Change) error {
 		if len(keep) > 0 {
 			fmt.Fprintf(&b, "Please leave these names beside them until we write again:\n\n%s\n\n", strings.Join(keep, "\n"))
 		}
-		b.WriteString("Each of the names has to lead to the address first: if one does not, please tell us. As lines of a zone file:\n\n" + lines.String() + "\n")
+		b.WriteString("Each of the names has to lead to the address first: if one does not, please tell us. Tell us too if an address can have one name only.\n\n")
+		b.WriteString("As lines of a zone file:\n\n" + lines.String() + "\n")
 	}
 	if len(remove) > 0 {
 		fmt.Fprintf(&b, "Please take these names away from them:\n\n%s\n\n", strings.Join(remove, "\n"))
@@ -277,8 +278,11 @@ func (p *Plan) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	todo := "nothing to do"
-	if len(p.Steps) > 0 {
-		todo = fmt.Sprintf("%d RRsets to change, %d steps", len(p.Changes), len(p.Steps))
+	switch {
+	case len(p.Steps) > 0:
+		todo = fmt.Sprintf("RRsets to change: %d, steps: %d", len(p.Changes), len(p.Steps))
+	case len(p.Kept) > 0:
+		todo = "nothing to do, unless you adopt the plan in place of what is kept"
 	}
 	line("Plan for %s: %s", strings.TrimSuffix(canonical(p.Organisation.Domain), "."), todo)
 	if p.Partial {
@@ -317,7 +321,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 		line("\nTo be known:")
 	}
 	for _, n := range p.Notes {
-		line("   %s %s", n.Name, n.Text)
+		line("   %s", n)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

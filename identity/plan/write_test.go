@@ -58,7 +58,9 @@ Please leave these names beside them until we write again:
 
     192.0.2.11: old.example.test.
 
-Each of the names has to lead to the address first: if one does not, please tell us. As lines of a zone file:
+Each of the names has to lead to the address first: if one does not, please tell us. Tell us too if an address can have one name only.
+
+As lines of a zone file:
 
     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
     11.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.

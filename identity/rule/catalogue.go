@@ -42,7 +42,7 @@ var (
 	receives  = Outcome{Code: "receives-only", Status: NotApplicable, Text: "the MTA only receives, and greets nobody"}
 	noName    = Outcome{Code: "no-name", Status: NotApplicable, Text: "what the MTA says in HELO is no name that could be looked up"}
 	noSPF     = Outcome{Code: "no-record", Status: NotApplicable, Text: "the name has no SPF record"}
-	noPolicy  = Outcome{Code: "invalid", Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place."}
+	noPolicy  = Outcome{Code: "invalid", Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place, which passes what is described and nothing else."}
 )
 
 var catalogue = slices.Concat(identities, policies, mail, upkeep, receivers)

@@ -11,7 +11,7 @@ var policies = []Rule{
 		Why:   "Receivers return permerror for a record that breaks the grammar or the limits, and many then refuse what it was to authorise.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the SPF record is well-formed and within the limits", ""},
-			{"broken", Fail, "the SPF record is broken", "Mend what is named, or publish the record of the fix in its place."},
+			{"broken", Fail, "the SPF record is broken", "Mend what is named, or publish the record of the fix in its place, which passes what is described and nothing else."},
 			noAnswer, noSPF,
 		},
 	},
