@@ -150,7 +150,7 @@ func parseFlags(args []string) (*options, error) {
 		if !ok || err != nil || name == "" {
 			return errors.New("expected an address and a name, as 192.0.2.10=post.example.org")
 		}
-		if before := o.plan.Observed[addr.Unmap()]; before != "" && before != name {
+		if before := o.plan.Observed[addr.Unmap()]; before != "" && !strings.EqualFold(before, name) {
 			return fmt.Errorf("%s was observed to say %q already: expected what it says now", addr, before)
 		}
 		o.plan.Observed[addr.Unmap()] = name
