@@ -3,8 +3,8 @@
 //
 // A mail server proves who it is with a handful of facts in DNS: its address
 // has a name that leads back to it, and it greets with another name of the same
-// organisation that resolves to all its addresses. bonafide checks these facts,
-// writes the records that state them, and tells an organisation line by line
+// organization that resolves to all its addresses. bonafide checks these facts,
+// writes the records that state them, and tells an organization line by line
 // what is right, what is wrong, and what would mend it.
 //
 // A receiving server asks of a client whether it is who it says it is, step by step:
@@ -34,18 +34,18 @@
 //     use a name, and what a policy says
 //   - [github.com/bonafide-mta/bonafide/spf/blitiri]: a second opinion on SPF
 //   - [github.com/bonafide-mta/bonafide/csa]: whether the owner of a HELO name
-//     authorises the client
+//     authorizes the client
 //   - [github.com/bonafide-mta/bonafide/rp]: who is responsible for a name
 //   - [github.com/bonafide-mta/bonafide/nullmx]: what a domain says about receiving
 //     mail
 //   - [github.com/bonafide-mta/bonafide/identity]: who a client is, and what to reply;
-//     HELO names and the organisation behind a name
+//     HELO names and the organization behind a name
 //   - [github.com/bonafide-mta/bonafide/identity/org]: the description of an
-//     organisation and its mail servers
+//     organization and its mail servers
 //   - [github.com/bonafide-mta/bonafide/identity/rule]: the catalogue of rules
 //   - [github.com/bonafide-mta/bonafide/identity/plan]: the records that an
-//     organisation should publish, in steps that lose no mail
-//   - [github.com/bonafide-mta/bonafide/identity/audit]: an organisation judged by
+//     organization should publish, in steps that lose no mail
+//   - [github.com/bonafide-mta/bonafide/identity/audit]: an organization judged by
 //     the rules, with evidence and fixes; a plan proved before it is published
 //   - [github.com/bonafide-mta/bonafide/reputation/roleaddr]: whether mail servers
 //     accept postmaster and abuse

@@ -33,7 +33,7 @@ const MaxTargets = 10
 const (
 	revision     = 1 // of the mechanism, in the priority
 	ignoreTarget = 1 // bit of the weight: the target's addresses prove nothing
-	authorised   = 2 // bit of the weight: the name is used in HELO
+	authorized   = 2 // bit of the weight: the name is used in HELO
 	explicit     = 1 // bit of the port: every name below needs a record
 )
 
@@ -179,9 +179,9 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 	var unverifiable *dns.SRV
 	for _, rr := range sorted(records) {
 		switch {
-		case rr.Priority != revision, rr.Weight > authorised|ignoreTarget:
+		case rr.Priority != revision, rr.Weight > authorized|ignoreTarget:
 			// It says nothing that is known.
-		case rr.Weight&authorised == 0: // weight 0 is read as 1
+		case rr.Weight&authorized == 0: // weight 0 is read as 1
 			r.Status, r.Reason, r.Record = Fail, Denied, rr
 			return
 		case rr.Weight&ignoreTarget == 0:
@@ -201,7 +201,7 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 			failed = errlist.Join(failed, reply.Err)
 		case slices.Contains(addrs, r.Addr):
 			r.Replies = append(r.Replies[:1:1], reply) // no other is needed
-			r.Status, r.Reason, r.Record = Pass, Authorised, rr
+			r.Status, r.Reason, r.Record = Pass, Authorized, rr
 			return
 		case len(addrs) == 0:
 			empty = cmp.Or(empty, rr)

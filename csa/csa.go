@@ -7,7 +7,7 @@
 //
 // Call [Checker.Check] with the client's address and its HELO name. Decide on
 // Status: Fail means that the owner denies this use, and None that he says nothing,
-// which is the rule. Err explains a TempError. To publish, [Authorise] the HELO name
+// which is the rule. Err explains a TempError. To publish, [Authorize] the HELO name
 // of an MTA, [Deny] a name that is none, and end with the [Policy] of the domain.
 // [LintRecords] tells what is odd about the records of a name.
 //
@@ -51,7 +51,7 @@ type Status uint8
 const (
 	_         Status = iota
 	None             // the owner says nothing that decides; the draft's "unknown"
-	Pass             // the owner authorises this client to use the name
+	Pass             // the owner authorizes this client to use the name
 	Fail             // the owner denies it
 	TempError        // DNS gave no answer: a later check may come out otherwise
 	PermError        // the address of the client is invalid: a mistake of the caller's
@@ -79,12 +79,12 @@ type Reason uint8
 const (
 	_                Reason = iota
 	NoName                  // None: a literal, an address, one label, or no name: greet with a host name
-	NoRecord                // None: nothing is published, here or above: authorise the name
-	Unverifiable            // None: the name is authorised, but by weight 3 no address is: publish weight 2
+	NoRecord                // None: nothing is published, here or above: authorize the name
+	Unverifiable            // None: the name is authorized, but by weight 3 no address is: publish weight 2
 	Unsupported             // None: only records of another priority than 1, or a weight over 3: publish 1 2 1
-	Authorised              // Pass
-	Denied                  // Fail: the record says that nobody greets with this name: greet with another, or authorise it
-	ExplicitRequired        // Fail: the policy of Result.Parent wants a record of every name: authorise the name
+	Authorized              // Pass
+	Denied                  // Fail: the record says that nobody greets with this name: greet with another, or authorize it
+	ExplicitRequired        // Fail: the policy of Result.Parent wants a record of every name: authorize the name
 	NoAddress               // Fail: the target has no address of the client's family: give it one
 	AddressMismatch         // Fail: the target has other addresses: give it this one
 	Temporary               // TempError
@@ -92,7 +92,7 @@ const (
 )
 
 var reasonText = []string{
-	NoName: "no-name", NoRecord: "no-record", Unverifiable: "unverifiable", Unsupported: "unsupported", Authorised: "authorised",
+	NoName: "no-name", NoRecord: "no-record", Unverifiable: "unverifiable", Unsupported: "unsupported", Authorized: "authorized",
 	Denied: "denied", ExplicitRequired: "explicit-required", NoAddress: "no-address", AddressMismatch: "address-mismatch",
 	Temporary: "temporary", BadAddress: "bad-address",
 }

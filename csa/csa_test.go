@@ -114,33 +114,33 @@ var cases = []struct {
 	// The weights of the draft. 0 is read as 1, and above 3 there is no rule.
 	{"w0.example.test", csa.Denied, ""},
 	{"w1.example.test", csa.Denied, ""},
-	{"w2.example.test", csa.Authorised, ""},
+	{"w2.example.test", csa.Authorized, ""},
 	{"w3.example.test", csa.Unverifiable, ""},
 	{"w4.example.test", csa.Unsupported, ""},
 	{"w6.example.test", csa.Unsupported, ""},
 	{"p0.example.test", csa.Unsupported, ""},
 	{"p2.example.test", csa.Unsupported, ""},
-	{"p2and1.example.test", csa.Authorised, ""},
+	{"p2and1.example.test", csa.Authorized, ""},
 	// The targets.
 	{"root.example.test", csa.NoAddress, ""},
 	{"nowhere.example.test", csa.NoAddress, ""},
 	{"empty.example.test", csa.NoAddress, ""},
-	{"four.example.test", csa.Authorised, ""},
-	{"alias.example.test", csa.Authorised, ""}, // Exim: no address (8)
+	{"four.example.test", csa.Authorized, ""},
+	{"alias.example.test", csa.Authorized, ""}, // Exim: no address (8)
 	{"mapped.example.test", csa.NoAddress, ""},
 	{"reserved.example.test", csa.NoAddress, ""},
 	// Several records, in any order.
-	{"second.example.test", csa.Authorised, ""}, // Exim: the first decides (5)
+	{"second.example.test", csa.Authorized, ""}, // Exim: the first decides (5)
 	{"two-or-one.example.test", csa.Denied, ""}, // Exim: by order (6)
 	{"two-or-three.example.test", csa.Unverifiable, ""},
-	{"three-and-two.example.test", csa.Authorised, ""},
+	{"three-and-two.example.test", csa.Authorized, ""},
 	{"two-or-five.example.test", csa.NoAddress, ""},
 	// Aliases and wildcards of the owner (18).
-	{"moved.example.test", csa.Authorised, ""},
+	{"moved.example.test", csa.Authorized, ""},
 	{"gone.example.test", csa.NoRecord, ""},
 	{"none.example.test", csa.NoRecord, ""},
 	// Forms of the name.
-	{"W2.Example.TEST.", csa.Authorised, ""},
+	{"W2.Example.TEST.", csa.Authorized, ""},
 	{"wölk.example.test", csa.NoRecord, ""},
 	{"under_score.example.test", csa.NoRecord, ""},
 	{"", csa.NoName, ""},
@@ -158,12 +158,12 @@ var cases = []struct {
 	{strings.Repeat("a.", 120) + "example.test", csa.NoRecord, ""}, // too long to have a record
 	// A policy above.
 	{"explicit.test", csa.Denied, ""},
-	{"host.explicit.test", csa.Authorised, ""},
+	{"host.explicit.test", csa.Authorized, ""},
 	{"x.explicit.test", csa.ExplicitRequired, "explicit.test."}, // Exim 4.95: unknown (1)
 	{"empty.explicit.test", csa.ExplicitRequired, "explicit.test."},
 	{"a.b.c.x.explicit.test", csa.ExplicitRequired, "explicit.test."},
 	{"x.host.explicit.test", csa.ExplicitRequired, "explicit.test."},
-	{"child.explicit.test", csa.Authorised, ""}, // a child cannot undo it, nor need it (21)
+	{"child.explicit.test", csa.Authorized, ""}, // a child cannot undo it, nor need it (21)
 	{"x.child.explicit.test", csa.ExplicitRequired, "explicit.test."},
 	{"x.explicit.test.", csa.ExplicitRequired, "explicit.test."}, // Exim asks the top-level domain (11)
 	{"-x!.explicit.test", csa.ExplicitRequired, "explicit.test."},
@@ -186,7 +186,7 @@ var cases = []struct {
 // statusOf is the one status of each reason.
 var statusOf = map[csa.Reason]csa.Status{
 	csa.NoName: csa.None, csa.NoRecord: csa.None, csa.Unverifiable: csa.None, csa.Unsupported: csa.None,
-	csa.Authorised: csa.Pass, csa.Denied: csa.Fail, csa.ExplicitRequired: csa.Fail, csa.NoAddress: csa.Fail, csa.AddressMismatch: csa.Fail,
+	csa.Authorized: csa.Pass, csa.Denied: csa.Fail, csa.ExplicitRequired: csa.Fail, csa.NoAddress: csa.Fail, csa.AddressMismatch: csa.Fail,
 	csa.Temporary: csa.TempError, csa.BadAddress: csa.PermError,
 }
 
@@ -238,11 +238,11 @@ func TestCheckAddresses(t *testing.T) {
 		addr, helo string
 		reason     csa.Reason
 	}{
-		{"192.0.2.10", "w2.example.test", csa.Authorised},
-		{"::ffff:192.0.2.10", "w2.example.test", csa.Authorised}, // Exim compares text (17)
+		{"192.0.2.10", "w2.example.test", csa.Authorized},
+		{"::ffff:192.0.2.10", "w2.example.test", csa.Authorized}, // Exim compares text (17)
 		{"192.0.2.11", "w2.example.test", csa.AddressMismatch},
-		{"2001:db8::10", "w2.example.test", csa.Authorised}, // Exim -bh expands it (16)
-		{"2001:db8::10%eth0", "w2.example.test", csa.Authorised},
+		{"2001:db8::10", "w2.example.test", csa.Authorized}, // Exim -bh expands it (16)
+		{"2001:db8::10%eth0", "w2.example.test", csa.Authorized},
 		{"2001:db8::11", "w2.example.test", csa.AddressMismatch},
 		{"2001:db8::10", "four.example.test", csa.NoAddress},
 		{"10.0.0.1", "w1.example.test", csa.Denied}, // any address is judged
@@ -276,7 +276,7 @@ csa2 A 192.0.2.8
 		addr, helo string
 		reason     csa.Reason
 	}{
-		{"192.0.2.7", "csa1.test.example", csa.Authorised},
+		{"192.0.2.7", "csa1.test.example", csa.Authorized},
 		{"192.0.2.7", "csa2.test.example", csa.Denied},
 		{"192.0.2.8", "csa1.test.example", csa.AddressMismatch},
 		{"192.0.2.8", "csa2.test.example", csa.Denied},
@@ -412,10 +412,10 @@ func TestFaultsAreSafe(t *testing.T) {
 		reason         csa.Reason
 	}{
 		{"w1.example.test", "_client._smtp.example.test", dns.TypeSRV, csa.Denied}, // its own record decides
-		{"w2.example.test", "_client._smtp.example.test", dns.TypeSRV, csa.Authorised},
+		{"w2.example.test", "_client._smtp.example.test", dns.TypeSRV, csa.Authorized},
 		{"a.x.explicit.test", "_client._smtp.x.explicit.test", dns.TypeSRV, csa.ExplicitRequired}, // another parent decides
 		{"a.x.explicit.test", "_client._smtp.explicit.test", dns.TypeSRV, csa.Temporary},
-		{"second.example.test", "empty.example.test", dns.TypeA, csa.Authorised},
+		{"second.example.test", "empty.example.test", dns.TypeA, csa.Authorized},
 		{"second.example.test", "host.example.test", dns.TypeA, csa.Temporary},
 		{"two-or-three.example.test", "empty.example.test", dns.TypeA, csa.Temporary}, // it could have been a pass
 		{"two-or-one.example.test", "host.example.test", dns.TypeA, csa.Denied},
@@ -430,7 +430,7 @@ func TestFaultsAreSafe(t *testing.T) {
 	}
 }
 
-func TestCancelled(t *testing.T) {
+func TestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, slow := range []string{"_client._smtp.w2.example.test", "_client._smtp.example.test", "host.example.test"} {
 			r := resolvertest.New(t, zone)
@@ -530,7 +530,7 @@ func TestLogValue(t *testing.T) {
 		logger.Info("client", "csa", csa.Checker{Resolver: r}.Check(t.Context(), client, helo))
 	}
 	logger.Info("client", "csa", csa.Checker{Resolver: r}.Check(t.Context(), netip.Addr{}, "w2.example.test"))
-	want := `level=INFO msg=client csa.addr=192.0.2.10 csa.status=pass csa.reason=authorised csa.name=w2.example.test.
+	want := `level=INFO msg=client csa.addr=192.0.2.10 csa.status=pass csa.reason=authorized csa.name=w2.example.test.
 level=INFO msg=client csa.addr=192.0.2.10 csa.status=fail csa.reason=explicit-required csa.name=x.explicit.test. csa.parent=explicit.test.
 level=INFO msg=client csa.addr=192.0.2.10 csa.status=none csa.reason=no-name
 level=INFO msg=client csa.addr="invalid IP" csa.status=permerror csa.reason=bad-address csa.err="not a valid address"

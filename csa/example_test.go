@@ -32,14 +32,14 @@ _client._smtp       SRV 1 1 1 example.org.`)
 		fmt.Printf("%s %s: %s (%s)\n", client.addr, client.helo, result.Status, result.Reason)
 	}
 	// Output:
-	// 192.0.2.10 post.example.org: pass (authorised)
+	// 192.0.2.10 post.example.org: pass (authorized)
 	// 192.0.2.66 post.example.org: fail (address-mismatch)
 	// 192.0.2.66 pc17.example.org: fail (explicit-required)
 	// 192.0.2.66 [192.0.2.66]: none (no-name)
 }
 
-func ExampleAuthorise() {
-	authorised, err := csa.Authorise("post.example.org", 3600)
+func ExampleAuthorize() {
+	authorized, err := csa.Authorize("post.example.org", 3600)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,7 +49,7 @@ func ExampleAuthorise() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(authorised)
+	fmt.Println(authorized)
 	fmt.Println(policy)
 	// Output:
 	// _client._smtp.post.example.org.	3600	IN	SRV	1 2 1 post.example.org.

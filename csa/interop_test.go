@@ -92,8 +92,8 @@ func caseName(weight, port int, target string) string {
 //  3. a second-level domain without a zone cut below its top-level domain counts as absent (of a name
 //     that does not exist: a case of 1 by now)
 //  4. of several records of a parent, the first decides
-//  5. of several authorising records, the first decides
-//  6. of denying and authorising records, the first decides
+//  5. of several authorizing records, the first decides
+//  6. of denying and authorizing records, the first decides
 //  7. an incomplete additional section is taken for all addresses
 //  8. an alias as target has no address
 //  11. with a final dot, the top-level domain is asked for a policy
@@ -210,7 +210,7 @@ check:
 // said is what Exim says for a reason. It has one word for what is not known.
 func said(r csa.Reason) string {
 	switch r {
-	case csa.Authorised:
+	case csa.Authorized:
 		return "ok"
 	case csa.Denied:
 		return "fail: host name not authorized"

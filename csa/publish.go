@@ -10,11 +10,11 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Authorise returns the record that authorises a HELO name from the addresses of the
+// Authorize returns the record that authorizes a HELO name from the addresses of the
 // name, and denies it from others: 1 2 1 with the name itself as target. The name
 // needs address records. Names below it need records of their own. TTL is in seconds.
-func Authorise(name string, ttl uint32) (*dns.SRV, error) {
-	return record(name, authorised, explicit, ttl)
+func Authorize(name string, ttl uint32) (*dns.SRV, error) {
+	return record(name, authorized, explicit, ttl)
 }
 
 // Deny returns the record of a name that nobody greets with: 1 1 0 with the name
@@ -26,7 +26,7 @@ func Deny(name string, ttl uint32) (*dns.SRV, error) {
 
 // Policy returns the record that denies the domain itself, and every name below that
 // has no record of its own: 1 1 1 with the domain as target. Publish it when all MTAs
-// are authorised. It is refused for a domain of more than six labels, where nobody
+// are authorized. It is refused for a domain of more than six labels, where nobody
 // looks for it. TTL is in seconds.
 func Policy(domain string, ttl uint32) (*dns.SRV, error) {
 	rr, err := record(domain, ignoreTarget, explicit, ttl)
@@ -86,11 +86,11 @@ func LintRecords(records []*dns.SRV, helo bool) []Lint {
 		add := func(code, format string, args ...any) {
 			lints = append(lints, Lint{code, rr, fmt.Sprintf(format, args...)})
 		}
-		switch denies := rr.Weight&authorised == 0; {
+		switch denies := rr.Weight&authorized == 0; {
 		case rr.Priority != revision:
 			add("revision", "the priority is %d: receivers pass over all but 1", rr.Priority)
 			continue
-		case rr.Weight > authorised|ignoreTarget:
+		case rr.Weight > authorized|ignoreTarget:
 			add("reserved-weight", "the weight is %d: receivers pass over those above 3", rr.Weight)
 			continue
 		case denies && helo:
@@ -109,8 +109,8 @@ func LintRecords(records []*dns.SRV, helo bool) []Lint {
 		}
 		if target(rr) == "." {
 			text := "the target is the root: name the domain itself, as a placeholder"
-			if rr.Weight&(authorised|ignoreTarget) == authorised {
-				text = "the target is the root, which has no address, so that nobody is authorised: name the MTA"
+			if rr.Weight&(authorized|ignoreTarget) == authorized {
+				text = "the target is the root, which has no address, so that nobody is authorized: name the MTA"
 			}
 			add("no-target", "%s", text)
 		}

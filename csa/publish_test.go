@@ -21,7 +21,7 @@ func TestBuilders(t *testing.T) {
 		name  string
 		want  string
 	}{
-		{csa.Authorise, "Post.Bücher.example.", "_client._smtp.post.xn--bcher-kva.example.\t300\tIN\tSRV\t1 2 1 post.xn--bcher-kva.example."},
+		{csa.Authorize, "Post.Bücher.example.", "_client._smtp.post.xn--bcher-kva.example.\t300\tIN\tSRV\t1 2 1 post.xn--bcher-kva.example."},
 		{csa.Deny, "www.example.test", "_client._smtp.www.example.test.\t300\tIN\tSRV\t1 1 0 www.example.test."},
 		{csa.Policy, "example.test", "_client._smtp.example.test.\t300\tIN\tSRV\t1 1 1 example.test."},
 		{csa.Policy, "a.b.c.d.example.test", "_client._smtp.a.b.c.d.example.test.\t300\tIN\tSRV\t1 1 1 a.b.c.d.example.test."},
@@ -36,7 +36,7 @@ func TestBuilders(t *testing.T) {
 	}
 	long := strings.Repeat(strings.Repeat("a", 49)+".", 4) + strings.Repeat("a", 42) + ".test"
 	for _, name := range []string{"", ".", "test", "localhost", "192.0.2.1", "[192.0.2.1]", "a..test", "under_score.example.test", "*.example.test", "-a.example.test", "mail.local", "a\x00.test", long} {
-		for i, build := range []func(string, uint32) (*dns.SRV, error){csa.Authorise, csa.Deny, csa.Policy} {
+		for i, build := range []func(string, uint32) (*dns.SRV, error){csa.Authorize, csa.Deny, csa.Policy} {
 			if rr, err := build(name, 300); err == nil || !strings.HasPrefix(err.Error(), "csa: ") || strings.ContainsAny(err.Error(), "\n\x00") {
 				t.Errorf("builder %d, %q: %v, %v", i, name, rr, err)
 			}
@@ -49,7 +49,7 @@ func TestBuilders(t *testing.T) {
 
 // Property 2 of the design: what is built, packed, unpacked and published passes
 // from the MTA's addresses, and fails from others; what is denied fails; under a
-// policy, so does what is not authorised.
+// policy, so does what is not authorized.
 func TestBuildersAndCheckAgree(t *testing.T) {
 	label := rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?`)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -80,8 +80,8 @@ func TestBuildersAndCheckAgree(t *testing.T) {
 			}
 			fmt.Fprintln(&text, back)
 		}
-		authorised, err := csa.Authorise(name, 300)
-		publish(authorised, err)
+		authorized, err := csa.Authorize(name, 300)
+		publish(authorized, err)
 		denied, err := csa.Deny("denied."+domain, 300)
 		publish(denied, err)
 		if rapid.Bool().Draw(rt, "policy") {

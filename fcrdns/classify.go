@@ -131,7 +131,7 @@ const (
 	AssignWord           // customer, reverse, vps, static, and the like
 	PlainWord            // ip, net, host, and the like
 	MachineWord          // server, node, and the like
-	OrgWord              // dsl, hosting, and the like in the organisation's own name
+	OrgWord              // dsl, hosting, and the like in the organization's own name
 	PlaceholderOnly      // nothing but such words
 	RoleLeft             // mail, smtp, mx, and the like, at the beginning
 	RoleInner            // the same, further right
@@ -145,8 +145,8 @@ const (
 	NumberLabel          // nothing but a number between two dots
 	InnerDigits          // digits further right
 	HexLabel             // a long mix of digits and the letters a to f
-	Apex                 // the organisation's domain itself
-	DeepName             // four or more labels before the organisation's domain
+	Apex                 // the organization's domain itself
+	DeepName             // four or more labels before the organization's domain
 	MailFamily           // a provider of mail for others, whose names have a scheme
 	codes
 )

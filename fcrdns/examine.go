@@ -14,8 +14,8 @@ import (
 // brings a name.
 type examination struct {
 	name    string // canonical, without the final dot
-	host    string // what stands before the organisation's domain; "" for the domain itself
-	org     string // the organisation's domain
+	host    string // what stands before the organization's domain; "" for the domain itself
+	org     string // the organization's domain
 	left    string // the first label of host
 	reasons []Reason
 

@@ -211,7 +211,7 @@ func TestFaultBesideConfirmed(t *testing.T) {
 	}
 }
 
-func TestCancelled(t *testing.T) {
+func TestCanceled(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	synctest.Test(t, func(t *testing.T) {
 		for _, slow := range []dnsfake.Question{{Name: "10.2.0.192.in-addr.arpa", Type: dns.TypePTR}, {Name: "mail.example.test", Type: dns.TypeA}} {

@@ -1,6 +1,6 @@
 package fcrdns
 
-// The weights are those of a logistic regression over labelled names, rounded (see
+// The weights are those of a logistic regression over labeled names, rounded (see
 // internal/rdns). That of MailFamily is set: the families are too few to fit it.
 
 // bias is the score of a name of which nothing is known.

@@ -271,9 +271,9 @@ var (
 
 // MailWord returns the first word by which a name, in canonical form, says that its
 // machine handles mail, or "": one that begins or ends with such a word, as in mailout,
-// mx1, smtp-fra, or is it. The organisational domain says nothing.
+// mx1, smtp-fra, or is it. The organizational domain says nothing.
 func MailWord(name string) string {
-	host := strings.TrimSuffix(name, dnsname.Organisational(name))
+	host := strings.TrimSuffix(name, dnsname.Organizational(name))
 	words := strings.FieldsFunc(host, func(r rune) bool { return r < 'a' || r > 'z' })
 	for _, word := range words {
 		if slices.Contains(wholeWords, word) {

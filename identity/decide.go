@@ -20,14 +20,14 @@ const (
 	// address may use it.
 	Explicit
 	// Distinct: the address has a confirmed name that does not look generic, and the
-	// HELO name is another one of the same organisation that leads to the address. This
+	// HELO name is another one of the same organization that leads to the address. This
 	// is the "newer standard" of the advice page: nobody could guess it.
 	Distinct
 	// Traceable: the address has a confirmed name, and the HELO name is the same or of
-	// the same organisation. The "older standard": an infected machine can find its own
+	// the same organization. The "older standard": an infected machine can find its own
 	// name, so that a generic one counts only where the HELO name differs from it.
 	Traceable
-	// Anonymous: nothing ties the client to an organisation; the reasons say why.
+	// Anonymous: nothing ties the client to an organization; the reasons say why.
 	Anonymous
 	// Forged: the HELO name's owner denies it to this address, by SPF or CSA; or it is a
 	// name of our own, or the address of somebody else.
@@ -80,7 +80,7 @@ type word uint8
 
 const (
 	silent word = iota
-	authorises
+	authorizes
 	denies
 	unheard
 )
@@ -107,8 +107,8 @@ type evidence struct {
 func (e evidence) level() Level {
 	var level Level
 	for _, resolves := range possible(e.resolves, unknown, yes, no) {
-		for _, spf := range possible(e.spf, unheard, silent, authorises, denies) {
-			for _, csa := range possible(e.csa, unheard, silent, authorises, denies) {
+		for _, spf := range possible(e.spf, unheard, silent, authorizes, denies) {
+			for _, csa := range possible(e.csa, unheard, silent, authorizes, denies) {
 				for _, rev := range e.reverse {
 					l := certain(e.claim, resolves == yes, spf, csa, rev)
 					if level != 0 && l != level {
@@ -135,14 +135,14 @@ func certain(c claim, resolves bool, spf, csa word, rev reverse) Level {
 	if c == ourName || c == notItsOwn || spf == denies || csa == denies {
 		return Forged
 	}
-	sameOrganisation := rev.confirmed && rev.relation == SameOrganisation
+	sameOrganization := rev.confirmed && rev.relation == SameOrganization
 	switch {
-	case sameOrganisation && resolves && !rev.generic:
-		if spf == authorises || csa == authorises {
+	case sameOrganization && resolves && !rev.generic:
+		if spf == authorizes || csa == authorizes {
 			return Explicit
 		}
 		return Distinct
-	case sameOrganisation, rev.confirmed && rev.relation == Identical && !rev.generic:
+	case sameOrganization, rev.confirmed && rev.relation == Identical && !rev.generic:
 		return Traceable
 	}
 	return Anonymous
@@ -152,7 +152,7 @@ func certain(c claim, resolves bool, spf, csa word, rev reverse) Level {
 func anyReverse(c claim) []reverse {
 	states := []reverse{{}, {true, Unrelated, false}, {true, Unrelated, true}}
 	if c == aName {
-		for _, relation := range []Relation{SameOrganisation, Identical} {
+		for _, relation := range []Relation{SameOrganization, Identical} {
 			states = append(states, reverse{true, relation, false}, reverse{true, relation, true})
 		}
 	}
@@ -193,8 +193,8 @@ const (
 	HeloUnrelated   // the HELO name and the name of the address have nothing in common
 	HeloIsPTR       // the HELO name is the name of the address, which anyone can look up
 	// For it.
-	HeloSPFPass // the SPF record of the HELO name authorises this address
-	CSAPass     // the owner of the HELO name authorises this address by CSA
+	HeloSPFPass // the SPF record of the HELO name authorizes this address
+	CSAPass     // the owner of the HELO name authorizes this address by CSA
 	// Of the sender.
 	MalformedSender   // the sender is malformed
 	NullMXSender      // the sender's domain takes no mail (Null MX)
@@ -202,7 +202,7 @@ const (
 	MailFromFail      // the sender's SPF record denies this address
 	MailFromSoftFail  // the sender's SPF record says that this address is probably wrong
 	MailFromPermError // the sender's SPF policy cannot be interpreted
-	MailFromPass      // the sender's SPF record authorises this address
+	MailFromPass      // the sender's SPF record authorizes this address
 )
 
 var reasonText = []string{
@@ -237,10 +237,10 @@ var reasonPhrase = []string{
 	NoHelo: "no HELO", MalformedHelo: "the HELO is malformed", UnqualifiedHelo: "the HELO name means nothing in the public DNS",
 	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not lead to the client", HeloAlone: "the HELO name leads to the client, and no name of the address does",
 	HeloUnrelated: "the HELO name and the name of the address have nothing in common", HeloIsPTR: "the HELO name is the name of the address, which anyone can look up",
-	HeloSPFPass: "the SPF record of the HELO name authorises this address", CSAPass: "the owner of the HELO name authorises this address by CSA",
+	HeloSPFPass: "the SPF record of the HELO name authorizes this address", CSAPass: "the owner of the HELO name authorizes this address by CSA",
 	MalformedSender: "the sender is malformed", NullMXSender: "the sender's domain takes no mail (Null MX)", NullSPFSender: "the sender's domain sends no mail (v=spf1 -all)",
 	MailFromFail: "the sender's SPF record denies this address", MailFromSoftFail: "the sender's SPF record says that this address is probably wrong",
-	MailFromPermError: "the sender's SPF policy cannot be interpreted", MailFromPass: "the sender's SPF record authorises this address",
+	MailFromPermError: "the sender's SPF policy cannot be interpreted", MailFromPass: "the sender's SPF record authorizes this address",
 }
 
 // Text returns what the reason says, "" for an invalid Reason.
@@ -289,16 +289,16 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.claim == aName && e.resolves == yes && v.Name == "" && known, HeloAlone)
 	add(e.claim == aName && v.Name != "" && known && v.Relation == Unrelated, HeloUnrelated)
 	add(v.Name != "" && v.Relation == Identical, HeloIsPTR)
-	add(e.spf == authorises, HeloSPFPass)
-	add(e.csa == authorises, CSAPass)
+	add(e.spf == authorizes, HeloSPFPass)
+	add(e.csa == authorizes, CSAPass)
 	if v.Step != AtMailFrom {
 		return out
 	}
 	add(v.MailFromSPF == nil, MalformedSender)
 	add(v.NullMX != nil && v.NullMX.Status == nullmx.Null, NullMXSender)
 	if r := v.MailFromSPF; r != nil && spfWord(r) != unheard {
-		add(r.Status == spf.Fail && authorisesNobody(r), NullSPFSender)
-		add(r.Status == spf.Fail && !authorisesNobody(r), MailFromFail)
+		add(r.Status == spf.Fail && authorizesNobody(r), NullSPFSender)
+		add(r.Status == spf.Fail && !authorizesNobody(r), MailFromFail)
 		add(r.Status == spf.SoftFail, MailFromSoftFail)
 		add(r.Status == spf.PermError, MailFromPermError)
 		add(r.Status == spf.Pass, MailFromPass)
@@ -306,9 +306,9 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	return out
 }
 
-// authorisesNobody reports whether the record that denied the client has no mechanism
+// authorizesNobody reports whether the record that denied the client has no mechanism
 // but -all.
-func authorisesNobody(r *spf.Result) bool {
+func authorizesNobody(r *spf.Result) bool {
 	if r.Term.Text == "" || len(r.Term.Path) > 0 || len(r.Replies) == 0 {
 		return false
 	}

@@ -48,7 +48,7 @@ var (
 	mailSPFs = []part[*spf.Result]{
 		{"none", &spf.Result{Status: spf.None}}, {"neutral", &spf.Result{Status: spf.Neutral}}, {"pass", &spf.Result{Status: spf.Pass}},
 		{"softfail", &spf.Result{Status: spf.SoftFail}}, {"permerror", &spf.Result{Status: spf.PermError, Err: errDown}},
-		{"fail", policyFail("v=spf1 ip4:203.0.113.1 -all")}, {"fail, of a record that authorises nobody", policyFail("v=spf1 -all")},
+		{"fail", policyFail("v=spf1 ip4:203.0.113.1 -all")}, {"fail, of a record that authorizes nobody", policyFail("v=spf1 -all")},
 		{"temperror", &spf.Result{Status: spf.TempError, Err: errDown}},
 		{"fail, degraded", &spf.Result{Status: spf.Fail, Degraded: spf.TermAt{Text: "ptr"}}},
 	}
@@ -98,8 +98,8 @@ var noReverse = named(fcrdns.PermError)
 
 // situations of a HELO name, which leads to the client or not.
 var situations = []situation{
-	{"confirmed, of the organisation, another name", named(fcrdns.Pass, confirmed("mta1.example.test")), good},
-	{"confirmed, of the organisation, another name, generic", named(fcrdns.Pass, confirmed(generic)), good},
+	{"confirmed, of the organization, another name", named(fcrdns.Pass, confirmed("mta1.example.test")), good},
+	{"confirmed, of the organization, another name, generic", named(fcrdns.Pass, confirmed(generic)), good},
 	{"confirmed, the same name", named(fcrdns.Pass, confirmed(good)), good},
 	{"confirmed, the same name, generic", named(fcrdns.Pass, confirmed(generic)), generic},
 	{"confirmed, unrelated", named(fcrdns.Pass, confirmed("mail.other.test")), good},
@@ -107,10 +107,10 @@ var situations = []situation{
 	{"unconfirmed", named(fcrdns.Fail, fcrdns.Name{Name: "mta1.example.test.", Outcome: fcrdns.Mismatch}), good},
 	{"none", noReverse, good},
 	{"not known", &fcrdns.Result{Status: fcrdns.TempError, Err: errDown, PTR: resolver.Reply{Err: errDown}}, good},
-	{"of the organisation, confirmed or not", named(fcrdns.TempError, unanswered("mta1.example.test")), good},
+	{"of the organization, confirmed or not", named(fcrdns.TempError, unanswered("mta1.example.test")), good},
 	{"unrelated, confirmed or not", named(fcrdns.TempError, unanswered("mail.other.test")), good},
-	{"two of the organisation, one confirmed", named(fcrdns.Pass, confirmed("mta1.example.test"), unanswered("mta2.example.test")), good},
-	{"unrelated and confirmed, or of the organisation", named(fcrdns.Pass, confirmed("mail.other.test"), unanswered("mta1.example.test")), good},
+	{"two of the organization, one confirmed", named(fcrdns.Pass, confirmed("mta1.example.test"), unanswered("mta2.example.test")), good},
+	{"unrelated and confirmed, or of the organization", named(fcrdns.Pass, confirmed("mail.other.test"), unanswered("mta1.example.test")), good},
 }
 
 // greetings that are no name that could lead to the client.
@@ -136,7 +136,7 @@ func heloResult(helo string, status identity.Status) *identity.HeloResult {
 }
 
 // words of the HELO name's owner, by which all combinations of SPF and CSA go.
-var owner = []string{"silent", "authorises", "not known", "denies"}
+var owner = []string{"silent", "authorizes", "not known", "denies"}
 
 func wordOf(s *spf.Result, c *csa.Result) int {
 	switch {
@@ -322,7 +322,7 @@ func TestDecisions(t *testing.T) {
 	table, n := levels(t)
 	want := "# Decisions of identity.Verifier\n\nWritten by `go test ./identity -run Decisions -update`.\n\n" +
 		"## Levels\n\nThe last four columns are what the owner of the HELO name says of the client by SPF and CSA: one that denies decides; else one that\n" +
-		"could not be had; else one that authorises. None, neutral, softfail and permerror are silence.\n\n" + table +
+		"could not be had; else one that authorizes. None, neutral, softfail and permerror are silence.\n\n" + table +
 		"\n## Advice\n\nWhat is done about one sub-result of a client against which nothing else speaks; of several the gravest, reject before defer before\n" +
 		"score. The last columns have the field of `identity.Policy` that changes it.\n\n" + advice()
 	if *updateDocs {

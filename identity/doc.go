@@ -16,11 +16,11 @@
 //   - [ParseHelo] reads the argument of HELO.
 //   - [HeloChecker.Check] tells whether a HELO name leads back to the client, or to
 //     every address of an MTA. Decide on Status; Err explains.
-//   - [OrganisationalDomain] and [Relate] find the organisation behind names, and
+//   - [OrganizationalDomain] and [Relate] find the organization behind names, and
 //     [Unicode] shows a name to people.
 //
 // A HELO name that leads to the client is the client's own. The best one is
-// another name than the PTR name, of the same organisation: it cannot be guessed
+// another name than the PTR name, of the same organization: it cannot be guessed
 // from the address, and cannot be anyone else's.
 //
 // Identity is not goodness: whoever sends spam can have the best level. A failure of

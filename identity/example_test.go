@@ -76,12 +76,12 @@ mta1 A 192.0.2.12`)
 	// mta1.example.test. AAAA: no records (zone example.test.)
 }
 
-func ExampleOrganisationalDomain() {
-	fmt.Println(identity.OrganisationalDomain("mail.example.co.uk"))
-	fmt.Println(identity.OrganisationalDomain("co.uk"))
+func ExampleOrganizationalDomain() {
+	fmt.Println(identity.OrganizationalDomain("mail.example.co.uk"))
+	fmt.Println(identity.OrganizationalDomain("co.uk"))
 	// Output:
 	// example.co.uk. <nil>
-	//  identity: co.uk.: a public suffix belongs to no organisation
+	//  identity: co.uk.: a public suffix belongs to no organization
 }
 
 func ExampleRelate() {
@@ -93,10 +93,10 @@ func ExampleRelate() {
 	// With a domain of one's own, deeper than the registered one.
 	fmt.Println(identity.Relate("mta1.dept.example.com", "host-10.dept.example.com", "dept.example.com"))
 	// Output:
-	// host-10.example.co.uk: same-organisation "example.co.uk."
+	// host-10.example.co.uk: same-organization "example.co.uk."
 	// MTA1.example.co.uk.: identical ""
 	// host-10.provider.example: unrelated ""
-	// same-organisation dept.example.com.
+	// same-organization dept.example.com.
 }
 
 func ExampleUnicode() {
@@ -141,8 +141,8 @@ $ORIGIN .`)
 	}
 	// Output:
 	// 192.0.2.10 explicit accept
-	//    the SPF record of the HELO name authorises this address
-	//    the sender's SPF record authorises this address
+	//    the SPF record of the HELO name authorizes this address
+	//    the sender's SPF record authorizes this address
 	// Authentication-Results: mx.example.net;
 	// 	iprev=pass policy.iprev=192.0.2.10;
 	// 	spf=pass smtp.helo=smtp.example.org;

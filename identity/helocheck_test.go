@@ -231,7 +231,7 @@ func TestNoAnswerPossible(t *testing.T) {
 	cancel()
 	got = checkContext(ctx, t, resolvertest.New(t, zone), "mail.example.test", client)
 	if got.Status != identity.TempError || !errors.Is(got.Err, context.Canceled) {
-		t.Errorf("cancelled: got %+v", got)
+		t.Errorf("canceled: got %+v", got)
 	}
 	r := resolvertest.New(t, zone)
 	for _, given := range [][]netip.Addr{nil, {{}}, {client, {}}, {{}, client}} {

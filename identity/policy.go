@@ -16,7 +16,7 @@ import (
 // field says who would be hurt by setting it.
 type Policy struct {
 	// RejectMailFromFail refuses senders whose SPF record denies the client though it
-	// authorises others. It hurts whoever has mail forwarded to an address here, and
+	// authorizes others. It hurts whoever has mail forwarded to an address here, and
 	// messages that DMARC would accept for their signature.
 	RejectMailFromFail bool
 	// RejectUnconfirmed refuses clients without a confirmed reverse name, and defers

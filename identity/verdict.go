@@ -200,7 +200,7 @@ func spfWord(r *spf.Result) word {
 	case r.Status.Temporary(), r.Degraded.Text != "":
 		return unheard
 	case r.Status == spf.Pass:
-		return authorises
+		return authorizes
 	case r.Status == spf.Fail:
 		return denies
 	}
@@ -211,7 +211,7 @@ func csaWord(r *csa.Result) word {
 	if r == nil {
 		return silent
 	}
-	return map[csa.Status]word{csa.Pass: authorises, csa.Fail: denies, csa.TempError: unheard}[r.Status]
+	return map[csa.Status]word{csa.Pass: authorizes, csa.Fail: denies, csa.TempError: unheard}[r.Status]
 }
 
 // reverses sets the name that HELO is compared with, and returns what it may be to
@@ -250,16 +250,16 @@ func (v *Verdict) reverses(c claim) []reverse {
 }
 
 // best returns the name that HELO is compared with: an equal one, since that could be
-// looked up; else one of the same organisation, not a generic one if there is another.
+// looked up; else one of the same organization, not a generic one if there is another.
 func best(names []string, helo string, client netip.Addr) (string, reverse) {
 	name, state := "", reverse{}
 	rank := func(r reverse) int {
 		switch {
 		case r.relation == Identical:
 			return 4
-		case r.relation == SameOrganisation && !r.generic:
+		case r.relation == SameOrganization && !r.generic:
 			return 3
-		case r.relation == SameOrganisation:
+		case r.relation == SameOrganization:
 			return 2
 		case r.confirmed:
 			return 1

@@ -12,7 +12,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
 
-// clientZones has a good organisation and several others.
+// clientZones has a good organization and several others.
 const clientZones = `$TTL 300
 $ORIGIN example.test.
 @         TXT "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/64 -all"

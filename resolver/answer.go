@@ -123,7 +123,7 @@ func substitute(n *node, name string) finding {
 	if err != nil {
 		return finding{kind: isTooLong, records: set.records}
 	}
-	// RFC 6672, Section 3.1: the synthesised CNAME has the DNAME's TTL.
+	// RFC 6672, Section 3.1: the synthesized CNAME has the DNAME's TTL.
 	cname := &dns.CNAME{
 		Hdr:    dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: set.records[0].Header().Ttl},
 		Target: target,

@@ -53,7 +53,7 @@ const (
 // Time: an answer from memory takes no allocation and less than a microsecond.
 // A question to the Resolver runs in a goroutine of its own, so that a caller
 // whose context is done returns at once and harms no other. It has the values of
-// the first caller's context, and is cancelled when the last caller has gone or
+// the first caller's context, and is canceled when the last caller has gone or
 // Timeout has passed: of a question that nobody waited for to the end nothing is
 // kept, so give callers more time than the Resolver takes to fail. A panic in the Resolver reaches all callers who wait. There
 // is no other goroutine and no timer, so there is nothing to close. TTLs are counted

@@ -420,7 +420,7 @@ func TestCacheMistakes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := c.Lookup(ctx, cacheName, dns.TypeA); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled before: %v", err)
+		t.Errorf("canceled before: %v", err)
 	}
 	if got := c.Stats(); got.Misses != 1 || got.Hits != 0 {
 		t.Errorf("%+v", got)

@@ -375,20 +375,20 @@ func TestClientContext(t *testing.T) {
 		return m
 	}
 	for name, s := range map[string]script{"UDP": muteUDP, "TCP": muteTCP} {
-		t.Run("cancelled, "+name, func(t *testing.T) {
+		t.Run("canceled, "+name, func(t *testing.T) {
 			c := resolver.Client{TryTimeout: 5 * time.Second}
 			c.Servers = []netip.AddrPort{startServer(t, always(dns.RcodeServerFailure)), startServer(t, s)}
 			ctx, cancel := context.WithCancelCause(t.Context())
-			var cancelled time.Time
+			var canceled time.Time
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				<-waiting
-				cancelled = time.Now()
+				canceled = time.Now()
 				cancel(sulk)
 			})
 			_, err := c.Lookup(ctx, "www.example.test.", dns.TypeA)
 			wg.Wait()
-			if d := time.Since(cancelled); d > time.Second {
+			if d := time.Since(canceled); d > time.Second {
 				t.Errorf("returned %v after cancel", d)
 			}
 			e := failure(t, err)

@@ -301,7 +301,7 @@ func classify(q genQuestion, w *recorder) []string {
 	}
 	hops, end, loop := chainOf(q, m)
 	_, explicit := q.zone.owners[name]
-	synthesised := len(m.Answer) > 0 && !explicit && m.Answer[0].Header().Rrtype != dns.TypeDNAME
+	synthesized := len(m.Answer) > 0 && !explicit && m.Answer[0].Header().Rrtype != dns.TypeDNAME
 	soa := slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 	noData := m.Rcode == dns.RcodeSuccess && soa
 	var classes []string
@@ -313,7 +313,7 @@ func classify(q genQuestion, w *recorder) []string {
 		{classNoData, noData},
 		{classENT, noData && len(hops) == 0 && !explicit && q.zone.hasBelow(name)},
 		{classNXDomain, m.Rcode == dns.RcodeNameError},
-		{classWildcard, synthesised},
+		{classWildcard, synthesized},
 		{classCNAME, len(hops) > 0 && !dname},
 		{classLong, len(hops) >= 4},
 		{classLoop, loop},

@@ -36,14 +36,14 @@ type Overlay struct {
 
 // A Patch is a change of RRsets: all records of one name and type. A name that a
 // patch gives records exists from then on, and so do the names between it and its
-// organisation: no wildcard is expanded there any more. Whether a name is still
+// organization: no wildcard is expanded there any more. Whether a name is still
 // there from which a patch removes records cannot be told; it counts as existing.
 //
 // A patch is a partial view, and the Server of the answers that it changed says
 // so. They are not Authentic; negative ones have no TTL. That a wildcard made an
 // answer is seen by its data, which are those of the wildcard: one more question,
 // where the name or one above it is new. Questions of type ANY for names of the
-// organisation are errors, and so are wildcards in the patch. What no server would
+// organization are errors, and so are wildcards in the patch. What no server would
 // load, such as an address beside a CNAME, is not noticed, and a DNAME redirects
 // nothing.
 type Patch struct {
@@ -189,7 +189,7 @@ type patchLayer struct {
 	base   Resolver
 	sets   map[RRset]change // by canonical name
 	exists map[string]bool  // the names with new records, and those above them
-	zones  map[string]bool  // the organisational domains of all names
+	zones  map[string]bool  // the organizational domains of all names
 }
 
 // A change is what becomes of an RRset.
@@ -223,8 +223,8 @@ func (l patchLayer) add(name string, qtype uint16, c change) error {
 	if strings.HasPrefix(canonical, "*.") {
 		return fmt.Errorf("patch: %s: expected a name that is no wildcard: for which names it would answer is not known here", canonical)
 	}
-	organisation := organisationOf(canonical)
-	l.zones[organisation] = true
+	organization := organizationOf(canonical)
+	l.zones[organization] = true
 	set := RRset{canonical, qtype}
 	known := l.sets[set]
 	known = change{merge(known.records, c.records), known.whole || c.whole}
@@ -234,24 +234,24 @@ func (l patchLayer) add(name string, qtype uint16, c change) error {
 		}
 	}
 	l.sets[set] = known
-	for above := canonical; len(c.records) > 0 && above != "" && dnsname.Under(above, organisation); above = dnsname.Parent(above) {
+	for above := canonical; len(c.records) > 0 && above != "" && dnsname.Under(above, organization); above = dnsname.Parent(above) {
 		l.exists[above] = true
 	}
 	return nil
 }
 
-// organisationOf returns the organisational domain, or the name itself where it
+// organizationOf returns the organizational domain, or the name itself where it
 // is a public suffix.
-func organisationOf(name string) string {
-	if organisation := dnsname.Organisational(name); organisation != "" {
-		return organisation
+func organizationOf(name string) string {
+	if organization := dnsname.Organizational(name); organization != "" {
+		return organization
 	}
 	return name
 }
 
-// speaks: in all of an organisation of which a name changes, since wildcards may
+// speaks: in all of an organization of which a name changes, since wildcards may
 // have lost names there.
-func (l patchLayer) speaks(name string, _ uint16) bool { return l.zones[organisationOf(name)] }
+func (l patchLayer) speaks(name string, _ uint16) bool { return l.zones[organizationOf(name)] }
 
 func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answer, string, error) {
 	if qtype == dns.TypeANY {
@@ -356,11 +356,11 @@ func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qty
 	if len(a.Records)+len(a.Chain) == 0 {
 		return false, nil
 	}
-	organisation, existing := organisationOf(name), name
-	for existing != organisation && !l.exists[existing] {
+	organization, existing := organizationOf(name), name
+	for existing != organization && !l.exists[existing] {
 		existing = dnsname.Parent(existing)
 	}
-	if existing == organisation {
+	if existing == organization {
 		return false, nil
 	}
 	made, err := l.base.Lookup(ctx, "*.*."+existing, qtype)

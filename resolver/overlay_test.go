@@ -150,7 +150,7 @@ func TestOverlayErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := (&resolver.Overlay{Zones: mustZones(t, overlayBase)}).Lookup(ctx, "post.example.test.", dns.TypeA); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	loop := &resolver.Overlay{
 		Base:  mustZones(t, overlayBase),

@@ -230,7 +230,7 @@ func TestReuseSocketsRestart(t *testing.T) {
 }
 
 // A context that ends closes the socket, at once.
-func TestReuseSocketsCancelled(t *testing.T) {
+func TestReuseSocketsCanceled(t *testing.T) {
 	var asked atomic.Int32
 	waiting := make(chan struct{}, 1)
 	c := reusing(t, startServer(t, func(_ dns.ResponseWriter, r *dns.Msg) *dns.Msg {
@@ -242,16 +242,16 @@ func TestReuseSocketsCancelled(t *testing.T) {
 	}))
 	wantWWW(t, c)
 	ctx, cancel := context.WithCancel(t.Context())
-	var cancelled time.Time
+	var canceled time.Time
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		<-waiting
-		cancelled = time.Now()
+		canceled = time.Now()
 		cancel()
 	})
 	_, err := c.Lookup(ctx, "www.example.test.", dns.TypeA)
 	wg.Wait()
-	if d := time.Since(cancelled); d > time.Second || !errors.Is(err, context.Canceled) {
+	if d := time.Since(canceled); d > time.Second || !errors.Is(err, context.Canceled) {
 		t.Errorf("returned %v after cancel, error %v", d, err)
 	}
 	if n := len(c.KeptSockets()); n != 0 {

@@ -63,7 +63,7 @@ func (s System) Lookup(ctx context.Context, name string, qtype uint16) (Answer, 
 		err     error
 	}
 	// Package net returns only after the read of a try when the context is
-	// cancelled, up to 5 s later. Buffered, so that nobody is left to wait.
+	// canceled, up to 5 s later. Buffered, so that nobody is left to wait.
 	done := make(chan result, 1)
 	go func() {
 		records, err := lookupSystem(ctx, r, canonical, qtype)

@@ -255,9 +255,9 @@ func TestTransferContext(t *testing.T) {
 	server := secondary(t, [][]string{{apex, a, b}}, nil, untilClosed)
 	for _, early := range []bool{false, true} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		var cancelled time.Time
+		var canceled time.Time
 		stop := func() {
-			cancelled = time.Now()
+			canceled = time.Now()
 			cancel(sulk)
 		}
 		n := 0
@@ -272,7 +272,7 @@ func TestTransferContext(t *testing.T) {
 				time.AfterFunc(50*time.Millisecond, stop)
 			}
 		}
-		if d := time.Since(cancelled); d > time.Second {
+		if d := time.Since(canceled); d > time.Second {
 			t.Errorf("returned %v after cancel", d)
 		}
 		want := 4

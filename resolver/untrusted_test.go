@@ -14,11 +14,11 @@ import (
 // is logged about them stays one printable line.
 func TestHostileNamesStayOnOneLine(t *testing.T) {
 	const evil = "evil\n\x1b[2J\u202e name"
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	zones := mustZones(t, "$ORIGIN example.test.")
 	for _, r := range []resolver.Resolver{zones, &resolver.Client{}, resolver.System{}, &resolver.Overlay{}, nil} {
-		for _, ctx := range []context.Context{t.Context(), cancelled} {
+		for _, ctx := range []context.Context{t.Context(), canceled} {
 			for _, name := range []string{evil, evil + "..x", strings.Repeat(evil, 100)} {
 				lines := []string{resolver.Ask(ctx, r, name, dns.TypeA).String()}
 				if r != nil {

@@ -111,7 +111,7 @@ func (z *zoneReader) noZone() string {
 		return "no zone: neither a record nor an $ORIGIN"
 	}
 	name := z.records[0].header.Name
-	if org := dnsname.Organisational(name); org != "" {
+	if org := dnsname.Organizational(name); org != "" {
 		name = org
 	}
 	return fmt.Sprintf("no zone: the text has neither a SOA record nor an $ORIGIN; add the line $ORIGIN %s above the records", name)

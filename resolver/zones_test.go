@@ -172,7 +172,7 @@ func TestZonesErrors(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("cancelled", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := zones.Lookup(ctx, "mail.example.test", dns.TypeA); !errors.Is(err, context.Canceled) {

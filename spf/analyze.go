@@ -51,7 +51,7 @@ type Node struct {
 	deprecated bool // there is a record of type SPF
 }
 
-// Cost is what counts towards the limits of RFC 7208, Section 4.6.4.
+// Cost is what counts toward the limits of RFC 7208, Section 4.6.4.
 type Cost struct {
 	Lookups int
 	Voids4  int // for an IPv4 client
@@ -92,7 +92,7 @@ const (
 )
 
 // Analyze looks at the whole policy of a domain: the tree of its records, the exact
-// addresses that it authorises, and what is wrong with it, even when it breaks the
+// addresses that it authorizes, and what is wrong with it, even when it breaks the
 // limits. It asks at most 2,700 questions, [DefaultMaxOpen] at once: for 64
 // records, and for 64 terms with two address families and 20 mail exchangers.
 func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis {

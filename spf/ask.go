@@ -46,7 +46,7 @@ func (e *evaluation) policy(domain string) (resolver.Reply, *policy) {
 }
 
 // each asks for all names at once, and gives visit the replies as they come, one at a
-// time, until it returns true: the questions that are still open are cancelled then.
+// time, until it returns true: the questions that are still open are canceled then.
 func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Reply) (stop bool)) {
 	e.limit(len(names))
 	ctx, cancel := context.WithCancel(e.ctx)

@@ -260,7 +260,7 @@ func TestNoAnswerAtAll(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if r := (spf.Checker{Resolver: checkFake(t)}).CheckHelo(ctx, addr, "example.test"); r.Status != spf.TempError || !errors.Is(r.Err, context.Canceled) {
-		t.Errorf("cancelled: %s, %v", r.Status, r.Err)
+		t.Errorf("canceled: %s, %v", r.Status, r.Err)
 	}
 }
 

@@ -62,7 +62,7 @@ func ExampleResult_ReceivedSPF() {
 		fmt.Println(line)
 	}
 	// Output:
-	// Received-SPF: pass (mx.receiver.test: example.test authorises 192.0.2.10)
+	// Received-SPF: pass (mx.receiver.test: example.test authorizes 192.0.2.10)
 	// 	client-ip=192.0.2.10;
 	// 	envelope-from="user@example.test";
 	// 	helo=mail.example.test;
@@ -86,7 +86,7 @@ func ExampleParse() {
 	// all softfail ~all
 }
 
-// What a policy authorises, and what is wrong with it.
+// What a policy authorizes, and what is wrong with it.
 func ExampleAnalyze() {
 	zones, err := resolver.ParseZones(`
 $ORIGIN example.test.
@@ -100,12 +100,12 @@ $TTL 300
 		return
 	}
 	a := spf.Analyze(context.Background(), zones, "example.test")
-	fmt.Println("authorised:", a.Sets[spf.Pass], "look-ups:", a.Root.Sum.Lookups)
+	fmt.Println("authorized:", a.Sets[spf.Pass], "look-ups:", a.Root.Sum.Lookups)
 	for _, lint := range a.Lints {
 		fmt.Println(lint)
 	}
 	// Output:
-	// authorised: [192.0.2.0/24] look-ups: 3
+	// authorized: [192.0.2.0/24] look-ups: 3
 	// broken: leads to gone.example.test., which has no SPF record (include:gone.example.test at offset 48 of example.test.; no-record)
 	// warning: there is no all and no redirect: nothing is said of all others; end the record in -all or ~all (example.test.; no-all)
 	// warning: can never match: a before it has all its addresses (mx at offset 9 of example.test.; covered)
@@ -138,7 +138,7 @@ func ExampleAnalysis_Status() {
 	// pass fail
 }
 
-// The records that an organisation needs: of a HELO name, of a domain that sends, of
+// The records that an organization needs: of a HELO name, of a domain that sends, of
 // a name that never does.
 func ExampleSenders_RR() {
 	for _, s := range []spf.Senders{

@@ -15,7 +15,7 @@ import (
 // A FlatRecord is a record of a flattened policy.
 type FlatRecord struct {
 	RR *dns.TXT
-	// From says of each term that is a network by which terms it was authorised.
+	// From says of each term that is a network by which terms it was authorized.
 	From []FlatTerm
 }
 

@@ -210,7 +210,7 @@ func (l *linter) part(n *Node, p *Part, at TermAt) {
 	case All:
 		switch {
 		case p.Term.Qualifier == Pass:
-			l.add(Warning, "all-pass", at, "authorises everybody: end in -all or ~all")
+			l.add(Warning, "all-pass", at, "authorizes everybody: end in -all or ~all")
 		case p.Term.Qualifier == Neutral && len(n.Path) == 0:
 			l.add(Warning, "all-neutral", at, "says nothing of all others: end in -all or ~all")
 		}
@@ -231,7 +231,7 @@ func (l *linter) part(n *Node, p *Part, at TermAt) {
 	if p.Term.Qualifier == Pass && p.Term.Kind != All && p.Term.Kind != Include {
 		for _, network := range p.Networks {
 			if wide(network) {
-				l.add(Warning, "wide", at, "authorises %s: hardly all of it sends for one organisation", network)
+				l.add(Warning, "wide", at, "authorizes %s: hardly all of it sends for one organization", network)
 			}
 		}
 	}

@@ -51,11 +51,11 @@ func (r *Result) sentence() string {
 	case Neutral:
 		return domain + " says nothing of " + r.Addr.String()
 	case Pass:
-		return domain + " authorises " + r.Addr.String()
+		return domain + " authorizes " + r.Addr.String()
 	case Fail:
-		return domain + " does not authorise " + r.Addr.String()
+		return domain + " does not authorize " + r.Addr.String()
 	case SoftFail:
-		return domain + " probably does not authorise " + r.Addr.String()
+		return domain + " probably does not authorize " + r.Addr.String()
 	case TempError:
 		return "DNS did not tell the policy of " + domain
 	}

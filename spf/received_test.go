@@ -40,9 +40,9 @@ func TestReceivedSPFOfEachStatus(t *testing.T) {
 	for status, want := range map[spf.Status]string{
 		spf.None:      "none (unknown: example.test has no policy)",
 		spf.Neutral:   "neutral (unknown: example.test says nothing of 192.0.2.1)",
-		spf.Pass:      "pass (unknown: example.test authorises 192.0.2.1)",
-		spf.Fail:      "fail (unknown: example.test does not authorise 192.0.2.1)",
-		spf.SoftFail:  "softfail (unknown: example.test probably does not authorise 192.0.2.1)",
+		spf.Pass:      "pass (unknown: example.test authorizes 192.0.2.1)",
+		spf.Fail:      "fail (unknown: example.test does not authorize 192.0.2.1)",
+		spf.SoftFail:  "softfail (unknown: example.test probably does not authorize 192.0.2.1)",
 		spf.TempError: "temperror (unknown: DNS did not tell the policy of example.test)",
 	} {
 		r := spf.Result{Status: status, Identity: spf.Helo, Addr: addr, Helo: "example.test", Domain: "example.test."}

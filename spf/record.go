@@ -59,7 +59,7 @@ func (k Kind) MarshalText() ([]byte, error) { return enum.Marshal(k, kindText) }
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (k *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text, kindText) }
 
-// looksUp reports whether a term counts towards the limit of look-ups (RFC 7208,
+// looksUp reports whether a term counts toward the limit of look-ups (RFC 7208,
 // Section 4.6.4).
 func (k Kind) looksUp() bool {
 	switch k {

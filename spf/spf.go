@@ -144,7 +144,7 @@ type Result struct {
 	// Explanation is what the policy's owner says of a Fail, "" where nothing. It is
 	// printable ASCII, and may say anything: quote it, and whose it is.
 	Explanation string
-	Lookups     int // terms that count towards the limit of 10
+	Lookups     int // terms that count toward the limit of 10
 	Voids       int // terms of which the name has no data; the limit is Checker.MaxVoids
 	Questions   int // asked of the Resolver, those in vain too
 	// Degraded is the first term that did not match because of a DNS failure below

@@ -18,13 +18,13 @@ import (
 // once.
 const atOnce = 8
 
-// audits are those of all organisations.
+// audits are those of all organizations.
 type audits struct {
 	auditor      audit.Auditor
 	descriptions []description
 }
 
-// A result is what came of one organisation: a report, or an error.
+// A result is what came of one organization: a report, or an error.
 type result struct {
 	name   string
 	report *audit.Report

@@ -18,10 +18,10 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A description is an organisation to be audited, or why it cannot be.
+// A description is an organization to be audited, or why it cannot be.
 type description struct {
 	source string // its file, or its domain
-	org    *org.Organisation
+	org    *org.Organization
 	err    error
 }
 
@@ -82,7 +82,7 @@ func (o *options) files(path string) ([]string, error) {
 }
 
 // resolver returns the zone files, the server, or the system's resolvers. What servers
-// say is remembered: organisations share providers.
+// say is remembered: organizations share providers.
 func (o *options) resolver(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
 	switch {
 	case len(o.zones) > 0:
@@ -125,12 +125,12 @@ func (o *options) readZones(descriptions []description, stderr io.Writer) (resol
 	}), nil
 }
 
-// addNames reads the zones once, however many organisations there are.
+// addNames reads the zones once, however many organizations there are.
 func addNames(zones *resolver.Zones, descriptions []description) error {
 	if len(descriptions) == 1 && descriptions[0].err == nil && len(descriptions[0].org.Names) > 0 {
 		return nil
 	}
-	var one *org.Organisation
+	var one *org.Organization
 	if len(descriptions) == 1 {
 		one = descriptions[0].org
 	}
@@ -142,7 +142,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 		one.Names = h.Names
 		return nil
 	}
-	used := make(map[string]bool) // for mail, by any of the organisations
+	used := make(map[string]bool) // for mail, by any of the organizations
 	for _, d := range descriptions {
 		if d.err != nil {
 			continue
@@ -157,7 +157,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 	}
 	registered := make(map[string][]string) // names, by the domain they are registered under
 	for _, name := range h.Names {
-		if domain, err := identity.OrganisationalDomain(name); err == nil && !used[name] {
+		if domain, err := identity.OrganizationalDomain(name); err == nil && !used[name] {
 			registered[domain] = append(registered[domain], name)
 		}
 	}
@@ -165,7 +165,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 		if d.err != nil || len(d.org.Names) > 0 {
 			continue
 		}
-		domain, _ := identity.OrganisationalDomain(d.org.Domain)
+		domain, _ := identity.OrganizationalDomain(d.org.Domain)
 		d.org.Names = slices.DeleteFunc(slices.Clone(registered[domain]), func(name string) bool {
 			relation, _ := identity.Relate(name, d.org.Domain, d.org.Domain)
 			return relation == identity.Unrelated
@@ -174,7 +174,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 	return nil
 }
 
-// name is what the organisation is called where there is no report: its domain, else
+// name is what the organization is called where there is no report: its domain, else
 // where its description comes from.
 func (d description) name() string {
 	if d.org == nil {

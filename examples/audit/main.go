@@ -1,4 +1,4 @@
-// Audit tells whether organisations' mail servers can be told from bots by what the
+// Audit tells whether organizations' mail servers can be told from bots by what the
 // DNS says of them, rule by rule.
 //
 //	audit                                        # a demonstration, from memory
@@ -18,14 +18,14 @@
 // accept mail for postmaster and abuse. That connects to them, and to their owners it looks
 // like somebody who tries out addresses: use it for your own.
 //
-// Of several organisations, some are audited at a time, and what comes of them is
+// Of several organizations, some are audited at a time, and what comes of them is
 // printed in their order; one that cannot be audited stops no other.
 //
 // With -json, standard output is one document of the schema in package audit, whatever
 // happens: a report or, with -since, what has changed; where there is none, why; a list
-// of these for several organisations or a directory.
+// of these for several organizations or a directory.
 //
-// Exit status, of several organisations the first one in this list that any has: 2 usage,
+// Exit status, of several organizations the first one in this list that any has: 2 usage,
 // input that cannot be read, or output that cannot be written; 1 something failed at the
 // threshold or above; 3 nothing failed, but something there could not be decided; 0 all is
 // well. Neither -since nor -summary changes it.
@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	auditor := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation, Timeout: o.timeout}
 	if o.probe != "" {
 		checker := roleaddr.Checker{Resolver: r, Helo: o.probe}
-		var one sync.Mutex // a server may be that of several organisations
+		var one sync.Mutex // a server may be that of several organizations
 		auditor.Mailboxes = func(ctx context.Context, domain string) *roleaddr.Result {
 			one.Lock()
 			defer one.Unlock()
@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type options struct {
 	orgs               []string         // files and directories
 	several            bool             // there may be more than one description
-	org                org.Organisation // of -domain, -helo, -ip and -ptr
+	org                org.Organization // of -domain, -helo, -ip and -ptr
 	zones              []string         // as resolver.ReadZoneFiles takes them
 	server             string
 	probe              string // what to greet mail servers with; "" asks none
@@ -113,12 +113,12 @@ type options struct {
 	timeout            time.Duration
 	format             string // text, json, markdown or summary
 	since, save        string // files
-	html               string // a file, or of several organisations a directory
+	html               string // a file, or of several organizations a directory
 	allowDocumentation bool
 }
 
 const usage = `usage: audit [flags]
-  -org PATH                description of the organisation, YAML or JSON, or a
+  -org PATH                description of the organization, YAML or JSON, or a
                            directory of them (*.yaml, *.yml, *.json); repeatable
   -domain NAME             or without a file: its domain,
   -helo NAME -ip ADDR -ptr NAME
@@ -129,18 +129,18 @@ const usage = `usage: audit [flags]
                            whether they accept postmaster and abuse; for your own alone,
                            with a -timeout of minutes, as mail servers take their time
   -threshold LEVEL         must (the default), should-major, should-minor, advice
-  -timeout DURATION        for the audit of each organisation, 30s by default
+  -timeout DURATION        for the audit of each organization, 30s by default
   -allow-documentation     accept names and addresses for documentation
   -json                    for machines
   -markdown                for issues and chats
-  -summary                 one line for each organisation
+  -summary                 one line for each organization
   -since FILE              print only what has changed since what -save wrote
   -save FILE               keep the reports; it may be the FILE of -since
   -html PATH               write each report as a page, too: to a file, or for several
-                           organisations into a directory
+                           organizations into a directory
 Without a domain or a file, a demonstration is audited.
 Exit status: 0 well, 1 failed at the threshold or above, 2 usage, input or output,
-3 not decided there; of several organisations 2, else 1, else 3, else 0.
+3 not decided there; of several organizations 2, else 1, else 3, else 0.
 `
 
 func parseFlags(args []string) (*options, error) {
@@ -234,7 +234,7 @@ func (o *options) check(rest []string) error {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case len(o.orgs) > 0 && described:
-		return errors.New("-org and -domain or -helo: describe the organisation in one way")
+		return errors.New("-org and -domain or -helo: describe the organization in one way")
 	case described && o.org.Domain == "":
 		return errors.New("-helo without -domain")
 	case len(o.zones) > 0 && o.server != "":

@@ -30,13 +30,13 @@ type printer struct {
 	*options
 	stdout, stderr io.Writer
 	list           bool                     // JSON is a list
-	previous       map[string]*audit.Report // of -since, by organisation
+	previous       map[string]*audit.Report // of -since, by organization
 	kept           *os.File                 // what -save will be
 	pageless       bool                     // a page of -html could not be written
-	pages          map[string]bool          // of -html, written already, by organisation
+	pages          map[string]bool          // of -html, written already, by organization
 }
 
-// A verdict is what is said of one organisation, the worst being the greatest.
+// A verdict is what is said of one organization, the worst being the greatest.
 type verdict int
 
 const (
@@ -125,7 +125,7 @@ func readReports(text []byte) (map[string]*audit.Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		reports[report.Organisation] = report
+		reports[report.Organization] = report
 	}
 	return reports, nil
 }
@@ -138,7 +138,7 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 	for r := range results {
 		worst = max(worst, p.verdict(r))
 		if all = all && r.report != nil; r.report != nil {
-			audited[r.report.Organisation] = true
+			audited[r.report.Organization] = true
 		}
 		err := bar.aside(func() error { return p.result(out, r) })
 		if err == nil && p.kept != nil {
@@ -149,9 +149,9 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 			return exitStatus[broken]
 		}
 	}
-	for _, organisation := range slices.Sorted(maps.Keys(p.previous)) {
-		if all && !audited[organisation] {
-			fmt.Fprintf(p.stderr, "audit: warning: %s has a report of %s, which is not audited any more\n", p.since, organisation)
+	for _, organization := range slices.Sorted(maps.Keys(p.previous)) {
+		if all && !audited[organization] {
+			fmt.Fprintf(p.stderr, "audit: warning: %s has a report of %s, which is not audited any more\n", p.since, organization)
 		}
 	}
 	var err error
@@ -170,7 +170,7 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 	return exitStatus[worst]
 }
 
-// result writes what came of one organisation to standard output.
+// result writes what came of one organization to standard output.
 func (p *printer) result(out *listing, r result) error {
 	if r.err != nil {
 		p.complain(r.err)
@@ -186,9 +186,9 @@ func (p *printer) result(out *listing, r result) error {
 		}
 	}
 	if r.report != nil && p.since != "" {
-		before := p.previous[r.report.Organisation]
+		before := p.previous[r.report.Organization]
 		if before == nil {
-			fmt.Fprintf(p.stderr, "audit: warning: %s has no report of %s: all of it is new\n", p.since, r.report.Organisation)
+			fmt.Fprintf(p.stderr, "audit: warning: %s has no report of %s: all of it is new\n", p.since, r.report.Organization)
 		}
 		d = r.report.Diff(before)
 	}
@@ -213,8 +213,8 @@ func (p *printer) result(out *listing, r result) error {
 	switch {
 	case p.format == "markdown":
 		return d.WriteMarkdown(p.stdout)
-	case p.since == "" && colours(p.stdout):
-		return r.report.WriteColour(p.stdout)
+	case p.since == "" && colors(p.stdout):
+		return r.report.WriteColor(p.stdout)
 	}
 	return d.WriteText(p.stdout)
 }
@@ -222,7 +222,7 @@ func (p *printer) result(out *listing, r result) error {
 // json returns what writes the document of a result.
 func (p *printer) json(r result, d document) func(io.Writer) error {
 	if r.err != nil {
-		return audit.NoReport{Version: audit.Version, Organisation: r.name, Error: r.err.Error()}.WriteJSON
+		return audit.NoReport{Version: audit.Version, Organization: r.name, Error: r.err.Error()}.WriteJSON
 	}
 	return d.WriteJSON
 }

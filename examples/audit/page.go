@@ -20,7 +20,7 @@ func (o *options) checkPage() error {
 	info, err := os.Stat(o.html)
 	switch {
 	case o.several && (err != nil || !info.IsDir()):
-		return fmt.Errorf("-html %s: of several organisations, expected a directory that exists", o.html)
+		return fmt.Errorf("-html %s: of several organizations, expected a directory that exists", o.html)
 	case o.several:
 		return nil
 	case err == nil && info.IsDir():
@@ -41,22 +41,22 @@ func (o *options) checkPage() error {
 // page writes a report as a page, with what has changed where -since knows of another.
 func (p *printer) page(report *audit.Report) error {
 	var page bytes.Buffer
-	if err := report.WriteHTML(&page, p.previous[report.Organisation]); err != nil {
+	if err := report.WriteHTML(&page, p.previous[report.Organization]); err != nil {
 		return err
 	}
 	if !p.several {
 		return os.WriteFile(p.html, page.Bytes(), 0o666)
 	}
-	if p.pages[report.Organisation] {
-		return fmt.Errorf("-html %s: two descriptions of %s, and one page", p.html, report.Organisation)
+	if p.pages[report.Organization] {
+		return fmt.Errorf("-html %s: two descriptions of %s, and one page", p.html, report.Organization)
 	}
-	p.pages[report.Organisation] = true
+	p.pages[report.Organization] = true
 	dir, err := os.OpenRoot(p.html)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	return dir.WriteFile(report.Organisation+"html", page.Bytes(), 0o666)
+	return dir.WriteFile(report.Organization+"html", page.Bytes(), 0o666)
 }
 
 // reads reports whether a file is one that the flags name as input.
@@ -75,8 +75,8 @@ func (o *options) reads(file string) bool {
 	})
 }
 
-// colours reports whether w is a terminal whose user wants them (no-color.org).
-func colours(w io.Writer) bool {
+// colors reports whether w is a terminal whose user wants them (no-color.org).
+func colors(w io.Writer) bool {
 	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}

@@ -23,13 +23,13 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-var organisations = flag.Int("scale.organisations", 8, "how many organisations TestScale audits")
+var organizations = flag.Int("scale.organizations", 8, "how many organizations TestScale audits")
 
-// TestScale audits organisations of five MTAs with two addresses each, from memory and all
-// as they should be: a quarter of them, half, and all. Questions grow as the organisations
+// TestScale audits organizations of five MTAs with two addresses each, from memory and all
+// as they should be: a quarter of them, half, and all. Questions grow as the organizations
 // do; so do time and memory, which is looked at only where they are many.
 //
-//	go test -v -run TestScale ./examples/audit -scale.organisations=200
+//	go test -v -run TestScale ./examples/audit -scale.organizations=200
 func TestScale(t *testing.T) {
 	type cost struct {
 		questions int64
@@ -37,7 +37,7 @@ func TestScale(t *testing.T) {
 		peak      uint64
 	}
 	var last cost
-	for _, n := range []int{*organisations / 4, *organisations / 2, *organisations} {
+	for _, n := range []int{*organizations / 4, *organizations / 2, *organizations} {
 		descriptions, zones := world(t, n)
 		var c cost
 		var asked atomic.Int64
@@ -52,25 +52,25 @@ func TestScale(t *testing.T) {
 		p := printer{options: &options{format: "json", threshold: rule.ShouldMinor}, stdout: io.Discard, stderr: t.Output(), list: true}
 		bar := progress(io.Discard, n)
 		if status := p.print(t.Context(), a.run(t.Context(), bar), bar); status != 0 {
-			t.Fatalf("%d organisations: exit status %d", n, status)
+			t.Fatalf("%d organizations: exit status %d", n, status)
 		}
 		took := time.Since(start)
 		stop()
 		c.cpu += processor(t)
 		c.questions = asked.Load()
-		t.Logf("%d organisations of 5 MTAs: %v, of a processor %v, %d questions, %d each, peak heap %d MiB",
+		t.Logf("%d organizations of 5 MTAs: %v, of a processor %v, %d questions, %d each, peak heap %d MiB",
 			n, took.Round(time.Millisecond), c.cpu.Round(time.Millisecond), c.questions, c.questions/int64(n), c.peak>>20)
 		if last.questions > 0 && c.questions != 2*last.questions {
-			t.Errorf("%d questions, then %d for twice as many organisations", last.questions, c.questions)
+			t.Errorf("%d questions, then %d for twice as many organizations", last.questions, c.questions)
 		}
 		if n > 50 && (c.cpu > 3*last.cpu || c.peak > 3*last.peak) {
-			t.Errorf("%v and %d MiB, then %v and %d MiB for twice as many organisations", last.cpu, last.peak>>20, c.cpu, c.peak>>20)
+			t.Errorf("%v and %d MiB, then %v and %d MiB for twice as many organizations", last.cpu, last.peak>>20, c.cpu, c.peak>>20)
 		}
 		last = c
 	}
 }
 
-// world returns organisations, and zones that hold all that a plan wants for them, and
+// world returns organizations, and zones that hold all that a plan wants for them, and
 // where their mail goes.
 func world(t *testing.T, n int) ([]description, *resolver.Zones) {
 	t.Helper()

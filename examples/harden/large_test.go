@@ -18,7 +18,7 @@ import (
 
 var records = flag.Int("harden.records", 10_000, "records of the zone of TestLarge")
 
-// writeLarge writes a zone as a large organisation may have one: six hosts in ten names,
+// writeLarge writes a zone as a large organization may have one: six hosts in ten names,
 // of which some have an IPv6 address too, aliases, mail domains and delegations, in no
 // order. It returns how many names are to be hardened.
 func writeLarge(w io.Writer, n int) (names int, err error) {

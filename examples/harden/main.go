@@ -51,7 +51,7 @@ func main() {
 const usage = `usage: harden [flags]
   -zone [ORIGIN=]FILE       a zone file; repeatable
   -axfr ZONE=ADDR[:PORT]    a zone, by a transfer from its server; repeatable
-  -org FILE                 description of the organisation, YAML or JSON
+  -org FILE                 description of the organization, YAML or JSON
   -deny                     deny each name in HELO too, by a CSA record
   -o FILE                   write there, not on standard output; it must not exist
 Hardened are host names with an address, and wildcards with one; what mail seems to come
@@ -115,9 +115,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return writeNew(o.out, h.WriteZone)
 }
 
-// harden reads the organisation and the zones, all of them before it writes anything.
+// harden reads the organization and the zones, all of them before it writes anything.
 func (o *options) harden(ctx context.Context, p *progress) (*plan.Hardening, error) {
-	var described *org.Organisation
+	var described *org.Organization
 	if o.orgFile != "" {
 		text, err := os.ReadFile(o.orgFile)
 		if err != nil {

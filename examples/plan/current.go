@@ -164,7 +164,7 @@ func transfer(ctx context.Context, arg string, zones, there []string) (records [
 }
 
 // current returns what a plan is made upon.
-func (p *published) current(ctx context.Context, described *org.Organisation) (*plan.Current, error) {
+func (p *published) current(ctx context.Context, described *org.Organization) (*plan.Current, error) {
 	whole := plan.Whole(slices.Values(p.records))
 	if p.asked == nil {
 		return whole, nil

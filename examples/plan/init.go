@@ -15,7 +15,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// describe writes a first description of an organisation.
+// describe writes a first description of an organization.
 func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	var s source
 	var domain string

@@ -1,4 +1,4 @@
-// Plan tells which records an organisation should publish about its mail servers, in
+// Plan tells which records an organization should publish about its mail servers, in
 // which steps, and proves before anything is published that they will do.
 //
 //	plan                                               # a demonstration, from memory, as with -adopt
@@ -81,7 +81,7 @@ What is published now:
   -offline                   ask nobody: names in no whole zone are not known. For zones
                              that no server has yet
 What to plan:
-  -org FILE                  description of the organisation, YAML or JSON. The zones it
+  -org FILE                  description of the organization, YAML or JSON. The zones it
                              lists are those that you write; without a list, all but
                              the reverse zones that no -zone or -axfr has
   -adopt                     put what is wanted in place of other SPF, CSA, contact
@@ -133,7 +133,7 @@ func parseFlags(args []string) (*options, error) {
 	o.source.flags(fs)
 	fs.Func("org", "", func(value string) error {
 		if o.orgFile != "" {
-			return fmt.Errorf("%s is given already: a plan is of one organisation", o.orgFile)
+			return fmt.Errorf("%s is given already: a plan is of one organization", o.orgFile)
 		}
 		o.orgFile = value
 		return nil
@@ -256,7 +256,7 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 }
 
 // load reads the description, and what is published now.
-func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organisation, *published, error) {
+func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organization, *published, error) {
 	if o.orgFile == "" {
 		o.allowDocumentation, o.plan.Adopt, o.offline = true, true, true
 		described, err := org.Parse("demo.yaml", demoOrg)
@@ -280,7 +280,7 @@ func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organisation
 
 // observe adds what logs say to what the MTAs were observed to say. The clients of
 // the server that wrote a log are many: those that are not described are passed over.
-func (o *options) observe(described *org.Organisation, stderr io.Writer) error {
+func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 	sending := make(map[netip.Addr]bool)
 	for _, m := range described.MTAs {
 		for _, addr := range m.Addresses {

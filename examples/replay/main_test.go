@@ -9,7 +9,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver/resolvertest"
 )
 
-const said = "reverse name pass, HELO pass, names same-organisation"
+const said = "reverse name pass, HELO pass, names same-organization"
 
 func TestDemonstration(t *testing.T) {
 	var out strings.Builder

@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "rewrite the expected findings in testda
 type scenario struct {
 	file     string
 	archive  *txtar.Archive
-	org      *org.Organisation
+	org      *org.Organization
 	fake     *dnsfake.Fake
 	auditor  audit.Auditor
 	findings string
@@ -150,7 +150,7 @@ func TestArchives(t *testing.T) {
 }
 
 // checkReport holds what is true of every report.
-func checkReport(t *testing.T, o *org.Organisation, report *audit.Report) {
+func checkReport(t *testing.T, o *org.Organization, report *audit.Report) {
 	t.Helper()
 	wanted := make(map[string][]rule.ID)
 	records, _ := plan.Want(o.At(report.Time))

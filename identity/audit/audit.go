@@ -1,4 +1,4 @@
-// Package audit judges an organisation's mail servers by what the DNS says of
+// Package audit judges an organization's mail servers by what the DNS says of
 // them: every rule of package rule, line by line, with the evidence, and for
 // each failure the records that would mend it.
 //
@@ -14,7 +14,7 @@
 // tell: not whether an address is static, whether the MTA really greets as
 // described, or whether anyone reads the mail of its postmaster.
 //
-// An audit asks at most 28 questions for the organisation, and for each MTA at most 16
+// An audit asks at most 28 questions for the organization, and for each MTA at most 16
 // for its HELO name and 27 for each of its addresses. For the SPF record of each HELO
 // name and mail domain come at most 2,700, and 260 for each address that sends under
 // it, or some five where the record is an ordinary one; for where its mail goes 137;
@@ -41,7 +41,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// An Auditor audits organisations. All fields but Resolver may stay zero.
+// An Auditor audits organizations. All fields but Resolver may stay zero.
 type Auditor struct {
 	// Resolver answers the questions; required.
 	Resolver resolver.Resolver
@@ -64,7 +64,7 @@ type Auditor struct {
 	Now func() time.Time
 }
 
-// A Subject is what a finding is about: the organisation when all fields are
+// A Subject is what a finding is about: the organization when all fields are
 // empty, an MTA, one address of an MTA, or a name that mail is sent under.
 type Subject struct {
 	MTA     string // its ID in the description
@@ -72,13 +72,13 @@ type Subject struct {
 	Name    string // canonical, with the final dot; the others are empty then
 }
 
-// String returns "organisation", the MTA's ID, MTA/address, or the name.
+// String returns "organization", the MTA's ID, MTA/address, or the name.
 func (s Subject) String() string {
 	switch {
 	case s.Name != "":
 		return s.Name
 	case s.MTA == "":
-		return "organisation"
+		return "organization"
 	case s.Address == "":
 		return s.MTA
 	}
@@ -90,7 +90,7 @@ func (s Subject) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 
 // UnmarshalText accepts what MarshalText returns.
 func (s *Subject) UnmarshalText(text []byte) error {
-	if string(text) == "organisation" {
+	if string(text) == "organization" {
 		*s = Subject{}
 		return nil
 	}
@@ -100,7 +100,7 @@ func (s *Subject) UnmarshalText(text []byte) error {
 	}
 	mta, addr, _ := strings.Cut(string(text), "/")
 	if mta == "" {
-		return fmt.Errorf("audit: no subject: %q; expected organisation, an MTA, MTA/address, or a name with its final dot", text)
+		return fmt.Errorf("audit: no subject: %q; expected organization, an MTA, MTA/address, or a name with its final dot", text)
 	}
 	*s = Subject{MTA: mta, Address: addr}
 	return nil
@@ -115,7 +115,7 @@ const Version = 1
 type Report struct {
 	Version            int       `json:"version"`      // of this form: see Version
 	Time               time.Time `json:"time"`         // when the audit began
-	Organisation       string    `json:"organisation"` // its domain, in canonical form
+	Organization       string    `json:"organization"` // its domain, in canonical form
 	AllowDocumentation bool      `json:"allow_documentation"`
 	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
 	Findings           []Finding `json:"findings"`
@@ -181,15 +181,15 @@ func (r *Report) has(status rule.Status, threshold rule.Level) bool {
 }
 
 // Audit asks what the rules need to know and judges by every rule. The error is
-// for what cannot be audited at all: no organisation or an invalid one, no
+// for what cannot be audited at all: no organization or an invalid one, no
 // Resolver, a Waiver or an exception for what is not there. DNS that fails, a context
 // that ends, or the Timeout, makes findings Undecided.
-func (a Auditor) Audit(ctx context.Context, o *org.Organisation) (*Report, error) {
+func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*Report, error) {
 	f, err := a.describe(o)
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Version: Version, Time: f.now.UTC(), Organisation: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
+	report := &Report{Version: Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
 	fixes, seen, aliases := make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	for finding := range a.findings(ctx, f) {
 		report.Findings = append(report.Findings, finding)

@@ -30,8 +30,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func oneMTA() *org.Organisation {
-	return &org.Organisation{Domain: "example.test", MTAs: []org.MTA{{
+func oneMTA() *org.Organization {
+	return &org.Organization{Domain: "example.test", MTAs: []org.MTA{{
 		ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, PTR: "mta1.example.test", HELO: "post.example.test",
 	}}}
 }
@@ -44,7 +44,7 @@ func TestWhatCannotBeAudited(t *testing.T) {
 		t.Error("an invalid description was asked about")
 		return resolver.Answer{}, nil
 	})
-	report, err := audit.Auditor{Resolver: none}.Audit(t.Context(), &org.Organisation{Domain: "example.test"})
+	report, err := audit.Auditor{Resolver: none}.Audit(t.Context(), &org.Organization{Domain: "example.test"})
 	if _, ok := errors.AsType[*org.Error](err); !ok || report != nil {
 		t.Errorf("an invalid description: %v, %v", report, err)
 	}
@@ -77,7 +77,7 @@ func TestExceptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := oneMTA()
-	o.Exceptions = []org.Exception{{Rule: "helo-csa", Subject: "mx1", Reason: "nobody asks"}, {Rule: "domain-csa", Subject: "organisation", Reason: "nor here"}}
+	o.Exceptions = []org.Exception{{Rule: "helo-csa", Subject: "mx1", Reason: "nobody asks"}, {Rule: "domain-csa", Subject: "organization", Reason: "nor here"}}
 	report, err := audit.Auditor{Resolver: zones, AllowDocumentation: true}.Audit(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestExceptions(t *testing.T) {
 }
 
 // A context that ends decides nothing: no Fail, and no Pass of what DNS was to say.
-func TestCancelled(t *testing.T) {
+func TestCanceled(t *testing.T) {
 	fake, err := dnsfake.New("$ORIGIN .\n$TTL 300")
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestWorkIsBounded(t *testing.T) {
 		}
 		return resolver.Answer{Records: records}, nil
 	})
-	o := &org.Organisation{Domain: "example.test"}
+	o := &org.Organization{Domain: "example.test"}
 	const mtas, addresses = 3, 4
 	for i := range mtas {
 		m := org.MTA{ID: fmt.Sprintf("mx%d", i), HELO: fmt.Sprintf("post%d.example.test", i)}
@@ -312,7 +312,7 @@ func TestSubject(t *testing.T) {
 		text    string
 		subject audit.Subject
 	}{
-		{"organisation", audit.Subject{}},
+		{"organization", audit.Subject{}},
 		{"mx1", audit.Subject{MTA: "mx1"}},
 		{"mx1/192.0.2.1", audit.Subject{MTA: "mx1", Address: "192.0.2.1"}},
 		{"mx1/2001:db8::1", audit.Subject{MTA: "mx1", Address: "2001:db8::1"}},

@@ -81,7 +81,7 @@ func orgDomain(s subject) outcome {
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
 		out.code = "documentation"
 		return out
-	case dnsname.Organisational(s.domain) == "":
+	case dnsname.Organizational(s.domain) == "":
 		out.code = "public-suffix"
 		return out
 	}

@@ -63,7 +63,7 @@ func heloResolves(s subject) outcome {
 	}
 	if len(h.Missing) > 0 {
 		out.fix = addressOf(h.Helo.Name, h.Missing...)
-		// "you can at least increase the IPs authorised via SPF record"
+		// "you can at least increase the IPs authorized via SPF record"
 		out.eased = s.vouched(s.publicAddresses(s.mta)...)
 	}
 	return out
@@ -118,7 +118,7 @@ func heloSameOrg(s subject) outcome {
 	for _, c := range all {
 		if !related(c.addr) {
 			out.code, out.detail = "unrelated", s.mta.helo().Helo.Name+" and "+c.name
-			out.fix = s.renamed(identity.SameOrganisation, identity.Identical)
+			out.fix = s.renamed(identity.SameOrganization, identity.Identical)
 			out.eased = s.vouched(s.publicAddresses(s.mta)...)
 			return out
 		}
@@ -127,7 +127,7 @@ func heloSameOrg(s subject) outcome {
 	case failed:
 		out.code = "no-answer"
 	case !s.owns(s.mta.helo().Helo.Name):
-		out.code = "other-organisation"
+		out.code = "other-organization"
 		out.detail += ", not below " + s.domain
 	default:
 		out.detail += " and " + all[0].name
@@ -146,7 +146,7 @@ func heloDiffers(s subject) outcome {
 	for _, c := range all {
 		if c.relation == identity.Identical {
 			out.code = "identical"
-			out.fix = s.renamed(identity.SameOrganisation, identity.Unrelated)
+			out.fix = s.renamed(identity.SameOrganization, identity.Unrelated)
 			return out
 		}
 	}

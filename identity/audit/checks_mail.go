@@ -203,7 +203,7 @@ func ttls(s subject) outcome {
 }
 
 // published returns what DNS said of the records that others look up for each mail: PTR
-// records, and the addresses, SPF and MX records of the organisation's names.
+// records, and the addresses, SPF and MX records of the organization's names.
 func (s subject) published() []resolver.Reply {
 	var all []resolver.Reply
 	for _, m := range s.mtas {
@@ -225,22 +225,22 @@ func (s subject) published() []resolver.Reply {
 	})
 }
 
-// vouched says what of the organisation's own speaks for some addresses of an MTA though a
+// vouched says what of the organization's own speaks for some addresses of an MTA though a
 // must about its names fails: "may even mitigate against some errors in the MUST portion",
 // as the page has it. It is a clause, or "" for nothing.
 func (s subject) vouched(addrs ...netip.Addr) string {
 	if s.mta.name == nil || len(addrs) == 0 {
 		return ""
 	}
-	passed, authorised := make(map[netip.Addr]bool), make(map[netip.Addr]bool)
+	passed, authorized := make(map[netip.Addr]bool), make(map[netip.Addr]bool)
 	for _, sender := range s.mta.name.senders {
 		if sender.greets && sender.mta == s.mta && sender.strict().Status == spf.Pass {
 			passed[sender.addr] = true
 		}
 	}
 	for _, known := range s.mta.csa {
-		if r := known(); r.Reason == csa.Authorised {
-			authorised[r.Addr] = true
+		if r := known(); r.Reason == csa.Authorized {
+			authorized[r.Addr] = true
 		}
 	}
 	by := func(record string, holds map[netip.Addr]bool) string {
@@ -249,7 +249,7 @@ func (s subject) vouched(addrs ...netip.Addr) string {
 		}
 		return record
 	}
-	records := slices.DeleteFunc([]string{by("SPF", passed), by("CSA", authorised)}, func(r string) bool { return r == "" })
+	records := slices.DeleteFunc([]string{by("SPF", passed), by("CSA", authorized)}, func(r string) bool { return r == "" })
 	if len(records) == 0 {
 		return ""
 	}

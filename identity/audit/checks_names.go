@@ -31,7 +31,7 @@ var csaCodes = []struct {
 	{"unusable", []csa.Reason{csa.Unverifiable, csa.Unsupported}},
 	{"not-all-addresses", []csa.Reason{csa.NoAddress, csa.AddressMismatch}},
 	{"no-answer", []csa.Reason{csa.Temporary}},
-	{"ok", []csa.Reason{csa.Authorised}},
+	{"ok", []csa.Reason{csa.Authorized}},
 }
 
 func heloCSA(s subject) outcome {
@@ -163,8 +163,8 @@ func deniesAll(a *spf.Analysis) bool {
 	return a.Err == nil && len(a.Undecided) == 0 && slices.Equal(slices.Collect(maps.Keys(a.Sets)), []spf.Status{spf.Fail})
 }
 
-// authorisesSome reports whether a policy passes somebody, as far as is known.
-func authorisesSome(a *spf.Analysis) bool { return len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0 }
+// authorizesSome reports whether a policy passes somebody, as far as is known.
+func authorizesSome(a *spf.Analysis) bool { return len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0 }
 
 func nullSPF(s subject) outcome {
 	policy := s.not.policy()
@@ -176,7 +176,7 @@ func nullSPF(s subject) outcome {
 		out.code = "missing"
 	case deniesAll(policy):
 		out.code = "ok"
-	case policy.Err != nil && !authorisesSome(policy):
+	case policy.Err != nil && !authorizesSome(policy):
 		out.code, out.evidence = "no-answer", policyEvidence(policy.Root, nil)
 	default:
 		out.code = "sends"
@@ -194,7 +194,7 @@ func nullMX(s subject) outcome {
 		out.code = "ok"
 	case status != nullmx.Explicit && status != nullmx.Mixed && status != nullmx.Implicit:
 		out.code = "no-address"
-	case authorisesSome(policy()):
+	case authorizesSome(policy()):
 		out.code = "sends"
 		out.evidence = append(slices.Clip(out.evidence), policy().Root.Reply)
 	case policy().Err != nil:
@@ -231,7 +231,7 @@ func ptrLocked(s subject) outcome {
 		what           string
 		there, unknown bool
 	}{
-		{"null SPF", deniesAll(policy), policy.Err != nil && !authorisesSome(policy)},
+		{"null SPF", deniesAll(policy), policy.Err != nil && !authorizesSome(policy)},
 		{"Null MX", mx.Status == nullmx.Null, mx.Status.Temporary()},
 		{"CSA denial", denied.Reason == csa.Denied, denied.Status.Temporary()},
 	} {

@@ -343,7 +343,7 @@ func heloEqualsPTR(s subject) outcome {
 	case len(unrelated) > 0:
 		out.code = "unrelated"
 		out.detail += " at " + join(unrelated)
-		out.fix = s.renamed(identity.SameOrganisation, identity.Identical)
+		out.fix = s.renamed(identity.SameOrganization, identity.Identical)
 	case failed:
 		out.code = "no-answer"
 	case !identical:

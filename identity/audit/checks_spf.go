@@ -100,7 +100,7 @@ func heloSPF(s subject) outcome {
 		}
 		return out
 	}
-	return authorises(out, s.mta.name, func(sender *senderFacts) bool { return sender.greets && sender.mta == s.mta })
+	return authorizes(out, s.mta.name, func(sender *senderFacts) bool { return sender.greets && sender.mta == s.mta })
 }
 
 func mailSPF(s subject) outcome {
@@ -115,12 +115,12 @@ func mailSPF(s subject) outcome {
 		}
 		return out
 	}
-	return authorises(out, s.of, own)
+	return authorizes(out, s.of, own)
 }
 
-// authorises judges whether a record passes the addresses of some senders, and
+// authorizes judges whether a record passes the addresses of some senders, and
 // denies others.
-func authorises(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome {
+func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome {
 	var broken error
 	var denied []string
 	unknown := false
@@ -180,7 +180,7 @@ func heloSPFStrict(s subject) outcome {
 	}
 	set, _ := more.IPSet() // its errors are of invalid networks
 	rest := others(policy)
-	switch authorised := set.Prefixes(); {
+	switch authorized := set.Prefixes(); {
 	case policy.Err != nil:
 		out.code = "no-answer"
 	case rest == spf.PermError:
@@ -188,9 +188,9 @@ func heloSPFStrict(s subject) outcome {
 	case rest != spf.Fail:
 		out.code = "no-fail"
 		out.say("most addresses are %s", rest)
-	case len(authorised) > 0:
+	case len(authorized) > 0:
 		out.code = "more-addresses"
-		out.say("%s", list(authorised))
+		out.say("%s", list(authorized))
 	case len(policy.Undecided) > 0:
 		out.code = "more-addresses"
 		out.say("who else depends on %s", policy.Undecided[0])

@@ -12,10 +12,10 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// A Delta is what has changed between two reports of one organisation.
+// A Delta is what has changed between two reports of one organization.
 type Delta struct {
 	Version      int       `json:"version"` // that of Report
-	Organisation string    `json:"organisation"`
+	Organization string    `json:"organization"`
 	Since        time.Time `json:"since"` // when the previous audit began; zero if there was none
 	Time         time.Time `json:"time"`  // when the new one did
 	// Changes stand in the order of the new report; what is gone comes last.
@@ -58,11 +58,11 @@ func (k ChangeKind) MarshalText() ([]byte, error) { return enum.Marshal(k, chang
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (k *ChangeKind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text, changeText) }
 
-// Diff returns what has changed since a previous report of the organisation. Findings are
+// Diff returns what has changed since a previous report of the organization. Findings are
 // the same if they have status, code and message in common, whatever the evidence. All
 // are new where there is no previous report, nil.
 func (r *Report) Diff(previous *Report) *Delta {
-	d := &Delta{Version: Version, Organisation: r.Organisation, Time: r.Time, Changes: []Change{}, Summary: r.Summary}
+	d := &Delta{Version: Version, Organization: r.Organization, Time: r.Time, Changes: []Change{}, Summary: r.Summary}
 	type key struct {
 		rule    rule.ID
 		subject Subject
@@ -124,7 +124,7 @@ func (d *Delta) WriteJSON(w io.Writer) error { return writeJSON(w, d) }
 func (d *Delta) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("Mail server identity of %s, %s", untrusted.Line(d.Organisation), d.since())
+	line("Mail server identity of %s, %s", untrusted.Line(d.Organization), d.since())
 	for kind := Worse; kind <= Gone; kind++ {
 		title := "\n" + strings.ToUpper(kind.String())
 		for _, c := range d.Changes {

@@ -20,7 +20,7 @@ import (
 
 // one is a report of a single finding.
 func one(status rule.Status, code, message string) *audit.Report {
-	return &audit.Report{Version: audit.Version, Organisation: "example.test.", Findings: []audit.Finding{
+	return &audit.Report{Version: audit.Version, Organization: "example.test.", Findings: []audit.Finding{
 		{Rule: rule.HELOCSA, Level: rule.ShouldMinor, Subject: audit.Subject{MTA: "mx1"}, Status: status, Code: code, Message: message},
 	}}
 }
@@ -136,7 +136,7 @@ func TestHostileDelta(t *testing.T) {
 	evil := "\x1b[2J\n\u202e\xff"
 	hostile := one(rule.Fail, evil, evil)
 	f := &hostile.Findings[0]
-	hostile.Organisation, f.Subject.MTA, f.Rule, f.Remedy, f.Fix = evil, evil, rule.ID(evil), evil, []string{evil}
+	hostile.Organization, f.Subject.MTA, f.Rule, f.Remedy, f.Fix = evil, evil, rule.ID(evil), evil, []string{evil}
 	f.Evidence = []audit.Evidence{{Name: evil, Server: evil, Records: []string{evil}}}
 	for _, d := range []*audit.Delta{hostile.Diff(nil), hostile.Diff(example), example.Diff(hostile)} {
 		var text strings.Builder

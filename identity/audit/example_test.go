@@ -15,7 +15,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// An organisation is audited against the zone text that it is about to publish.
+// An organization is audited against the zone text that it is about to publish.
 // Any other Resolver does as well: resolver.SystemClient asks the live DNS.
 func Example() {
 	zones, err := resolver.ParseZones(`
@@ -68,7 +68,7 @@ mtas:
 var example = &audit.Report{
 	Version:      audit.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-	Organisation: "example.org.",
+	Organization: "example.org.",
 	Hosts: []audit.Host{{ID: "mx1", HELO: "post.example.org.", HELOOwn: true, Addresses: []audit.HostAddress{
 		{Address: "192.0.2.10", PTR: audit.Broken, HELO: audit.Holds, Names: []audit.HostName{}},
 	}}},
@@ -176,11 +176,11 @@ func ExampleReport_WriteHTML() {
 	// true
 }
 
-// Colours only where a terminal shows them, and its user has not said no.
-func ExampleReport_WriteColour() {
+// Colors only where a terminal shows them, and its user has not said no.
+func ExampleReport_WriteColor() {
 	write := example.WriteText
 	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" {
-		write = example.WriteColour
+		write = example.WriteColor
 	}
 	if err := write(os.Stdout); err != nil {
 		log.Fatal(err)
@@ -193,7 +193,7 @@ func ExampleReport_WriteJSON() {
 	// {
 	//   "version": 1,
 	//   "time": "2026-01-02T03:04:05Z",
-	//   "organisation": "example.org.",
+	//   "organization": "example.org.",
 	//   "allow_documentation": false,
 	//   "hosts": [
 	//     {
@@ -323,7 +323,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 		}
 	}
 	// Output:
-	// pass org-domain organisation
+	// pass org-domain organization
 	// pass address-public mta1/192.0.2.10
 	// pass ptr-exists mta1/192.0.2.10
 	// fail ptr-confirmed mta1/192.0.2.10

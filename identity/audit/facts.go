@@ -89,7 +89,7 @@ func (s subject) name() Subject {
 func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 	return func(yield func(subject) bool) {
 		switch scope {
-		case rule.Organisation:
+		case rule.Organization:
 			yield(subject{facts: f})
 			return
 		case rule.Name, rule.MailDomain:
@@ -131,12 +131,12 @@ func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 }
 
 // describe returns the facts of the description, or why it cannot be audited.
-func (a Auditor) describe(o *org.Organisation) (*facts, error) {
+func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Resolver == nil {
 		return nil, fmt.Errorf("audit: %w", resolver.ErrNoResolver)
 	}
 	if o == nil {
-		return nil, errors.New("audit: no organisation")
+		return nil, errors.New("audit: no organization")
 	}
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
@@ -206,7 +206,7 @@ func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {
 	return out
 }
 
-// owns reports whether a name is the organisation's: below its domain, or below
+// owns reports whether a name is the organization's: below its domain, or below
 // the registered domain that this is a part of.
 func (f *facts) owns(name string) bool {
 	relation, _ := identity.Relate(name, f.domain, f.domain)

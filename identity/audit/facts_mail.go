@@ -62,7 +62,7 @@ func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Reply {
 }
 
 // inbound asks where mail for a name goes, and, for a mail domain, how the hosts of the
-// organisation among them are named.
+// organization among them are named.
 func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts {
 	m := &mailFacts{mx: nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name)}
 	if m.mx.Status == nullmx.Implicit {

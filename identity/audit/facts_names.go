@@ -43,7 +43,7 @@ func (p personFacts) evidence() []resolver.Reply {
 }
 
 // describeSilent lists the PTR names and the names without mail.
-func (f *facts) describeSilent(o *org.Organisation) {
+func (f *facts) describeSilent(o *org.Organization) {
 	lockable := plan.Lockable(o)
 	seen := make(map[string]bool)
 	for _, m := range f.mtas {
@@ -54,7 +54,7 @@ func (f *facts) describeSilent(o *org.Organisation) {
 		n := &silentFacts{name: m.ptr}
 		switch {
 		case !f.owns(m.ptr):
-			n.used = "other-organisation"
+			n.used = "other-organization"
 		case !slices.Contains(lockable, m.ptr):
 			n.used = "mail-domain"
 			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && canonical(m.HELO) == n.name }) {

@@ -14,7 +14,7 @@ import (
 type Host struct {
 	ID        string        `json:"id"`       // in the description
 	HELO      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" where it greets nobody
-	HELOOwn   bool          `json:"helo_own"` // the HELO name is the organisation's
+	HELOOwn   bool          `json:"helo_own"` // the HELO name is the organization's
 	Addresses []HostAddress `json:"addresses"`
 }
 
@@ -31,7 +31,7 @@ type HostAddress struct {
 type HostName struct {
 	Name      string `json:"name"`      // canonical
 	Confirmed Link   `json:"confirmed"` // it has the address
-	Own       bool   `json:"own"`       // it is the organisation's
+	Own       bool   `json:"own"`       // it is the organization's
 }
 
 // A Link says whether one fact of the identity map leads to another. The zero Link is

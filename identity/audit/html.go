@@ -44,7 +44,7 @@ var policy = func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 }()
 
-// statusSign is a status in one character, so that it does not depend on colours.
+// statusSign is a status in one character, so that it does not depend on colors.
 var statusSign = map[rule.Status]string{rule.Pass: "✓", rule.Fail: "✕", rule.Undecided: "?", rule.NotApplicable: "–", rule.Waived: "○"}
 
 // pageData is what page.tmpl is executed with.
@@ -77,14 +77,14 @@ var changeTitle = map[ChangeKind]string{Worse: "Worse", New: "New", Other: "Othe
 // WriteHTML writes the report as one static page, for people who know no DNS and for those
 // who have to mend it: how grave it is and what to do first, the identity map as a picture
 // and in words, the records to publish, and every finding with its evidence. With a
-// previous report of the organisation, which may be nil, it says what has changed.
+// previous report of the organization, which may be nil, it says what has changed.
 //
 // The page has no script and loads nothing, and its Content-Security-Policy holds it to
 // that. What the DNS said is text in it, with control characters as escapes.
 func (r *Report) WriteHTML(w io.Writer, previous *Report) error {
 	data := pageData{
 		Report: r, Style: template.CSS(style), Policy: policy, Verdict: r.verdict(), First: r.tasks(), Tally: r.tally(),
-		Map: draw(r.Organisation, r.Hosts), Sections: r.sections(),
+		Map: draw(r.Organization, r.Hosts), Sections: r.sections(),
 	}
 	if len(data.First) > firstTasks {
 		data.First, data.Then, data.Next = data.First[:firstTasks], data.First[firstTasks:], firstTasks+1

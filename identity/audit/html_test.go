@@ -108,7 +108,7 @@ func checkPage(t *testing.T, text []byte) {
 			case a.Key == "aria-labelledby":
 				for _, id := range strings.Fields(a.Val) {
 					if !ids[id] {
-						t.Errorf("labelled by %q, which is not there", id)
+						t.Errorf("labeled by %q, which is not there", id)
 					}
 				}
 			}
@@ -215,7 +215,7 @@ func TestVerdict(t *testing.T) {
 		{[]audit.Finding{finding(rule.Must, rule.Undecided), finding(rule.ShouldMajor, rule.Fail)}, "Not known."},
 		{[]audit.Finding{finding(rule.Must, rule.Fail), finding(rule.Must, rule.Undecided)}, "Not in order."},
 	} {
-		r := &audit.Report{Organisation: "example.test.", Findings: test.findings}
+		r := &audit.Report{Organization: "example.test.", Findings: test.findings}
 		if got := string(page(t, r, nil)); !strings.Contains(got, "<strong>"+test.want+"</strong>") {
 			t.Errorf("%v: not %s", test.findings, test.want)
 		}
@@ -248,7 +248,7 @@ func (fails) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func TestWritersReturnErrors(t *testing.T) {
 	for name, err := range map[string]error{
-		"HTML": example.WriteHTML(fails{}, nil), "Markdown": example.WriteMarkdown(fails{}), "colour": example.WriteColour(fails{}),
+		"HTML": example.WriteHTML(fails{}, nil), "Markdown": example.WriteMarkdown(fails{}), "color": example.WriteColor(fails{}),
 	} {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
@@ -256,23 +256,23 @@ func TestWritersReturnErrors(t *testing.T) {
 	}
 }
 
-// Colours are added to the text, and no more.
-func TestWriteColour(t *testing.T) {
+// Colors are added to the text, and no more.
+func TestWriteColor(t *testing.T) {
 	for name, report := range pages(t) {
-		var plain, coloured strings.Builder
-		if err := errors.Join(report.WriteText(&plain), report.WriteColour(&coloured)); err != nil {
+		var plain, colored strings.Builder
+		if err := errors.Join(report.WriteText(&plain), report.WriteColor(&colored)); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(plain.String(), "\x1b") {
 			t.Errorf("%s: an escape in plain text", name)
 		}
-		text, painted := coloured.String(), 0
+		text, painted := colored.String(), 0
 		for _, sequence := range []string{"\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[1;31m", "\x1b[33m", "\x1b[36m", "\x1b[0m"} {
 			painted += strings.Count(text, sequence)
 			text = strings.ReplaceAll(text, sequence, "")
 		}
 		if text != plain.String() || painted < 10 {
-			t.Errorf("%s: the text differs without its %d colours", name, painted)
+			t.Errorf("%s: the text differs without its %d colors", name, painted)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // it makes no link, mentions nobody, and forges no heading.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var m markdown
-	m.line("# Mail server identity of %s\n", code(shown(r.Organisation)))
+	m.line("# Mail server identity of %s\n", code(shown(r.Organization)))
 	v := r.verdict()
 	if v.Where != "" {
 		v.Text += " Concerned: " + code(v.Where) + "."
@@ -67,7 +67,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 // then what is new, other, better and gone.
 func (d *Delta) WriteMarkdown(w io.Writer) error {
 	var m markdown
-	m.line("# Mail server identity of %s, %s\n", code(shown(d.Organisation)), d.since())
+	m.line("# Mail server identity of %s, %s\n", code(shown(d.Organization)), d.since())
 	m.line("%s", escape(d.String()))
 	for kind := Worse; kind <= Gone; kind++ {
 		title := "\n## " + strings.ToUpper(kind.String()[:1]) + kind.String()[1:] + "\n"

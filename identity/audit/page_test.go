@@ -11,7 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
-// pages returns reports to be written as pages, by name: of an organisation that is bad,
+// pages returns reports to be written as pages, by name: of an organization that is bad,
 // one that is half done, one that is good, and one whose every text is hostile.
 func pages(t testing.TB) map[string]*audit.Report {
 	t.Helper()
@@ -32,7 +32,7 @@ const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>` + "``
 func hostileReport() *audit.Report {
 	long := strings.Repeat("a", 63) + "." + strings.Repeat("b", 63) + "."
 	r := &audit.Report{
-		Version: audit.Version, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Organisation: hostile,
+		Version: audit.Version, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Organization: hostile,
 		Hosts: []audit.Host{{ID: hostile, HELO: hostile, Addresses: []audit.HostAddress{
 			{Address: hostile, PTR: audit.Holds, HELO: audit.Broken, Names: []audit.HostName{
 				{Name: hostile, Confirmed: audit.Broken}, {Name: long, Confirmed: audit.Unknown}, {Name: "\U0001f4a9" + long, Confirmed: audit.Holds, Own: true},

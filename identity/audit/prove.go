@@ -23,7 +23,7 @@ type Proof struct {
 	Partial bool
 }
 
-// Prove audits the organisation of a plan twice: in the live DNS, which the Resolver of
+// Prove audits the organization of a plan twice: in the live DNS, which the Resolver of
 // the Auditor is, and as it will be with the plan carried out. Whole zones that the plan
 // was made upon take the place of the live ones in both: they are what is published, or
 // will be.
@@ -45,11 +45,11 @@ func (a Auditor) Prove(ctx context.Context, p *plan.Plan) (*Proof, error) {
 	}
 	proof := &Proof{Partial: p.Partial || len(after.Patch.Replace)+len(after.Patch.Remove) > 0}
 	a.Resolver = before
-	if proof.Before, err = a.Audit(ctx, p.Organisation); err != nil {
+	if proof.Before, err = a.Audit(ctx, p.Organization); err != nil {
 		return nil, err
 	}
 	a.Resolver = after
-	if proof.After, err = a.Audit(ctx, p.Organisation); err != nil {
+	if proof.After, err = a.Audit(ctx, p.Organization); err != nil {
 		return nil, err
 	}
 	return proof, nil
@@ -61,7 +61,7 @@ func (a Auditor) Prove(ctx context.Context, p *plan.Plan) (*Proof, error) {
 func (p *Proof) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("Mail server identity of %s, as it is -> as it will be", p.Before.Organisation)
+	line("Mail server identity of %s, as it is -> as it will be", p.Before.Organization)
 	if p.Partial {
 		line("This is a partial view: of some zones only the names are known that the plan is about.")
 	}

@@ -51,7 +51,7 @@ $TTL 3600
 `
 )
 
-func parseOrg(t *testing.T, text string) *org.Organisation {
+func parseOrg(t *testing.T, text string) *org.Organization {
 	t.Helper()
 	o, err := org.Parse("org.yaml", []byte(text))
 	if err != nil {
@@ -69,7 +69,7 @@ func parseZones(t *testing.T, text string) *resolver.Zones {
 	return z
 }
 
-func newPlan(t *testing.T, o *org.Organisation, current *plan.Current) *plan.Plan {
+func newPlan(t *testing.T, o *org.Organization, current *plan.Current) *plan.Plan {
 	t.Helper()
 	p, err := plan.New(o, current, plan.Options{})
 	if err != nil {

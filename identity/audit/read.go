@@ -14,7 +14,7 @@ import (
 var schema string
 
 // Schema returns the JSON Schema (draft 2020-12) of what is written in JSON: a [Report], a
-// [Delta], a [NoReport], or a list of them, for several organisations. Further keys may
+// [Delta], a [NoReport], or a list of them, for several organizations. Further keys may
 // come without a new Version.
 func Schema() string { return schema }
 
@@ -22,9 +22,9 @@ func Schema() string { return schema }
 // that who reads JSON gets some whatever happens.
 type NoReport struct {
 	Version int `json:"version"` // that of Report
-	// Organisation is its domain, or the file of its description; "" if the fault is not
+	// Organization is its domain, or the file of its description; "" if the fault is not
 	// with one.
-	Organisation string `json:"organisation"`
+	Organization string `json:"organization"`
 	Error        string `json:"error"` // why, perhaps on several lines
 }
 
@@ -84,8 +84,8 @@ func noReport(err error) error {
 
 // complete finds what a report must say, and makes absent lists empty ones.
 func (r *Report) complete() error {
-	if name, err := resolver.Canonical(r.Organisation); err != nil || name != r.Organisation {
-		return fmt.Errorf("audit: not a report: the organisation is %q: expected a domain in canonical form", r.Organisation)
+	if name, err := resolver.Canonical(r.Organization); err != nil || name != r.Organization {
+		return fmt.Errorf("audit: not a report: the organization is %q: expected a domain in canonical form", r.Organization)
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]

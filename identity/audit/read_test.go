@@ -112,7 +112,7 @@ func TestSchemaRefuses(t *testing.T) {
 		}
 	}
 	t.Logf("%d broken documents", broken)
-	for _, text := range []string{`null`, `1`, `""`, `{}`, `[[]]`, `[{}]`, `{"version": 1}`, `{"version": 2, "organisation": "", "error": "x"}`, `{"version": 1, "organisation": "", "error": ""}`} {
+	for _, text := range []string{`null`, `1`, `""`, `{}`, `[[]]`, `[{}]`, `{"version": 1}`, `{"version": 2, "organization": "", "error": "x"}`, `{"version": 1, "organization": "", "error": ""}`} {
 		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
@@ -184,7 +184,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 func TestReadReportRefuses(t *testing.T) {
 	const finding = `{"rule": "ptr-exists", "level": "must", "status": "fail", "subject": "mx1"}`
 	report := func(findings string) string {
-		return `{"version": 1, "organisation": "example.test.", "findings": [` + findings + `]}`
+		return `{"version": 1, "organization": "example.test.", "findings": [` + findings + `]}`
 	}
 	for _, test := range []struct{ text, want string }{
 		{"", "audit: not JSON: at offset 0: unexpected end of JSON input"},
@@ -194,16 +194,16 @@ func TestReadReportRefuses(t *testing.T) {
 		{"null", "audit: not a report: it has no version"},
 		{"{}", "audit: not a report: it has no version"},
 		{`{"version": "1"}`, `audit: not a report: version: got string`},
-		{`{"version": 2, "organisation": 7}`, "audit: a report of version 2: expected version 1"},
-		{`{"version": 1, "organisation": "example.test."}`, "audit: not a report: it has no findings"},
-		{`{"version": 1, "organisation": "org.yaml", "error": "no\nsuch file"}`, `audit: not a report, but why there was none: "no\nsuch file"`},
-		{`{"version": 1, "findings": []}`, `audit: not a report: the organisation is "": expected a domain in canonical form`},
-		{`{"version": 1, "organisation": "\u001b[2J.", "findings": []}`, `audit: not a report: the organisation is "\x1b[2J.": expected a domain in canonical form`},
+		{`{"version": 2, "organization": 7}`, "audit: a report of version 2: expected version 1"},
+		{`{"version": 1, "organization": "example.test."}`, "audit: not a report: it has no findings"},
+		{`{"version": 1, "organization": "org.yaml", "error": "no\nsuch file"}`, `audit: not a report, but why there was none: "no\nsuch file"`},
+		{`{"version": 1, "findings": []}`, `audit: not a report: the organization is "": expected a domain in canonical form`},
+		{`{"version": 1, "organization": "\u001b[2J.", "findings": []}`, `audit: not a report: the organization is "\x1b[2J.": expected a domain in canonical form`},
 		{report(`1`), "audit: not a report: findings: got number"},
 		{report(`{}`), "audit: not a report: finding 1 lacks its rule, level or status"},
 		{report(finding + `, {"rule": "x", "level": "must"}`), "audit: not a report: finding 2 lacks its rule, level or status"},
 		{report(`{"level": "most"}`), `audit: not a report: "most": expected one of must, should-major, should-minor, advice`},
-		{report(`{"subject": ""}`), `audit: not a report: audit: no subject: ""; expected organisation, an MTA, MTA/address, or a name with its final dot`},
+		{report(`{"subject": ""}`), `audit: not a report: audit: no subject: ""; expected organization, an MTA, MTA/address, or a name with its final dot`},
 	} {
 		got, err := audit.ReadReport(strings.NewReader(test.text))
 		if got != nil || fmt.Sprint(err) != test.want {
@@ -216,7 +216,7 @@ func TestReadReportRefuses(t *testing.T) {
 	}
 	// What a later program of this version adds is passed over, what an earlier one
 	// lacked is empty.
-	got, err := audit.ReadReport(strings.NewReader(report(strings.Replace(finding, "{", `{"colour": "red", `, 1))))
+	got, err := audit.ReadReport(strings.NewReader(report(strings.Replace(finding, "{", `{"color": "red", `, 1))))
 	if err != nil || len(got.Findings) != 1 || got.Publish == nil || got.Findings[0].Fix == nil {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -232,14 +232,14 @@ func FuzzReadReport(f *testing.F) {
 	}
 	f.Add(b.String())
 	hostile := hostileReport()
-	hostile.Organisation = "example.test."
+	hostile.Organization = "example.test."
 	b.Reset()
 	if err := hostile.WriteJSON(&b); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.String())
-	f.Add(`{"version": 1, "organisation": "a.", "findings": [{"rule": "x", "level": "must", "status": "fail", "evidence": [{}, null], "fix": ["\u0000"]}]}`)
-	f.Add(`{"version": 1, "organisation": ".", "findings": null, "publish": [null]}`)
+	f.Add(`{"version": 1, "organization": "a.", "findings": [{"rule": "x", "level": "must", "status": "fail", "evidence": [{}, null], "fix": ["\u0000"]}]}`)
+	f.Add(`{"version": 1, "organization": ".", "findings": null, "publish": [null]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		report, err := audit.ReadReport(strings.NewReader(text))
 		if err != nil {
@@ -293,12 +293,12 @@ func ExampleReadReport() {
 
 func ExampleNoReport() {
 	var b strings.Builder
-	audit.NoReport{Version: audit.Version, Organisation: "org.yaml", Error: "open org.yaml: no such file or directory"}.WriteJSON(&b)
+	audit.NoReport{Version: audit.Version, Organization: "org.yaml", Error: "open org.yaml: no such file or directory"}.WriteJSON(&b)
 	fmt.Print(b.String())
 	// Output:
 	// {
 	//   "version": 1,
-	//   "organisation": "org.yaml",
+	//   "organization": "org.yaml",
 	//   "error": "open org.yaml: no such file or directory"
 	// }
 }

@@ -15,7 +15,7 @@ import (
 // none is under way any more.
 //
 // The questions are put anew by each loop over the sequence.
-func (a Auditor) Findings(ctx context.Context, o *org.Organisation) iter.Seq2[Finding, error] {
+func (a Auditor) Findings(ctx context.Context, o *org.Organization) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		f, err := a.describe(o)
 		if err != nil {

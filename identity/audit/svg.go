@@ -8,7 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// The identity map is drawn as columns in a frame. The frame is the organisation: its
+// The identity map is drawn as columns in a frame. The frame is the organization: its
 // bars stand left and right, and what is drawn between them leads from the one to the
 // other, PTR names, addresses, HELO names. Where all the lines of a row hold, the
 // identity is proven.
@@ -85,7 +85,7 @@ func (l link) Cross() string {
 	return fmt.Sprintf("M%d %dl10 10m0 -10l-10 10", int(x)-5, int(y)-5)
 }
 
-// draw lays the map of an organisation out.
+// draw lays the map of an organization out.
 func draw(domain string, hosts []Host) *drawing {
 	var rows []*row
 	widths := [3]int{9 * charWidth, 9 * charWidth, 10 * charWidth} // of the heads
@@ -142,7 +142,7 @@ type row struct {
 // it.
 type nameBox struct {
 	*box
-	own  Link         // whether it is the organisation's; NotAsked for what is no name
+	own  Link         // whether it is the organization's; NotAsked for what is no name
 	from map[int]Link // by the index of the address
 }
 
@@ -200,7 +200,7 @@ func (r *row) columns() [3][]*box {
 	return [3][]*box{names, r.addresses, {r.helo}}
 }
 
-// place gives every box its place, from y downwards, and returns where they end. A name
+// place gives every box its place, from y downward, and returns where they end. A name
 // stands beside the middle of its addresses, or below the name before it.
 func (r *row) place(y int, xs, widths [3]int) int {
 	end, next := y, y

@@ -10,7 +10,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/audit"
 )
 
-// someHosts draws an organisation of 1 to 30 addresses, with names of any length.
+// someHosts draws an organization of 1 to 30 addresses, with names of any length.
 func someHosts(t *rapid.T) []audit.Host {
 	link := rapid.SampledFrom([]audit.Link{audit.Holds, audit.Broken, audit.Unknown, audit.NotAsked})
 	name := rapid.OneOf(rapid.StringMatching(`([a-z]{1,63}\.){0,4}`), rapid.String())
@@ -87,7 +87,7 @@ func anyOf(list []audit.Rect, is func(audit.Rect) bool) bool {
 }
 
 // What the picture draws is what the hosts say, link by link.
-func TestDrawingOfAnOrganisation(t *testing.T) {
+func TestDrawingOfAnOrganization(t *testing.T) {
 	hosts := []audit.Host{
 		{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []audit.HostAddress{
 			{Address: "192.0.2.1", PTR: audit.Holds, HELO: audit.Holds, Names: []audit.HostName{{Name: "mta.example.test.", Confirmed: audit.Holds, Own: true}}},

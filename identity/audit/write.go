@@ -24,13 +24,13 @@ func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
 // characters in what the DNS said are written as escapes.
 func (r *Report) WriteText(w io.Writer) error { return r.writeText(w, false) }
 
-// WriteColour writes what WriteText does in the colours of an ANSI terminal. Whether to do
+// WriteColor writes what WriteText does in the colors of an ANSI terminal. Whether to do
 // so is for the caller to know: see https://no-color.org.
-func (r *Report) WriteColour(w io.Writer) error { return r.writeText(w, true) }
+func (r *Report) WriteColor(w io.Writer) error { return r.writeText(w, true) }
 
-func (r *Report) writeText(w io.Writer, colour bool) error {
-	t := text{seen: make(map[string]int), colour: colour}
-	t.line("%s", t.paint(bold, "Mail server identity of "+untrusted.Line(r.Organisation)))
+func (r *Report) writeText(w io.Writer, color bool) error {
+	t := text{seen: make(map[string]int), color: color}
+	t.line("%s", t.paint(bold, "Mail server identity of "+untrusted.Line(r.Organization)))
 	if r.AllowDocumentation {
 		t.line("Names and addresses for documentation are accepted as if they were public.")
 	}
@@ -103,22 +103,22 @@ const (
 	dim  = "2"
 )
 
-// statusColour is how a terminal shows a status.
-var statusColour = map[rule.Status]string{rule.Pass: "32", rule.Fail: "1;31", rule.Undecided: "33", rule.NotApplicable: dim, rule.Waived: "36"}
+// statusColor is how a terminal shows a status.
+var statusColor = map[rule.Status]string{rule.Pass: "32", rule.Fail: "1;31", rule.Undecided: "33", rule.NotApplicable: dim, rule.Waived: "36"}
 
 // text is a report being written.
 type text struct {
 	strings.Builder
 	seen   map[string]int // the number of each piece of evidence
-	colour bool
+	color bool
 }
 
-// paint returns s in a colour, if there are colours.
-func (t *text) paint(colour, s string) string {
-	if !t.colour {
+// paint returns s in a color, if there are colors.
+func (t *text) paint(color, s string) string {
+	if !t.color {
 		return s
 	}
-	return "\x1b[" + colour + "m" + s + "\x1b[0m"
+	return "\x1b[" + color + "m" + s + "\x1b[0m"
 }
 
 func (t *text) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
@@ -143,9 +143,9 @@ func (t *text) section(s section) {
 	}
 }
 
-// status returns a status in its colour, as wide as any.
+// status returns a status in its color, as wide as any.
 func (t *text) status(s rule.Status) string {
-	return t.paint(statusColour[s], fmt.Sprintf("%-9s", statusTitle[s]))
+	return t.paint(statusColor[s], fmt.Sprintf("%-9s", statusTitle[s]))
 }
 
 // rule writes a rule with its findings: why it is one is said where it fails, what other

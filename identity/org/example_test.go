@@ -57,8 +57,8 @@ mtas:
 	// 4 problems, the last in line 8
 }
 
-func ExampleOrganisation_Validate() {
-	o := &org.Organisation{Domain: "example.test", MTAs: []org.MTA{{
+func ExampleOrganization_Validate() {
+	o := &org.Organization{Domain: "example.test", MTAs: []org.MTA{{
 		ID:        "mx1",
 		Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")},
 		PTR:       "mta1..example.test",

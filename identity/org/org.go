@@ -1,9 +1,9 @@
-// Package org describes an organisation and its mail servers: what an audit
+// Package org describes an organization and its mail servers: what an audit
 // judges, and what a plan makes records from. It asks no DNS.
 //
 // [Parse] reads a description in YAML, or in JSON, which is YAML too:
 //
-//	domain: example.org                       # the organisational domain
+//	domain: example.org                       # the organizational domain
 //	mtas:
 //	  - id: mx1                               # for reports; mta1, mta2 … by default
 //	    addresses: [192.0.2.10, "2001:db8::10"]
@@ -25,12 +25,12 @@
 //	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"}
 //
 // An IPv6 address stands in quotes: a colon means something to YAML. Errors count
-// the list from 0, as Go does: mtas[0] is the first MTA. [Organisation.WriteYAML]
+// the list from 0, as Go does: mtas[0] is the first MTA. [Organization.WriteYAML]
 // writes a description that was built in Go.
 //
 // A description says what is, not what should be: a HELO name that breaks every
 // rule is described as it is, and judged by package audit. What [Parse] and
-// [Organisation.Validate] refuse is what could not be judged: what is missing,
+// [Organization.Validate] refuse is what could not be judged: what is missing,
 // no address, no name, or contradicts itself.
 package org
 
@@ -51,21 +51,21 @@ var schema string
 // address, or contradicts itself.
 func Schema() string { return schema }
 
-// An Organisation is what an organisation says about its mail servers. The zero
-// Organisation is not valid.
-type Organisation struct {
-	// Domain is the organisational domain: the one registered, or the part of a
-	// friendly organisation's that this one has. Canonical after Parse; any form
+// An Organization is what an organization says about its mail servers. The zero
+// Organization is not valid.
+type Organization struct {
+	// Domain is the organizational domain: the one registered, or the part of a
+	// friendly organization's that this one has. Canonical after Parse; any form
 	// of a DNS name will do.
 	Domain string `json:"domain"`
 	MTAs   []MTA  `json:"mtas"` // at least one
-	// Mail lists the domains of the organisation's envelope senders (MAIL FROM):
+	// Mail lists the domains of the organization's envelope senders (MAIL FROM):
 	// none means Domain alone, see MailDomains.
 	Mail []MailDomain `json:"mail,omitempty"`
 	// Names lists those that neither send mail nor get any, as web servers do not. A
 	// HELO name and a mail domain are none. Canonical after Parse.
 	Names []string `json:"names,omitempty"`
-	// Zones lists those that the organisation writes, itself or at its DNS host. If
+	// Zones lists those that the organization writes, itself or at its DNS host. If
 	// there are any, one of them has each HELO name. Canonical after Parse.
 	Zones      []string    `json:"zones,omitempty"`
 	Contacts   Contacts    `json:"contacts,omitzero"`
@@ -76,7 +76,7 @@ type Organisation struct {
 // plan wants no record for its sake. For a plan see At, too.
 type Exception struct {
 	Rule string `json:"rule"` // its ID, as of package rule
-	// Subject is what the rule is judged on, as in reports: organisation, the ID of an
+	// Subject is what the rule is judged on, as in reports: organization, the ID of an
 	// MTA, ID/address, or a name, which is canonical after Parse.
 	Subject string `json:"subject"`
 	Reason  string `json:"reason"` // for reports
@@ -96,7 +96,7 @@ func (e Exception) End() time.Time {
 
 // At returns the description as it holds at a time: without the exceptions that have run
 // out. It shares all else with o.
-func (o *Organisation) At(t time.Time) *Organisation {
+func (o *Organization) At(t time.Time) *Organization {
 	at := *o
 	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool {
 		end := e.End()
@@ -126,7 +126,7 @@ type Contact struct {
 }
 
 // MailDomains returns Mail, or Domain where that is empty.
-func (o *Organisation) MailDomains() []MailDomain {
+func (o *Organization) MailDomains() []MailDomain {
 	if len(o.Mail) == 0 {
 		return []MailDomain{{Domain: o.Domain}}
 	}
@@ -147,7 +147,7 @@ type MailDomain struct {
 // An MTA is one mail server, as others see it.
 type MTA struct {
 	// ID names the MTA in reports: a letter or digit, then letters, digits, dots,
-	// underscores and hyphens, but no dot at the end. Not "organisation", which
+	// underscores and hyphens, but no dot at the end. Not "organization", which
 	// reports call the whole.
 	ID string `json:"id"`
 	// Addresses are those that its connections come from, and those that it is
@@ -182,7 +182,7 @@ const (
 	_          Role = iota
 	Inbound         // takes mail from other servers
 	Outbound        // delivers mail to other servers
-	Submission      // takes mail from the organisation's users, and delivers it
+	Submission      // takes mail from the organization's users, and delivers it
 )
 
 var roleText = []string{Inbound: "inbound", Outbound: "outbound", Submission: "submission"}

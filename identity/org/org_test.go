@@ -15,8 +15,8 @@ import (
 )
 
 // good returns a new valid description in forms that Parse would change.
-func good() *org.Organisation {
-	return &org.Organisation{Domain: "Example.Test", MTAs: []org.MTA{
+func good() *org.Organization {
+	return &org.Organization{Domain: "Example.Test", MTAs: []org.MTA{
 		{ID: "mx1", Addresses: addrs("192.0.2.10", "::ffff:192.0.2.11"), PTR: "MTA1.example.test.", HELO: "Post.example.test", Roles: []org.Role{org.Submission}},
 		{ID: "mx2", Addresses: addrs("192.0.2.10"), PTR: "mta1.example.test", HELO: "[192.0.2.10]"},
 		{ID: "mx3", Addresses: addrs("192.0.2.10"), Roles: []org.Role{org.Inbound}, Dedicated: true},
@@ -51,7 +51,7 @@ mtas:
 	if !ok {
 		t.Fatal(err)
 	}
-	err = (&org.Organisation{Domain: "a..b", MTAs: []org.MTA{
+	err = (&org.Organization{Domain: "a..b", MTAs: []org.MTA{
 		{ID: "x", Addresses: addrs("192.0.2.1", "192.0.2.1", "fe80::1%eth0"), PTR: "p.test", HELO: "h.test", Roles: []org.Role{org.Inbound, org.Inbound}},
 		{ID: "x", Addresses: addrs("192.0.2.1"), PTR: "q.test"},
 		{ID: "-x", PTR: ".", HELO: "h.test"},
@@ -84,27 +84,27 @@ mtas:
 // What no text can say, a value in Go can.
 func TestValidateInGo(t *testing.T) {
 	for _, test := range []struct {
-		change func(*org.Organisation)
+		change func(*org.Organization)
 		want   string
 	}{
-		{func(o *org.Organisation) { *o = org.Organisation{} }, "domain: expected a DNS name\nmtas: expected at least one MTA"},
-		{func(o *org.Organisation) { o.MTAs[0].Addresses = []netip.Addr{{}} }, "mtas[0].addresses[0]: expected an IPv4 or IPv6 address"},
-		{func(o *org.Organisation) {
+		{func(o *org.Organization) { *o = org.Organization{} }, "domain: expected a DNS name\nmtas: expected at least one MTA"},
+		{func(o *org.Organization) { o.MTAs[0].Addresses = []netip.Addr{{}} }, "mtas[0].addresses[0]: expected an IPv4 or IPv6 address"},
+		{func(o *org.Organization) {
 			o.MTAs[0].Addresses, o.MTAs[1].Addresses, o.MTAs[1].PTR = []netip.Addr{{}, {}}, []netip.Addr{{}}, "x.test"
 		},
 			"mtas[0].addresses[0]: expected an IPv4 or IPv6 address\nmtas[0].addresses[1]: expected an IPv4 or IPv6 address\n" +
 				"mtas[1].addresses[0]: expected an IPv4 or IPv6 address"},
-		{func(o *org.Organisation) { o.MTAs[1].Roles = []org.Role{0, org.Inbound, 4} },
+		{func(o *org.Organization) { o.MTAs[1].Roles = []org.Role{0, org.Inbound, 4} },
 			"mtas[1].roles[0]: expected inbound, outbound or submission\nmtas[1].roles[2]: expected inbound, outbound or submission"},
-		{func(o *org.Organisation) { o.MTAs[0].ID, o.MTAs[1].ID = "", "" },
+		{func(o *org.Organization) { o.MTAs[0].ID, o.MTAs[1].ID = "", "" },
 			`mtas[0].id: "": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens` + "\n" + `mtas[1].id: "": expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens`},
-		{func(o *org.Organisation) { o.MTAs[2].ID = "organisation" },
-			`mtas[2].id: "organisation" is what reports call the whole organisation: expected another ID`},
-		{func(o *org.Organisation) { o.Mail = []org.MailDomain{{Networks: []netip.Prefix{{}}}} },
+		{func(o *org.Organization) { o.MTAs[2].ID = "organization" },
+			`mtas[2].id: "organization" is what reports call the whole organization: expected another ID`},
+		{func(o *org.Organization) { o.Mail = []org.MailDomain{{Networks: []netip.Prefix{{}}}} },
 			"mail[0].domain: expected a DNS name\nmail[0].networks[0]: expected an IPv4 or IPv6 network"},
-		{func(o *org.Organisation) { o.Domain = "a\x1b\n..b" },
+		{func(o *org.Organization) { o.Domain = "a\x1b\n..b" },
 			`domain: not a DNS name: "a\x1b\n..b": expected labels of 1 to 63 octets, 255 in all`},
-		{func(o *org.Organisation) { o.MTAs[1].PTR = "other\n.test" },
+		{func(o *org.Organization) { o.MTAs[1].PTR = "other\n.test" },
 			`mtas[1].addresses[0]: 192.0.2.10 has the PTR name other\010.test. here and mta1.example.test. at mtas[0].addresses[0]: an address has one`},
 	} {
 		o := good()

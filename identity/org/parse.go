@@ -31,7 +31,7 @@ const (
 	maxKeys   = 64        // keys side by side, outside braces
 )
 
-// Parse reads the description of one organisation, YAML or JSON, in the form
+// Parse reads the description of one organization, YAML or JSON, in the form
 // that the package comment shows. The file name stands in errors and is not
 // opened. Names come out canonical, but for HELO, addresses without mapping, and
 // an MTA without an ID gets mta1, mta2 … by its place.
@@ -40,7 +40,7 @@ const (
 // was expected. Unknown and repeated keys, values of the wrong kind, anchors,
 // tags, a second document, and a text longer than a thousand MTAs need are
 // mistakes.
-func Parse(file string, text []byte) (*Organisation, error) {
+func Parse(file string, text []byte) (*Organization, error) {
 	r := &reader{file: file, at: make(map[string]*token.Position), bad: make(map[string]bool)}
 	o := r.read(text)
 	// The rules of Validate, with positions, for whatever could be read.
@@ -59,11 +59,11 @@ func Parse(file string, text []byte) (*Organisation, error) {
 		})
 		return nil, &Error{r.problems}
 	}
-	o.normalise()
+	o.normalize()
 	return o, nil
 }
 
-func (o *Organisation) normalise() {
+func (o *Organization) normalize() {
 	o.Domain, _ = dnsname.Canonical(o.Domain)
 	for i := range o.MTAs {
 		m := &o.MTAs[i]
@@ -94,9 +94,9 @@ func (o *Organisation) normalise() {
 
 // subject returns what reports call the subject of an exception: a name has its final
 // dot there, so that it cannot be taken for the ID of an MTA.
-func (o *Organisation) subject(text string) string {
+func (o *Organization) subject(text string) string {
 	id, _, _ := strings.Cut(text, "/")
-	if text == "organisation" || slices.ContainsFunc(o.MTAs, func(m MTA) bool { return m.ID == id }) {
+	if text == "organization" || slices.ContainsFunc(o.MTAs, func(m MTA) bool { return m.ID == id }) {
 		return text
 	}
 	if name, err := dnsname.Canonical(text); err == nil {
@@ -105,7 +105,7 @@ func (o *Organisation) subject(text string) string {
 	return text
 }
 
-// A reader turns the tree of a YAML text into an Organisation, and remembers
+// A reader turns the tree of a YAML text into an Organization, and remembers
 // where each value stands.
 type reader struct {
 	file     string
@@ -176,7 +176,7 @@ func (r *reader) body(text []byte) ast.Node {
 		switch {
 		case doc.Body == nil, doc.Body.Type() == ast.DirectiveType:
 		case body != nil:
-			r.refuse(start(doc.Body), "", "a second document: expected one organisation")
+			r.refuse(start(doc.Body), "", "a second document: expected one organization")
 			return nil
 		default:
 			body = doc.Body
@@ -227,8 +227,8 @@ func (r *reader) bounded(tokens token.Tokens) bool {
 	return true
 }
 
-func (r *reader) read(text []byte) *Organisation {
-	o := new(Organisation)
+func (r *reader) read(text []byte) *Organization {
+	o := new(Organization)
 	body := r.body(text)
 	if body == nil {
 		return o

@@ -83,7 +83,7 @@ func addrs(texts ...string) []netip.Addr {
 }
 
 func TestParse(t *testing.T) {
-	want := &org.Organisation{Domain: "example.test.", MTAs: []org.MTA{
+	want := &org.Organization{Domain: "example.test.", MTAs: []org.MTA{
 		{
 			ID: "mx_1.a", Addresses: addrs("192.0.2.10", "2001:db8::10", "192.0.2.11"), PTR: "mta1.xn--bcher-kva.example.test.",
 			HELO: "Post.Example.Test", Roles: []org.Role{org.Outbound, org.Inbound, org.Submission}, Dedicated: true,
@@ -179,7 +179,7 @@ func TestParseRefuses(t *testing.T) {
 	refused(t, "# a list\n- a", "2:1: expected keys and values, got a list")
 	refused(t, "example.test", `1:1: expected keys and values, got the text "example.test"`)
 	refused(t, "{}", "1:1: "+noDomain, "1:1: "+noMTAs)
-	refused(t, "domain: a.test\n---\ndomain: b.test\n", "3:1: a second document: expected one organisation")
+	refused(t, "domain: a.test\n---\ndomain: b.test\n", "3:1: a second document: expected one organization")
 	refused(t, "domain: \xff", "1:1: not UTF-8")
 	refused(t, "\xff\xfed\x00o\x00m\x00", "1:1: not UTF-8")
 	refused(t, strings.Repeat(" ", 256<<10+1), "1:1: 262145 octets: expected at most 262144")
@@ -210,11 +210,11 @@ func TestParseRefuses(t *testing.T) {
 	refused(t, "&d domain: a.test", `1:1: unknown key "&": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, "1:1: "+noDomain, "1:1: "+noMTAs)
 
 	// Names.
-	refused(t, "domain: .\nmtas: []", `1:9: domain: "." is the root, not a name of an organisation or a host`, "2:7: "+noMTAs)
+	refused(t, "domain: .\nmtas: []", `1:9: domain: "." is the root, not a name of an organization or a host`, "2:7: "+noMTAs)
 	refused(t, "domain: ''\nmtas: []", "1:9: "+noDomain, "2:7: "+noMTAs)
 	refused(t, "domain: a..test\nmtas: []",
 		`1:9: domain: not a DNS name: "a..test": expected labels of 1 to 63 octets, 255 in all`, "2:7: "+noMTAs)
-	refused(t, `domain: "\x1b[2J\u202e\n."`+"\nmtas: []", `1:9: domain: not a DNS name: label "\x1b[2J\u202e\n": not an internationalised label`, "2:7: "+noMTAs)
+	refused(t, `domain: "\x1b[2J\u202e\n."`+"\nmtas: []", `1:9: domain: not a DNS name: label "\x1b[2J\u202e\n": not an internationalized label`, "2:7: "+noMTAs)
 }
 
 func TestParseRefusesMTA(t *testing.T) {
@@ -264,7 +264,7 @@ func TestParseRefusesMTA(t *testing.T) {
 
 	// The rest of an MTA.
 	refused(t, mta(good+"ptr: a..b"), `5:10: mtas[0].ptr: not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all`)
-	refused(t, mta(good+"ptr: ."), `5:10: mtas[0].ptr: "." is the root, not a name of an organisation or a host`)
+	refused(t, mta(good+"ptr: ."), `5:10: mtas[0].ptr: "." is the root, not a name of an organization or a host`)
 	refused(t, mta(good+"ptr:"), `5:10: mtas[0].ptr: expected text, got nothing`)
 	refused(t, mta(good+"roles: inbound"), `5:12: mtas[0].roles: expected a list, got the text "inbound"`)
 	refused(t, mta(good+"roles: [in, '', ~, 1, true, inbound, outbound, Inbound]"),
@@ -296,7 +296,7 @@ func TestParseRefusesMail(t *testing.T) {
 	refused(t, mail("[{domain: '[192.0.2.1]'}]"),
 		`3:17: mail[0].domain: "[192.0.2.1]" is an address, that of mtas[0].addresses[0]: expected a domain, as stands behind the @ of senders (mtas[0].addresses[0] is in line 2)`)
 	refused(t, mail("[{domain: '[IPv6:2001:db8::1]'}]"), `3:17: mail[0].domain: "[IPv6:2001:db8::1]" is an address: expected a domain, as stands behind the @ of senders`)
-	refused(t, mail("[{domain: .}]"), `3:17: mail[0].domain: "." is the root, not a name of an organisation or a host`)
+	refused(t, mail("[{domain: .}]"), `3:17: mail[0].domain: "." is the root, not a name of an organization or a host`)
 	refused(t, mail("[{domain: b.test}, {domain: B.test.}]"), `3:35: mail[1].domain: "B.test." stands at mail[0] already`)
 	refused(t, mail("[{domain: b.test, includes: [a..b, ''], softfail: 1, senders: []}]"),
 		`3:36: mail[0].includes[0]: not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all`,
@@ -466,7 +466,7 @@ func TestParseRefusesExceptions(t *testing.T) {
 		return "domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test}]\nexceptions: " + text + "\n"
 	}
 	refused(t, more("[{rule: '', because: x}, 1]"),
-		"3:14: exceptions[0].subject: expected organisation, the ID of an MTA, ID/address or a name",
+		"3:14: exceptions[0].subject: expected organization, the ID of an MTA, ID/address or a name",
 		"3:14: exceptions[0].reason: expected why, for reports", "3:21: exceptions[0].rule: expected the ID of a rule",
 		`3:25: exceptions[0]: unknown key "because": expected one of reason, rule, subject, until`,
 		`3:38: exceptions[1]: expected keys and values, got "1"`)

@@ -55,7 +55,7 @@ func TestSchema(t *testing.T) {
 		{"domain: a.test\nmtas: [{addresses: [h.a.test], helo: h.a.test}]", false},
 		{"domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test, roles: [relay]}]", false},
 		{"domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test, dedicated: 1}]", false},
-		{"domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test, id: organisation}]", false},
+		{"domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test, id: organization}]", false},
 		{"domain: a.test\nmtas: [{address: 192.0.2.1, helo: h.a.test}]", false},
 		{"domain: a.test\n" + mtas + "\nmail: [a.test]", false},
 		{"domain: a.test\n" + mtas + "\nmail: [{softfail: true}]", false},
@@ -68,7 +68,7 @@ func TestSchema(t *testing.T) {
 		{"domain: a.test\n" + mtas + "\nexceptions: [{rule: x, subject: y, reason: z, until: 2027-01-31}]", true},
 		{"domain: a.test\n" + mtas + "\nexceptions: [{rule: x, subject: y, reason: z, until: 31.1.2027}]", false},
 		{"domain: a.test\n" + mtas + "\nexceptions: [{rule: x, subject: y, reason: z, until: 20270131}]", false},
-		{"domain: a.test\n" + mtas + "\ncolour: red", false},
+		{"domain: a.test\n" + mtas + "\ncolor: red", false},
 	} {
 		var value any
 		if err := yaml.Unmarshal([]byte(test.text), &value); err != nil {
@@ -112,7 +112,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 		of   any
 		have []string
 	}{
-		{org.Organisation{}, sortedKeys(s.Properties)},
+		{org.Organization{}, sortedKeys(s.Properties)},
 		{org.Contacts{}, sortedKeys(s.Properties["contacts"].Properties)},
 		{org.MTA{}, sortedKeys(s.Defs["mta"].Properties)},
 		{org.MailDomain{}, sortedKeys(s.Defs["mail"].Properties)},

@@ -61,7 +61,7 @@ func (e *Error) Error() string {
 
 // Validate checks a description that was built in Go by the rules that Parse
 // applies, and changes nothing. The error is an [*Error].
-func (o *Organisation) Validate() error {
+func (o *Organization) Validate() error {
 	if problems := o.problems(); len(problems) > 0 {
 		return &Error{problems}
 	}
@@ -72,7 +72,7 @@ func (o *Organisation) Validate() error {
 var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // problems finds what is wrong, without positions.
-func (o *Organisation) problems() []Problem {
+func (o *Organization) problems() []Problem {
 	v := &validator{}
 	v.name("domain", o.Domain)
 	if len(o.MTAs) == 0 {
@@ -119,7 +119,7 @@ func (v *validator) name(path, name string) {
 	if canonical, err := dnsname.Canonical(name); err != nil {
 		v.fail(path, "%v", err)
 	} else if canonical == "." {
-		v.fail(path, `"." is the root, not a name of an organisation or a host`)
+		v.fail(path, `"." is the root, not a name of an organization or a host`)
 	}
 }
 
@@ -128,8 +128,8 @@ func (v *validator) mta(path string, m MTA) {
 		v.fail(path+".id", "%q: expected a letter or digit, then up to 62 letters, digits, dots, underscores or hyphens", m.ID)
 	} else if strings.HasSuffix(m.ID, ".") {
 		v.fail(path+".id", "%q: what ends in a dot is a name in reports: expected another ID", m.ID)
-	} else if m.ID == "organisation" {
-		v.fail(path+".id", `"organisation" is what reports call the whole organisation: expected another ID`)
+	} else if m.ID == "organization" {
+		v.fail(path+".id", `"organization" is what reports call the whole organization: expected another ID`)
 	}
 	if len(m.Addresses) == 0 {
 		v.fail(path+".addresses", "expected at least one address")
@@ -191,7 +191,7 @@ func (v *validator) sharedAddresses(mtas []MTA) {
 }
 
 // zones finds zones that are there twice, and HELO names that are in none.
-func (v *validator) zones(o *Organisation) {
+func (v *validator) zones(o *Organization) {
 	var zones []string // canonical
 	for i, zone := range o.Zones {
 		at := fmt.Sprintf("zones[%d]", i)
@@ -216,12 +216,12 @@ func (v *validator) zones(o *Organisation) {
 
 // exceptions finds those of which something is missing. Whether there is such a rule,
 // and whether it is judged on the subject, is for packages above to say.
-func (v *validator) exceptions(o *Organisation) {
+func (v *validator) exceptions(o *Organization) {
 	for i, e := range o.Exceptions {
 		path := fmt.Sprintf("exceptions[%d]", i)
 		for _, f := range []struct{ key, value, expected string }{
 			{"rule", e.Rule, "the ID of a rule"},
-			{"subject", e.Subject, "organisation, the ID of an MTA, ID/address or a name"},
+			{"subject", e.Subject, "organization, the ID of an MTA, ID/address or a name"},
 			{"reason", e.Reason, "why, for reports"},
 		} {
 			if f.value == "" {
@@ -235,7 +235,7 @@ func (v *validator) exceptions(o *Organisation) {
 }
 
 // addressOf finds the address that a text is, and where the description has it.
-func (o *Organisation) addressOf(text string) (addr netip.Addr, path string) {
+func (o *Organization) addressOf(text string) (addr netip.Addr, path string) {
 	text = strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(strings.Trim(text, "[].")), "ipv6:"), ".")
 	addr, _ = netip.ParseAddr(text)
 	for i, m := range o.MTAs {
@@ -248,7 +248,7 @@ func (o *Organisation) addressOf(text string) (addr netip.Addr, path string) {
 	return addr, ""
 }
 
-func (v *validator) mail(o *Organisation) {
+func (v *validator) mail(o *Organization) {
 	first := make(map[string]string)
 	for i, d := range o.Mail {
 		path := fmt.Sprintf("mail[%d]", i)
@@ -287,7 +287,7 @@ func (v *validator) mail(o *Organisation) {
 
 // names finds names without mail that are bad, there twice, or described as having to
 // do with mail.
-func (v *validator) names(o *Organisation) {
+func (v *validator) names(o *Organization) {
 	taken := make(map[string]string)
 	take := func(name, as string) {
 		if canonical, err := dnsname.Canonical(name); err == nil && taken[canonical] == "" {

@@ -24,9 +24,9 @@ type Comment struct {
 // value that it is about, or where that would stand. Parse returns the same description,
 // in the form that it gives to names.
 //
-// The error is that of [Organisation.Validate], of w, or says what Parse would not read:
+// The error is that of [Organization.Validate], of w, or says what Parse would not read:
 // text that is not UTF-8, or too much of it.
-func (o *Organisation) WriteYAML(w io.Writer, comments ...Comment) error {
+func (o *Organization) WriteYAML(w io.Writer, comments ...Comment) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (o *Organisation) WriteYAML(w io.Writer, comments ...Comment) error {
 	for _, c := range comments {
 		y.comments[c.Path] = append(y.comments[c.Path], c.Text)
 	}
-	y.organisation(o)
+	y.organization(o)
 	for _, c := range comments { // of values that there are none of
 		y.comment(0, c.Path, c.Path+": ")
 	}
@@ -100,7 +100,7 @@ func (y *yamlWriter) item(path, key, value string) {
 	fmt.Fprintf(y, "  - %s: %s\n", key, value)
 }
 
-func (y *yamlWriter) organisation(o *Organisation) {
+func (y *yamlWriter) organization(o *Organization) {
 	y.comment(0, "", "")
 	y.field(0, "domain", "domain", name(o.Domain))
 	y.comment(0, "mtas", "")

@@ -37,9 +37,9 @@ func dnsName() *rapid.Generator[string] {
 }
 
 // described makes valid descriptions as Parse returns them.
-func described(t *rapid.T) *org.Organisation {
+func described(t *rapid.T) *org.Organization {
 	names := rapid.SliceOfN(dnsName(), 0, 3)
-	o := &org.Organisation{Domain: dnsName().Draw(t, "domain")}
+	o := &org.Organization{Domain: dnsName().Draw(t, "domain")}
 	used := 0
 	for range rapid.IntRange(1, 3).Draw(t, "MTAs") {
 		m := org.MTA{
@@ -145,7 +145,7 @@ func TestWriteYAMLBad(t *testing.T) {
 		t.Errorf("a writer that fails: %v", err)
 	}
 	var out strings.Builder
-	if err := new(org.Organisation).WriteYAML(&out); err == nil || out.Len() > 0 {
+	if err := new(org.Organization).WriteYAML(&out); err == nil || out.Len() > 0 {
 		t.Errorf("an invalid description: %v, %q", err, out.String())
 	}
 	for _, name := range []string{strings.Repeat("x", 300_000), "\xaa", "John\xff Smith"} {
@@ -164,8 +164,8 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-func ExampleOrganisation_WriteYAML() {
-	o := &org.Organisation{
+func ExampleOrganization_WriteYAML() {
+	o := &org.Organization{
 		Domain: "example.test",
 		MTAs:   []org.MTA{{ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")}, HELO: "post.example.test"}},
 		Mail:   []org.MailDomain{{Domain: "example.test", Includes: []string{"_spf.provider.test"}}},

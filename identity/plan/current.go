@@ -61,14 +61,14 @@ func Whole(records iter.Seq[dns.RR]) *Current {
 }
 
 // Ask returns what is known and what a resolver says of the names outside whole zones
-// that the plan of an organisation is about, among them those of its addresses. It is a
+// that the plan of an organization is about, among them those of its addresses. It is a
 // partial view: a wildcard looks like records of the name, and what else is in the zone
 // is not seen. It asks seven questions for each of those names at most, and for each
 // label of the names one, of which sixteen run at a time.
 //
 // The error is that of the first question without an answer: upon what is not known
 // whole nothing is planned.
-func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organisation) (*Current, error) {
+func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organization) (*Current, error) {
 	known := &Current{
 		sets: cloned(c.sets), names: cloned(c.names), apexes: cloned(c.apexes),
 		cuts: cloned(c.cuts), asked: cloned(c.asked), all: c.all,

@@ -19,7 +19,7 @@ import (
 )
 
 // servers divides the addresses among MTAs: those that have one name, and those without
-// a name that another name of the organisation joins to them.
+// a name that another name of the organization joins to them.
 func (d *draft) servers() {
 	groups := make(map[string][]netip.Addr)
 	var order []string
@@ -109,7 +109,7 @@ func (d *draft) greeting(m org.MTA, hosts []string) (helo, why string) {
 		so  func(name string, h *draftHost) bool
 		why string
 	}{
-		{func(_ string, h *draftHost) bool { return h.authorised }, "a CSA record lets it greet"},
+		{func(_ string, h *draftHost) bool { return h.authorized }, "a CSA record lets it greet"},
 		{func(name string, h *draftHost) bool { return h.sends && name != m.PTR && name != d.o.Domain }, "it has an SPF record of its own"},
 		{func(name string, h *draftHost) bool { return h.takesMail && name != m.PTR && name != d.o.Domain }, "mail goes to it"},
 		{func(name string, h *draftHost) bool { return name != m.PTR && name != d.o.Domain }, "it leads to the addresses"},

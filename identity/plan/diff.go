@@ -185,7 +185,7 @@ func (p *Plan) dangles(rr dns.RR) bool {
 	return true
 }
 
-// astray returns the name that a PTR record, an MX record or one that authorises a HELO
+// astray returns the name that a PTR record, an MX record or one that authorizes a HELO
 // name rests on, and an address that this would have to lead to but does not: the record
 // would do harm.
 func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
@@ -197,7 +197,7 @@ func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
 		if name = canonical(rr.Mx); name == "." { // a Null MX
 			return "", netip.Addr{}
 		}
-		for _, h := range hosts(p.Organisation) {
+		for _, h := range hosts(p.Organization) {
 			if h.HELO == name || h.PTR == name {
 				addrs = append(addrs, h.Addrs...)
 			}
@@ -206,7 +206,7 @@ func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
 		if slices.Contains(wanted.Rules, rule.HELOCSA) {
 			name = rr.Target
 		}
-		for _, h := range hosts(p.Organisation) {
+		for _, h := range hosts(p.Organization) {
 			if h.HELO == name {
 				addrs = append(addrs, h.Addrs...)
 			}
@@ -231,7 +231,7 @@ func (p *Plan) place(set resolver.RRset) (Change, string) {
 	zone, obstacle := c.zone(set.Name)
 	target := c.alias(set.Name)
 	described := p.described(set.Name)
-	foreign := described == "" && len(p.Organisation.Zones) > 0
+	foreign := described == "" && len(p.Organization.Zones) > 0
 	apex, asked := c.asked[set.Name]
 	if set.Type == dns.TypePTR {
 		apex = described // nobody else says whose it is
@@ -255,11 +255,11 @@ func (p *Plan) place(set resolver.RRset) (Change, string) {
 	return ch, ""
 }
 
-// described returns the zone of a name that the description says the organisation
+// described returns the zone of a name that the description says the organization
 // writes, "" for none.
 func (p *Plan) described(name string) string {
 	deepest := ""
-	for _, zone := range p.Organisation.Zones {
+	for _, zone := range p.Organization.Zones {
 		if zone = canonical(zone); dnsname.Under(name, zone) && len(zone) > len(deepest) {
 			deepest = zone
 		}
@@ -285,12 +285,12 @@ func (c *Change) add(rr dns.RR) {
 // welcome takes away the Null MX of names whose postmaster is written to.
 func (p *Plan) welcome(adopt bool) {
 	var names []string
-	for _, m := range p.Organisation.MTAs {
+	for _, m := range p.Organization.MTAs {
 		if helo, err := identity.ParseHelo(m.HELO); err == nil && helo.Name != "" && m.Sends() {
 			names = append(names, helo.Name)
 		}
 	}
-	for _, d := range p.Organisation.MailDomains() {
+	for _, d := range p.Organization.MailDomains() {
 		names = append(names, canonical(d.Domain))
 	}
 	slices.Sort(names)
@@ -312,11 +312,11 @@ func (p *Plan) welcome(adopt bool) {
 // unpolice takes the CSA policy out of the plan if an MTA would be denied by it, since
 // its HELO name gets no record of its own.
 func (p *Plan) unpolice() {
-	policy := resolver.RRset{Name: "_client._smtp." + canonical(p.Organisation.Domain), Type: dns.TypeSRV}
-	for _, m := range p.Organisation.MTAs {
+	policy := resolver.RRset{Name: "_client._smtp." + canonical(p.Organization.Domain), Type: dns.TypeSRV}
+	for _, m := range p.Organization.MTAs {
 		name := canonical(m.HELO)
 		at := resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}
-		if name == "" || !m.Sends() || !dnsname.Under(name, canonical(p.Organisation.Domain)) || at == policy || len(p.after(at)) > 0 {
+		if name == "" || !m.Sends() || !dnsname.Under(name, canonical(p.Organization.Domain)) || at == policy || len(p.after(at)) > 0 {
 			continue
 		}
 		n := len(p.Changes)
@@ -339,7 +339,7 @@ func (p *Plan) after(set resolver.RRset) []dns.RR {
 }
 
 // mailAt tells why a name is not to be declared one without mail: mail servers take
-// mail for it, or senders are authorised that stay so.
+// mail for it, or senders are authorized that stay so.
 func (c *Current) mailAt(set resolver.RRset, wanted []Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
 	if !nullMX && (set.Type != dns.TypeTXT || !isNullSPF(wanted[0].RR)) {
@@ -353,7 +353,7 @@ func (c *Current) mailAt(set resolver.RRset, wanted []Record, adopt bool) string
 	for _, rr := range c.sets[resolver.RRset{Name: set.Name, Type: dns.TypeTXT}] {
 		// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
 		if nullMX && !adopt && isSPF(rr) && !isNullSPF(rr) {
-			return "its SPF record authorises senders, whose mail would be refused for a Null MX"
+			return "its SPF record authorizes senders, whose mail would be refused for a Null MX"
 		}
 	}
 	return ""
@@ -422,7 +422,7 @@ func isAddress(rr dns.RR) bool {
 	return rr.Header().Rrtype == dns.TypeA || rr.Header().Rrtype == dns.TypeAAAA
 }
 
-// isNullSPF reports whether a record is an SPF record that authorises nobody.
+// isNullSPF reports whether a record is an SPF record that authorizes nobody.
 func isNullSPF(rr dns.RR) bool {
 	t, ok := rr.(*dns.TXT)
 	return ok && strings.ToLower(txt.Join(t.Txt)) == "v=spf1 -all"

@@ -18,7 +18,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Each archive has an organisation and its zones, and what a plan makes of them:
+// Each archive has an organization and its zones, and what a plan makes of them:
 // carefully, and adopting what is there. There may be options: what MTAs were observed to
 // say (ADDRESS NAME a line), zones that are asked and not given, and names to be denied.
 func TestNew(t *testing.T) {
@@ -71,7 +71,7 @@ func TestNew(t *testing.T) {
 
 // A scenario is what a plan is made of.
 type scenario struct {
-	org     *org.Organisation
+	org     *org.Organization
 	zones   []dns.RR
 	asked   *resolver.Zones // nil: nobody is asked
 	options plan.Options
@@ -171,12 +171,12 @@ func TestNewBad(t *testing.T) {
 	good := parse(t, "domain: example.test\nmtas: [{addresses: [192.0.2.10], helo: post.example.test}]")
 	for _, test := range []struct {
 		name    string
-		o       *org.Organisation
+		o       *org.Organization
 		current *plan.Current
 		want    string
 	}{
-		{"no organisation", nil, new(plan.Current), "plan: no organisation"},
-		{"an invalid one", new(org.Organisation), new(plan.Current), "plan: domain: expected a DNS name\nmtas: expected at least one MTA"},
+		{"no organization", nil, new(plan.Current), "plan: no organization"},
+		{"an invalid one", new(org.Organization), new(plan.Current), "plan: domain: expected a DNS name\nmtas: expected at least one MTA"},
 		{"no zones", good, nil, "plan: the zones as they are now: expected a Current"},
 	} {
 		if p, err := plan.New(test.o, test.current, plan.Options{}); p != nil || err == nil || err.Error() != test.want {
@@ -194,7 +194,7 @@ func TestNewBad(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct{ name, described, zone, value, reason string }{
 		{"Null MX on a name that sends", "names: [www.example.test]", `www TXT "v=spf1 a -all"`,
-			"www.example.test. MX", "its SPF record authorises senders, whose mail would be refused for a Null MX"},
+			"www.example.test. MX", "its SPF record authorizes senders, whose mail would be refused for a Null MX"},
 		{"Null MX on a name that gets mail", "names: [www.example.test]", "www MX 10 post",
 			"www.example.test. MX", "it has mail servers: describe it as a mail domain, or take its MX records away"},
 		{"HELO of the policy domain", "", "", "example.test.", "an MTA greets with it: a CSA policy would deny that"},

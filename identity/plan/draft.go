@@ -34,7 +34,7 @@ const (
 // ErrNoServer is in the error of a [Draft] that found no mail server.
 var ErrNoServer = errors.New("no mail server is known to DNS, expected an address of one")
 
-// Draft makes a first description of an organisation from what its DNS says: MTAs from
+// Draft makes a first description of an organization from what its DNS says: MTAs from
 // its MX and SPF records and the addresses given, by the names that their addresses
 // have; what other mail its SPF record lets pass; contacts from RP records. Where the
 // records of whole zones are given, it also finds names with a CSA or SPF record of
@@ -42,14 +42,14 @@ var ErrNoServer = errors.New("no mail server is known to DNS, expected an addres
 // nil; r answers for them, too.
 //
 // What DNS cannot know, and where it was guessed, stands in the comments, which are for
-// [org.Organisation.WriteYAML]: above all what an MTA says in HELO. Names that r has no
+// [org.Organization.WriteYAML]: above all what an MTA says in HELO. Names that r has no
 // zone for (resolver.ErrNoZone) are not known, either.
 //
 // The error is that of the first question without an answer, or wraps [ErrNoServer], or
 // says what is wrong with the domain. It looks at 100 names and 64 addresses of
 // MTAs at most, lists 500 names without mail, and asks 1000 questions: a domain that
 // takes more is an error.
-func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq[dns.RR]) (*org.Organisation, []org.Comment, error) {
+func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq[dns.RR]) (*org.Organization, []org.Comment, error) {
 	name, err := dnsname.Canonical(domain)
 	if err == nil && r == nil {
 		err = resolver.ErrNoResolver
@@ -65,7 +65,7 @@ func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []neti
 		return r.Lookup(ctx, name, qtype)
 	})
 	d := &draft{
-		resolver: limited, o: &org.Organisation{Domain: name}, mail: org.MailDomain{Domain: name},
+		resolver: limited, o: &org.Organization{Domain: name}, mail: org.MailDomain{Domain: name},
 		hosts: make(map[string]*draftHost), addrs: make(map[netip.Addr]*draftAddr),
 	}
 	for _, addr := range addrs {
@@ -100,7 +100,7 @@ func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []neti
 // A draft is what is known so far.
 type draft struct {
 	resolver resolver.Resolver
-	o        *org.Organisation
+	o        *org.Organization
 	mail     org.MailDomain // of the domain
 	more     []org.MailDomain
 	hosts    map[string]*draftHost
@@ -110,10 +110,10 @@ type draft struct {
 	err      error // the first
 }
 
-// A draftHost is a name of the organisation that an MTA seems to have.
+// A draftHost is a name of the organization that an MTA seems to have.
 type draftHost struct {
 	takesMail  bool // MX records lead to it
-	authorised bool // by a CSA record of its own
+	authorized bool // by a CSA record of its own
 	sends      bool // by an SPF record of its own
 	silent     bool // SPF or CSA say that it does not greet
 }
@@ -121,7 +121,7 @@ type draftHost struct {
 // A draftAddr is an address that an MTA seems to have.
 type draftAddr struct {
 	hosts   []string // names that lead to it
-	ptr     string   // its name, "" for none of the organisation
+	ptr     string   // its name, "" for none of the organization
 	names   []string // all its names
 	unasked bool     // r has no zone that could tell them
 	takes   bool     // mail comes to it
@@ -146,7 +146,7 @@ func known[T any](d *draft, about string, answer T, err error) T {
 	return none
 }
 
-// ours reports whether a name is one of the organisation that a host can have.
+// ours reports whether a name is one of the organization that a host can have.
 func (d *draft) ours(name string) bool {
 	relation, _ := identity.Relate(name, d.o.Domain, d.o.Domain)
 	return relation != identity.Unrelated && dnsname.FormOf(name) == dnsname.Host
@@ -165,7 +165,7 @@ func (d *draft) address(addr netip.Addr) *draftAddr {
 	return a
 }
 
-// host looks at a name of the organisation and its addresses, and returns what is known
+// host looks at a name of the organization and its addresses, and returns what is known
 // of it, or nil beyond the bounds.
 func (d *draft) host(ctx context.Context, name string) *draftHost {
 	h := d.hosts[name]
@@ -193,7 +193,7 @@ func (d *draft) host(ctx context.Context, name string) *draftHost {
 	}
 	services, err := csa.Lookup(ctx, d.resolver, name)
 	for _, srv := range known(d, "the CSA record of "+name, services, err) {
-		h.authorised = h.authorised || srv.Priority == 1 && srv.Weight == 2
+		h.authorized = h.authorized || srv.Priority == 1 && srv.Weight == 2
 		h.silent = h.silent || srv.Priority == 1 && srv.Weight < 2
 	}
 	return h
@@ -215,7 +215,7 @@ func (d *draft) exchangers(ctx context.Context) {
 		}
 	}
 	if len(foreign) > 0 {
-		d.comment("mtas", "mail for %s goes to servers of another organisation, which are not described: %s", d.o.Domain, strings.Join(foreign, " "))
+		d.comment("mtas", "mail for %s goes to servers of another organization, which are not described: %s", d.o.Domain, strings.Join(foreign, " "))
 	}
 	if len(mx) == 0 && d.err == nil {
 		d.takes(ctx, d.o.Domain) // RFC 5321, Section 5.1: then its addresses take it
@@ -312,7 +312,7 @@ func (d *draft) sendersAt(ctx context.Context, name string, t spf.Term) {
 	}
 }
 
-// sender takes in that a network sends: a single address with a name of the organisation
+// sender takes in that a network sends: a single address with a name of the organization
 // is an MTA.
 func (d *draft) sender(ctx context.Context, p netip.Prefix) {
 	addr := p.Addr()

@@ -213,7 +213,7 @@ func TestDraftBad(t *testing.T) {
 	cancel()
 	zones := parseZones(t, "$ORIGIN example.test.\n@ 300 MX 10 mx")
 	if _, _, err := plan.Draft(ctx, zones, "example.test", nil, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	// Records without their zone are no whole zone, and nothing is made of the names.
 	o, _, err := plan.Draft(t.Context(), zones, "example.test", []netip.Addr{netip.MustParseAddr("192.0.2.10")}, slices.Values([]dns.RR{}))

@@ -109,7 +109,7 @@ func TestWaitingToObserve(t *testing.T) {
 	}
 }
 
-// A server that has no zone but the organisation's does for a plan by name: nothing
+// A server that has no zone but the organization's does for a plan by name: nothing
 // above is asked. Without an answer there is no plan.
 func TestAskOneServer(t *testing.T) {
 	o := parse(t, "domain: example.test\nmtas: [{id: mx1, addresses: [192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]")

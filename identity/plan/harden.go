@@ -38,20 +38,20 @@ type Hardening struct {
 
 // Harden reads the records of whole zones, as resolver.Transfer yields them, and finds
 // the names without mail. It leaves alone what has mail servers, or an SPF record that
-// authorises senders; what mail seems to come from: targets of MX records and of SRV
+// authorizes senders; what mail seems to come from: targets of MX records and of SRV
 // records for mail, names and addresses in SPF records, names with a CSA record that
-// authorises, with a DKIM key or a DMARC policy of their own, and those with a word for
+// authorizes, with a DKIM key or a DMARC policy of their own, and those with a word for
 // mail in them; and names that hold nothing themselves: aliases, names at and below
 // delegations, and below DNAMEs; and names with underscores.
 //
-// The organisation may be nil. Its HELO names, PTR names and mail domains are left to
+// The organization may be nil. Its HELO names, PTR names and mail domains are left to
 // [New], and its Names are without mail whatever mail seems to come from them.
 //
 // The records may come in any order, each once.
 //
 // The error is that of the records, or says that there is no zone. Memory grows with the
 // names of the zones.
-func Harden(records iter.Seq2[dns.RR, error], o *org.Organisation) (*Hardening, error) {
+func Harden(records iter.Seq2[dns.RR, error], o *org.Organization) (*Hardening, error) {
 	s := &survey{
 		marks: make(map[string]trait), cuts: make(map[string]trait), apexes: make(map[string]bool),
 		ties: make(map[string]string), networks: make(map[netip.Prefix]string), silent: make(map[string]bool),

@@ -1,4 +1,4 @@
-// Package plan says which records an organisation should publish about its mail
+// Package plan says which records an organization should publish about its mail
 // servers, what that changes in its zones, and in which order.
 //
 // [New] makes a [Plan] from a description and what is published now: whole zones
@@ -22,7 +22,7 @@
 //
 // What an MTA says before it is told is known from Options.Observed alone. One that was
 // not observed is taken to greet as described, with its address, with a name of the
-// organisation that leads to it, or with a name of the address that does not look generic.
+// organization that leads to it, or with a name of the address that does not look generic.
 // An address is taken to have no PTR record where neither a zone nor a resolver showed
 // one. An MTA that greets with what becomes its PTR name is merely traceable until it is
 // told another.
@@ -49,9 +49,9 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Plan is what becomes of an organisation's records.
+// A Plan is what becomes of an organization's records.
 type Plan struct {
-	Organisation *org.Organisation
+	Organization *org.Organization
 	Current      *Current  // what it is made upon
 	Wanted       []Record  // see Want
 	Changes      []Change  // in the order of their names; nothing else is touched
@@ -59,7 +59,7 @@ type Plan struct {
 	Kept         []Kept    // what stands in the way and stays, unless adopted
 	Refused      []Refusal // those of Want, and what cannot be written where it belongs
 	Notes        []Note    // what else the changes do
-	// Partial says that some names of the organisation were only asked for: what else
+	// Partial says that some names of the organization were only asked for: what else
 	// their zones have is not known.
 	Partial bool
 }
@@ -79,21 +79,21 @@ type Options struct {
 	Observed map[netip.Addr]string
 }
 
-// New plans what becomes of the records of an organisation. What is there already is
+// New plans what becomes of the records of an organization. What is there already is
 // not planned again; what is not wanted is not touched, but for what Adopt replaces, and
 // for other PTR records of an address, since the description says which name it has.
 // Without the zone of an address its PTR record is planned for the ISP to make. Where the
 // description lists zones, nothing is planned in others, but that the ISP is asked for PTR
 // records there.
 //
-// Exceptions count whatever their last day: give [org.Organisation.At] of today, where
+// Exceptions count whatever their last day: give [org.Organization.At] of today, where
 // some may have run out.
 //
-// The error is that of Organisation.Validate, or says that there is nothing to plan
+// The error is that of Organization.Validate, or says that there is nothing to plan
 // upon, or what is wrong with Observed.
-func New(o *org.Organisation, current *Current, options Options) (*Plan, error) {
+func New(o *org.Organization, current *Current, options Options) (*Plan, error) {
 	if o == nil {
-		return nil, errors.New("plan: no organisation")
+		return nil, errors.New("plan: no organization")
 	}
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
@@ -111,7 +111,7 @@ func New(o *org.Organisation, current *Current, options Options) (*Plan, error) 
 		}
 		observed[addr.Unmap()] = options.Observed[addr]
 	}
-	p := &Plan{Organisation: o, Current: current, Partial: slices.ContainsFunc(slices.Collect(maps.Values(current.asked)), func(apex string) bool { return apex != "" })}
+	p := &Plan{Organization: o, Current: current, Partial: slices.ContainsFunc(slices.Collect(maps.Values(current.asked)), func(apex string) bool { return apex != "" })}
 	w := want(o)
 	if options.DenyNames {
 		w.deny(o.Names)

@@ -22,7 +22,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-func parse(t testing.TB, text string) *org.Organisation {
+func parse(t testing.TB, text string) *org.Organization {
 	t.Helper()
 	o, err := org.Parse("org.yaml", []byte(text))
 	if err != nil {
@@ -33,7 +33,7 @@ func parse(t testing.TB, text string) *org.Organisation {
 
 var update = flag.Bool("update", false, "rewrite the records and refusals in testdata")
 
-// Each archive has an organisation, and what is wanted of it: a record a line with the
+// Each archive has an organization, and what is wanted of it: a record a line with the
 // rules that want it, then what is refused.
 func TestWant(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -103,14 +103,14 @@ mtas:
 // dice are what random things are made with: a *rand.Rand, or what rapid draws.
 type dice interface{ IntN(n int) int }
 
-// random returns an organisation that nothing speaks against: MTAs with addresses
+// random returns an organization that nothing speaks against: MTAs with addresses
 // of both families, of their own or behind one that another MTA has too, PTR
 // names of their own, HELO names that some share and some are another's PTR name;
 // mail domains that are none, its own, a HELO name, or another's; names without mail
 // and every contact.
-func random(r dice) *org.Organisation {
+func random(r dice) *org.Organization {
 	domain := []string{"example.test", "a.Deep.Example.test", "xn--bcher-kva.example"}[r.IntN(3)]
-	o := &org.Organisation{Domain: strings.Replace(domain, "xn--bcher-kva", "Bücher", r.IntN(2)) + "."}
+	o := &org.Organization{Domain: strings.Replace(domain, "xn--bcher-kva", "Bücher", r.IntN(2)) + "."}
 	name := func(label string) string { return label + strings.Repeat(".deep", r.IntN(2)) + "." + domain }
 	used := 0
 	for i := range 1 + r.IntN(4) {
@@ -153,9 +153,9 @@ func random(r dice) *org.Organisation {
 	return o
 }
 
-// properties runs a test of random organisations. What it fails with follows the
+// properties runs a test of random organizations. What it fails with follows the
 // seed of the first that fails.
-func properties(t *testing.T, n int, test func(t *testing.T, r *rand.Rand, o *org.Organisation)) {
+func properties(t *testing.T, n int, test func(t *testing.T, r *rand.Rand, o *org.Organization)) {
 	t.Helper()
 	first := rand.Uint64()
 	for seed := first; seed != first+uint64(n) && !t.Failed(); seed++ {
@@ -173,7 +173,7 @@ func properties(t *testing.T, n int, test func(t *testing.T, r *rand.Rand, o *or
 // What is wanted, and in which order, does not depend on the order of the
 // description.
 func TestWantInAnyOrder(t *testing.T) {
-	properties(t, 200, func(t *testing.T, r *rand.Rand, o *org.Organisation) {
+	properties(t, 200, func(t *testing.T, r *rand.Rand, o *org.Organization) {
 		before, _ := plan.Want(o)
 		for _, m := range o.MTAs {
 			r.Shuffle(len(m.Addresses), func(i, j int) { m.Addresses[i], m.Addresses[j] = m.Addresses[j], m.Addresses[i] })
@@ -189,7 +189,7 @@ func TestWantInAnyOrder(t *testing.T) {
 // What is wanted can be published: each record once, over the wire and as zone
 // text, by rules of the catalogue.
 func TestWantCanBePublished(t *testing.T) {
-	properties(t, 200, func(t *testing.T, _ *rand.Rand, o *org.Organisation) {
+	properties(t, 200, func(t *testing.T, _ *rand.Rand, o *org.Organization) {
 		records, refusals := plan.Want(o)
 		if len(refusals) > 0 {
 			t.Errorf("refused: %+v", refusals)
@@ -234,10 +234,10 @@ func zones(t *testing.T, lines []string) *resolver.Zones {
 }
 
 // Zones that hold what is wanted and no more pass the audit, whoever the
-// organisation. Without any one record, a rule that wants it fails; without all, of MX
+// organization. Without any one record, a rule that wants it fails; without all, of MX
 // records.
 func TestWantPassesTheAudit(t *testing.T) {
-	properties(t, 25, func(t *testing.T, _ *rand.Rand, o *org.Organisation) {
+	properties(t, 25, func(t *testing.T, _ *rand.Rand, o *org.Organization) {
 		domain, err := resolver.Canonical(o.Domain)
 		if err != nil {
 			t.Fatal(err)
@@ -276,7 +276,7 @@ func TestWantPassesTheAudit(t *testing.T) {
 
 // failures audits zones of the lines given, and returns the rules that fail or
 // are undecided.
-func failures(t *testing.T, o *org.Organisation, lines []string) map[rule.ID]rule.Status {
+func failures(t *testing.T, o *org.Organization, lines []string) map[rule.ID]rule.Status {
 	t.Helper()
 	report, err := audit.Auditor{Resolver: zones(t, lines), AllowDocumentation: true}.Audit(t.Context(), o)
 	if err != nil {

@@ -100,7 +100,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 		}
 		return at[s]
 	}
-	hosts := hosts(p.Organisation)
+	hosts := hosts(p.Organization)
 	for i, h := range hosts {
 		for _, addr := range slices.SortedFunc(slices.Values(h.Addrs), netip.Addr.Compare) {
 			if said, seen := observed[addr]; seen {
@@ -118,7 +118,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 		}
 	}
 	var locked []string
-	for _, name := range Lockable(p.Organisation) {
+	for _, name := range Lockable(p.Organization) {
 		locks := func(c Change) bool { return c.Name == name || c.Name == "_client._smtp."+name }
 		if at[Lock] != nil && slices.ContainsFunc(at[Lock].Changes, locks) {
 			locked = append(locked, name)
@@ -156,7 +156,7 @@ func ofMTA(hosts []Host, addr netip.Addr) bool {
 }
 
 // hosts returns the MTAs as the plan has them.
-func hosts(o *org.Organisation) []Host {
+func hosts(o *org.Organization) []Host {
 	var out []Host
 	for _, m := range o.MTAs {
 		w := wanted{}
@@ -291,7 +291,7 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 			first.add(rr)
 		}
 	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HELOSPF):
-		var own []netip.Addr // that the record wanted authorises
+		var own []netip.Addr // that the record wanted authorizes
 		for _, h := range hosts {
 			if h.HELO != "" && (h.HELO == c.Name || slices.Contains(c.Rules, rule.MailSPF)) {
 				own = append(own, h.Addrs...)
@@ -312,7 +312,7 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 }
 
 // needed reports whether an MTA may greet by what a PTR record says. A name that looks
-// generic vouches for none but a HELO of its own organisation.
+// generic vouches for none but a HELO of its own organization.
 func (p *Plan) needed(reverse string, rr dns.RR, hosts []Host, observed map[netip.Addr]string) bool {
 	ptr, ok := rr.(*dns.PTR)
 	if !ok {

@@ -57,7 +57,7 @@ type survey struct {
 	cuts      map[string]trait        // of names at which a zone begins or ends
 	apexes    map[string]bool         // those at which one begins
 	ties      map[string]string       // names that something ties to mail, and what
-	networks  map[netip.Prefix]string // that an SPF record authorises, and whose
+	networks  map[netip.Prefix]string // that an SPF record authorizes, and whose
 	lengths   []int                   // of those, IPv6 and IPv4 alike
 	silent    map[string]bool         // described as names without mail
 	described map[string]string       // as names with mail, and of what; nil without a description
@@ -225,8 +225,8 @@ func (s *survey) text(name string, n *node, rr *dns.TXT) {
 	}
 }
 
-// describe takes in what an organisation says of its names.
-func (s *survey) describe(o *org.Organisation) {
+// describe takes in what an organization says of its names.
+func (s *survey) describe(o *org.Organization) {
 	described := make(map[string]string)
 	s.described = described
 	for _, m := range o.MTAs {
@@ -280,7 +280,7 @@ func (s *survey) leave(n node) string {
 	for _, addr := range n.addrs {
 		for _, bits := range s.lengths {
 			if p, err := addr.Prefix(bits); err == nil && s.networks[p] != "" {
-				return "the SPF record of " + s.networks[p] + " authorises " + addr.String()
+				return "the SPF record of " + s.networks[p] + " authorizes " + addr.String()
 			}
 		}
 	}
@@ -309,7 +309,7 @@ func outside(cuts map[string]trait, name string) string {
 
 // locate learns the addresses of MTAs: those that are described, and those of names that
 // take mail.
-func (s *survey) locate(o *org.Organisation) {
+func (s *survey) locate(o *org.Organization) {
 	s.mail = make(map[netip.Addr]string)
 	for _, n := range s.nodes {
 		if n.is&exchanger == 0 {

@@ -25,7 +25,7 @@ import (
 // a whole zone keeps its own.
 const TTL = 3600
 
-// A Record is a record that the organisation should publish.
+// A Record is a record that the organization should publish.
 type Record struct {
 	RR    dns.RR
 	Rules []rule.ID // the rules that want it, in the order of the catalogue
@@ -41,21 +41,21 @@ type Refusal struct {
 	Reason string
 }
 
-// Want returns the records that an organisation should publish, sorted by name,
+// Want returns the records that an organization should publish, sorted by name,
 // type and data, and what it refuses to make records from: a name that is no
-// host name, or another organisation's; an address that is not public. Addresses
+// host name, or another organization's; an address that is not public. Addresses
 // for documentation are accepted. An absent PTR name, and a HELO that is no name
 // or of an MTA that only receives, ask for no record. The SPF record of a mail
-// domain authorises every MTA that sends. Its MX records name those that receive; New
+// domain authorizes every MTA that sends. Its MX records name those that receive; New
 // leaves them out where mail has somewhere to go already. Never is there a Null MX at a HELO name,
 // whose postmaster is written to, nor a CSA policy at one, which it would deny. What
 // only rules want from which the description makes an exception is left out.
-func Want(o *org.Organisation) ([]Record, []Refusal) {
+func Want(o *org.Organization) ([]Record, []Refusal) {
 	w := want(o)
 	return w.merged(), w.refusals
 }
 
-func want(o *org.Organisation) *wanted {
+func want(o *org.Organization) *wanted {
 	w := &wanted{domain: o.Domain, senders: make(map[string]*senders), contacts: o.Contacts, exceptions: o.Exceptions}
 	var sending []netip.Addr
 	var exchangers []string // names of MTAs that take mail
@@ -92,7 +92,7 @@ func want(o *org.Organisation) *wanted {
 
 // wanted collects records and refusals.
 type wanted struct {
-	domain     string              // the organisation's
+	domain     string              // the organization's
 	senders    map[string]*senders // by canonical name
 	mapped     []string            // the PTR names that records are made for, canonical
 	contacts   org.Contacts
@@ -167,7 +167,7 @@ func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) bool {
 	case helo.Name == "":
 		w.refuse(m.ID, m.HELO, "the HELO is an address, not a name")
 	case w.mapping(m, m.HELO, addrs, rule.HELOResolves):
-		w.authorise(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)
+		w.authorize(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)
 		w.identity(m)
 		return true
 	}
@@ -199,33 +199,33 @@ func compare(a, b dns.RR) int {
 		cmp.Compare(a.String(), b.String()))
 }
 
-// Where the texts of contacts stand, below the domain of the organisation.
+// Where the texts of contacts stand, below the domain of the organization.
 const (
 	mtaContact   = "_mtacontact."
 	adminContact = "_admincontact."
 	abuseContact = "_abusecontact."
 )
 
-// organisation is the subject of rules that are judged once.
-const organisation = "organisation"
+// organization is the subject of rules that are judged once.
+const organization = "organization"
 
 // identity wants what says of a HELO name, which mapping has accepted, who uses it and
 // who is responsible.
 func (w *wanted) identity(m org.MTA) {
 	name := canonical(m.HELO)
-	if rr, err := csa.Authorise(name, TTL); w.made(m.ID, name, err) {
+	if rr, err := csa.Authorize(name, TTL); w.made(m.ID, name, err) {
 		w.add(rr, m.ID, rule.HELOCSA)
 	}
 	w.person(name, mtaContact, w.contacts.MTA, m.ID, rule.HELORP)
 }
 
 // responsible wants the RP records of the domain, and the texts that they point to.
-func (w *wanted) responsible(o *org.Organisation) {
+func (w *wanted) responsible(o *org.Organization) {
 	for _, c := range []struct {
 		label   string
 		contact *org.Contact
 	}{{mtaContact, o.Contacts.MTA}, {adminContact, o.Contacts.Admin}, {abuseContact, o.Contacts.Abuse}} {
-		w.person(w.domain, c.label, c.contact, organisation, rule.DomainRP)
+		w.person(w.domain, c.label, c.contact, organization, rule.DomainRP)
 	}
 }
 
@@ -249,7 +249,7 @@ func (w *wanted) person(name, label string, c *org.Contact, subject string, id r
 
 // silent wants what says that a name has nothing to do with mail: of the names without
 // any, and of PTR names, with which nobody shall greet either.
-func (w *wanted) silent(o *org.Organisation) {
+func (w *wanted) silent(o *org.Organization) {
 	for _, name := range o.Names {
 		w.null(name, rule.NullSPF, rule.NullMX)
 	}
@@ -288,14 +288,14 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 }
 
 // policy wants the CSA policy of the domain.
-func (w *wanted) policy(o *org.Organisation) {
+func (w *wanted) policy(o *org.Organization) {
 	domain := canonical(w.domain)
 	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && canonical(m.HELO) == domain }) {
 		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
 		return
 	}
 	if rr, err := csa.Policy(domain, TTL); w.made("", w.domain, err) {
-		w.add(rr, organisation, rule.DomainCSA)
+		w.add(rr, organization, rule.DomainCSA)
 	}
 }
 
@@ -306,12 +306,12 @@ func (w *wanted) deny(names []string) {
 			continue
 		}
 		if rr, err := csa.Deny(name, TTL); w.made("", name, err) {
-			w.add(rr, organisation, rule.DomainCSA)
+			w.add(rr, organization, rule.DomainCSA)
 		}
 	}
 }
 
-// owned reports whether a name is the organisation's, and refuses it if not.
+// owned reports whether a name is the organization's, and refuses it if not.
 func (w *wanted) owned(mta, name string) bool {
 	relation, _ := identity.Relate(name, w.domain, w.domain)
 	if relation == identity.Unrelated {
@@ -333,9 +333,9 @@ func (w *wanted) made(mta, name string, err error) bool {
 	return false
 }
 
-// Lockable returns the PTR names of an organisation that are used for nothing else,
+// Lockable returns the PTR names of an organization that are used for nothing else,
 // canonical and sorted: no MTA greets with them, and they are no mail domains.
-func Lockable(o *org.Organisation) []string {
+func Lockable(o *org.Organization) []string {
 	used := make(map[string]bool)
 	for _, m := range o.MTAs {
 		if name, err := dnsname.Canonical(m.HELO); err == nil && m.Sends() {
@@ -357,7 +357,7 @@ func Lockable(o *org.Organisation) []string {
 	return slices.Compact(names)
 }
 
-// senders is who the SPF record of a name shall authorise: a name has one record,
+// senders is who the SPF record of a name shall authorize: a name has one record,
 // whatever it is used for.
 type senders struct {
 	spf.Senders
@@ -365,8 +365,8 @@ type senders struct {
 	rules []rule.ID
 }
 
-// authorise adds the addresses of an MTA to the SPF record of a name.
-func (w *wanted) authorise(name string, m org.MTA, addrs []netip.Addr, rules ...rule.ID) *senders {
+// authorize adds the addresses of an MTA to the SPF record of a name.
+func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...rule.ID) *senders {
 	name, _ = dnsname.Canonical(name)
 	s, ok := w.senders[name]
 	if !ok {
@@ -387,7 +387,7 @@ func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
 	if len(sending) == 0 {
 		return // refused already: without an address the record would deny everybody
 	}
-	s := w.authorise(d.Domain, org.MTA{}, sending, rule.MailSPF)
+	s := w.authorize(d.Domain, org.MTA{}, sending, rule.MailSPF)
 	for _, network := range d.Networks {
 		switch class, block := address.ClassOf(network.Addr()); class {
 		case address.Public, address.Documentation:

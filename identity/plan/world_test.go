@@ -28,24 +28,24 @@ type drawn struct{ t *rapid.T }
 
 func (d drawn) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(d.t, "") }
 
-// A world is an organisation and all zones that there are, in some of which it has, or
+// A world is an organization and all zones that there are, in some of which it has, or
 // others have, published something.
 type world struct {
-	org     *org.Organisation
+	org     *org.Organization
 	records []dns.RR        // of all zones
 	given   map[string]bool // the apexes of the whole zones that are planned upon
 	asked   bool            // the rest is asked
 	options plan.Options
 }
 
-// randomWorld returns an organisation and zones that hold what is wanted in part, and
+// randomWorld returns an organization and zones that hold what is wanted in part, and
 // what may stand in its way, if there is to be any.
 func randomWorld(r dice, obstacles bool) *world {
 	o := random(r)
 	domain, _ := dnsname.Canonical(o.Domain)
 	apex := domain
 	if r.IntN(2) == 0 {
-		apex = organisational(domain) // the zone of a friendly organisation
+		apex = organizational(domain) // the zone of a friendly organization
 	}
 	w := &world{org: o, given: map[string]bool{apex: true}, asked: r.IntN(3) == 0}
 	w.options = plan.Options{Adopt: r.IntN(2) == 0, DenyNames: r.IntN(4) == 0}
@@ -104,7 +104,7 @@ func randomWorld(r dice, obstacles bool) *world {
 			}
 		}
 	}
-	if r.IntN(4) == 0 { // the organisation says which zones it writes
+	if r.IntN(4) == 0 { // the organization says which zones it writes
 		o.Zones = []string{apex, "other.test", []string{"2.0.192.in-addr.arpa", "198.51.100.in-addr.arpa"}[r.IntN(2)]}
 	}
 	text := b.text()
@@ -116,8 +116,8 @@ func randomWorld(r dice, obstacles bool) *world {
 	return w
 }
 
-// organisational returns the last two labels of a name.
-func organisational(name string) string {
+// organizational returns the last two labels of a name.
+func organizational(name string) string {
 	for dns.CountLabel(name) > 2 {
 		name = dnsname.Parent(name)
 	}
@@ -220,7 +220,7 @@ func (b *builder) others(name, apex string, obstacles bool) {
 	}
 }
 
-// before adds what an address was called before: by its provider, by the organisation,
+// before adds what an address was called before: by its provider, by the organization,
 // not at all. The provider's names lead to it, and so do some others.
 func (b *builder) before(addr netip.Addr, domain string, reverse bool) {
 	rtype := "A"

@@ -221,7 +221,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		return each(list, func(r Record) record { return record{zoneText(r.RR), r.Rules} })
 	}
 	doc := struct {
-		Organisation string    `json:"organisation"`
+		Organization string    `json:"organization"`
 		Partial      bool      `json:"partial"`
 		Steps        []step    `json:"steps"`
 		Wanted       []record  `json:"wanted"`
@@ -229,7 +229,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Refused      []refusal `json:"refused"`
 		Notes        []note    `json:"notes"`
 	}{
-		Organisation: canonical(p.Organisation.Domain), Partial: p.Partial, Wanted: records(p.Wanted),
+		Organization: canonical(p.Organization.Domain), Partial: p.Partial, Wanted: records(p.Wanted),
 		Steps: each(p.Steps, func(s Step) step {
 			return step{s.Stage, s.Gate(), append([]Owner{}, s.Owners()...), each(s.Changes, func(c Change) change {
 				return change{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, zoneText), each(c.After, zoneText), append([]rule.ID{}, c.Rules...)}
@@ -284,7 +284,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	case len(p.Kept) > 0:
 		todo = "nothing to do, unless you adopt the plan in place of what is kept"
 	}
-	line("Plan for %s: %s", strings.TrimSuffix(canonical(p.Organisation.Domain), "."), todo)
+	line("Plan for %s: %s", strings.TrimSuffix(canonical(p.Organization.Domain), "."), todo)
 	if p.Partial {
 		line("This is a partial view: names were asked for one by one, and what else the zones have is not known.")
 	}

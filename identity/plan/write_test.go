@@ -116,7 +116,7 @@ func TestWriteJSON(t *testing.T) {
 			t.Errorf("null in %s", text.String())
 		}
 		var doc struct {
-			Organisation string
+			Organization string
 			Steps        []struct {
 				Changes []struct{ Before, After []string }
 				Hosts   []struct {
@@ -129,7 +129,7 @@ func TestWriteJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(text.String()), &doc); err != nil {
 			t.Fatal(err)
 		}
-		if doc.Organisation != "example.test." || len(doc.Steps) != len(p.Steps) || len(doc.Wanted) != len(p.Wanted) ||
+		if doc.Organization != "example.test." || len(doc.Steps) != len(p.Steps) || len(doc.Wanted) != len(p.Wanted) ||
 			len(doc.Kept) != len(p.Kept) || len(doc.Refused) != len(p.Refused) || len(doc.Notes) != len(p.Notes) {
 			t.Errorf("%+v of %+v", doc, p)
 		}

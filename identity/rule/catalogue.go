@@ -50,15 +50,15 @@ var catalogue = slices.Concat(identities, policies, mail, upkeep, receivers)
 // identities are the rules about who an MTA is: its address, its names.
 var identities = []Rule{
 	{
-		ID: OrgDomain, Level: Must, Scope: Organisation,
-		Title: "The organisation has a domain in the public DNS",
+		ID: OrgDomain, Level: Must, Scope: Organization,
+		Title: "The organization has a domain in the public DNS",
 		Page:  "This means a domain name of your own, or use of a subdomain of another",
 		RFC:   []string{"RFC 6761", "RFC 5321, Section 2.3.5"},
 		Why:   "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
 		Costs: "Nothing that follows is tied to anybody, and Postfix with reject_unknown_sender_domain, as many others, refuses mail from a domain that does not exist.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the domain exists", ""},
-			{"public-suffix", Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organisation."},
+			{"public-suffix", Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organization."},
 			{"malformed", Fail, "the domain is no host name", "Correct the description."},
 			{"reserved", Fail, "the domain is reserved and means nothing in the public DNS", "Use a registered domain."},
 			{"documentation", Fail, "the domain is set aside for documentation and tests", "Use a registered domain."},
@@ -194,10 +194,10 @@ var identities = []Rule{
 		Costs: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is a fully qualified host name", ""},
-			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organisation in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
 			{"underscore", Fail, "the HELO name has an underscore", "Configure a name of letters, digits and hyphens in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
-			{"not-qualified", Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organisation's domain, in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
-			{"malformed", Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organisation in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{"not-qualified", Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organization's domain, in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{"malformed", Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
 			receives,
 		},
 	},
@@ -217,15 +217,15 @@ var identities = []Rule{
 	},
 	{
 		ID: HELOSameOrg, Level: Must, Scope: MTA,
-		Title: "The HELO name and the PTR names belong to the organisation",
+		Title: "The HELO name and the PTR names belong to the organization",
 		Page:  "Continue to use your same Organisational Identity in a verifiable way in e-mail exchanges",
 		RFC:   []string{"RFC 5321, Section 4.1.4"},
-		Why:   "The confirmed PTR name ties the address to an organisation. A HELO name of the same one is seen not to be forged. Names of a provider say who rents the address out, not who sends.",
+		Why:   "The confirmed PTR name ties the address to an organization. A HELO name of the same one is seen not to be forged. Names of a provider say who rents the address out, not who sends.",
 		Costs: "The confirmed name of the address says nothing for the greeting: unless a receiver looks the HELO name up, it is one that anybody could have made up.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the HELO name and the PTR names are the organisation's", ""},
-			{"unrelated", Fail, "the HELO name is of another organisation than a PTR name", "Choose HELO and PTR names below the organisation's domain. Where the domain is a subdomain of another organisation's, describe it as the domain."},
-			{"other-organisation", Fail, "the HELO name and the PTR names belong together, but not to the organisation", "Choose HELO and PTR names below the organisation's domain, or describe the domain that they are below."},
+			{"ok", Pass, "the HELO name and the PTR names are the organization's", ""},
+			{"unrelated", Fail, "the HELO name is of another organization than a PTR name", "Choose HELO and PTR names below the organization's domain. Where the domain is a subdomain of another organization's, describe it as the domain."},
+			{"other-organization", Fail, "the HELO name and the PTR names belong together, but not to the organization", "Choose HELO and PTR names below the organization's domain, or describe the domain that they are below."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},

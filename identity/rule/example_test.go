@@ -27,7 +27,7 @@ func ExampleAll() {
 		}
 	}
 	// Output:
-	// org-domain      must         The organisation has a domain in the public DNS
+	// org-domain      must         The organization has a domain in the public DNS
 	// address-public  must         The address is public, so that receivers see it and can look it up
 	// ptr-exists      must         The address has a PTR record
 	// ptr-confirmed   must         Every PTR name is forward-confirmed: it has the address
@@ -38,14 +38,14 @@ func ExampleAll() {
 	// ptr-role        advice       The PTR name says what the address serves: mail alone, or more
 	// helo-fqdn       must         The MTA greets with a fully qualified host name
 	// helo-resolves   must         The HELO name has all addresses of the MTA
-	// helo-same-org   must         The HELO name and the PTR names belong to the organisation
+	// helo-same-org   must         The HELO name and the PTR names belong to the organization
 	// helo-differs    should-major The HELO name is another name than the PTR name
 	// spf-valid       should-major The SPF record is well-formed and within the limits of receivers
 	// spf-agreed      advice       Strict and lenient receivers read the SPF record in the same way
 	// helo-spf        should-major The SPF record of the HELO name passes every address of the MTA, and denies others
-	// helo-spf-strict advice       The SPF record of the HELO name authorises the MTA alone, and ends in -all
+	// helo-spf-strict advice       The SPF record of the HELO name authorizes the MTA alone, and ends in -all
 	// mail-spf        should-major The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all
-	// helo-csa        should-minor A CSA record (Client SMTP Authorization) authorises the HELO name from every address of the MTA
+	// helo-csa        should-minor A CSA record (Client SMTP Authorization) authorizes the HELO name from every address of the MTA
 	// helo-rp         should-minor An RP record (Responsible Person) says who is responsible for the HELO name
 	// null-mx         should-major A name without mail says so by a Null MX record
 	// null-spf        should-major A name without mail says so by the SPF record v=spf1 -all
@@ -53,7 +53,7 @@ func ExampleAll() {
 	// domain-csa      should-minor A CSA policy denies every name of the domain that has no record of its own
 	// domain-rp       should-minor RP records say who is responsible for the domain
 	// mail-route      must         Mail for postmaster and abuse at the name has somewhere to go
-	// mx-hosts        must         The organisation's own mail exchangers have public addresses with confirmed names that are not generic
+	// mx-hosts        must         The organization's own mail exchangers have public addresses with confirmed names that are not generic
 	// role-mailboxes  must         The mail server of the name accepts mail for postmaster and abuse
 	// wildcards       advice       No wildcard gives names that do not exist a part in mail
 	// ttls            advice       The records of the mail servers live for five minutes at least, and for a week at most

@@ -10,7 +10,7 @@ const (
 	TTLs          ID = "ttls"
 )
 
-// mail are the rules about where mail to the organisation goes, and about what its zones
+// mail are the rules about where mail to the organization goes, and about what its zones
 // do to all the names above.
 var mail = []Rule{
 	{
@@ -34,18 +34,18 @@ var mail = []Rule{
 		// As weighty as the rules on PTR records are for the hosts that are described as
 		// MTAs: whether the description has a host changes nothing for who looks at it.
 		ID: MXHosts, Level: Must, Scope: MailDomain,
-		Title: "The organisation's own mail exchangers have public addresses with confirmed names that are not generic",
+		Title: "The organization's own mail exchangers have public addresses with confirmed names that are not generic",
 		Page:  "repeat this for any/all IPs used by your MTAs",
 		RFC:   []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
 		Why:   "A host that takes mail sends some, too: bounces, forwards, replies. It is then judged as any client, and so is the domain that names it.",
 		Costs: "Mail still comes in; what the host sends itself is refused or scored like that of any client without a name of its own, and an address that is not public gets no mail at all.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "every mail exchanger of the organisation has public addresses with confirmed names", ""},
+			{"ok", Pass, "every mail exchanger of the organization has public addresses with confirmed names", ""},
 			{"not-public", Fail, "a mail exchanger has an address that is not public", "Take the address out of the name that the MX record points to."},
 			{"unconfirmed", Fail, "an address of a mail exchanger has no forward-confirmed name", "Have a PTR record set for the address, to a name of your domain that has it."},
 			{"generic", Fail, "an address of a mail exchanger has a name that looks generic", "Have the PTR record changed to a name of your domain that says what the machine does, without its address."},
 			noAnswer,
-			{"provider", NotApplicable, "the mail exchangers are another organisation's, which looks after them", ""},
+			{"provider", NotApplicable, "the mail exchangers are another organization's, which looks after them", ""},
 			{"no-exchanger", NotApplicable, "no MX record of the domain names a host with an address", ""},
 		},
 	},
@@ -83,7 +83,7 @@ var mail = []Rule{
 		},
 	},
 	{
-		ID: TTLs, Level: Advice, Scope: Organisation,
+		ID: TTLs, Level: Advice, Scope: Organization,
 		Title: "The records of the mail servers live for five minutes at least, and for a week at most",
 		Page:  "prefferably using ip4:###.###.###.### method to directly mentioning all your IPs as it avoids others having to re-look at DNS",
 		RFC:   []string{"RFC 1912, Section 2.2"},

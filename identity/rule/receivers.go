@@ -27,7 +27,7 @@ const (
 	onlyOnePTR  = "Have the PTR records of the names that do not have the address removed: some receivers look at one name only, whichever comes first."
 	namePTR     = "Have the PTR record changed to a host name of your domain."
 	resolveHELO = "Point the HELO name at every address that the MTA's connections come from."
-	nameHELO    = "Configure a host name of the organisation in the MTA, fully qualified, of letters, digits, hyphens and dots."
+	nameHELO    = "Configure a host name of the organization in the MTA, fully qualified, of letters, digits, hyphens and dots."
 )
 
 // receivers are the checks that well-known receivers document: what becomes of the
@@ -203,9 +203,9 @@ var receivers = []Rule{
 		Title: "Exim finds nothing against the HELO name in CSA records",
 		Why:   "With verify = csa it refuses clients that a CSA record denies the name. It is the only receiver known to look.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "Exim accepts every address: a CSA record authorises it", ""},
+			{"ok", Pass, "Exim accepts every address: a CSA record authorizes it", ""},
 			{"unknown", Pass, "Exim accepts every address: no CSA record speaks of the HELO", ""},
-			{"denied", Fail, "Exim refuses an address: a CSA record denies it the name", "Publish a CSA record that authorises the name and whose target has every address, or remove the one that denies it."},
+			{"denied", Fail, "Exim refuses an address: a CSA record denies it the name", "Publish a CSA record that authorizes the name and whose target has every address, or remove the one that denies it."},
 			noAnswer, notPublic, receives,
 		},
 	},
@@ -222,7 +222,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		// Different names in one organisation are what helo-differs asks for: no failure.
+		// Different names in one organization are what helo-differs asks for: no failure.
 		ID: HELOEqualsPTR, Level: Advice, Scope: MTA,
 		Receiver: "Mail-in-a-Box, YunoHost, mailcow, mox, MXToolbox, maddy",
 		Source:   "maddy, Misc checks: require_matching_rdns; Mail-in-a-Box, management/status_checks.py; YunoHost, src/diagnosers/24-mail.py; mailcow, dns_diagnostics.php; mox, webadmin/admin.go",
@@ -230,7 +230,7 @@ var receivers = []Rule{
 		Why:      "Where HELO and PTR name differ, maddy puts mail into quarantine by require_matching_rdns, an option; the others are testers of one's own server and refuse no mail.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the testers are content: the HELO name is a PTR name of every address", ""},
-			{"unrelated", Fail, "the testers show an error, and maddy's require_matching_rdns puts mail into quarantine: an address has no PTR name that is the HELO name or of its organisation", "Have the PTR record changed to a name of the HELO name's domain."},
+			{"unrelated", Fail, "the testers show an error, and maddy's require_matching_rdns puts mail into quarantine: an address has no PTR name that is the HELO name or of its organization", "Have the PTR record changed to a name of the HELO name's domain."},
 			{"differs", NotApplicable, "the HELO name is another than the PTR name, as helo-differs wants it: the testers show an error all the same, and maddy's require_matching_rdns puts mail into quarantine", ""},
 			noAnswer, noName, notPublic, receives,
 		},

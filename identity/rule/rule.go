@@ -81,7 +81,7 @@ type Scope uint8
 // The scopes of a rule.
 const (
 	_            Scope = iota
-	Organisation       // once
+	Organization       // once
 	MTA                // once for each MTA
 	Address            // once for each address of each MTA
 	Name               // once for each name that mail is sent under: HELO names, and mail domains
@@ -90,9 +90,9 @@ const (
 	OtherName          // once for each name described as one without mail
 )
 
-var scopeText = []string{Organisation: "organisation", MTA: "mta", Address: "address", Name: "name", MailDomain: "mail-domain", PTRName: "ptr-name", OtherName: "other-name"}
+var scopeText = []string{Organization: "organization", MTA: "mta", Address: "address", Name: "name", MailDomain: "mail-domain", PTRName: "ptr-name", OtherName: "other-name"}
 
-// String returns organisation, mta, address, name, mail-domain, ptr-name or
+// String returns organization, mta, address, name, mail-domain, ptr-name or
 // other-name.
 func (s Scope) String() string { return enum.String(s, scopeText) }
 

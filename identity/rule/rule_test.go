@@ -17,7 +17,7 @@ import (
 // another rule, and a rule does not change its level or scope unnoticed.
 func TestFrozen(t *testing.T) {
 	want := []string{
-		"org-domain must organisation",
+		"org-domain must organization",
 		"address-public must address",
 		"ptr-exists must address",
 		"ptr-confirmed must address",
@@ -40,14 +40,14 @@ func TestFrozen(t *testing.T) {
 		"null-mx should-major other-name",
 		"null-spf should-major other-name",
 		"ptr-locked should-major ptr-name",
-		"domain-csa should-minor organisation",
-		"domain-rp should-minor organisation",
+		"domain-csa should-minor organization",
+		"domain-rp should-minor organization",
 		"mail-route must name",
 		"mx-hosts must mail-domain",
 		"role-mailboxes must name",
 		"wildcards advice mail-domain",
-		"ttls advice organisation",
-		"waivers-current advice organisation",
+		"ttls advice organization",
+		"waivers-current advice organization",
 	}
 	var got []string
 	for _, r := range rule.All() {
@@ -91,7 +91,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"ptr-role [ok shared] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
 		"helo-fqdn [ok] [literal underscore not-qualified malformed] [] [receives-only]",
 		"helo-resolves [ok] [no-address not-all-addresses] [no-answer] [no-name not-public receives-only]",
-		"helo-same-org [ok] [unrelated other-organisation] [no-answer] [no-ptr no-name not-public receives-only]",
+		"helo-same-org [ok] [unrelated other-organization] [no-answer] [no-ptr no-name not-public receives-only]",
 		"helo-differs [ok] [identical] [no-answer] [no-ptr no-name not-public receives-only]",
 		"spf-valid [ok] [broken] [no-answer] [no-record]",
 		"spf-agreed [ok] [disagreed] [no-answer] [no-record not-public]",
@@ -102,7 +102,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"helo-rp [ok] [missing dangling] [no-answer] [no-name receives-only]",
 		"null-mx [ok] [missing receives] [no-answer] [sends no-address]",
 		"null-spf [ok] [missing sends] [no-answer] []",
-		"ptr-locked [ok] [open] [no-answer] [greets mail-domain other-organisation]",
+		"ptr-locked [ok] [open] [no-answer] [greets mail-domain other-organization]",
 		"domain-csa [ok] [missing no-policy] [no-answer] [greets]",
 		"domain-rp [ok] [missing not-all-contacts dangling] [no-answer] []",
 		"mail-route [ok some-lost] [null-mx nowhere no-target] [no-answer] []",
@@ -230,7 +230,7 @@ func TestTexts(t *testing.T) {
 	for s := rule.Pass; s <= rule.Waived; s++ {
 		values = append(values, value{s, new(rule.Status)})
 	}
-	for s := rule.Organisation; s <= rule.OtherName; s++ {
+	for s := rule.Organization; s <= rule.OtherName; s++ {
 		values = append(values, value{s, new(rule.Scope)})
 	}
 	var words []string
@@ -238,7 +238,7 @@ func TestTexts(t *testing.T) {
 		words = append(words, v.is.String())
 	}
 	if got, want := strings.Join(words, " "), "must should-major should-minor advice"+
-		" pass fail undecided not-applicable waived organisation mta address name mail-domain ptr-name other-name"; got != want {
+		" pass fail undecided not-applicable waived organization mta address name mail-domain ptr-name other-name"; got != want {
 		t.Errorf("got the words %s, want %s", got, want)
 	}
 	for _, v := range values {

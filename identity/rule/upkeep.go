@@ -3,7 +3,7 @@ package rule
 // upkeep are the rules about the audit itself.
 var upkeep = []Rule{
 	{
-		ID: WaiversCurrent, Level: Advice, Scope: Organisation,
+		ID: WaiversCurrent, Level: Advice, Scope: Organization,
 		Title: "No waiver has run out",
 		Why:   "What was meant for a time may have been forgotten: the failure counts as one again.",
 		Outcomes: []Outcome{

@@ -9,7 +9,7 @@ import (
 
 func TestClassOf(t *testing.T) {
 	for text, want := range map[string]address.Class{
-		// The neighbours of a block are public; nothing is ever sent to them.
+		// The neighbors of a block are public; nothing is ever sent to them.
 		"9.255.255.255": address.Public, "10.0.0.0": address.Private, "10.255.255.255": address.Private, "11.0.0.0": address.Public,
 		"172.15.255.255": address.Public, "172.16.0.0": address.Private, "172.31.255.255": address.Private, "172.32.0.0": address.Public,
 		"192.168.1.1": address.Private, "fd00::1": address.Private,

@@ -1,6 +1,6 @@
 // Package dnsname holds what every package above needs to know about names:
 // their one canonical form, what a host name looks like, which names are never
-// asked, the reverse names of addresses, and the organisation a name belongs to.
+// asked, the reverse names of addresses, and the organization a name belongs to.
 package dnsname
 
 import (
@@ -114,7 +114,7 @@ func aLabels(name string) (string, error) {
 		// maps to nothing, and would leave the root.
 		mapped, err := toASCII.ToASCII(label)
 		if err != nil || !utf8.ValidString(label) || mapped == "" || mapped[0] == '.' {
-			return "", fmt.Errorf("%w: label %q: not an internationalised label", ErrName, label)
+			return "", fmt.Errorf("%w: label %q: not an internationalized label", ErrName, label)
 		}
 		labels[i] = mapped
 	}

@@ -155,8 +155,8 @@ func FuzzCanonical(f *testing.F) {
 		if dnsname.FormOf(got) >= dnsname.Underscore && strings.Count(got, ".") < 2 {
 			t.Errorf("%q has the form %d", got, dnsname.FormOf(got))
 		}
-		if org := dnsname.Organisational(got); org != "" && !dnsname.Under(got, org) {
-			t.Errorf("%q is not under its organisation %q", got, org)
+		if org := dnsname.Organizational(got); org != "" && !dnsname.Under(got, org) {
+			t.Errorf("%q is not under its organization %q", got, org)
 		}
 	})
 }

@@ -73,7 +73,7 @@ func TestNoReverse(t *testing.T) {
 	}
 }
 
-// As Organisational, but for the private part of the list.
+// As Organizational, but for the private part of the list.
 func TestRegistered(t *testing.T) {
 	for name, want := range map[string]string{
 		"mail.example.com.":   "example.com.",
@@ -93,7 +93,7 @@ func TestRegistered(t *testing.T) {
 	}
 }
 
-func TestOrganisational(t *testing.T) {
+func TestOrganizational(t *testing.T) {
 	for name, want := range map[string]string{
 		"mail.example.com.":       "example.com.",
 		"a.b.mail.example.com.":   "example.com.",
@@ -118,7 +118,7 @@ func TestOrganisational(t *testing.T) {
 		`a\.uk.`:                 "",
 		`a.b\.s3.amazonaws.com.`: "amazonaws.com.",
 	} {
-		if got := dnsname.Organisational(name); got != want {
+		if got := dnsname.Organizational(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}

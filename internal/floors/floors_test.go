@@ -95,7 +95,7 @@ func TestFloors(t *testing.T) {
 			}
 		}
 
-		// Who does not describe an organisation links no YAML.
+		// Who does not describe an organization links no YAML.
 		org := module + "/identity/org"
 		if p.ImportPath != org {
 			if slices.ContainsFunc(p.Imports, isYAML) {

@@ -35,11 +35,11 @@ type comparison struct {
 	unexplained int
 }
 
-// compare audits an organisation with one MTA, the client, and holds what the receivers'
+// compare audits an organization with one MTA, the client, and holds what the receivers'
 // rules say beside what the receivers say.
 func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, theirs map[string]string) {
 	t.Helper()
-	report, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), &org.Organisation{
+	report, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), &org.Organization{
 		Domain: "example.test", MTAs: []org.MTA{{ID: "client", Addresses: []netip.Addr{netip.MustParseAddr(c.addr)}, HELO: c.helo}},
 	})
 	if err != nil {

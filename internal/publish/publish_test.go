@@ -24,7 +24,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// TestInteropPublish takes an organisation from zones that fail to zones that pass, on
+// TestInteropPublish takes an organization from zones that fail to zones that pass, on
 // BIND and on NSD, in the steps of its plan. After each step both servers have the same,
 // and neither Exim nor our verifier thinks worse of any mail than before.
 func TestInteropPublish(t *testing.T) {
@@ -163,7 +163,7 @@ var forgeries = []struct {
 }
 
 // describe reads the description, and tells what the MTAs say in HELO at first.
-func describe(t *testing.T) (*org.Organisation, map[netip.Addr]string) {
+func describe(t *testing.T) (*org.Organization, map[netip.Addr]string) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/org.yaml")
 	if err != nil {
@@ -186,7 +186,7 @@ var heloData = regexp.MustCompile(`(?m)^   (\S+)\n.*\n +Exim, .* helo_data = (\S
 
 // configured returns what the MTAs say once they have the line for Exim from the text of
 // the plan.
-func configured(text string, o *org.Organisation) map[netip.Addr]string {
+func configured(text string, o *org.Organization) map[netip.Addr]string {
 	says := make(map[netip.Addr]string)
 	for _, found := range heloData.FindAllStringSubmatch(text, -1) {
 		i := slices.IndexFunc(o.MTAs, func(m org.MTA) bool { return m.ID == found[1] })
@@ -210,7 +210,7 @@ func same(t *testing.T, stage plan.Stage, publications []*publication) {
 // A publication is a plan on its way on one server.
 type publication struct {
 	host
-	org   *org.Organisation
+	org   *org.Organization
 	dns   *resolver.Client
 	plan  *plan.Plan
 	proof *audit.Proof
@@ -219,7 +219,7 @@ type publication struct {
 	advised map[netip.Addr]identity.Advice
 }
 
-func publish(o *org.Organisation, h host) *publication {
+func publish(o *org.Organization, h host) *publication {
 	return &publication{
 		host: h, org: o, dns: &resolver.Client{Servers: []netip.AddrPort{h.at().Addr}},
 		mail: make(map[netip.Addr]mail), advised: make(map[netip.Addr]identity.Advice),
@@ -255,7 +255,7 @@ func (p *publication) make(t *testing.T, observed map[netip.Addr]string) {
 	}
 }
 
-// again plans upon what the server has now: of the zones of the organisation all, of the
+// again plans upon what the server has now: of the zones of the organization all, of the
 // ISP's what it answers.
 func (p *publication) again(t *testing.T, observed map[netip.Addr]string) *plan.Plan {
 	t.Helper()

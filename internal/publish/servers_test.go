@@ -188,7 +188,7 @@ func (n nsd) edit(t *testing.T, text string) {
 	}
 }
 
-// ispZone is the zone that the organisation does not write.
+// ispZone is the zone that the organization does not write.
 const ispZone = "100.51.198.in-addr.arpa."
 
 // A letter is what an ISP makes of one: PTR records as lines of its zone file.

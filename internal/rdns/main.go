@@ -1,4 +1,4 @@
-// Rdns measures fcrdns.Classify on labelled names: a file of tab-separated lines with
+// Rdns measures fcrdns.Classify on labeled names: a file of tab-separated lines with
 // the columns ip, name, label (generic or deliberate), difficulty (easy or hard) and
 // provider, as the first line says.
 //
@@ -29,7 +29,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 )
 
-// A row is one labelled name.
+// A row is one labeled name.
 type row struct {
 	addr     netip.Addr
 	name     string

@@ -85,12 +85,12 @@ func (s server) serve(conn net.Conn, log *[]string) {
 // network dials servers of 192.0.2.0/24 in memory.
 type network struct {
 	servers map[string]server // by address; nil does not answer the dialler
-	dialled []string
+	dialed []string
 	said    []string
 }
 
 func (n *network) dial(_ context.Context, addr netip.AddrPort) (net.Conn, error) {
-	n.dialled = append(n.dialled, addr.String())
+	n.dialed = append(n.dialed, addr.String())
 	s := n.servers[addr.Addr().String()]
 	if s == nil {
 		return nil, errors.New("connection refused")
@@ -196,8 +196,8 @@ func TestReplies(t *testing.T) {
 			if got := statuses(r); got != tt.want {
 				t.Errorf("got %s, want %s; %v\n%v", got, tt.want, r.Err, r.Replies)
 			}
-			if r.Host != "mx1.example.test." || r.Addr != netip.MustParseAddrPort("192.0.2.25:25") || len(n.dialled) != 1 {
-				t.Errorf("asked %s at %s; dialled %v", r.Host, r.Addr, n.dialled)
+			if r.Host != "mx1.example.test." || r.Addr != netip.MustParseAddrPort("192.0.2.25:25") || len(n.dialed) != 1 {
+				t.Errorf("asked %s at %s; dialed %v", r.Host, r.Addr, n.dialed)
 			}
 		})
 	}
@@ -210,7 +210,7 @@ func TestHosts(t *testing.T) {
 		name, domain string
 		servers      map[string]server
 		want         string
-		dialled      int
+		dialed      int
 		is           error
 	}{
 		{"second", "example.test", map[string]server{"192.0.2.26": {}}, all, 2, nil},
@@ -236,8 +236,8 @@ func TestHosts(t *testing.T) {
 			n := &network{servers: tt.servers}
 			r := checker(t, n).Check(t.Context(), tt.domain)
 			invariant(t, r)
-			if got := statuses(r); got != tt.want || len(n.dialled) != tt.dialled || tt.is != nil && !errors.Is(r.Err, tt.is) {
-				t.Errorf("got %s, %v; dialled %v", got, r.Err, n.dialled)
+			if got := statuses(r); got != tt.want || len(n.dialed) != tt.dialed || tt.is != nil && !errors.Is(r.Err, tt.is) {
+				t.Errorf("got %s, %v; dialed %v", got, r.Err, n.dialed)
 			}
 		})
 	}
@@ -272,8 +272,8 @@ func TestInnerAddresses(t *testing.T) {
 	for _, domain := range []string{"example.test", "inner.example.test", "v6.example.test"} {
 		r := c.Check(t.Context(), domain)
 		invariant(t, r)
-		if r.Status != roleaddr.PermError || !errors.Is(r.Err, roleaddr.ErrAddress) || len(n.dialled) > 0 {
-			t.Errorf("%s: %s, %v; dialled %v", domain, r.Status, r.Err, n.dialled)
+		if r.Status != roleaddr.PermError || !errors.Is(r.Err, roleaddr.ErrAddress) || len(n.dialed) > 0 {
+			t.Errorf("%s: %s, %v; dialed %v", domain, r.Status, r.Err, n.dialed)
 		}
 	}
 }
@@ -289,8 +289,8 @@ func TestHelo(t *testing.T) {
 	}
 	c.Helo = ""
 	c.Check(t.Context(), "example.test")
-	if n.said[0] != "EHLO [127.0.0.1]" || len(n.dialled) != 1 {
-		t.Errorf("said %q, dialled %v", n.said[0], n.dialled)
+	if n.said[0] != "EHLO [127.0.0.1]" || len(n.dialed) != 1 {
+		t.Errorf("said %q, dialed %v", n.said[0], n.dialed)
 	}
 }
 
@@ -425,7 +425,7 @@ func TestHostileText(t *testing.T) {
 }
 
 // The end of the context is the cause of what could not be told.
-func TestCancelled(t *testing.T) {
+func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	n := &network{}
 	c := checker(t, n)
@@ -458,8 +458,8 @@ func TestDNSFails(t *testing.T) {
 			f.Fail(q.name, q.qtype, kind)
 			c := checker(t, n)
 			c.Resolver = f
-			if r := c.Check(t.Context(), "example.test"); r.Status != roleaddr.TempError || len(n.dialled) > 0 {
-				t.Errorf("%s %d %s: %s, %v; dialled %v", q.name, q.qtype, kind, r.Status, r.Err, n.dialled)
+			if r := c.Check(t.Context(), "example.test"); r.Status != roleaddr.TempError || len(n.dialed) > 0 {
+				t.Errorf("%s %d %s: %s, %v; dialed %v", q.name, q.qtype, kind, r.Status, r.Err, n.dialed)
 			}
 		}
 	}
@@ -487,8 +487,8 @@ func TestWorkIsBounded(t *testing.T) {
 	})
 	n := &network{}
 	r := roleaddr.Checker{Resolver: hostile, Dial: n.dial, AllowInner: true}.Check(t.Context(), "example.test")
-	if asked.Load() > 23 || len(n.dialled) != roleaddr.MaxHosts || r.Status != roleaddr.TempError {
-		t.Errorf("%d questions, dialled %v: %s", asked.Load(), n.dialled, r.Status)
+	if asked.Load() > 23 || len(n.dialed) != roleaddr.MaxHosts || r.Status != roleaddr.TempError {
+		t.Errorf("%d questions, dialed %v: %s", asked.Load(), n.dialed, r.Status)
 	}
 }
 
@@ -496,8 +496,8 @@ func TestWorkIsBounded(t *testing.T) {
 func TestOneConnection(t *testing.T) {
 	n := &network{}
 	r := checker(t, n).Check(t.Context(), "same.example.test")
-	if len(n.dialled) != 1 || r.Status != roleaddr.TempError || r.Host != "a.same.example.test." {
-		t.Errorf("dialled %v: %s, %s", n.dialled, r.Status, r.Host)
+	if len(n.dialed) != 1 || r.Status != roleaddr.TempError || r.Host != "a.same.example.test." {
+		t.Errorf("dialed %v: %s, %s", n.dialed, r.Status, r.Host)
 	}
 }
 

@@ -283,18 +283,18 @@ var promises = []promise{
 			p.expectLate("mail.conformance.test.", dns.TypeA, kind.String())
 		}
 	}},
-	{"cancelled before", func(p *probe) {
+	{"canceled before", func(p *probe) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		if _, err := p.r.Lookup(ctx, "mail.conformance.test.", dns.TypeA); !errors.Is(err, context.Canceled) {
 			p.Errorf("got %v, expected context.Canceled", err)
 		}
 	}},
-	{"cancelled while waiting", func(p *probe) {
+	{"canceled while waiting", func(p *probe) {
 		p.fake.Delay("mail.conformance.test.", dns.TypeA, patience)
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(50*time.Millisecond, cancel)
-		defer p.inTime("after the context was cancelled", time.Now())
+		defer p.inTime("after the context was canceled", time.Now())
 		if _, err := p.r.Lookup(ctx, "mail.conformance.test.", dns.TypeA); !errors.Is(err, context.Canceled) {
 			p.Errorf("got %v, expected context.Canceled", err)
 		}

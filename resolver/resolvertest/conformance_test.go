@@ -54,7 +54,7 @@ var mutants = []mutant{
 	}), []string{"NXDOMAIN", "alias to nothing"}},
 	{"takes a failure for NODATA", after(func(_ string, _ uint16, a resolver.Answer, _ error) (resolver.Answer, error) {
 		return a, nil
-	}), []string{"faults are errors", "a deadline is an error", "cancelled before", "cancelled while waiting", "loop", "no name"}},
+	}), []string{"faults are errors", "a deadline is an error", "canceled before", "canceled while waiting", "loop", "no name"}},
 	{"follows no alias", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
 		if len(a.Chain) > 0 {
 			a.Records = nil
@@ -67,14 +67,14 @@ var mutants = []mutant{
 	}), []string{"alias"}},
 	{"is deaf to its context", func(_ context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
 		return right.Lookup(context.Background(), name, qtype)
-	}, []string{"a deadline is an error", "cancelled before", "cancelled while waiting"}},
+	}, []string{"a deadline is an error", "canceled before", "canceled while waiting"}},
 	{"looks at its context when it has an answer", func(ctx context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
 		a, err := right.Lookup(context.WithoutCancel(ctx), name, qtype)
 		if ctx.Err() != nil {
 			return resolver.Answer{}, ctx.Err()
 		}
 		return a, err
-	}, []string{"a deadline is an error", "cancelled while waiting"}},
+	}, []string{"a deadline is an error", "canceled while waiting"}},
 	{"believes all", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
 		a.Authentic = true
 		return a, err

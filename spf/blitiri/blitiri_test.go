@@ -28,7 +28,7 @@ none  A   192.0.2.1
 func TestCheck(t *testing.T) {
 	fake := resolvertest.New(t, zones)
 	fake.Fail("fails.example.test", dns.TypeA, dnsfake.ServFail)
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	tests := []struct {
 		ctx          context.Context
@@ -44,7 +44,7 @@ func TestCheck(t *testing.T) {
 		{t.Context(), fake, "192.0.2.1", "u@none.example.test", spf.None, nil},
 		{t.Context(), fake, "192.0.2.1", "u@fails.example.test", spf.TempError, nil},
 		{t.Context(), fake, "192.0.2.3", "u@late.example.test", spf.PermError, nil},
-		{cancelled, fake, "192.0.2.1", "u@example.test", spf.TempError, context.Canceled},
+		{canceled, fake, "192.0.2.1", "u@example.test", spf.TempError, context.Canceled},
 		{t.Context(), nil, "192.0.2.1", "u@example.test", spf.TempError, resolver.ErrNoResolver},
 		{t.Context(), fake, "", "u@example.test", spf.PermError, nil},
 	}

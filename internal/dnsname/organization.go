@@ -6,10 +6,10 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// Organisational returns the registrable domain of a canonical name by the
+// Organizational returns the registrable domain of a canonical name by the
 // public suffix list: one label more than the suffix. It returns "" for a name
 // that is itself a public suffix, and for the root.
-func Organisational(name string) string {
+func Organizational(name string) string {
 	// The list's package splits at every dot, an escaped one too.
 	plain := withoutEscapes(strings.TrimSuffix(name, "."))
 	domain, err := publicsuffix.EffectiveTLDPlusOne(plain)
@@ -20,7 +20,7 @@ func Organisational(name string) string {
 }
 
 // Registered returns the domain that a canonical name's registry has sold: as
-// Organisational, but by the part of the list that is about registries. Of a name below
+// Organizational, but by the part of the list that is about registries. Of a name below
 // a hosting provider's suffix that is the provider's domain, not the customer's. It
 // returns "" for a name that is itself such a suffix, and for the root.
 func Registered(name string) string {

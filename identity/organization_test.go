@@ -8,7 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-func TestOrganisationalDomain(t *testing.T) {
+func TestOrganizationalDomain(t *testing.T) {
 	for name, want := range map[string]string{
 		"mail.example.com":       "example.com.",
 		"a.b.Mail.EXAMPLE.com.":  "example.com.",
@@ -23,7 +23,7 @@ func TestOrganisationalDomain(t *testing.T) {
 		"_client._smtp.mail.com": "mail.com.",
 		`a\.b.co.uk`:             `a\.b.co.uk.`,
 	} {
-		if got, err := identity.OrganisationalDomain(name); err != nil || got != want {
+		if got, err := identity.OrganizationalDomain(name); err != nil || got != want {
 			t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
 		}
 	}
@@ -32,7 +32,7 @@ func TestOrganisationalDomain(t *testing.T) {
 		"test": identity.ErrPublicSuffix, "中国": identity.ErrPublicSuffix, ".": identity.ErrPublicSuffix,
 		"": resolver.ErrName, "a..com": resolver.ErrName, "a\xff.com": resolver.ErrName, long(62): resolver.ErrName,
 	} {
-		got, err := identity.OrganisationalDomain(name)
+		got, err := identity.OrganizationalDomain(name)
 		if got != "" || !errors.Is(err, want) || errors.Is(err, identity.ErrPublicSuffix) == errors.Is(err, resolver.ErrName) {
 			t.Errorf("%q: got %q, %v, want %v", name, got, err, want)
 		}
@@ -50,11 +50,11 @@ func TestRelate(t *testing.T) {
 			}
 		}
 	}
-	test("mta.example.com", "host-1.example.com", identity.SameOrganisation, "example.com.")
-	test("mta.example.com", "example.com", identity.SameOrganisation, "example.com.")
-	test("MTA.Example.COM.", "a.b.example.com", identity.SameOrganisation, "example.com.")
-	test("mta.example.co.uk", "host.example.co.uk", identity.SameOrganisation, "example.co.uk.")
-	test("mta.bücher.example", "host.xn--bcher-kva.example.", identity.SameOrganisation, "xn--bcher-kva.example.")
+	test("mta.example.com", "host-1.example.com", identity.SameOrganization, "example.com.")
+	test("mta.example.com", "example.com", identity.SameOrganization, "example.com.")
+	test("MTA.Example.COM.", "a.b.example.com", identity.SameOrganization, "example.com.")
+	test("mta.example.co.uk", "host.example.co.uk", identity.SameOrganization, "example.co.uk.")
+	test("mta.bücher.example", "host.xn--bcher-kva.example.", identity.SameOrganization, "xn--bcher-kva.example.")
 
 	test("mta.example.com", "mta.example.com", identity.Identical, "")
 	test("mta.example.com", "MTA.Example.com.", identity.Identical, "")
@@ -71,7 +71,7 @@ func TestRelate(t *testing.T) {
 	test("co.uk", "mta.co.uk", identity.Unrelated, "")
 	test("com", "test", identity.Unrelated, "")
 	test("mail.test", "other.test", identity.Unrelated, "")
-	// An escaped dot is no way into an organisation.
+	// An escaped dot is no way into an organization.
 	test(`evil\.example.co.uk`, "mta.example.co.uk", identity.Unrelated, "")
 	test(`evil\.example.com`, "mta.example.com", identity.Unrelated, "", "example.com")
 	// What is no name is nobody's, not even another such name's.
@@ -82,20 +82,20 @@ func TestRelate(t *testing.T) {
 	test("\u00ad", "\u200b", identity.Unrelated, "")
 
 	// A domain of one's own: deeper than the registered one, a public suffix.
-	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganisation, "dept.example.com.", "Dept.Example.com")
-	test("mta.dept.example.com", "dept.example.com", identity.SameOrganisation, "dept.example.com.", "dept.example.com.")
-	test("mta.one.co.uk", "host.two.co.uk", identity.SameOrganisation, "co.uk.", "co.uk")
-	test("mail.test", "other.test", identity.SameOrganisation, "test.", "test")
-	test("a.bücher.github.io", "b.xn--bcher-kva.github.io", identity.SameOrganisation, "github.io.", "GitHub.io")
+	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganization, "dept.example.com.", "Dept.Example.com")
+	test("mta.dept.example.com", "dept.example.com", identity.SameOrganization, "dept.example.com.", "dept.example.com.")
+	test("mta.one.co.uk", "host.two.co.uk", identity.SameOrganization, "co.uk.", "co.uk")
+	test("mail.test", "other.test", identity.SameOrganization, "test.", "test")
+	test("a.bücher.github.io", "b.xn--bcher-kva.github.io", identity.SameOrganization, "github.io.", "GitHub.io")
 	// The first that holds both, in the order given.
-	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganisation, "example.com.", "example.com", "dept.example.com")
-	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganisation, "dept.example.com.", "example.net", "dept.example.com", "example.com")
+	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganization, "example.com.", "example.com", "dept.example.com")
+	test("mta.dept.example.com", "host.dept.example.com", identity.SameOrganization, "dept.example.com.", "example.net", "dept.example.com", "example.com")
 	// One that holds a single name of the two leaves it to the list.
-	test("mta.dept.example.com", "host.example.com", identity.SameOrganisation, "example.com.", "dept.example.com")
+	test("mta.dept.example.com", "host.example.com", identity.SameOrganization, "example.com.", "dept.example.com")
 	test("mta.example.com", "mta.example.net", identity.Unrelated, "", "example.com", "example.net")
 	// The root holds every name, and what is no name holds none.
 	test("mta.example.com", "mta.example.net", identity.Unrelated, "", ".", "", "a..b", "\u00ad")
-	test("mta.example.com", "host.example.com", identity.SameOrganisation, "example.com.", ".", "a..b")
+	test("mta.example.com", "host.example.com", identity.SameOrganization, "example.com.", ".", "a..b")
 }
 
 func TestEnums(t *testing.T) {
@@ -112,7 +112,7 @@ func TestEnums(t *testing.T) {
 		}
 	}
 	for r, want := range map[identity.Relation]string{
-		identity.SameOrganisation: "same-organisation", identity.Identical: "identical", identity.Unrelated: "unrelated",
+		identity.SameOrganization: "same-organization", identity.Identical: "identical", identity.Unrelated: "unrelated",
 	} {
 		text, err := r.MarshalText()
 		var back identity.Relation
@@ -120,7 +120,7 @@ func TestEnums(t *testing.T) {
 			t.Errorf("%d: %q, %v, back %d", r, text, err, back)
 		}
 	}
-	if identity.SameOrganisation >= identity.Identical || identity.Identical >= identity.Unrelated {
+	if identity.SameOrganization >= identity.Identical || identity.Identical >= identity.Unrelated {
 		t.Error("the relations are not in order, the best first")
 	}
 	for _, s := range []identity.Status{0, identity.PermError + 1} {

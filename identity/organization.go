@@ -9,22 +9,22 @@ import (
 )
 
 // ErrPublicSuffix says that a name is a public suffix, under which anyone may
-// register names: it belongs to no organisation.
-var ErrPublicSuffix = errors.New("a public suffix belongs to no organisation")
+// register names: it belongs to no organization.
+var ErrPublicSuffix = errors.New("a public suffix belongs to no organization")
 
-// OrganisationalDomain returns the domain that was registered for name, by the
+// OrganizationalDomain returns the domain that was registered for name, by the
 // public suffix list: example.co.uk. for mail.example.co.uk. The name may be in
 // any form; the result is canonical. A top-level domain that is not in the list
 // counts as a public suffix.
 //
 // The error wraps resolver.ErrName when name is none, and [ErrPublicSuffix] when
 // it is itself a public suffix, or the root.
-func OrganisationalDomain(name string) (string, error) {
+func OrganizationalDomain(name string) (string, error) {
 	canonical, err := dnsname.Canonical(name)
 	if err != nil {
 		return "", fmt.Errorf("identity: %w", err)
 	}
-	domain := dnsname.Organisational(canonical)
+	domain := dnsname.Organizational(canonical)
 	if domain == "" {
 		return "", fmt.Errorf("identity: %s: %w", canonical, ErrPublicSuffix)
 	}
@@ -50,19 +50,19 @@ type Relation uint8
 // The relations, the best first.
 const (
 	_ Relation = iota
-	// SameOrganisation: another name of the same organisation. Nobody who only
+	// SameOrganization: another name of the same organization. Nobody who only
 	// has the address can guess it: the "newer standard" of the advice page.
-	SameOrganisation
+	SameOrganization
 	// Identical: the same name. Its owner's, but any infected machine can look
 	// up its own name and greet with it.
 	Identical
-	// Unrelated: a name of another organisation, or of none.
+	// Unrelated: a name of another organization, or of none.
 	Unrelated
 )
 
-var relationText = []string{SameOrganisation: "same-organisation", Identical: "identical", Unrelated: "unrelated"}
+var relationText = []string{SameOrganization: "same-organization", Identical: "identical", Unrelated: "unrelated"}
 
-// String returns same-organisation, identical or unrelated.
+// String returns same-organization, identical or unrelated.
 func (r Relation) String() string { return enum.String(r, relationText) }
 
 // MarshalText returns the text of String; an invalid Relation is an error.
@@ -72,10 +72,10 @@ func (r Relation) MarshalText() ([]byte, error) { return enum.Marshal(r, relatio
 func (r *Relation) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, relationText) }
 
 // Relate tells how a HELO name stands to a PTR name, and the domain by which two
-// different names are of one organisation, in canonical form, else "". Domains
-// are organisational domains that the caller knows, and are tried first, in
+// different names are of one organization, in canonical form, else "". Domains
+// are organizational domains that the caller knows, and are tried first, in
 // order: they may be deeper than a registered domain (a part of a friendly
-// organisation's) or a public suffix of one's own. Then the public suffix list
+// organization's) or a public suffix of one's own. Then the public suffix list
 // decides.
 //
 // Only a confirmed PTR name (package fcrdns) says anything. What is no name is
@@ -92,11 +92,11 @@ func Relate(helo, ptr string, domains ...string) (Relation, string) {
 	for _, domain := range domains {
 		d, err := dnsname.Canonical(domain)
 		if err == nil && d != "." && dnsname.Under(h, d) && dnsname.Under(p, d) {
-			return SameOrganisation, d
+			return SameOrganization, d
 		}
 	}
-	if d := dnsname.Organisational(h); d != "" && d == dnsname.Organisational(p) {
-		return SameOrganisation, d
+	if d := dnsname.Organizational(h); d != "" && d == dnsname.Organizational(p) {
+		return SameOrganization, d
 	}
 	return Unrelated, ""
 }
