@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
 // An examination looks at one name. It allocates next to nothing: every connection
@@ -42,7 +42,7 @@ func (e *examination) add(c Code, part string) {
 
 // split finds the parts of the name.
 func (e *examination) split() {
-	e.org = dnsname.Registered(e.name)
+	e.org = suffix.Registered(e.name)
 	if e.host = e.name; e.org != "" {
 		e.host = strings.TrimSuffix(strings.TrimSuffix(e.name, e.org), ".")
 	}

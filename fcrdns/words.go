@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
 // kind is what a word says of a name.
@@ -273,7 +273,7 @@ var (
 // machine handles mail, or "": one that begins or ends with such a word, as in mailout,
 // mx1, smtp-fra, or is it. The organizational domain says nothing.
 func MailWord(name string) string {
-	host := strings.TrimSuffix(name, dnsname.Organizational(name))
+	host := strings.TrimSuffix(name, suffix.Organizational(name))
 	words := strings.FieldsFunc(host, func(r rune) bool { return r < 'a' || r > 'z' })
 	for _, word := range words {
 		if slices.Contains(wholeWords, word) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
 // ErrPublicSuffix says that a name is a public suffix, under which anyone may
@@ -24,7 +25,7 @@ func OrganizationalDomain(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("identity: %w", err)
 	}
-	domain := dnsname.Organizational(canonical)
+	domain := suffix.Organizational(canonical)
 	if domain == "" {
 		return "", fmt.Errorf("identity: %s: %w", canonical, ErrPublicSuffix)
 	}
@@ -95,7 +96,7 @@ func Relate(helo, ptr string, domains ...string) (Relation, string) {
 			return SameOrganization, d
 		}
 	}
-	if d := dnsname.Organizational(h); d != "" && d == dnsname.Organizational(p) {
+	if d := suffix.Organizational(h); d != "" && d == suffix.Organizational(p) {
 		return SameOrganization, d
 	}
 	return Unrelated, ""

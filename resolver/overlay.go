@@ -36,14 +36,14 @@ type Overlay struct {
 
 // A Patch is a change of RRsets: all records of one name and type. A name that a
 // patch gives records exists from then on, and so do the names between it and its
-// organization: no wildcard is expanded there any more. Whether a name is still
+// domain of two labels: no wildcard is expanded there any more. Whether a name is still
 // there from which a patch removes records cannot be told; it counts as existing.
 //
 // A patch is a partial view, and the Server of the answers that it changed says
 // so. They are not Authentic; negative ones have no TTL. That a wildcard made an
 // answer is seen by its data, which are those of the wildcard: one more question,
-// where the name or one above it is new. Questions of type ANY for names of the
-// organization are errors, and so are wildcards in the patch. What no server would
+// where the name or one above it is new. Questions of type ANY for names of that
+// domain are errors, and so are wildcards in the patch. What no server would
 // load, such as an address beside a CNAME, is not noticed, and a DNAME redirects
 // nothing.
 type Patch struct {
@@ -186,10 +186,10 @@ func (z zonesLayer) answer(_ context.Context, name string, qtype uint16) (Answer
 
 // patchLayer is a Patch, ready to be asked.
 type patchLayer struct {
-	base   Resolver
-	sets   map[RRset]change // by canonical name
-	exists map[string]bool  // the names with new records, and those above them
-	zones  map[string]bool  // the organizational domains of all names
+	base    Resolver
+	sets    map[RRset]change // by canonical name
+	exists  map[string]bool  // the names with new records, and those above them
+	domains map[string]bool  // of all names, see domainOf
 }
 
 // A change is what becomes of an RRset.
@@ -223,8 +223,8 @@ func (l patchLayer) add(name string, qtype uint16, c change) error {
 	if strings.HasPrefix(canonical, "*.") {
 		return fmt.Errorf("patch: %s: expected a name that is no wildcard: for which names it would answer is not known here", canonical)
 	}
-	organization := organizationOf(canonical)
-	l.zones[organization] = true
+	domain := domainOf(canonical)
+	l.domains[domain] = true
 	set := RRset{canonical, qtype}
 	known := l.sets[set]
 	known = change{merge(known.records, c.records), known.whole || c.whole}
@@ -234,24 +234,22 @@ func (l patchLayer) add(name string, qtype uint16, c change) error {
 		}
 	}
 	l.sets[set] = known
-	for above := canonical; len(c.records) > 0 && above != "" && dnsname.Under(above, organization); above = dnsname.Parent(above) {
+	for above := canonical; len(c.records) > 0 && above != "" && dnsname.Under(above, domain); above = dnsname.Parent(above) {
 		l.exists[above] = true
 	}
 	return nil
 }
 
-// organizationOf returns the organizational domain, or the name itself where it
-// is a public suffix.
-func organizationOf(name string) string {
-	if organization := dnsname.Organizational(name); organization != "" {
-		return organization
-	}
-	return name
+// domainOf returns the last two labels of a name, or the name itself where it has
+// fewer. No zone that a patch is for begins higher up.
+func domainOf(name string) string {
+	start, _ := dns.PrevLabel(name, 2)
+	return name[start:]
 }
 
-// speaks: in all of an organization of which a name changes, since wildcards may
-// have lost names there.
-func (l patchLayer) speaks(name string, _ uint16) bool { return l.zones[organizationOf(name)] }
+// speaks: in all of a domain of which a name changes, since wildcards may have lost
+// names there.
+func (l patchLayer) speaks(name string, _ uint16) bool { return l.domains[domainOf(name)] }
 
 func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answer, string, error) {
 	if qtype == dns.TypeANY {
@@ -356,11 +354,11 @@ func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qty
 	if len(a.Records)+len(a.Chain) == 0 {
 		return false, nil
 	}
-	organization, existing := organizationOf(name), name
-	for existing != organization && !l.exists[existing] {
+	domain, existing := domainOf(name), name
+	for existing != domain && !l.exists[existing] {
 		existing = dnsname.Parent(existing)
 	}
-	if existing == organization {
+	if existing == domain {
 		return false, nil
 	}
 	made, err := l.base.Lookup(ctx, "*.*."+existing, qtype)

@@ -110,10 +110,7 @@ func (z *zoneReader) noZone() string {
 	if len(z.records) == 0 {
 		return "no zone: neither a record nor an $ORIGIN"
 	}
-	name := z.records[0].header.Name
-	if org := dnsname.Organizational(name); org != "" {
-		name = org
-	}
+	name := domainOf(z.records[0].header.Name)
 	return fmt.Sprintf("no zone: the text has neither a SOA record nor an $ORIGIN; add the line $ORIGIN %s above the records", name)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/suffix"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -81,7 +82,7 @@ func orgDomain(s subject) outcome {
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
 		out.code = "documentation"
 		return out
-	case dnsname.Organizational(s.domain) == "":
+	case suffix.Organizational(s.domain) == "":
 		out.code = "public-suffix"
 		return out
 	}

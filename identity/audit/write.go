@@ -109,7 +109,7 @@ var statusColor = map[rule.Status]string{rule.Pass: "32", rule.Fail: "1;31", rul
 // text is a report being written.
 type text struct {
 	strings.Builder
-	seen   map[string]int // the number of each piece of evidence
+	seen  map[string]int // the number of each piece of evidence
 	color bool
 }
 

@@ -85,7 +85,7 @@ func (s server) serve(conn net.Conn, log *[]string) {
 // network dials servers of 192.0.2.0/24 in memory.
 type network struct {
 	servers map[string]server // by address; nil does not answer the dialler
-	dialed []string
+	dialed  []string
 	said    []string
 }
 
@@ -210,7 +210,7 @@ func TestHosts(t *testing.T) {
 		name, domain string
 		servers      map[string]server
 		want         string
-		dialed      int
+		dialed       int
 		is           error
 	}{
 		{"second", "example.test", map[string]server{"192.0.2.26": {}}, all, 2, nil},

@@ -1,4 +1,6 @@
-package dnsname
+// Package suffix has the public suffix list: under which names anybody may register
+// a domain, and which domain a name belongs to.
+package suffix
 
 import (
 	"strings"
