@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -280,7 +281,7 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(v.NullMX != nil && v.NullMX.Status.Temporary(), NullMXUnknown)
 	add(v.Reverse.Status == fcrdns.PermError, NoPTR)
 	add(v.Reverse.Status == fcrdns.Fail, Unconfirmed)
-	add(v.Name != "" && v.Looks.Verdict == fcrdns.Generic, GenericName)
+	add(v.Name != "" && v.Looks.Verdict == ptrname.Generic, GenericName)
 	add(e.claim == noHelo, NoHelo)
 	add(e.claim == malformed, MalformedHelo)
 	add(e.claim == unqualified, UnqualifiedHelo)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -52,9 +53,9 @@ type Verdict struct {
 	Client  netip.Addr // IPv4-mapped ones as IPv4, without zone
 
 	Reverse  *fcrdns.Result
-	Name     string            // of the confirmed reverse names the one that HELO is compared with; "" for none
-	Looks    fcrdns.Assessment // of Name
-	Relation Relation          // of the HELO name to Name; 0 without one of them
+	Name     string             // of the confirmed reverse names the one that HELO is compared with; "" for none
+	Looks    ptrname.Assessment // of Name
+	Relation Relation           // of the HELO name to Name; 0 without one of them
 
 	Greeting string // what the client said in HELO: untrusted
 	Helo     *HeloResult
@@ -236,7 +237,7 @@ func (v *Verdict) reverses(c claim) []reverse {
 	var state reverse
 	v.Name, state = best(confirmed, helo, v.Client)
 	if v.Name != "" {
-		v.Looks = fcrdns.Classify(v.Client, v.Name)
+		v.Looks = ptrname.Classify(v.Client, v.Name)
 		if helo != "" {
 			v.Relation = state.relation
 		}
@@ -268,7 +269,7 @@ func best(names []string, helo string, client netip.Addr) (string, reverse) {
 	}
 	for _, n := range names {
 		relation, _ := Relate(helo, n)
-		r := reverse{true, relation, fcrdns.Classify(client, n).Verdict == fcrdns.Generic}
+		r := reverse{true, relation, ptrname.Classify(client, n).Verdict == ptrname.Generic}
 		if rank(r) > rank(state) {
 			name, state = n, r
 		}

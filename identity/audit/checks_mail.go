@@ -10,6 +10,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -103,7 +104,7 @@ func mxHosts(s subject) outcome {
 				unknown = true
 			case r.Status != fcrdns.Pass:
 				faults[1] = append(faults[1], fmt.Sprintf("%s of %s", r.Addr, h.name))
-			case fcrdns.Classify(r.Addr, r.Name).Verdict == fcrdns.Generic:
+			case ptrname.Classify(r.Addr, r.Name).Verdict == ptrname.Generic:
 				faults[2] = append(faults[2], fmt.Sprintf("%s of %s is %s", r.Addr, h.name, r.Name))
 			}
 		}

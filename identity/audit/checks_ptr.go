@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 )
 
 func ptrExists(s subject) outcome {
@@ -207,27 +208,27 @@ func ptrNotGeneric(s subject) outcome {
 	if !ok {
 		return out
 	}
-	worst := fcrdns.Assessment{Verdict: fcrdns.Deliberate}
+	worst := ptrname.Assessment{Verdict: ptrname.Deliberate}
 	for _, name := range s.addr.names() {
-		if a := fcrdns.Classify(s.addr.addr, name); a.Verdict > worst.Verdict {
+		if a := ptrname.Classify(s.addr.addr, name); a.Verdict > worst.Verdict {
 			worst, out.detail = a, name+" ("+reasons(a)+")"
 		}
 	}
 	switch worst.Verdict {
-	case fcrdns.Generic:
+	case ptrname.Generic:
 		out.code = "generic"
-		if fcrdns.Classify(s.addr.addr, s.mta.ptr).Verdict != fcrdns.Generic {
+		if ptrname.Classify(s.addr.addr, s.mta.ptr).Verdict != ptrname.Generic {
 			out.fix = ptrOf(s.addr.addr)
 		}
 		out.eased = s.vouched(s.addr.addr)
-	case fcrdns.Unclear:
+	case ptrname.Unclear:
 		out.code = "unclear"
 	}
 	return out
 }
 
 // reasons says what speaks for a generic name.
-func reasons(a fcrdns.Assessment) string {
+func reasons(a ptrname.Assessment) string {
 	var parts []string
 	for _, r := range a.Reasons {
 		if r.Weight > 0 {
@@ -256,12 +257,12 @@ func ptrStatic(s subject) outcome {
 // is given to whoever dials in. Such lines may have static addresses too, whose names
 // then say that.
 func dynamicWord(addr netip.Addr, name string) string {
-	a := fcrdns.Classify(addr, name)
-	if a.Verdict == fcrdns.Deliberate || strings.Contains(name, "static") || strings.Contains(name, "fix") {
+	a := ptrname.Classify(addr, name)
+	if a.Verdict == ptrname.Deliberate || strings.Contains(name, "static") || strings.Contains(name, "fix") {
 		return ""
 	}
 	for _, r := range a.Reasons {
-		if r.Code == fcrdns.AccessWord {
+		if r.Code == ptrname.AccessWord {
 			return r.Part
 		}
 	}
@@ -274,7 +275,7 @@ func ptrRole(s subject) outcome {
 		return out
 	}
 	for _, name := range s.addr.names() {
-		if word := fcrdns.MailWord(name); word != "" {
+		if word := ptrname.MailWord(name); word != "" {
 			out.detail = fmt.Sprintf("%q in %s", word, name)
 			if !s.mta.Dedicated { // or that was not said
 				out.code = "not-dedicated"
@@ -287,7 +288,7 @@ func ptrRole(s subject) outcome {
 		return out
 	}
 	out.code, out.detail = "no-role", strings.Join(s.addr.names(), ", ")
-	if fcrdns.MailWord(s.mta.ptr) != "" {
+	if ptrname.MailWord(s.mta.ptr) != "" {
 		out.fix = ptrOf(s.addr.addr)
 	}
 	return out

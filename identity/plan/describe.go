@@ -12,7 +12,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/rp"
@@ -77,7 +77,7 @@ func (d *draft) server(addrs []netip.Addr) {
 		case len(a.names) > 1:
 			d.comment(path+".ptr", "%s has several names: %s", addr, strings.Join(a.names, " "))
 		}
-		if a.ptr != "" && fcrdns.Classify(addr, a.ptr).Verdict == fcrdns.Generic {
+		if a.ptr != "" && ptrname.Classify(addr, a.ptr).Verdict == ptrname.Generic {
 			d.comment(path+".ptr", "%s looks like a name that providers make up: choose another", a.ptr)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
@@ -328,7 +329,7 @@ func (p *Plan) needed(reverse string, rr dns.RR, hosts []Host, observed map[neti
 				relation, _ := identity.Relate(said, ptr.Ptr, "")
 				return relation != identity.Unrelated
 			}
-			return fcrdns.Classify(addr, ptr.Ptr).Verdict != fcrdns.Generic
+			return ptrname.Classify(addr, ptr.Ptr).Verdict != ptrname.Generic
 		}
 	}
 	return false

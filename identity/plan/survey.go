@@ -10,7 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -284,7 +284,7 @@ func (s *survey) leave(n node) string {
 			}
 		}
 	}
-	if word := fcrdns.MailWord(name); word != "" {
+	if word := ptrname.MailWord(name); word != "" {
 		return fmt.Sprintf("its name has %q: describe it as an MTA, or in names", word)
 	}
 	return ""

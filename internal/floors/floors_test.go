@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"resolver":              1,
 	"resolver/dnsfake":      2,
 	"fcrdns":                2,
+	"fcrdns/ptrname":        2,
 	"spf":                   2,
 	"csa":                   2,
 	"rp":                    2,

@@ -1,4 +1,4 @@
-// Rdns measures fcrdns.Classify on labeled names: a file of tab-separated lines with
+// Rdns measures ptrname.Classify on labeled names: a file of tab-separated lines with
 // the columns ip, name, label (generic or deliberate), difficulty (easy or hard) and
 // provider, as the first line says.
 //
@@ -26,7 +26,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 )
 
 // A row is one labeled name.
@@ -37,7 +37,7 @@ type row struct {
 	hard     bool
 	provider string
 
-	codes []fcrdns.Code
+	codes []ptrname.Code
 	score float64
 }
 
@@ -88,7 +88,7 @@ func main() {
 	if *wrong {
 		for _, r := range rows {
 			if r.score > 0 != r.generic {
-				fmt.Printf("%+.1f %t %s %s %v\n", r.score, r.generic, r.addr, r.name, fcrdns.Classify(r.addr, r.name).Reasons)
+				fmt.Printf("%+.1f %t %s %s %v\n", r.score, r.generic, r.addr, r.name, ptrname.Classify(r.addr, r.name).Reasons)
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func read(r io.Reader) ([]*row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		a := fcrdns.Classify(addr, f[1])
+		a := ptrname.Classify(addr, f[1])
 		r := &row{addr: addr, name: f[1], generic: f[2] == "generic", hard: f[3] == "hard", provider: f[4], score: a.Score}
 		for _, reason := range a.Reasons {
 			r.codes = append(r.codes, reason.Code)
@@ -150,12 +150,12 @@ func report(title string, rows []*row) {
 			}
 		}
 		switch {
-		case r.score > fcrdns.UnclearBand:
+		case r.score > ptrname.UnclearBand:
 			sure++
 			if r.generic {
 				sureRight++
 			}
-		case r.score < -fcrdns.UnclearBand:
+		case r.score < -ptrname.UnclearBand:
 			sureDel++
 			if !r.generic {
 				sureDelRight++
@@ -171,7 +171,7 @@ func report(title string, rows []*row) {
 }
 
 // model is a weight for each code; that of 0 is for all names.
-type model map[fcrdns.Code]float64
+type model map[ptrname.Code]float64
 
 func (m model) score(r *row) float64 {
 	score := m[0]
@@ -209,7 +209,7 @@ func regression(rows []*row) model {
 // print writes weights with how often each code is found in generic and deliberate
 // names.
 func (m model) print(rows []*row) {
-	generic, deliberate := make(map[fcrdns.Code]int), make(map[fcrdns.Code]int)
+	generic, deliberate := make(map[ptrname.Code]int), make(map[ptrname.Code]int)
 	for _, r := range rows {
 		for _, c := range r.codes {
 			if r.generic {
@@ -219,7 +219,7 @@ func (m model) print(rows []*row) {
 			}
 		}
 	}
-	for _, c := range slices.SortedFunc(maps.Keys(m), func(a, b fcrdns.Code) int { return cmp.Compare(a, b) }) {
+	for _, c := range slices.SortedFunc(maps.Keys(m), func(a, b ptrname.Code) int { return cmp.Compare(a, b) }) {
 		fmt.Printf("%-20s %+.1f  %4d generic, %4d deliberate\n", c, m[c], generic[c], deliberate[c])
 	}
 }

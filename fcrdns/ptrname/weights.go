@@ -1,4 +1,4 @@
-package fcrdns
+package ptrname
 
 // The weights are those of a logistic regression over labeled names, rounded (see
 // internal/rdns). That of MailFamily is set: the families are too few to fit it.

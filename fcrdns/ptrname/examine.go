@@ -1,4 +1,4 @@
-package fcrdns
+package ptrname
 
 import (
 	"bytes"
