@@ -126,8 +126,8 @@ var greetings = []struct {
 	{"a name of ours", "mx.here.test", true},
 }
 
-func heloResult(helo string, status identity.Status) *identity.HeloResult {
-	parsed, err := identity.ParseHelo(helo)
+func heloResult(heloName string, status identity.Status) *identity.HeloResult {
+	parsed, err := identity.ParseHelo(heloName)
 	r := &identity.HeloResult{Helo: parsed, Status: status, Err: err}
 	if status == identity.TempError {
 		r.Err = errDown

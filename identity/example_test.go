@@ -13,14 +13,14 @@ import (
 
 func ExampleParseHelo() {
 	for _, s := range []string{"mta1.example.test", "MTA_1.example.test.", "[IPv6:2001:db8::10]", "localhost", "mta1..example.test"} {
-		helo, err := identity.ParseHelo(s)
+		arg, err := identity.ParseHelo(s)
 		switch {
 		case err != nil:
 			fmt.Println(err)
-		case helo.Addr.IsValid():
-			fmt.Println(helo.Addr)
+		case arg.Addr.IsValid():
+			fmt.Println(arg.Addr)
 		default:
-			fmt.Printf("%s resolvable: %t, faults: %q\n", helo.Name, helo.Resolvable(), helo.Faults)
+			fmt.Printf("%s resolvable: %t, faults: %q\n", arg.Name, arg.Resolvable(), arg.Faults)
 		}
 	}
 	// Output:
@@ -85,9 +85,9 @@ func ExampleOrganizationalDomain() {
 }
 
 func ExampleRelate() {
-	const helo = "mta1.example.co.uk"
+	const heloName = "mta1.example.co.uk"
 	for _, ptr := range []string{"host-10.example.co.uk", "MTA1.example.co.uk.", "host-10.provider.example"} {
-		relation, domain := identity.Relate(helo, ptr)
+		relation, domain := identity.Relate(heloName, ptr)
 		fmt.Printf("%s: %v %q\n", ptr, relation, domain)
 	}
 	// With a domain of one's own, deeper than the registered one.

@@ -12,13 +12,13 @@ import (
 )
 
 // Sequential makes the checks of a session one after the other, asking nothing ahead.
-func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, sender, domain string) {
+func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, heloName, sender, domain string) {
 	policy := spf.Checker{Resolver: r, Speculate: spf.SpeculateNone, NoExplanation: true}
 	fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	HeloChecker{Resolver: r}.Check(ctx, helo, client)
-	policy.CheckHelo(ctx, client, helo)
-	csa.Checker{Resolver: r, Sequential: true}.Check(ctx, client, helo)
-	policy.CheckMailFrom(ctx, client, helo, sender)
+	HeloChecker{Resolver: r}.Check(ctx, heloName, client)
+	policy.CheckHelo(ctx, client, heloName)
+	csa.Checker{Resolver: r, Sequential: true}.Check(ctx, client, heloName)
+	policy.CheckMailFrom(ctx, client, heloName, sender)
 	nullmx.Checker{Resolver: r}.Check(ctx, domain)
 }
 

@@ -58,11 +58,11 @@ func TestAuthenticationResultsHostile(t *testing.T) {
 		return resolver.Answer{}, &resolver.Error{Name: name, Type: qtype, Err: errors.New("text\r\nX-Evil: yes")}
 	})
 	n := 0
-	for _, helo := range append(evil, "mail.test") {
+	for _, heloName := range append(evil, "mail.test") {
 		for _, e := range append(evil, "plain") {
 			for _, sender := range []string{e, e + "@example.test", "a@" + e, "a@" + e + ".test", `"` + e + `"@example.test`} {
 				s := identity.Verifier{Resolver: hostile, Policy: identity.Policy{Explain: true}}.Session(t.Context(), client)
-				s.Helo(t.Context(), helo)
+				s.Helo(t.Context(), heloName)
 				v := s.MailFrom(t.Context(), sender)
 				s.Close()
 				holdsVerdict(t, v)
@@ -72,7 +72,7 @@ func TestAuthenticationResultsHostile(t *testing.T) {
 				}
 				unfolded := strings.ReplaceAll(field, "\r\n\t", " ")
 				if strings.ContainsFunc(unfolded, func(r rune) bool { return r < ' ' || r > '~' }) || strings.Contains(strings.ToLower(unfolded), "evil") || len(unfolded) > 900 {
-					t.Errorf("%q %q: %q", helo, sender, field)
+					t.Errorf("%q %q: %q", heloName, sender, field)
 				}
 				id, results, err := authres.Parse(strings.TrimPrefix(unfolded, "Authentication-Results: "))
 				var methods []string
@@ -84,7 +84,7 @@ func TestAuthenticationResultsHostile(t *testing.T) {
 					want = want[:2]
 				}
 				if diff := cmp.Diff(want, methods); err != nil || id != "mx.here.test" || diff != "" {
-					t.Errorf("%q %q: %s, %v: %s", helo, sender, id, err, diff)
+					t.Errorf("%q %q: %s, %v: %s", heloName, sender, id, err, diff)
 				}
 				printable(t, v.LogValue())
 				n++

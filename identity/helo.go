@@ -322,8 +322,8 @@ func (r *HeloResult) LogValue() slog.Value {
 // other family's question. An address literal is compared without a question, and
 // a name that the public DNS cannot hold (see [Helo.Resolvable]) fails without
 // one: there are no Replies then.
-func (c HeloChecker) Check(ctx context.Context, helo string, addrs ...netip.Addr) *HeloResult {
-	parsed, err := ParseHelo(helo)
+func (c HeloChecker) Check(ctx context.Context, heloName string, addrs ...netip.Addr) *HeloResult {
+	parsed, err := ParseHelo(heloName)
 	r := &HeloResult{Helo: parsed}
 	if err != nil {
 		r.Status, r.Err = PermError, err

@@ -199,13 +199,13 @@ func TestFaults(t *testing.T) {
 // FuzzParseHelo: whatever a client says gives a name or an address in the one
 // form that it has, or an error that points into the text.
 func FuzzParseHelo(f *testing.F) {
-	for _, helo := range []string{
+	for _, heloName := range []string{
 		"", "host.example.test", "HOST.example.test.", "localhost", "mail_1.example.test", "bücher.example.test", "mail\u3002example.test",
 		"a..b", "-a.b", "1234", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "[192.0.02.1]", "[]", "[", "[192.0.2.256]",
 		"[IPv6:2001:db8::1]", "[ipv6:::ffff:192.0.2.1]", "[IPv6:1:2:3:4:5:6:7::]", "[IPv6:fe80::1%eth0]", "[2001:db8::1]", "[x-tag:foo]",
 		"a\xff.test", "\u00ad", "a\r\nb", long(61), long(62),
 	} {
-		f.Add(helo)
+		f.Add(heloName)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		h, err := identity.ParseHelo(text)

@@ -61,47 +61,47 @@ func words(addrs []netip.Addr) string {
 }
 
 // check checks, and holds what is true of every result.
-func check(t *testing.T, r resolver.Resolver, helo string, given ...netip.Addr) *identity.HeloResult {
+func check(t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *identity.HeloResult {
 	t.Helper()
-	return checkContext(t.Context(), t, r, helo, given...)
+	return checkContext(t.Context(), t, r, heloName, given...)
 }
 
-func checkContext(ctx context.Context, t *testing.T, r resolver.Resolver, helo string, given ...netip.Addr) *identity.HeloResult {
+func checkContext(ctx context.Context, t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *identity.HeloResult {
 	t.Helper()
 	before := slices.Clone(given)
-	got := identity.HeloChecker{Resolver: r}.Check(ctx, helo, given...)
+	got := identity.HeloChecker{Resolver: r}.Check(ctx, heloName, given...)
 	if want := got.Status == identity.TempError || got.Status == identity.PermError; (got.Err != nil) != want {
-		t.Errorf("%q: status %v with error %v", helo, got.Status, got.Err)
+		t.Errorf("%q: status %v with error %v", heloName, got.Status, got.Err)
 	}
 	if got.Status.Temporary() != (got.Status == identity.TempError) {
 		t.Errorf("%v: Temporary is %v", got.Status, got.Status.Temporary())
 	}
-	if got.Helo.Text != helo {
-		t.Errorf("%q: Text is %q", helo, got.Helo.Text)
+	if got.Helo.Text != heloName {
+		t.Errorf("%q: Text is %q", heloName, got.Helo.Text)
 	}
 	if len(got.Replies) > 2 {
-		t.Errorf("%q: %d questions", helo, len(got.Replies))
+		t.Errorf("%q: %d questions", heloName, len(got.Replies))
 	}
 	for _, list := range [][]netip.Addr{got.Found, got.Missing, got.Unknown, got.Others} {
 		if !slices.IsSortedFunc(list, netip.Addr.Compare) || len(slices.Compact(slices.Clone(list))) != len(list) {
-			t.Errorf("%q: %v is not sorted, or not each once", helo, list)
+			t.Errorf("%q: %v is not sorted, or not each once", heloName, list)
 		}
 	}
 	if !slices.Equal(before, given) {
-		t.Errorf("%q: the caller's addresses are %v, were %v", helo, given, before)
+		t.Errorf("%q: the caller's addresses are %v, were %v", heloName, given, before)
 	}
 	return got
 }
 
 func TestCheck(t *testing.T) {
-	test := func(helo, given string, status identity.Status, found, missing, others string, questions ...string) {
+	test := func(heloName, given string, status identity.Status, found, missing, others string, questions ...string) {
 		t.Helper()
 		r := resolvertest.New(t, zone)
-		got := check(t, r, helo, addrs(given)...)
+		got := check(t, r, heloName, addrs(given)...)
 		want := []string{status.String(), found, missing, "", others}
 		have := []string{got.Status.String(), words(got.Found), words(got.Missing), words(got.Unknown), words(got.Others)}
 		if diff := cmp.Diff(want, have); diff != "" {
-			t.Errorf("%s, %s (-want +got):\n%s", helo, given, diff)
+			t.Errorf("%s, %s (-want +got):\n%s", heloName, given, diff)
 		}
 		var asked, replied []string
 		for _, q := range r.Questions() {
@@ -112,10 +112,10 @@ func TestCheck(t *testing.T) {
 			replied = append(replied, reply.Name+" "+resolver.TypeString(reply.Type))
 		}
 		if diff := cmp.Diff(questions, asked); diff != "" {
-			t.Errorf("%s, %s: questions (-want +got):\n%s", helo, given, diff)
+			t.Errorf("%s, %s: questions (-want +got):\n%s", heloName, given, diff)
 		}
 		if diff := cmp.Diff(questions, replied); diff != "" {
-			t.Errorf("%s, %s: replies (-want +got):\n%s", helo, given, diff)
+			t.Errorf("%s, %s: replies (-want +got):\n%s", heloName, given, diff)
 		}
 	}
 	const mailA, mailAAAA = "mail.example.test. A", "mail.example.test. AAAA"
@@ -156,8 +156,8 @@ func TestCheck(t *testing.T) {
 	test("[IPv6:2001:db8::10]", "2001:db8::10%eth0", identity.Pass, "2001:db8::10", "", "")
 	test("[IPv6:::ffff:192.0.2.10]", "192.0.2.10", identity.Pass, "192.0.2.10", "", "")
 	test("192.0.2.10", "::ffff:192.0.2.10", identity.Pass, "192.0.2.10", "", "")
-	for _, helo := range []string{"mail", "localhost", "mail.local", "a.onion", "x.localhost", "nothing.invalid", "192.0.2", "1234", "192.0.2.10."} {
-		test(helo, "192.0.2.10 2001:db8::10", identity.Fail, "", "192.0.2.10 2001:db8::10", "")
+	for _, heloName := range []string{"mail", "localhost", "mail.local", "a.onion", "x.localhost", "nothing.invalid", "192.0.2", "1234", "192.0.2.10."} {
+		test(heloName, "192.0.2.10 2001:db8::10", identity.Fail, "", "192.0.2.10 2001:db8::10", "")
 	}
 }
 
@@ -239,10 +239,10 @@ func TestNoAnswerPossible(t *testing.T) {
 			t.Errorf("%v: got %+v", given, got)
 		}
 	}
-	for _, helo := range []string{"", "a..b", "[192.0.2.256]", "mail!.example.test"} {
-		got := check(t, r, helo, client)
-		if e, ok := errors.AsType[*identity.HeloError](got.Err); got.Status != identity.PermError || !ok || e.Text != helo {
-			t.Errorf("%q: got %+v", helo, got)
+	for _, heloName := range []string{"", "a..b", "[192.0.2.256]", "mail!.example.test"} {
+		got := check(t, r, heloName, client)
+		if e, ok := errors.AsType[*identity.HeloError](got.Err); got.Status != identity.PermError || !ok || e.Text != heloName {
+			t.Errorf("%q: got %+v", heloName, got)
 		}
 	}
 	if n := len(r.Questions()); n != 0 {
@@ -339,8 +339,8 @@ func TestLogValue(t *testing.T) {
 	}}))
 	r := resolvertest.New(t, zone)
 	r.Fail("v4.example.test", dns.TypeA, dnsfake.ServFail)
-	for _, helo := range []string{"mail.example.test", "MAIL_1.example.test.", "[192.0.2.66]", "v4.example.test", "a\r\nb"} {
-		logger.Info("client", "helo", check(t, r, helo, netip.MustParseAddr("192.0.2.10")))
+	for _, heloName := range []string{"mail.example.test", "MAIL_1.example.test.", "[192.0.2.66]", "v4.example.test", "a\r\nb"} {
+		logger.Info("client", "helo", check(t, r, heloName, netip.MustParseAddr("192.0.2.10")))
 	}
 	want := `level=INFO msg=client helo.name=mail.example.test. helo.status=pass
 level=INFO msg=client helo.name=mail_1.example.test. helo.status=pass helo.faults=underscore,final-dot

@@ -81,8 +81,8 @@ func (r *Relation) UnmarshalText(text []byte) error { return enum.Unmarshal(r, t
 //
 // Only a confirmed PTR name (package fcrdns) says anything. What is no name is
 // unrelated to everything.
-func Relate(helo, ptr string, domains ...string) (Relation, string) {
-	h, errHelo := dnsname.Canonical(helo)
+func Relate(heloName, ptr string, domains ...string) (Relation, string) {
+	h, errHelo := dnsname.Canonical(heloName)
 	p, errPTR := dnsname.Canonical(ptr)
 	if errHelo != nil || errPTR != nil {
 		return Unrelated, ""

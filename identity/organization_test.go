@@ -40,10 +40,10 @@ func TestOrganizationalDomain(t *testing.T) {
 }
 
 func TestRelate(t *testing.T) {
-	test := func(helo, ptr string, want identity.Relation, wantDomain string, domains ...string) {
+	test := func(heloName, ptr string, want identity.Relation, wantDomain string, domains ...string) {
 		t.Helper()
 		// The relation has no direction.
-		for _, pair := range [][2]string{{helo, ptr}, {ptr, helo}} {
+		for _, pair := range [][2]string{{heloName, ptr}, {ptr, heloName}} {
 			got, domain := identity.Relate(pair[0], pair[1], domains...)
 			if got != want || domain != wantDomain {
 				t.Errorf("%q and %q with %q: got %v, %q, want %v, %q", pair[0], pair[1], domains, got, domain, want, wantDomain)

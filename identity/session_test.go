@@ -397,12 +397,12 @@ func FuzzSession(f *testing.F) {
 	for _, tt := range clients {
 		f.Add(tt.client, tt.helo, tt.sender)
 	}
-	f.Fuzz(func(t *testing.T, addr, helo, sender string) {
+	f.Fuzz(func(t *testing.T, addr, heloName, sender string) {
 		fake := fakeClients(t)
 		client, _ := netip.ParseAddr(addr)
 		s := verifier(fake).Session(t.Context(), client)
 		defer s.Close()
-		s.Helo(t.Context(), helo)
+		s.Helo(t.Context(), heloName)
 		v := s.MailFrom(t.Context(), sender)
 		holdsVerdict(t, v)
 		if _, err := v.AuthenticationResults("mx.here.test"); err != nil {

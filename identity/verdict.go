@@ -147,13 +147,13 @@ func (h *heloStep) results(ctx context.Context, v *Verdict) {
 	})
 }
 
-func (m *mailStep) results(ctx context.Context, v *Verdict, helo string) {
+func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
 	if m.spf == nil {
 		return // a malformed sender
 	}
 	sender, _ := parseSender(m.text)
 	v.MailFromSPF = m.spf.wait(ctx, func(err error) *spf.Result {
-		return &spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Addr: v.Client, Helo: helo, Sender: sender.address, Domain: sender.domain, Err: err}
+		return &spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Addr: v.Client, Helo: heloName, Sender: sender.address, Domain: sender.domain, Err: err}
 	})
 	if m.nullMX != nil {
 		v.NullMX = m.nullMX.wait(ctx, func(err error) *nullmx.Result {
@@ -230,21 +230,21 @@ func (v *Verdict) reverses(c claim) []reverse {
 			unanswered = append(unanswered, n.Name)
 		}
 	}
-	helo := ""
+	heloName := ""
 	if v.Helo != nil {
-		helo = v.Helo.Helo.Name
+		heloName = v.Helo.Helo.Name
 	}
 	var state reverse
-	v.Name, state = best(confirmed, helo, v.Client)
+	v.Name, state = best(confirmed, heloName, v.Client)
 	if v.Name != "" {
 		v.Looks = ptrname.Classify(v.Client, v.Name)
-		if helo != "" {
+		if heloName != "" {
 			v.Relation = state.relation
 		}
 	}
 	states := []reverse{state}
 	for _, name := range unanswered {
-		_, state := best(append(slices.Clip(confirmed), name), helo, v.Client)
+		_, state := best(append(slices.Clip(confirmed), name), heloName, v.Client)
 		states = append(states, state)
 	}
 	return states
@@ -252,7 +252,7 @@ func (v *Verdict) reverses(c claim) []reverse {
 
 // best returns the name that HELO is compared with: an equal one, since that could be
 // looked up; else one of the same organization, not a generic one if there is another.
-func best(names []string, helo string, client netip.Addr) (string, reverse) {
+func best(names []string, heloName string, client netip.Addr) (string, reverse) {
 	name, state := "", reverse{}
 	rank := func(r reverse) int {
 		switch {
@@ -268,7 +268,7 @@ func best(names []string, helo string, client netip.Addr) (string, reverse) {
 		return 0
 	}
 	for _, n := range names {
-		relation, _ := Relate(helo, n)
+		relation, _ := Relate(heloName, n)
 		r := reverse{true, relation, ptrname.Classify(client, n).Verdict == ptrname.Generic}
 		if rank(r) > rank(state) {
 			name, state = n, r
@@ -307,14 +307,14 @@ func parseSender(path string) (sender, error) {
 	if at < 1 || !localPart(s.address[:at]) {
 		return sender{}, errSender
 	}
-	helo, err := ParseHelo(s.address[at+1:]) // a Domain or an address-literal, as in HELO
+	arg, err := ParseHelo(s.address[at+1:]) // a Domain or an address-literal, as in HELO
 	switch {
-	case err != nil, helo.Faults.Has(BareAddress), helo.Faults.Has(FinalDot):
+	case err != nil, arg.Faults.Has(BareAddress), arg.Faults.Has(FinalDot):
 		return sender{}, errSender
-	case helo.Name != "":
-		s.domain = helo.Name
+	case arg.Name != "":
+		s.domain = arg.Name
 	}
-	if helo.Name != "" && dnsname.FormOf(helo.Name) == dnsname.Numeric {
+	if arg.Name != "" && dnsname.FormOf(arg.Name) == dnsname.Numeric {
 		return sender{}, errSender
 	}
 	return s, nil

@@ -172,9 +172,9 @@ func (s *Session) startMail(reversePath string) *mailStep {
 	if err != nil {
 		return m
 	}
-	helo := s.helo.text
+	heloName := s.helo.text
 	m.spf = start(s, func(ctx context.Context) *spf.Result {
-		return s.spf().CheckMailFrom(ctx, s.client, helo, sender.address)
+		return s.spf().CheckMailFrom(ctx, s.client, heloName, sender.address)
 	})
 	if sender.domain != "" {
 		m.nullMX = start(s, func(ctx context.Context) *nullmx.Result {
@@ -196,11 +196,11 @@ func (s *Session) spf() spf.Checker {
 const maxOpen = 128
 
 // ours reports whether a client claims a name or an address of ours.
-func (v Verifier) ours(client netip.Addr, helo string) bool {
+func (v Verifier) ours(client netip.Addr, heloName string) bool {
 	own := func(addr netip.Addr) bool {
 		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return a.Unmap().WithZone("") == addr })
 	}
-	parsed, err := ParseHelo(helo)
+	parsed, err := ParseHelo(heloName)
 	if err != nil || own(client) {
 		return false
 	}

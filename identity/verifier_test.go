@@ -138,13 +138,13 @@ func verifier(fake *dnsfake.Fake) identity.Verifier {
 }
 
 // run takes the steps of a client and returns the last verdict.
-func run(t testing.TB, v identity.Verifier, client, helo, sender string) *identity.Verdict {
+func run(t testing.TB, v identity.Verifier, client, heloName, sender string) *identity.Verdict {
 	t.Helper()
 	s := v.Session(t.Context(), netip.MustParseAddr(client))
 	defer s.Close()
 	verdict := s.Connect(t.Context())
-	if helo != "" {
-		verdict = s.Helo(t.Context(), helo)
+	if heloName != "" {
+		verdict = s.Helo(t.Context(), heloName)
 	}
 	if sender != "" {
 		verdict = s.MailFrom(t.Context(), strings.TrimPrefix(sender, "-"))

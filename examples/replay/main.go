@@ -81,9 +81,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 // verdict is what is to be kept: here, what the README says of a client.
 func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
 	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	helo := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
-	relation, _ := identity.Relate(helo.Helo.Name, rdns.Name)
-	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, helo.Status, relation)
+	address := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
+	relation, _ := identity.Relate(address.Helo.Name, rdns.Name)
+	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, address.Status, relation)
 }
 
 // recordFile gives a verdict by the live DNS, and writes the transcript whole or

@@ -14,19 +14,19 @@ func heloName(s subject) outcome {
 		return outcome{code: "receives-only"}
 	}
 	out := outcome{code: "ok", detail: s.mta.HELO}
-	helo, err := identity.ParseHelo(s.mta.HELO)
-	has := helo.Faults.Has
+	arg, err := identity.ParseHelo(s.mta.HELO)
+	has := arg.Faults.Has
 	switch {
 	case err != nil:
 		out.code, out.detail = "malformed", err.Error()
-	case helo.Name == "":
+	case arg.Name == "":
 		out.code = "literal"
-	case !helo.Resolvable():
+	case !arg.Resolvable():
 		out.code = "not-qualified"
 	case has(identity.Underscore):
 		out.code = "underscore"
 	case has(identity.FinalDot), has(identity.NonASCII):
-		out.code, out.detail = "malformed", fmt.Sprintf("%q (%s)", s.mta.HELO, helo.Faults)
+		out.code, out.detail = "malformed", fmt.Sprintf("%q (%s)", s.mta.HELO, arg.Faults)
 	}
 	return out
 }

@@ -180,11 +180,11 @@ func postfixHELOSyntax(s subject) outcome {
 		return outcome{code: "receives-only"}
 	}
 	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.HELO)}
-	helo, err := identity.ParseHelo(s.mta.HELO)
+	arg, err := identity.ParseHelo(s.mta.HELO)
 	switch {
-	case err != nil, helo.Faults.Has(identity.NonASCII), helo.Name != "" && digits.MatchString(s.mta.HELO):
+	case err != nil, arg.Faults.Has(identity.NonASCII), arg.Name != "" && digits.MatchString(s.mta.HELO):
 		out.code = "malformed"
-	case helo.Faults.Has(identity.BareAddress), helo.Faults.Has(identity.SingleLabel):
+	case arg.Faults.Has(identity.BareAddress), arg.Faults.Has(identity.SingleLabel):
 		out.code = "not-qualified"
 	}
 	return out
@@ -203,8 +203,8 @@ func greeting(s subject) (outcome, bool) {
 }
 
 // literal reports whether a HELO is an address in brackets.
-func literal(helo identity.Helo) bool {
-	return helo.Addr.IsValid() && !helo.Faults.Has(identity.BareAddress)
+func literal(arg identity.Helo) bool {
+	return arg.Addr.IsValid() && !arg.Faults.Has(identity.BareAddress)
 }
 
 func postfixHELOHostname(s subject) outcome {

@@ -47,8 +47,8 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 		return f.names[i]
 	}
 	for _, m := range f.mtas {
-		if helo, err := identity.ParseHelo(m.HELO); m.Sends() && err == nil && helo.Resolvable() {
-			m.name = named(helo.Name)
+		if arg, err := identity.ParseHelo(m.HELO); m.Sends() && err == nil && arg.Resolvable() {
+			m.name = named(arg.Name)
 			m.name.sentBy(m, f.publicAddresses(m), true)
 		}
 	}

@@ -66,8 +66,8 @@ func (f *facts) hosts() []Host {
 		if !m.Sends() {
 			h.HELO = ""
 		}
-		if helo, err := identity.ParseHelo(h.HELO); err == nil && helo.Name != "" {
-			h.HELO, h.HELOOwn = helo.Name, f.owns(helo.Name)
+		if arg, err := identity.ParseHelo(h.HELO); err == nil && arg.Name != "" {
+			h.HELO, h.HELOOwn = arg.Name, f.owns(arg.Name)
 		}
 		for _, a := range m.addresses {
 			h.Addresses = append(h.Addresses, f.hostAddress(m, a))
@@ -105,10 +105,10 @@ func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) HostAddress {
 	if m.helo == nil {
 		return h
 	}
-	switch helo := m.helo(); {
-	case slices.Contains(helo.Found, a.addr):
+	switch arg := m.helo(); {
+	case slices.Contains(arg.Found, a.addr):
 		h.HELO = Holds
-	case slices.Contains(helo.Unknown, a.addr):
+	case slices.Contains(arg.Unknown, a.addr):
 		h.HELO = Unknown
 	default:
 		h.HELO = Broken // what is no name has no address either

@@ -36,7 +36,7 @@ func TestHostsAgreeWithFindings(t *testing.T) {
 			found[fmt.Sprint(f.Rule, " ", f.Subject)] = f
 		}
 		for _, h := range report.Hosts {
-			helo := audit.NotAsked // the worst of its addresses
+			arg := audit.NotAsked // the worst of its addresses
 			for _, a := range h.Addresses {
 				is := func(id rule.ID, code string) bool {
 					compared++
@@ -50,8 +50,8 @@ func TestHostsAgreeWithFindings(t *testing.T) {
 				if all != is(rule.PTRConfirmed, "ok") {
 					t.Errorf("%s: %s/%s: all names confirmed %t", s.file, h.ID, a.Address, all)
 				}
-				if a.HELO == audit.Broken || a.HELO == audit.Unknown && helo != audit.Broken || a.HELO == audit.Holds && helo == audit.NotAsked {
-					helo = a.HELO
+				if a.HELO == audit.Broken || a.HELO == audit.Unknown && arg != audit.Broken || a.HELO == audit.Holds && arg == audit.NotAsked {
+					arg = a.HELO
 				}
 			}
 			want := map[rule.Status][]audit.Link{
@@ -60,8 +60,8 @@ func TestHostsAgreeWithFindings(t *testing.T) {
 				rule.NotApplicable: {audit.NotAsked, audit.Broken},
 			}
 			f := found[fmt.Sprintf("%s %s", rule.HELOResolves, h.ID)]
-			if f.Code != "no-name" && !slices.Contains(want[f.Status], helo) {
-				t.Errorf("%s: %s: HELO %s, and the finding is %s", s.file, h.ID, helo, f.Status)
+			if f.Code != "no-name" && !slices.Contains(want[f.Status], arg) {
+				t.Errorf("%s: %s: HELO %s, and the finding is %s", s.file, h.ID, arg, f.Status)
 			}
 		}
 	}

@@ -102,7 +102,7 @@ func (d *draft) server(addrs []netip.Addr) {
 }
 
 // greeting guesses what an MTA says in HELO, and why.
-func (d *draft) greeting(m org.MTA, hosts []string) (helo, why string) {
+func (d *draft) greeting(m org.MTA, hosts []string) (heloName, why string) {
 	hosts = slices.DeleteFunc(slices.Clone(hosts), func(name string) bool { return d.hosts[name].silent })
 	slices.SortStableFunc(hosts, func(a, b string) int { return dnsname.Compare(a, b) })
 	for _, is := range []struct {

@@ -286,8 +286,8 @@ func (c *Change) add(rr dns.RR) {
 func (p *Plan) welcome(adopt bool) {
 	var names []string
 	for _, m := range p.Organization.MTAs {
-		if helo, err := identity.ParseHelo(m.HELO); err == nil && helo.Name != "" && m.Sends() {
-			names = append(names, helo.Name)
+		if arg, err := identity.ParseHelo(m.HELO); err == nil && arg.Name != "" && m.Sends() {
+			names = append(names, arg.Name)
 		}
 	}
 	for _, d := range p.Organization.MailDomains() {

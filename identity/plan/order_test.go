@@ -41,8 +41,8 @@ func TestStepsBreakNoMail(t *testing.T) {
 				rt.Logf("%s\nsaid %v\n%s", w, said, text.String())
 			}
 		}()
-		check := func(now *world, helo map[netip.Addr]string, what string, least identity.Level) {
-			after := now.judge(rt, helo)
+		check := func(now *world, heloName map[netip.Addr]string, what string, least identity.Level) {
+			after := now.judge(rt, heloName)
 			for on, was := range before {
 				is, ok := after[on]
 				if !ok || was.Level >= identity.Forged {
@@ -162,9 +162,9 @@ func (w *world) likely(name string, addr netip.Addr) bool {
 func (w *world) judge(rt *rapid.T, said map[netip.Addr]string) map[transaction]*identity.Verdict {
 	out := make(map[transaction]*identity.Verdict)
 	v := identity.Verifier{Resolver: w.zones(rt)}
-	for addr, helo := range said {
+	for addr, heloName := range said {
 		s := v.Session(rt.Context(), addr)
-		s.Helo(rt.Context(), helo)
+		s.Helo(rt.Context(), heloName)
 		for _, d := range w.org.MailDomains() {
 			domain, _ := dnsname.Canonical(d.Domain)
 			out[transaction{addr, "user@" + domain[:len(domain)-1]}] = s.MailFrom(rt.Context(), "user@"+domain[:len(domain)-1])

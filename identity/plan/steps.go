@@ -162,8 +162,8 @@ func hosts(o *org.Organization) []Host {
 	for _, m := range o.MTAs {
 		w := wanted{}
 		h := Host{MTA: m.ID, Addrs: w.publishable(m), PTR: canonical(m.PTR)}
-		if helo, err := identity.ParseHelo(m.HELO); err == nil && m.Sends() {
-			h.HELO = helo.Name
+		if arg, err := identity.ParseHelo(m.HELO); err == nil && m.Sends() {
+			h.HELO = arg.Name
 		}
 		for i, addr := range h.Addrs {
 			h.Addrs[i] = addr.Unmap()

@@ -160,11 +160,11 @@ func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
 // greeting wants the addresses of the HELO name and its SPF record, or refuses the name
 // and returns false.
 func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) bool {
-	helo, err := identity.ParseHelo(m.HELO)
+	arg, err := identity.ParseHelo(m.HELO)
 	switch {
 	case err != nil:
 		w.refuse(m.ID, m.HELO, "the HELO is malformed")
-	case helo.Name == "":
+	case arg.Name == "":
 		w.refuse(m.ID, m.HELO, "the HELO is an address, not a name")
 	case w.mapping(m, m.HELO, addrs, rule.HELOResolves):
 		w.authorize(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)

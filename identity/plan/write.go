@@ -336,19 +336,19 @@ func (s Step) text(line func(string, ...any)) {
 		line("   user@%s", strings.TrimSuffix(n, "."))
 	}
 	for _, h := range s.Hosts {
-		helo := strings.TrimSuffix(h.HELO, ".")
+		heloName := strings.TrimSuffix(h.HELO, ".")
 		switch s.Stage {
 		case Confirm:
 			var parts []string
 			if h.PTR != "" {
 				parts = append(parts, "the name "+strings.TrimSuffix(h.PTR, "."))
 			}
-			if helo != "" {
-				parts = append(parts, "HELO "+helo)
+			if heloName != "" {
+				parts = append(parts, "HELO "+heloName)
 			}
 			line("   %s at %s: %s", h.MTA, joined(h.Addrs), strings.Join(parts, ", "))
 		case Observe:
-			line("   %s: HELO %s", h.MTA, helo)
+			line("   %s: HELO %s", h.MTA, heloName)
 			reasons := each(h.Addrs, h.unseen)
 			for i, reason := range reasons {
 				if reason == "" || slices.Index(reasons, reason) < i {
@@ -364,8 +364,8 @@ func (s Step) text(line func(string, ...any)) {
 			}
 		case Greet:
 			line("   %s", h.MTA)
-			line("     Postfix, main.cf:                  smtp_helo_name = %s", helo)
-			line("     Exim, the transports of smtp:      helo_data = %s", helo)
+			line("     Postfix, main.cf:                  smtp_helo_name = %s", heloName)
+			line("     Exim, the transports of smtp:      helo_data = %s", heloName)
 		}
 	}
 	for _, c := range s.Changes {

@@ -163,7 +163,7 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 		return r.fail(PermError, fmt.Errorf("%w: %.80q", ErrDomain, domain))
 	}
 	r.Domain = name
-	if helo, err := identity.ParseHelo(c.Helo); c.Helo != "" && (err != nil || helo.Faults.Has(identity.NonASCII)) {
+	if arg, err := identity.ParseHelo(c.Helo); c.Helo != "" && (err != nil || arg.Faults.Has(identity.NonASCII)) {
 		return r.fail(PermError, fmt.Errorf("%w: %.80q", ErrHelo, c.Helo))
 	}
 	mx := nullmx.Checker{Resolver: c.Resolver}
