@@ -5,6 +5,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -89,7 +90,7 @@ const (
 // reverse is what the name of the address is to HELO.
 type reverse struct {
 	confirmed bool
-	relation  Relation // of the HELO name to it
+	relation  helo.Relation // of the HELO name to it
 	generic   bool
 }
 
@@ -136,14 +137,14 @@ func certain(c claim, resolves bool, spf, csa word, rev reverse) Level {
 	if c == ourName || c == notItsOwn || spf == denies || csa == denies {
 		return Forged
 	}
-	sameOrganization := rev.confirmed && rev.relation == SameOrganization
+	sameOrganization := rev.confirmed && rev.relation == helo.SameOrganization
 	switch {
 	case sameOrganization && resolves && !rev.generic:
 		if spf == authorizes || csa == authorizes {
 			return Explicit
 		}
 		return Distinct
-	case sameOrganization, rev.confirmed && rev.relation == Identical && !rev.generic:
+	case sameOrganization, rev.confirmed && rev.relation == helo.Identical && !rev.generic:
 		return Traceable
 	}
 	return Anonymous
@@ -151,9 +152,9 @@ func certain(c claim, resolves bool, spf, csa word, rev reverse) Level {
 
 // anyReverse is what the reverse name may be while nothing is known of it.
 func anyReverse(c claim) []reverse {
-	states := []reverse{{}, {true, Unrelated, false}, {true, Unrelated, true}}
+	states := []reverse{{}, {true, helo.Unrelated, false}, {true, helo.Unrelated, true}}
 	if c == aName {
-		for _, relation := range []Relation{SameOrganization, Identical} {
+		for _, relation := range []helo.Relation{helo.SameOrganization, helo.Identical} {
 			states = append(states, reverse{true, relation, false}, reverse{true, relation, true})
 		}
 	}
@@ -288,8 +289,8 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.claim == itsAddress, AddressLiteral)
 	add(e.claim == aName && e.resolves == no, HeloUnresolved)
 	add(e.claim == aName && e.resolves == yes && v.Name == "" && known, HeloAlone)
-	add(e.claim == aName && v.Name != "" && known && v.Relation == Unrelated, HeloUnrelated)
-	add(v.Name != "" && v.Relation == Identical, HeloIsPTR)
+	add(e.claim == aName && v.Name != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
+	add(v.Name != "" && v.Relation == helo.Identical, HeloIsPTR)
 	add(e.spf == authorizes, HeloSPFPass)
 	add(e.csa == authorizes, CSAPass)
 	if v.Step != AtMailFrom {

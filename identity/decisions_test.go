@@ -16,6 +16,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -126,10 +127,10 @@ var greetings = []struct {
 	{"a name of ours", "mx.here.test", true},
 }
 
-func heloResult(heloName string, status identity.Status) *identity.HeloResult {
-	parsed, err := identity.ParseHelo(heloName)
-	r := &identity.HeloResult{Helo: parsed, Status: status, Err: err}
-	if status == identity.TempError {
+func heloResult(heloName string, status helo.Status) *helo.HeloResult {
+	parsed, err := helo.ParseHelo(heloName)
+	r := &helo.HeloResult{Helo: parsed, Status: status, Err: err}
+	if status == helo.TempError {
 		r.Err = errDown
 	}
 	return r
@@ -175,11 +176,11 @@ func levels(t *testing.T) (string, int) {
 		return got
 	}
 	for _, s := range situations {
-		for _, resolves := range []identity.Status{identity.Pass, identity.Fail, identity.TempError} {
-			if strings.Contains(s.reverse, "the same name") && resolves != identity.Pass {
+		for _, resolves := range []helo.Status{helo.Pass, helo.Fail, helo.TempError} {
+			if strings.Contains(s.reverse, "the same name") && resolves != helo.Pass {
 				continue // the reverse name was confirmed by the same answer
 			}
-			leads := map[identity.Status]string{identity.Pass: "yes", identity.Fail: "no", identity.TempError: "not known"}[resolves]
+			leads := map[helo.Status]string{helo.Pass: "yes", helo.Fail: "no", helo.TempError: "not known"}[resolves]
 			v := identity.Verdict{Step: identity.AtHelo, Client: client, Reverse: s.result, Greeting: s.helo, Helo: heloResult(s.helo, resolves)}
 			row(append([]string{s.reverse, leads}, judge(v, false)...)...)
 		}
@@ -192,9 +193,9 @@ func levels(t *testing.T) (string, int) {
 		for _, s := range situations {
 			v := identity.Verdict{Step: identity.AtHelo, Client: client, Reverse: s.result, Greeting: g.helo}
 			if g.helo != "-" {
-				status := identity.Fail
+				status := helo.Fail
 				if strings.Contains(g.helo, " ") {
-					status = identity.PermError
+					status = helo.PermError
 				}
 				v.Helo, v.HeloSPF, v.CSA = heloResult(g.helo, status), heloSPFs[0].result, csas[0].result
 			}
@@ -224,7 +225,7 @@ func adviceRules() []adviceRule {
 	add := func(name string, set func(*identity.Verdict), policy string, change identity.Policy) {
 		out = append(out, adviceRule{name, set, policy, change})
 	}
-	add("HELO malformed", func(v *identity.Verdict) { v.Greeting, v.Helo = "a b", heloResult("a b", identity.PermError) },
+	add("HELO malformed", func(v *identity.Verdict) { v.Greeting, v.Helo = "a b", heloResult("a b", helo.PermError) },
 		"RejectMalformedHelo", identity.Policy{RejectMalformedHelo: true})
 	for _, s := range heloSPFs {
 		set := func(v *identity.Verdict) { v.HeloSPF = s.result }
@@ -243,13 +244,13 @@ func adviceRules() []adviceRule {
 		add("CSA "+c.name, set, "", identity.Policy{})
 	}
 	add("HELO is another address", func(v *identity.Verdict) {
-		v.Greeting, v.Helo = "[192.0.2.99]", heloResult("[192.0.2.99]", identity.Fail)
+		v.Greeting, v.Helo = "[192.0.2.99]", heloResult("[192.0.2.99]", helo.Fail)
 	}, "", identity.Policy{})
 	for _, s := range situations {
 		set := func(v *identity.Verdict) {
 			v.Reverse = s.result
 			if s.helo == generic {
-				v.Greeting, v.Helo = generic, heloResult(generic, identity.Pass)
+				v.Greeting, v.Helo = generic, heloResult(generic, helo.Pass)
 			}
 		}
 		if s.result.Status == fcrdns.Pass {
@@ -287,7 +288,7 @@ func adviceRules() []adviceRule {
 // fine is a client against which nothing speaks.
 func fine() identity.Verdict {
 	return identity.Verdict{
-		Step: identity.AtMailFrom, Client: client, Reverse: situations[0].result, Greeting: good, Helo: heloResult(good, identity.Pass),
+		Step: identity.AtMailFrom, Client: client, Reverse: situations[0].result, Greeting: good, Helo: heloResult(good, helo.Pass),
 		HeloSPF: heloSPFs[4].result, CSA: csas[1].result, Sender: "a@example.test", MailFromSPF: mailSPFs[2].result, NullMX: nullMXs[1].result,
 	}
 }

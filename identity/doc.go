@@ -13,11 +13,11 @@
 //
 // The parts can be used alone:
 //
-//   - [ParseHelo] reads the argument of HELO.
-//   - [HeloChecker.Check] tells whether a HELO name leads back to the client, or to
+//   - [helo.ParseHelo] reads the argument of HELO.
+//   - [helo.HeloChecker.Check] tells whether a HELO name leads back to the client, or to
 //     every address of an MTA. Decide on Status; Err explains.
-//   - [OrganizationalDomain] and [Relate] find the organization behind names, and
-//     [Unicode] shows a name to people.
+//   - [helo.OrganizationalDomain] and [helo.Relate] find the organization behind names, and
+//     [helo.Unicode] shows a name to people.
 //
 // A HELO name that leads to the client is the client's own. The best one is
 // another name than the PTR name, of the same organization: it cannot be guessed

@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 func ExampleParseHelo() {
 	for _, s := range []string{"mta1.example.test", "MTA_1.example.test.", "[IPv6:2001:db8::10]", "localhost", "mta1..example.test"} {
-		arg, err := identity.ParseHelo(s)
+		arg, err := helo.ParseHelo(s)
 		switch {
 		case err != nil:
 			fmt.Println(err)
@@ -42,7 +43,7 @@ mta1 AAAA 2001:db8::10`)
 		fmt.Println(err)
 		return
 	}
-	checker := identity.HeloChecker{Resolver: r}
+	checker := helo.HeloChecker{Resolver: r}
 	for _, client := range []string{"192.0.2.10", "2001:db8::10", "192.0.2.66"} {
 		result := checker.Check(context.Background(), "mta1.example.test", netip.MustParseAddr(client))
 		fmt.Println(client, result.Status, result.Err)
@@ -64,7 +65,7 @@ mta1 A 192.0.2.12`)
 		fmt.Println(err)
 		return
 	}
-	result := identity.HeloChecker{Resolver: r}.Check(context.Background(), "mta1.example.test",
+	result := helo.HeloChecker{Resolver: r}.Check(context.Background(), "mta1.example.test",
 		netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("2001:db8::10"))
 	fmt.Println(result.Status, "found:", result.Found, "missing:", result.Missing, "others:", result.Others)
 	for _, reply := range result.Replies {
@@ -77,8 +78,8 @@ mta1 A 192.0.2.12`)
 }
 
 func ExampleOrganizationalDomain() {
-	fmt.Println(identity.OrganizationalDomain("mail.example.co.uk"))
-	fmt.Println(identity.OrganizationalDomain("co.uk"))
+	fmt.Println(helo.OrganizationalDomain("mail.example.co.uk"))
+	fmt.Println(helo.OrganizationalDomain("co.uk"))
 	// Output:
 	// example.co.uk. <nil>
 	//  identity: co.uk.: a public suffix belongs to no organization
@@ -87,11 +88,11 @@ func ExampleOrganizationalDomain() {
 func ExampleRelate() {
 	const heloName = "mta1.example.co.uk"
 	for _, ptr := range []string{"host-10.example.co.uk", "MTA1.example.co.uk.", "host-10.provider.example"} {
-		relation, domain := identity.Relate(heloName, ptr)
+		relation, domain := helo.Relate(heloName, ptr)
 		fmt.Printf("%s: %v %q\n", ptr, relation, domain)
 	}
 	// With a domain of one's own, deeper than the registered one.
-	fmt.Println(identity.Relate("mta1.dept.example.com", "host-10.dept.example.com", "dept.example.com"))
+	fmt.Println(helo.Relate("mta1.dept.example.com", "host-10.dept.example.com", "dept.example.com"))
 	// Output:
 	// host-10.example.co.uk: same-organization "example.co.uk."
 	// MTA1.example.co.uk.: identical ""
@@ -100,7 +101,7 @@ func ExampleRelate() {
 }
 
 func ExampleUnicode() {
-	fmt.Println(identity.Unicode("MAIL.xn--mller-kva.example"))
+	fmt.Println(helo.Unicode("MAIL.xn--mller-kva.example"))
 	// Output: mail.müller.example.
 }
 

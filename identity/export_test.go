@@ -6,6 +6,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -15,7 +16,7 @@ import (
 func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, heloName, sender, domain string) {
 	policy := spf.Checker{Resolver: r, Speculate: spf.SpeculateNone, NoExplanation: true}
 	fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	HeloChecker{Resolver: r}.Check(ctx, heloName, client)
+	helo.HeloChecker{Resolver: r}.Check(ctx, heloName, client)
 	policy.CheckHelo(ctx, client, heloName)
 	csa.Checker{Resolver: r, Sequential: true}.Check(ctx, client, heloName)
 	policy.CheckMailFrom(ctx, client, heloName, sender)

@@ -13,6 +13,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -55,10 +56,10 @@ type Verdict struct {
 	Reverse  *fcrdns.Result
 	Name     string             // of the confirmed reverse names the one that HELO is compared with; "" for none
 	Looks    ptrname.Assessment // of Name
-	Relation Relation           // of the HELO name to Name; 0 without one of them
+	Relation helo.Relation      // of the HELO name to Name; 0 without one of them
 
 	Greeting string // what the client said in HELO: untrusted
-	Helo     *HeloResult
+	Helo     *helo.HeloResult
 	HeloSPF  *spf.Result
 	CSA      *csa.Result
 
@@ -135,9 +136,9 @@ func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 }
 
 func (h *heloStep) results(ctx context.Context, v *Verdict) {
-	v.Helo = h.address.wait(ctx, func(err error) *HeloResult {
-		parsed, _ := ParseHelo(h.text)
-		return &HeloResult{Helo: parsed, Status: TempError, Unknown: []netip.Addr{v.Client}, Err: err}
+	v.Helo = h.address.wait(ctx, func(err error) *helo.HeloResult {
+		parsed, _ := helo.ParseHelo(h.text)
+		return &helo.HeloResult{Helo: parsed, Status: helo.TempError, Unknown: []netip.Addr{v.Client}, Err: err}
 	})
 	v.HeloSPF = h.spf.wait(ctx, func(err error) *spf.Result {
 		return &spf.Result{Status: spf.TempError, Identity: spf.Helo, Addr: v.Client, Helo: h.text, Domain: h.text, Err: err}
@@ -166,7 +167,7 @@ func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
 func (v *Verdict) draw(ours bool, p Policy) {
 	e := evidence{claim: v.claim(ours), spf: spfWord(v.HeloSPF), csa: csaWord(v.CSA)}
 	if v.Helo != nil {
-		e.resolves = map[Status]answer{Pass: yes, TempError: unknown}[v.Helo.Status]
+		e.resolves = map[helo.Status]answer{helo.Pass: yes, helo.TempError: unknown}[v.Helo.Status]
 	}
 	e.reverse = v.reverses(e.claim)
 	v.Level = e.level()
@@ -256,11 +257,11 @@ func best(names []string, heloName string, client netip.Addr) (string, reverse) 
 	name, state := "", reverse{}
 	rank := func(r reverse) int {
 		switch {
-		case r.relation == Identical:
+		case r.relation == helo.Identical:
 			return 4
-		case r.relation == SameOrganization && !r.generic:
+		case r.relation == helo.SameOrganization && !r.generic:
 			return 3
-		case r.relation == SameOrganization:
+		case r.relation == helo.SameOrganization:
 			return 2
 		case r.confirmed:
 			return 1
@@ -268,7 +269,7 @@ func best(names []string, heloName string, client netip.Addr) (string, reverse) 
 		return 0
 	}
 	for _, n := range names {
-		relation, _ := Relate(heloName, n)
+		relation, _ := helo.Relate(heloName, n)
 		r := reverse{true, relation, ptrname.Classify(client, n).Verdict == ptrname.Generic}
 		if rank(r) > rank(state) {
 			name, state = n, r
@@ -307,9 +308,9 @@ func parseSender(path string) (sender, error) {
 	if at < 1 || !localPart(s.address[:at]) {
 		return sender{}, errSender
 	}
-	arg, err := ParseHelo(s.address[at+1:]) // a Domain or an address-literal, as in HELO
+	arg, err := helo.ParseHelo(s.address[at+1:]) // a Domain or an address-literal, as in HELO
 	switch {
-	case err != nil, arg.Faults.Has(BareAddress), arg.Faults.Has(FinalDot):
+	case err != nil, arg.Faults.Has(helo.BareAddress), arg.Faults.Has(helo.FinalDot):
 		return sender{}, errSender
 	case arg.Name != "":
 		s.domain = arg.Name

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -70,8 +71,8 @@ type Session struct {
 // heloStep is what is known by HELO.
 type heloStep struct {
 	text    string
-	ours    bool               // it claims to be us
-	address *task[*HeloResult] // nil where the client has sent none, as spf and csa
+	ours    bool                    // it claims to be us
+	address *task[*helo.HeloResult] // nil where the client has sent none, as spf and csa
 	spf     *task[*spf.Result]
 	csa     *task[*csa.Result]
 	mail    *mailStep // the last MAIL FROM under this HELO
@@ -141,8 +142,8 @@ func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 
 func (s *Session) startHelo(name string) *heloStep {
 	h := &heloStep{text: name, ours: s.verifier.ours(s.client, name)}
-	h.address = start(s, func(ctx context.Context) *HeloResult {
-		return HeloChecker{Resolver: s.memory}.Check(ctx, name, s.client)
+	h.address = start(s, func(ctx context.Context) *helo.HeloResult {
+		return helo.HeloChecker{Resolver: s.memory}.Check(ctx, name, s.client)
 	})
 	h.spf = start(s, func(ctx context.Context) *spf.Result { return s.spf().CheckHelo(ctx, s.client, name) })
 	h.csa = start(s, func(ctx context.Context) *csa.Result {
@@ -200,7 +201,7 @@ func (v Verifier) ours(client netip.Addr, heloName string) bool {
 	own := func(addr netip.Addr) bool {
 		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return a.Unmap().WithZone("") == addr })
 	}
-	parsed, err := ParseHelo(heloName)
+	parsed, err := helo.ParseHelo(heloName)
 	if err != nil || own(client) {
 		return false
 	}

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -157,7 +157,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 	}
 	registered := make(map[string][]string) // names, by the domain they are registered under
 	for _, name := range h.Names {
-		if domain, err := identity.OrganizationalDomain(name); err == nil && !used[name] {
+		if domain, err := helo.OrganizationalDomain(name); err == nil && !used[name] {
 			registered[domain] = append(registered[domain], name)
 		}
 	}
@@ -165,10 +165,10 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 		if d.err != nil || len(d.org.Names) > 0 {
 			continue
 		}
-		domain, _ := identity.OrganizationalDomain(d.org.Domain)
+		domain, _ := helo.OrganizationalDomain(d.org.Domain)
 		d.org.Names = slices.DeleteFunc(slices.Clone(registered[domain]), func(name string) bool {
-			relation, _ := identity.Relate(name, d.org.Domain, d.org.Domain)
-			return relation == identity.Unrelated
+			relation, _ := helo.Relate(name, d.org.Domain, d.org.Domain)
+			return relation == helo.Unrelated
 		})
 	}
 	return nil

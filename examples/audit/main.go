@@ -46,8 +46,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
@@ -229,7 +229,7 @@ func (o *options) lastMTA(set func(*org.MTA, string) error) func(string) error {
 // check finds flags that do not go together.
 func (o *options) check(rest []string) error {
 	described := o.org.Domain != "" || len(o.org.MTAs) > 0
-	helo, err := identity.ParseHelo(o.probe)
+	helo, err := helo.ParseHelo(o.probe)
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])

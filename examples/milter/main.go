@@ -35,6 +35,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -117,7 +118,7 @@ func parse(args []string) (*options, error) {
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
-	helo, err := identity.ParseHelo(o.name)
+	helo, err := helo.ParseHelo(o.name)
 	switch {
 	case fs.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))

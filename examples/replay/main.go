@@ -26,7 +26,7 @@ import (
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
@@ -81,8 +81,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 // verdict is what is to be kept: here, what the README says of a client.
 func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
 	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	address := identity.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
-	relation, _ := identity.Relate(address.Helo.Name, rdns.Name)
+	address := helo.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
+	relation, _ := helo.Relate(address.Helo.Name, rdns.Name)
 	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, address.Status, relation)
 }
 

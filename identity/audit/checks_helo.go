@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 )
 
@@ -14,7 +14,7 @@ func heloName(s subject) outcome {
 		return outcome{code: "receives-only"}
 	}
 	out := outcome{code: "ok", detail: s.mta.HELO}
-	arg, err := identity.ParseHelo(s.mta.HELO)
+	arg, err := helo.ParseHelo(s.mta.HELO)
 	has := arg.Faults.Has
 	switch {
 	case err != nil:
@@ -23,9 +23,9 @@ func heloName(s subject) outcome {
 		out.code = "literal"
 	case !arg.Resolvable():
 		out.code = "not-qualified"
-	case has(identity.Underscore):
+	case has(helo.Underscore):
 		out.code = "underscore"
-	case has(identity.FinalDot), has(identity.NonASCII):
+	case has(helo.FinalDot), has(helo.NonASCII):
 		out.code, out.detail = "malformed", fmt.Sprintf("%q (%s)", s.mta.HELO, arg.Faults)
 	}
 	return out
@@ -73,7 +73,7 @@ func heloResolves(s subject) outcome {
 type compared struct {
 	addr     netip.Addr
 	name     string // the PTR name
-	relation identity.Relation
+	relation helo.Relation
 	domain   string // the one that both are in
 }
 
@@ -92,7 +92,7 @@ func compare(s subject) (out outcome, all []compared, failed bool) {
 		out.evidence = append(out.evidence, a.evidence(false)...)
 		failed = failed || a.rdns().PTR.Err != nil
 		for _, name := range a.names() {
-			relation, domain := identity.Relate(s.mta.helo().Helo.Name, name, s.domain)
+			relation, domain := helo.Relate(s.mta.helo().Helo.Name, name, s.domain)
 			all = append(all, compared{a.addr, name, relation, domain})
 		}
 	}
@@ -112,13 +112,13 @@ func heloSameOrg(s subject) outcome {
 	}
 	related := func(a netip.Addr) bool {
 		return slices.ContainsFunc(all, func(c compared) bool {
-			return c.addr == a && c.relation != identity.Unrelated
+			return c.addr == a && c.relation != helo.Unrelated
 		})
 	}
 	for _, c := range all {
 		if !related(c.addr) {
 			out.code, out.detail = "unrelated", s.mta.helo().Helo.Name+" and "+c.name
-			out.fix = s.renamed(identity.SameOrganization, identity.Identical)
+			out.fix = s.renamed(helo.SameOrganization, helo.Identical)
 			out.eased = s.vouched(s.publicAddresses(s.mta)...)
 			return out
 		}
@@ -144,9 +144,9 @@ func heloDiffers(s subject) outcome {
 		return out
 	}
 	for _, c := range all {
-		if c.relation == identity.Identical {
+		if c.relation == helo.Identical {
 			out.code = "identical"
-			out.fix = s.renamed(identity.SameOrganization, identity.Unrelated)
+			out.fix = s.renamed(helo.SameOrganization, helo.Unrelated)
 			return out
 		}
 	}
@@ -158,8 +158,8 @@ func heloDiffers(s subject) outcome {
 
 // renamed selects the PTR records of the MTA, and what confirms them, if the
 // name described stands to the HELO name in one of the relations wanted.
-func (s subject) renamed(wanted ...identity.Relation) func(plan.Record) bool {
-	relation, _ := identity.Relate(s.mta.helo().Helo.Name, s.mta.ptr, s.domain)
+func (s subject) renamed(wanted ...helo.Relation) func(plan.Record) bool {
+	relation, _ := helo.Relate(s.mta.helo().Helo.Name, s.mta.ptr, s.domain)
 	if s.mta.ptr == "" || !slices.Contains(wanted, relation) {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
@@ -180,11 +180,11 @@ func postfixHELOSyntax(s subject) outcome {
 		return outcome{code: "receives-only"}
 	}
 	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.HELO)}
-	arg, err := identity.ParseHelo(s.mta.HELO)
+	arg, err := helo.ParseHelo(s.mta.HELO)
 	switch {
-	case err != nil, arg.Faults.Has(identity.NonASCII), arg.Name != "" && digits.MatchString(s.mta.HELO):
+	case err != nil, arg.Faults.Has(helo.NonASCII), arg.Name != "" && digits.MatchString(s.mta.HELO):
 		out.code = "malformed"
-	case arg.Faults.Has(identity.BareAddress), arg.Faults.Has(identity.SingleLabel):
+	case arg.Faults.Has(helo.BareAddress), arg.Faults.Has(helo.SingleLabel):
 		out.code = "not-qualified"
 	}
 	return out
@@ -203,8 +203,8 @@ func greeting(s subject) (outcome, bool) {
 }
 
 // literal reports whether a HELO is an address in brackets.
-func literal(arg identity.Helo) bool {
-	return arg.Addr.IsValid() && !arg.Faults.Has(identity.BareAddress)
+func literal(arg helo.Helo) bool {
+	return arg.Addr.IsValid() && !arg.Faults.Has(helo.BareAddress)
 }
 
 func postfixHELOHostname(s subject) outcome {
@@ -218,7 +218,7 @@ func postfixHELOHostname(s subject) outcome {
 	case literal(h.Helo):
 		out.code = "literal"
 		return out
-	case h.Helo.Name == "", h.Helo.Faults.Has(identity.FinalDot), h.Helo.Faults.Has(identity.NonASCII), digits.MatchString(h.Helo.Text):
+	case h.Helo.Name == "", h.Helo.Faults.Has(helo.FinalDot), h.Helo.Faults.Has(helo.NonASCII), digits.MatchString(h.Helo.Text):
 		// It asks for no name that is not valid in its eyes.
 		out.code = "no-name"
 		return out
@@ -247,9 +247,9 @@ func eximHELO(s subject) outcome {
 	h := s.mta.helo()
 	out.fix = addressOf(h.Helo.Name, h.Missing...)
 	switch {
-	case h.Status == identity.PermError, h.Helo.Faults.Has(identity.NonASCII), h.Helo.Faults.Has(identity.Underscore):
+	case h.Status == helo.PermError, h.Helo.Faults.Has(helo.NonASCII), h.Helo.Faults.Has(helo.Underscore):
 		out.code, out.fix = "malformed", nil
-	case h.Helo.Faults.Has(identity.BareAddress), literal(h.Helo) && h.Helo.Addr.Is6():
+	case h.Helo.Faults.Has(helo.BareAddress), literal(h.Helo) && h.Helo.Addr.Is6():
 		// It looks the one up as a name, and compares the other with its tag.
 		out.code = "not-verified"
 	case h.Status.Temporary():
@@ -300,7 +300,7 @@ func rspamdHELO(s subject) outcome {
 	h := s.mta.helo()
 	out.fix = addressOf(h.Helo.Name, h.Missing...)
 	switch {
-	case !h.Helo.Resolvable(), h.Helo.Faults.Has(identity.Underscore), h.Helo.Faults.Has(identity.NonASCII):
+	case !h.Helo.Resolvable(), h.Helo.Faults.Has(helo.Underscore), h.Helo.Faults.Has(helo.NonASCII):
 		out.code, out.fix = "not-qualified", nil
 	case h.Status.Temporary():
 		out.code = "no-answer"
@@ -327,15 +327,15 @@ func heloEqualsPTR(s subject) outcome {
 			failed = true
 			continue
 		}
-		best := identity.Unrelated
+		best := helo.Unrelated
 		for _, name := range a.names() {
-			relation, _ := identity.Relate(s.mta.helo().Helo.Name, name, s.domain)
-			if relation == identity.Identical || best == identity.Unrelated {
+			relation, _ := helo.Relate(s.mta.helo().Helo.Name, name, s.domain)
+			if relation == helo.Identical || best == helo.Unrelated {
 				best = relation
 			}
 		}
-		identical = identical && best == identity.Identical
-		if best == identity.Unrelated {
+		identical = identical && best == helo.Identical
+		if best == helo.Unrelated {
 			unrelated = append(unrelated, a.addr)
 		}
 	}
@@ -343,7 +343,7 @@ func heloEqualsPTR(s subject) outcome {
 	case len(unrelated) > 0:
 		out.code = "unrelated"
 		out.detail += " at " + join(unrelated)
-		out.fix = s.renamed(identity.SameOrganization, identity.Identical)
+		out.fix = s.renamed(helo.SameOrganization, helo.Identical)
 	case failed:
 		out.code = "no-answer"
 	case !identical:

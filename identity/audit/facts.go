@@ -14,7 +14,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
@@ -46,10 +46,10 @@ type mtaFacts struct {
 	org.MTA
 	ptr       string // the PTR name described, canonical; "" for none
 	addresses []*addressFacts
-	helo      func() *identity.HeloResult // nil when there is nothing to check
-	name      *nameFacts                  // of the HELO name; nil where there is none to look up
-	csa       []func() *csa.Result        // of the HELO name, for each public address
-	rp        func() personFacts          // of the HELO name
+	helo      func() *helo.HeloResult // nil when there is nothing to check
+	name      *nameFacts              // of the HELO name; nil where there is none to look up
+	csa       []func() *csa.Result    // of the HELO name, for each public address
+	rp        func() personFacts      // of the HELO name
 }
 
 // addressFacts is what is known of one address.
@@ -175,8 +175,8 @@ func (a Auditor) gather(ctx context.Context, f *facts) *questions {
 	}
 	for _, m := range f.mtas {
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
-			m.helo = later(q, func() *identity.HeloResult {
-				return identity.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...)
+			m.helo = later(q, func() *helo.HeloResult {
+				return helo.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...)
 			})
 		}
 	}
@@ -209,8 +209,8 @@ func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {
 // owns reports whether a name is the organization's: below its domain, or below
 // the registered domain that this is a part of.
 func (f *facts) owns(name string) bool {
-	relation, _ := identity.Relate(name, f.domain, f.domain)
-	return relation != identity.Unrelated
+	relation, _ := helo.Relate(name, f.domain, f.domain)
+	return relation != helo.Unrelated
 }
 
 // canonical returns the canonical form of a described name, "" for none.

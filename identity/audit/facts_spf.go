@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -47,7 +47,7 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 		return f.names[i]
 	}
 	for _, m := range f.mtas {
-		if arg, err := identity.ParseHelo(m.HELO); m.Sends() && err == nil && arg.Resolvable() {
+		if arg, err := helo.ParseHelo(m.HELO); m.Sends() && err == nil && arg.Resolvable() {
 			m.name = named(arg.Name)
 			m.name.sentBy(m, f.publicAddresses(m), true)
 		}

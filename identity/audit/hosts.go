@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 )
 
@@ -66,7 +66,7 @@ func (f *facts) hosts() []Host {
 		if !m.Sends() {
 			h.HELO = ""
 		}
-		if arg, err := identity.ParseHelo(h.HELO); err == nil && arg.Name != "" {
+		if arg, err := helo.ParseHelo(h.HELO); err == nil && arg.Name != "" {
 			h.HELO, h.HELOOwn = arg.Name, f.owns(arg.Name)
 		}
 		for _, a := range m.addresses {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
@@ -286,7 +286,7 @@ func (c *Change) add(rr dns.RR) {
 func (p *Plan) welcome(adopt bool) {
 	var names []string
 	for _, m := range p.Organization.MTAs {
-		if arg, err := identity.ParseHelo(m.HELO); err == nil && arg.Name != "" && m.Sends() {
+		if arg, err := helo.ParseHelo(m.HELO); err == nil && arg.Name != "" && m.Sends() {
 			names = append(names, arg.Name)
 		}
 	}

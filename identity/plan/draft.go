@@ -14,7 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -148,8 +148,8 @@ func known[T any](d *draft, about string, answer T, err error) T {
 
 // ours reports whether a name is one of the organization that a host can have.
 func (d *draft) ours(name string) bool {
-	relation, _ := identity.Relate(name, d.o.Domain, d.o.Domain)
-	return relation != identity.Unrelated && dnsname.FormOf(name) == dnsname.Host
+	relation, _ := helo.Relate(name, d.o.Domain, d.o.Domain)
+	return relation != helo.Unrelated && dnsname.FormOf(name) == dnsname.Host
 }
 
 // address returns what is known of an address, or nil beyond the bounds.

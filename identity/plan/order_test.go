@@ -13,6 +13,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
@@ -153,8 +154,8 @@ func (w *world) said(r dice, observed bool) map[netip.Addr]string {
 
 // likely reports whether an MTA is taken to greet with a name that leads to its address.
 func (w *world) likely(name string, addr netip.Addr) bool {
-	relation, _ := identity.Relate(name, w.org.Domain, w.org.Domain)
-	return relation != identity.Unrelated || ptrname.Classify(addr, name).Verdict != ptrname.Generic &&
+	relation, _ := helo.Relate(name, w.org.Domain, w.org.Domain)
+	return relation != helo.Unrelated || ptrname.Classify(addr, name).Verdict != ptrname.Generic &&
 		slices.ContainsFunc(w.records, func(rr dns.RR) bool { ptr, ok := rr.(*dns.PTR); return ok && ptr.Ptr == name })
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -162,7 +163,7 @@ func hosts(o *org.Organization) []Host {
 	for _, m := range o.MTAs {
 		w := wanted{}
 		h := Host{MTA: m.ID, Addrs: w.publishable(m), PTR: canonical(m.PTR)}
-		if arg, err := identity.ParseHelo(m.HELO); err == nil && m.Sends() {
+		if arg, err := helo.ParseHelo(m.HELO); err == nil && m.Sends() {
 			h.HELO = arg.Name
 		}
 		for i, addr := range h.Addrs {
@@ -326,8 +327,8 @@ func (p *Plan) needed(reverse string, rr dns.RR, hosts []Host, observed map[neti
 				continue
 			}
 			if said, seen := observed[addr]; seen {
-				relation, _ := identity.Relate(said, ptr.Ptr, "")
-				return relation != identity.Unrelated
+				relation, _ := helo.Relate(said, ptr.Ptr, "")
+				return relation != helo.Unrelated
 			}
 			return ptrname.Classify(addr, ptr.Ptr).Verdict != ptrname.Generic
 		}

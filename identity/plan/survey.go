@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
@@ -241,7 +241,7 @@ func (s *survey) describe(o *org.Organization) {
 	}
 	for _, n := range s.nodes {
 		name := n.name
-		if relation, _ := identity.Relate(name, o.Domain, o.Domain); relation == identity.Unrelated {
+		if relation, _ := helo.Relate(name, o.Domain, o.Domain); relation == helo.Unrelated {
 			s.ties[name] = "it is no name of " + o.Domain
 			delete(s.silent, name)
 		}

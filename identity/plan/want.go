@@ -11,7 +11,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
@@ -160,7 +160,7 @@ func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
 // greeting wants the addresses of the HELO name and its SPF record, or refuses the name
 // and returns false.
 func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) bool {
-	arg, err := identity.ParseHelo(m.HELO)
+	arg, err := helo.ParseHelo(m.HELO)
 	switch {
 	case err != nil:
 		w.refuse(m.ID, m.HELO, "the HELO is malformed")
@@ -313,11 +313,11 @@ func (w *wanted) deny(names []string) {
 
 // owned reports whether a name is the organization's, and refuses it if not.
 func (w *wanted) owned(mta, name string) bool {
-	relation, _ := identity.Relate(name, w.domain, w.domain)
-	if relation == identity.Unrelated {
+	relation, _ := helo.Relate(name, w.domain, w.domain)
+	if relation == helo.Unrelated {
 		w.refuse(mta, name, "not a name of "+w.domain+": its owner publishes its records")
 	}
-	return relation != identity.Unrelated
+	return relation != helo.Unrelated
 }
 
 // made reports whether a record could be made, and refuses its name if not.

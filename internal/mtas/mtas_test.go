@@ -19,6 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -40,7 +41,7 @@ var columns = []struct {
 	ours func(*identity.Verdict) string
 }{
 	{"exim-helo", func(v *identity.Verdict) string {
-		return okIf(v.Helo != nil && v.Helo.Status == identity.Pass || v.Relation == identity.Identical)
+		return okIf(v.Helo != nil && v.Helo.Status == helo.Pass || v.Relation == helo.Identical)
 	}},
 	{"exim-reverse", func(v *identity.Verdict) string {
 		if v.Reverse != nil && v.Reverse.Status.Temporary() {
@@ -58,9 +59,9 @@ var columns = []struct {
 		return okIf(v.Reverse != nil && (len(v.Reverse.Names) > 0))
 	}},
 	{"pf-client", func(v *identity.Verdict) string { return okIf(confirmed(v)) }},
-	{"pf-helo", func(v *identity.Verdict) string { return okIf(v.Helo != nil && v.Helo.Status == identity.Pass) }},
+	{"pf-helo", func(v *identity.Verdict) string { return okIf(v.Helo != nil && v.Helo.Status == helo.Pass) }},
 	{"pf-syntax", func(v *identity.Verdict) string {
-		return okIf(!v.Has(identity.MalformedHelo) && !v.Has(identity.UnqualifiedHelo) && !v.Has(identity.NoHelo) && (v.Helo == nil || !v.Helo.Helo.Faults.Has(identity.BareAddress)))
+		return okIf(!v.Has(identity.MalformedHelo) && !v.Has(identity.UnqualifiedHelo) && !v.Has(identity.NoHelo) && (v.Helo == nil || !v.Helo.Helo.Faults.Has(helo.BareAddress)))
 	}},
 	{"policyd", reply},
 	{"milter", reply},

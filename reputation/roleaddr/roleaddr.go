@@ -29,7 +29,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
@@ -163,7 +163,7 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 		return r.fail(PermError, fmt.Errorf("%w: %.80q", ErrDomain, domain))
 	}
 	r.Domain = name
-	if arg, err := identity.ParseHelo(c.Helo); c.Helo != "" && (err != nil || arg.Faults.Has(identity.NonASCII)) {
+	if arg, err := helo.ParseHelo(c.Helo); c.Helo != "" && (err != nil || arg.Faults.Has(helo.NonASCII)) {
 		return r.fail(PermError, fmt.Errorf("%w: %.80q", ErrHelo, c.Helo))
 	}
 	mx := nullmx.Checker{Resolver: c.Resolver}

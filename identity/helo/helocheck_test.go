@@ -1,4 +1,4 @@
-package identity_test
+package helo_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"github.com/miekg/dns"
 	"go.uber.org/goleak"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 	"github.com/bonafide-mta/bonafide/resolver/resolvertest"
@@ -61,19 +61,19 @@ func words(addrs []netip.Addr) string {
 }
 
 // check checks, and holds what is true of every result.
-func check(t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *identity.HeloResult {
+func check(t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *helo.HeloResult {
 	t.Helper()
 	return checkContext(t.Context(), t, r, heloName, given...)
 }
 
-func checkContext(ctx context.Context, t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *identity.HeloResult {
+func checkContext(ctx context.Context, t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *helo.HeloResult {
 	t.Helper()
 	before := slices.Clone(given)
-	got := identity.HeloChecker{Resolver: r}.Check(ctx, heloName, given...)
-	if want := got.Status == identity.TempError || got.Status == identity.PermError; (got.Err != nil) != want {
+	got := helo.HeloChecker{Resolver: r}.Check(ctx, heloName, given...)
+	if want := got.Status == helo.TempError || got.Status == helo.PermError; (got.Err != nil) != want {
 		t.Errorf("%q: status %v with error %v", heloName, got.Status, got.Err)
 	}
-	if got.Status.Temporary() != (got.Status == identity.TempError) {
+	if got.Status.Temporary() != (got.Status == helo.TempError) {
 		t.Errorf("%v: Temporary is %v", got.Status, got.Status.Temporary())
 	}
 	if got.Helo.Text != heloName {
@@ -94,7 +94,7 @@ func checkContext(ctx context.Context, t *testing.T, r resolver.Resolver, heloNa
 }
 
 func TestCheck(t *testing.T) {
-	test := func(heloName, given string, status identity.Status, found, missing, others string, questions ...string) {
+	test := func(heloName, given string, status helo.Status, found, missing, others string, questions ...string) {
 		t.Helper()
 		r := resolvertest.New(t, zone)
 		got := check(t, r, heloName, addrs(given)...)
@@ -120,44 +120,44 @@ func TestCheck(t *testing.T) {
 	}
 	const mailA, mailAAAA = "mail.example.test. A", "mail.example.test. AAAA"
 	const poolA, poolAAAA = "pool.example.test. A", "pool.example.test. AAAA"
-	test("mail.example.test", "192.0.2.10", identity.Pass, "192.0.2.10", "", "", mailA)
-	test("MAIL.Example.test.", "192.0.2.10", identity.Pass, "192.0.2.10", "", "", mailA)
-	test("mail.example.test", "2001:db8::10", identity.Pass, "2001:db8::10", "", "", mailAAAA)
-	test("mail.example.test", "2001:db8::10 192.0.2.10", identity.Pass, "192.0.2.10 2001:db8::10", "", "", mailA, mailAAAA)
-	test("mail.example.test", "192.0.2.66", identity.Fail, "", "192.0.2.66", "192.0.2.10", mailA)
-	test("mail.example.test", "2001:db8::66", identity.Fail, "", "2001:db8::66", "2001:db8::10", mailAAAA)
-	test("mail.example.test", "192.0.2.10 2001:db8::66", identity.Fail, "192.0.2.10", "2001:db8::66", "2001:db8::10", mailA, mailAAAA)
+	test("mail.example.test", "192.0.2.10", helo.Pass, "192.0.2.10", "", "", mailA)
+	test("MAIL.Example.test.", "192.0.2.10", helo.Pass, "192.0.2.10", "", "", mailA)
+	test("mail.example.test", "2001:db8::10", helo.Pass, "2001:db8::10", "", "", mailAAAA)
+	test("mail.example.test", "2001:db8::10 192.0.2.10", helo.Pass, "192.0.2.10 2001:db8::10", "", "", mailA, mailAAAA)
+	test("mail.example.test", "192.0.2.66", helo.Fail, "", "192.0.2.66", "192.0.2.10", mailA)
+	test("mail.example.test", "2001:db8::66", helo.Fail, "", "2001:db8::66", "2001:db8::10", mailAAAA)
+	test("mail.example.test", "192.0.2.10 2001:db8::66", helo.Fail, "192.0.2.10", "2001:db8::66", "2001:db8::10", mailA, mailAAAA)
 	// Every address of an MTA, and others that are not its own.
-	test("pool.example.test", "192.0.2.12", identity.Pass, "192.0.2.12", "", "192.0.2.11 192.0.2.13", poolA)
-	test("pool.example.test", "192.0.2.13 192.0.2.11 192.0.2.13", identity.Pass, "192.0.2.11 192.0.2.13", "", "192.0.2.12", poolA)
-	test("pool.example.test", "2001:db8::12 192.0.2.14 2001:db8::11 192.0.2.12", identity.Fail,
+	test("pool.example.test", "192.0.2.12", helo.Pass, "192.0.2.12", "", "192.0.2.11 192.0.2.13", poolA)
+	test("pool.example.test", "192.0.2.13 192.0.2.11 192.0.2.13", helo.Pass, "192.0.2.11 192.0.2.13", "", "192.0.2.12", poolA)
+	test("pool.example.test", "2001:db8::12 192.0.2.14 2001:db8::11 192.0.2.12", helo.Fail,
 		"192.0.2.12 2001:db8::11", "192.0.2.14 2001:db8::12", "192.0.2.11 192.0.2.13", poolA, poolAAAA)
 	// Mapped and zoned addresses are what they are on the wire.
-	test("mail.example.test", "::ffff:192.0.2.10", identity.Pass, "192.0.2.10", "", "", mailA)
-	test("mail.example.test", "::ffff:192.0.2.10 192.0.2.10", identity.Pass, "192.0.2.10", "", "", mailA)
-	test("mail.example.test", "2001:db8::10%eth0 2001:db8::10", identity.Pass, "2001:db8::10", "", "", mailAAAA)
+	test("mail.example.test", "::ffff:192.0.2.10", helo.Pass, "192.0.2.10", "", "", mailA)
+	test("mail.example.test", "::ffff:192.0.2.10 192.0.2.10", helo.Pass, "192.0.2.10", "", "", mailA)
+	test("mail.example.test", "2001:db8::10%eth0 2001:db8::10", helo.Pass, "2001:db8::10", "", "", mailAAAA)
 	// The other family, no records, another type only, no such name.
-	test("v6.example.test", "192.0.2.10", identity.Fail, "", "192.0.2.10", "", "v6.example.test. A")
-	test("v4.example.test", "2001:db8::10", identity.Fail, "", "2001:db8::10", "", "v4.example.test. AAAA")
-	test("mx.example.test", "192.0.2.10", identity.Fail, "", "192.0.2.10", "", "mx.example.test. A")
-	test("nowhere.example.test", "192.0.2.10", identity.Fail, "", "192.0.2.10", "", "nowhere.example.test. A")
+	test("v6.example.test", "192.0.2.10", helo.Fail, "", "192.0.2.10", "", "v6.example.test. A")
+	test("v4.example.test", "2001:db8::10", helo.Fail, "", "2001:db8::10", "", "v4.example.test. AAAA")
+	test("mx.example.test", "192.0.2.10", helo.Fail, "", "192.0.2.10", "", "mx.example.test. A")
+	test("nowhere.example.test", "192.0.2.10", helo.Fail, "", "192.0.2.10", "", "nowhere.example.test. A")
 	// Whatever else is given, only an A record gives an IPv4 address.
-	test("mapped.example.test", "192.0.2.10", identity.Fail, "", "192.0.2.10", "", "mapped.example.test. A")
-	test("mapped.example.test", "192.0.2.10 2001:db8::10", identity.Fail, "2001:db8::10", "192.0.2.10", "", "mapped.example.test. A", "mapped.example.test. AAAA")
+	test("mapped.example.test", "192.0.2.10", helo.Fail, "", "192.0.2.10", "", "mapped.example.test. A")
+	test("mapped.example.test", "192.0.2.10 2001:db8::10", helo.Fail, "2001:db8::10", "192.0.2.10", "", "mapped.example.test. A", "mapped.example.test. AAAA")
 	// An alias is followed.
-	test("alias.example.test", "192.0.2.10 2001:db8::10", identity.Pass, "192.0.2.10 2001:db8::10", "", "", "alias.example.test. A", "alias.example.test. AAAA")
+	test("alias.example.test", "192.0.2.10 2001:db8::10", helo.Pass, "192.0.2.10 2001:db8::10", "", "", "alias.example.test. A", "alias.example.test. AAAA")
 	// Faults that leave a name with addresses.
-	test("mail_1.example.test", "192.0.2.10", identity.Pass, "192.0.2.10", "", "", "mail_1.example.test. A")
-	test("bücher.example.test", "192.0.2.10", identity.Pass, "192.0.2.10", "", "", "xn--bcher-kva.example.test. A")
+	test("mail_1.example.test", "192.0.2.10", helo.Pass, "192.0.2.10", "", "", "mail_1.example.test. A")
+	test("bücher.example.test", "192.0.2.10", helo.Pass, "192.0.2.10", "", "", "xn--bcher-kva.example.test. A")
 	// No question about a literal, nor about a name that the DNS cannot hold.
-	test("[192.0.2.10]", "192.0.2.10", identity.Pass, "192.0.2.10", "", "")
-	test("[192.0.2.10]", "192.0.2.1", identity.Fail, "", "192.0.2.1", "192.0.2.10")
-	test("[192.0.2.10]", "192.0.2.10 2001:db8::10", identity.Fail, "192.0.2.10", "2001:db8::10", "")
-	test("[IPv6:2001:db8::10]", "2001:db8::10%eth0", identity.Pass, "2001:db8::10", "", "")
-	test("[IPv6:::ffff:192.0.2.10]", "192.0.2.10", identity.Pass, "192.0.2.10", "", "")
-	test("192.0.2.10", "::ffff:192.0.2.10", identity.Pass, "192.0.2.10", "", "")
+	test("[192.0.2.10]", "192.0.2.10", helo.Pass, "192.0.2.10", "", "")
+	test("[192.0.2.10]", "192.0.2.1", helo.Fail, "", "192.0.2.1", "192.0.2.10")
+	test("[192.0.2.10]", "192.0.2.10 2001:db8::10", helo.Fail, "192.0.2.10", "2001:db8::10", "")
+	test("[IPv6:2001:db8::10]", "2001:db8::10%eth0", helo.Pass, "2001:db8::10", "", "")
+	test("[IPv6:::ffff:192.0.2.10]", "192.0.2.10", helo.Pass, "192.0.2.10", "", "")
+	test("192.0.2.10", "::ffff:192.0.2.10", helo.Pass, "192.0.2.10", "", "")
 	for _, heloName := range []string{"mail", "localhost", "mail.local", "a.onion", "x.localhost", "nothing.invalid", "192.0.2", "1234", "192.0.2.10."} {
-		test(heloName, "192.0.2.10 2001:db8::10", identity.Fail, "", "192.0.2.10 2001:db8::10", "")
+		test(heloName, "192.0.2.10 2001:db8::10", helo.Fail, "", "192.0.2.10 2001:db8::10", "")
 	}
 }
 
@@ -167,19 +167,19 @@ func TestFaultsAreSafe(t *testing.T) {
 	for _, test := range []struct {
 		given  string
 		faulty uint16
-		want   identity.Status
+		want   helo.Status
 		found  string
 	}{
-		{"192.0.2.10", dns.TypeA, identity.TempError, ""},
-		{"192.0.2.66", dns.TypeA, identity.TempError, ""},
-		{"2001:db8::10", dns.TypeAAAA, identity.TempError, ""},
-		{"192.0.2.10", dns.TypeAAAA, identity.Pass, "192.0.2.10"},
-		{"192.0.2.10 2001:db8::10", dns.TypeA, identity.TempError, "2001:db8::10"},
-		{"192.0.2.10 2001:db8::10", dns.TypeAAAA, identity.TempError, "192.0.2.10"},
-		{"192.0.2.10 2001:db8::10", dns.TypeANY, identity.TempError, ""},
-		{"192.0.2.66 2001:db8::66", dns.TypeANY, identity.TempError, ""},
-		{"192.0.2.10 2001:db8::66", dns.TypeA, identity.Fail, ""},
-		{"192.0.2.66 2001:db8::10", dns.TypeAAAA, identity.Fail, ""},
+		{"192.0.2.10", dns.TypeA, helo.TempError, ""},
+		{"192.0.2.66", dns.TypeA, helo.TempError, ""},
+		{"2001:db8::10", dns.TypeAAAA, helo.TempError, ""},
+		{"192.0.2.10", dns.TypeAAAA, helo.Pass, "192.0.2.10"},
+		{"192.0.2.10 2001:db8::10", dns.TypeA, helo.TempError, "2001:db8::10"},
+		{"192.0.2.10 2001:db8::10", dns.TypeAAAA, helo.TempError, "192.0.2.10"},
+		{"192.0.2.10 2001:db8::10", dns.TypeANY, helo.TempError, ""},
+		{"192.0.2.66 2001:db8::66", dns.TypeANY, helo.TempError, ""},
+		{"192.0.2.10 2001:db8::66", dns.TypeA, helo.Fail, ""},
+		{"192.0.2.66 2001:db8::10", dns.TypeAAAA, helo.Fail, ""},
 	} {
 		for _, kind := range dnsfake.Kinds() {
 			r := resolvertest.New(t, zone)
@@ -188,7 +188,7 @@ func TestFaultsAreSafe(t *testing.T) {
 			if got.Status != test.want || words(got.Found) != test.found {
 				t.Errorf("%s, %s at %s: got %+v, want %v", test.given, kind, resolver.TypeString(test.faulty), got, test.want)
 			}
-			if got.Authentic && test.want != identity.Pass {
+			if got.Authentic && test.want != helo.Pass {
 				t.Errorf("%s, %s: Authentic without an answer", test.given, kind)
 			}
 			for _, addr := range got.Unknown {
@@ -213,7 +213,7 @@ func TestBothCauses(t *testing.T) {
 		return resolver.Answer{}, causes[qtype]
 	})
 	got := check(t, r, "mail.example.test", addrs("192.0.2.10 2001:db8::10")...)
-	if got.Status != identity.TempError || !errors.Is(got.Err, causes[dns.TypeA]) || !errors.Is(got.Err, causes[dns.TypeAAAA]) {
+	if got.Status != helo.TempError || !errors.Is(got.Err, causes[dns.TypeA]) || !errors.Is(got.Err, causes[dns.TypeAAAA]) {
 		t.Errorf("got %v, %v", got.Status, got.Err)
 	}
 }
@@ -221,27 +221,27 @@ func TestBothCauses(t *testing.T) {
 func TestNoAnswerPossible(t *testing.T) {
 	client := netip.MustParseAddr("192.0.2.10")
 	got := check(t, nil, "mail.example.test", client)
-	if got.Status != identity.TempError || !errors.Is(got.Err, resolver.ErrNoResolver) || words(got.Unknown) != "192.0.2.10" {
+	if got.Status != helo.TempError || !errors.Is(got.Err, resolver.ErrNoResolver) || words(got.Unknown) != "192.0.2.10" {
 		t.Errorf("no resolver: got %+v", got)
 	}
-	if got := check(t, nil, "[192.0.2.10]", client); got.Status != identity.Pass {
+	if got := check(t, nil, "[192.0.2.10]", client); got.Status != helo.Pass {
 		t.Errorf("a literal without a resolver: got %+v", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	got = checkContext(ctx, t, resolvertest.New(t, zone), "mail.example.test", client)
-	if got.Status != identity.TempError || !errors.Is(got.Err, context.Canceled) {
+	if got.Status != helo.TempError || !errors.Is(got.Err, context.Canceled) {
 		t.Errorf("canceled: got %+v", got)
 	}
 	r := resolvertest.New(t, zone)
 	for _, given := range [][]netip.Addr{nil, {{}}, {client, {}}, {{}, client}} {
-		if got := check(t, r, "mail.example.test", given...); got.Status != identity.PermError || !errors.Is(got.Err, identity.ErrAddr) {
+		if got := check(t, r, "mail.example.test", given...); got.Status != helo.PermError || !errors.Is(got.Err, helo.ErrAddr) {
 			t.Errorf("%v: got %+v", given, got)
 		}
 	}
 	for _, heloName := range []string{"", "a..b", "[192.0.2.256]", "mail!.example.test"} {
 		got := check(t, r, heloName, client)
-		if e, ok := errors.AsType[*identity.HeloError](got.Err); got.Status != identity.PermError || !ok || e.Text != heloName {
+		if e, ok := errors.AsType[*helo.HeloError](got.Err); got.Status != helo.PermError || !ok || e.Text != heloName {
 			t.Errorf("%q: got %+v", heloName, got)
 		}
 	}
@@ -257,7 +257,7 @@ func TestRoundTrips(t *testing.T) {
 		r.Delay("mail.example.test", dns.TypeANY, 10*time.Millisecond)
 		start := time.Now()
 		got := check(t, r, "mail.example.test", addrs("192.0.2.10 2001:db8::10")...)
-		if took := time.Since(start); got.Status != identity.Pass || took != 10*time.Millisecond {
+		if took := time.Since(start); got.Status != helo.Pass || took != 10*time.Millisecond {
 			t.Errorf("got %v after %v, want one round trip of 10ms", got.Status, took)
 		}
 		r.Delay("mail.example.test", dns.TypeAAAA, time.Hour)
@@ -265,7 +265,7 @@ func TestRoundTrips(t *testing.T) {
 		defer cancel()
 		start = time.Now()
 		got = checkContext(ctx, t, r, "mail.example.test", addrs("192.0.2.10 2001:db8::10")...)
-		if took := time.Since(start); got.Status != identity.TempError || !errors.Is(got.Err, context.DeadlineExceeded) || took != time.Second {
+		if took := time.Since(start); got.Status != helo.TempError || !errors.Is(got.Err, context.DeadlineExceeded) || took != time.Second {
 			t.Errorf("got %v, %v after %v", got.Status, got.Err, took)
 		}
 		if words(got.Found) != "192.0.2.10" || words(got.Unknown) != "2001:db8::10" {
@@ -290,7 +290,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		rng.Shuffle(len(given), func(i, j int) { given[i], given[j] = given[j], given[i] })
 		got := check(t, shuffled, "pool.example.test", given...)
 		have := []string{words(got.Found), words(got.Missing), words(got.Others)}
-		if want := []string{"192.0.2.11 192.0.2.13", "192.0.2.9 192.0.2.14", "192.0.2.12"}; got.Status != identity.Fail || !slices.Equal(want, have) {
+		if want := []string{"192.0.2.11 192.0.2.13", "192.0.2.9 192.0.2.14", "192.0.2.12"}; got.Status != helo.Fail || !slices.Equal(want, have) {
 			t.Fatalf("got %v, %q, want %q", got.Status, have, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package identity_test
+package helo_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -19,7 +19,7 @@ func long(last int) string {
 func TestParseHelo(t *testing.T) {
 	for _, test := range []struct {
 		helo, name, addr string
-		faults           identity.Faults
+		faults           helo.Faults
 	}{
 		{"host.example.test", "host.example.test.", "", 0},
 		{"HOST.Example.TEST", "host.example.test.", "", 0},
@@ -27,32 +27,32 @@ func TestParseHelo(t *testing.T) {
 		{"1.example.test", "1.example.test.", "", 0},
 		{strings.Repeat("a", 63) + ".test", strings.Repeat("a", 63) + ".test.", "", 0},
 		{long(61), long(61) + ".", "", 0},
-		{"host", "host.", "", identity.SingleLabel},
-		{"localhost", "localhost.", "", identity.SingleLabel},
-		{"local.", "local.", "", identity.SingleLabel | identity.FinalDot},
-		{"host.example.test.", "host.example.test.", "", identity.FinalDot},
-		{long(61) + ".", long(61) + ".", "", identity.FinalDot},
-		{"mail_1.example.test", "mail_1.example.test.", "", identity.Underscore},
-		{"_.Example.test.", "_.example.test.", "", identity.Underscore | identity.FinalDot},
-		{"Bücher.example.test", "xn--bcher-kva.example.test.", "", identity.NonASCII},
-		{"straße.example", "xn--strae-oqa.example.", "", identity.NonASCII},
-		{"mail_1.bücher.test", "mail_1.xn--bcher-kva.test.", "", identity.NonASCII | identity.Underscore},
-		{"bücher", "xn--bcher-kva.", "", identity.NonASCII | identity.SingleLabel},
+		{"host", "host.", "", helo.SingleLabel},
+		{"localhost", "localhost.", "", helo.SingleLabel},
+		{"local.", "local.", "", helo.SingleLabel | helo.FinalDot},
+		{"host.example.test.", "host.example.test.", "", helo.FinalDot},
+		{long(61) + ".", long(61) + ".", "", helo.FinalDot},
+		{"mail_1.example.test", "mail_1.example.test.", "", helo.Underscore},
+		{"_.Example.test.", "_.example.test.", "", helo.Underscore | helo.FinalDot},
+		{"Bücher.example.test", "xn--bcher-kva.example.test.", "", helo.NonASCII},
+		{"straße.example", "xn--strae-oqa.example.", "", helo.NonASCII},
+		{"mail_1.bücher.test", "mail_1.xn--bcher-kva.test.", "", helo.NonASCII | helo.Underscore},
+		{"bücher", "xn--bcher-kva.", "", helo.NonASCII | helo.SingleLabel},
 		// The dots of IDNA, which make labels.
-		{"mail\u3002example\uff0etest", "mail.example.test.", "", identity.NonASCII},
-		{"\uff11\uff19\uff12.0.2.1", "192.0.2.1.", "", identity.NonASCII | identity.Numeric},
-		{"1234", "1234.", "", identity.Numeric | identity.SingleLabel},
-		{"192.0.2", "192.0.2.", "", identity.Numeric},
-		{"192.0.2.256", "192.0.2.256.", "", identity.Numeric},
-		{"192.0.02.1", "192.0.02.1.", "", identity.Numeric},
-		{"192.0.2.1.", "192.0.2.1.", "", identity.Numeric | identity.FinalDot},
-		{"mail.local", "mail.local.", "", identity.Reserved},
-		{"a.localhost", "a.localhost.", "", identity.Reserved},
-		{"my_pc.invalid", "my_pc.invalid.", "", identity.Reserved | identity.Underscore},
-		{"a.onion.", "a.onion.", "", identity.Reserved | identity.FinalDot},
-		{"192.0.2.1", "", "192.0.2.1", identity.BareAddress},
-		{"2001:db8::1", "", "2001:db8::1", identity.BareAddress},
-		{"::ffff:192.0.2.1", "", "192.0.2.1", identity.BareAddress},
+		{"mail\u3002example\uff0etest", "mail.example.test.", "", helo.NonASCII},
+		{"\uff11\uff19\uff12.0.2.1", "192.0.2.1.", "", helo.NonASCII | helo.Numeric},
+		{"1234", "1234.", "", helo.Numeric | helo.SingleLabel},
+		{"192.0.2", "192.0.2.", "", helo.Numeric},
+		{"192.0.2.256", "192.0.2.256.", "", helo.Numeric},
+		{"192.0.02.1", "192.0.02.1.", "", helo.Numeric},
+		{"192.0.2.1.", "192.0.2.1.", "", helo.Numeric | helo.FinalDot},
+		{"mail.local", "mail.local.", "", helo.Reserved},
+		{"a.localhost", "a.localhost.", "", helo.Reserved},
+		{"my_pc.invalid", "my_pc.invalid.", "", helo.Reserved | helo.Underscore},
+		{"a.onion.", "a.onion.", "", helo.Reserved | helo.FinalDot},
+		{"192.0.2.1", "", "192.0.2.1", helo.BareAddress},
+		{"2001:db8::1", "", "2001:db8::1", helo.BareAddress},
+		{"::ffff:192.0.2.1", "", "192.0.2.1", helo.BareAddress},
 		{"[192.0.2.1]", "", "192.0.2.1", 0},
 		{"[192.0.02.001]", "", "192.0.2.1", 0},
 		{"[0.0.0.0]", "", "0.0.0.0", 0},
@@ -74,16 +74,16 @@ func TestParseHelo(t *testing.T) {
 		{"[IPv6:1:2:3::6:7:8]", "", "1:2:3::6:7:8", 0},
 		{"[IPv6:1:2::3:4:192.0.2.1]", "", "1:2:0:0:3:4:c000:201", 0},
 	} {
-		got, err := identity.ParseHelo(test.helo)
+		got, err := helo.ParseHelo(test.helo)
 		var addr netip.Addr
 		if test.addr != "" {
 			addr = netip.MustParseAddr(test.addr)
 		}
-		want := identity.Helo{Text: test.helo, Name: test.name, Addr: addr, Faults: test.faults}
+		want := helo.Helo{Text: test.helo, Name: test.name, Addr: addr, Faults: test.faults}
 		if err != nil || got != want {
 			t.Errorf("%q: got %+v, %v, want %+v", test.helo, got, err, want)
 		}
-		public := test.name != "" && test.faults&(identity.SingleLabel|identity.Numeric|identity.Reserved) == 0
+		public := test.name != "" && test.faults&(helo.SingleLabel|helo.Numeric|helo.Reserved) == 0
 		if got.Resolvable() != public {
 			t.Errorf("%q: Resolvable is %v", test.helo, got.Resolvable())
 		}
@@ -131,16 +131,16 @@ func TestParseHeloRefuses(t *testing.T) {
 		{"[IPv6:1:2:3:4:5:6:7::]", 6, noV6}, {"[IPv6:::2:3:4:5:6:7:8]", 6, noV6}, {"[IPv6:1:2:3::5:6:7:8]", 6, noV6},
 		{"[IPv6:1:2::4:5:6:192.0.2.1]", 6, noV6}, {"[IPv6:::2:3:4:5:6:192.0.2.1]", 6, noV6},
 	} {
-		got, err := identity.ParseHelo(test.helo)
-		if want := (identity.Helo{Text: test.helo}); got != want {
+		got, err := helo.ParseHelo(test.helo)
+		if want := (helo.Helo{Text: test.helo}); got != want {
 			t.Errorf("%q: got %+v beside the error", test.helo, got)
 		}
-		e, ok := errors.AsType[*identity.HeloError](err)
-		if !ok || *e != (identity.HeloError{Text: test.helo, Offset: test.offset, Reason: test.reason}) {
+		e, ok := errors.AsType[*helo.HeloError](err)
+		if !ok || *e != (helo.HeloError{Text: test.helo, Offset: test.offset, Reason: test.reason}) {
 			t.Errorf("%q: got %+v, want %q at %d", test.helo, e, test.reason, test.offset)
 		}
 	}
-	_, err := identity.ParseHelo("a\r\nb")
+	_, err := helo.ParseHelo("a\r\nb")
 	if got, want := err.Error(), `HELO "a\r\nb": '\r' is not in a host name at offset 1`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -148,11 +148,11 @@ func TestParseHeloRefuses(t *testing.T) {
 
 // every is each fault alone, with its keyword.
 var every = []struct {
-	fault identity.Faults
+	fault helo.Faults
 	text  string
 }{
-	{identity.Underscore, "underscore"}, {identity.FinalDot, "final-dot"}, {identity.SingleLabel, "single-label"},
-	{identity.BareAddress, "bare-address"}, {identity.NonASCII, "non-ascii"}, {identity.Numeric, "numeric"}, {identity.Reserved, "reserved"},
+	{helo.Underscore, "underscore"}, {helo.FinalDot, "final-dot"}, {helo.SingleLabel, "single-label"},
+	{helo.BareAddress, "bare-address"}, {helo.NonASCII, "non-ascii"}, {helo.Numeric, "numeric"}, {helo.Reserved, "reserved"},
 }
 
 func TestFaults(t *testing.T) {
@@ -161,7 +161,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("fault %d is %d, %q, want %q", 1<<i, test.fault, test.fault, test.text)
 		}
 	}
-	for set := range identity.Faults(1 << len(every)) {
+	for set := range helo.Faults(1 << len(every)) {
 		var words []string
 		for _, one := range every {
 			if set&one.fault != 0 {
@@ -175,22 +175,22 @@ func TestFaults(t *testing.T) {
 		if want := strings.Join(words, ","); err != nil || string(text) != want || set.String() != want {
 			t.Errorf("%d: got %q, %v, want %q", set, text, err, want)
 		}
-		back := ^identity.Faults(0)
+		back := ^helo.Faults(0)
 		if err := back.UnmarshalText(text); err != nil || back != set {
 			t.Errorf("%q: got %d, %v, want %d", text, back, err, set)
 		}
 	}
-	both := identity.FinalDot | identity.Numeric
-	if !both.Has(both) || !both.Has(0) || identity.FinalDot.Has(both) {
+	both := helo.FinalDot | helo.Numeric
+	if !both.Has(both) || !both.Has(0) || helo.FinalDot.Has(both) {
 		t.Error("Has tells of any fault of a set, not of every one")
 	}
-	var reordered identity.Faults
+	var reordered helo.Faults
 	if err := reordered.UnmarshalText([]byte("numeric,final-dot,numeric")); err != nil || reordered != both {
 		t.Errorf("got %v, %v, want %v", reordered, err, both)
 	}
 	for _, text := range []string{"slow", "numeric,", ",numeric", ",", "numeric, final-dot", "numeric,slow"} {
-		kept := identity.Underscore
-		if err := kept.UnmarshalText([]byte(text)); err == nil || kept != identity.Underscore {
+		kept := helo.Underscore
+		if err := kept.UnmarshalText([]byte(text)); err == nil || kept != helo.Underscore {
 			t.Errorf("%q: got %v, %v, want an error and no change", text, kept, err)
 		}
 	}
@@ -208,16 +208,16 @@ func FuzzParseHelo(f *testing.F) {
 		f.Add(heloName)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		h, err := identity.ParseHelo(text)
+		h, err := helo.ParseHelo(text)
 		if h.Text != text {
 			t.Errorf("%q: Text is %q", text, h.Text)
 		}
 		if err != nil {
-			e, ok := errors.AsType[*identity.HeloError](err)
+			e, ok := errors.AsType[*helo.HeloError](err)
 			if !ok || e.Text != text || e.Offset < 0 || e.Offset > len(text) || e.Reason == "" {
 				t.Errorf("%q: got the error %+v", text, err)
 			}
-			if h != (identity.Helo{Text: text}) || h.Resolvable() {
+			if h != (helo.Helo{Text: text}) || h.Resolvable() {
 				t.Errorf("%q: got %+v beside the error", text, h)
 			}
 			return
@@ -227,14 +227,14 @@ func FuzzParseHelo(f *testing.F) {
 		}
 		literal := strings.HasPrefix(text, "[")
 		if h.Addr.IsValid() {
-			if bare := h.Faults == identity.BareAddress; bare == literal || !bare && h.Faults != 0 || h.Addr.Is4In6() || h.Addr.Zone() != "" {
+			if bare := h.Faults == helo.BareAddress; bare == literal || !bare && h.Faults != 0 || h.Addr.Is4In6() || h.Addr.Zone() != "" {
 				t.Errorf("%q: got %+v", text, h)
 			}
 			back := "[" + h.Addr.String() + "]"
 			if h.Addr.Is6() {
 				back = "[IPv6:" + h.Addr.String() + "]"
 			}
-			if again, err := identity.ParseHelo(back); err != nil || again.Addr != h.Addr || again.Faults != 0 {
+			if again, err := helo.ParseHelo(back); err != nil || again.Addr != h.Addr || again.Faults != 0 {
 				t.Errorf("%q is %s, which gives %+v, %v", text, back, again, err)
 			}
 			return
@@ -245,11 +245,11 @@ func FuzzParseHelo(f *testing.F) {
 		if strings.Trim(h.Name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 			t.Errorf("%q gives %q, which is no host name", text, h.Name)
 		}
-		again, err := identity.ParseHelo(h.Name)
-		if want := h.Faults&^identity.NonASCII | identity.FinalDot; err != nil || again.Name != h.Name || again.Faults != want {
+		again, err := helo.ParseHelo(h.Name)
+		if want := h.Faults&^helo.NonASCII | helo.FinalDot; err != nil || again.Name != h.Name || again.Faults != want {
 			t.Errorf("%q gives %q, and that %+v, %v, want the faults %v", text, h.Name, again, err, want)
 		}
-		if single := strings.Count(h.Name, ".") == 1; h.Faults.Has(identity.SingleLabel) != single {
+		if single := strings.Count(h.Name, ".") == 1; h.Faults.Has(helo.SingleLabel) != single {
 			t.Errorf("%q gives %+v", text, h)
 		}
 	})
