@@ -145,7 +145,7 @@ func ttlOf(rr dns.RR) uint32 {
 // whether there are NS records of one.
 func authority(records []dns.RR, name string) (soa *dns.SOA, ns bool) {
 	for _, rr := range records {
-		if rr.Header().Class != dns.ClassINET || !dnsname.Under(name, canonicalOf(rr.Header().Name)) {
+		if rr.Header().Class != dns.ClassINET || !dnsname.Under(name, dnsname.CanonicalOrEmpty(rr.Header().Name)) {
 			continue
 		}
 		switch rr := rr.(type) {
@@ -165,7 +165,7 @@ func sectionOf(records []dns.RR) section {
 	s := make(section)
 	for _, rr := range records {
 		if rr.Header().Class == dns.ClassINET {
-			owner := canonicalOf(rr.Header().Name)
+			owner := dnsname.CanonicalOrEmpty(rr.Header().Name)
 			s[owner] = append(s[owner], rr)
 		}
 	}
@@ -241,9 +241,9 @@ func (s section) only(name string, rrtype uint16) (rr dns.RR, target string, err
 		var to string
 		switch other := other.(type) {
 		case *dns.CNAME:
-			to = canonicalOf(other.Target)
+			to = dnsname.CanonicalOrEmpty(other.Target)
 		case *dns.DNAME:
-			to = canonicalOf(other.Target)
+			to = dnsname.CanonicalOrEmpty(other.Target)
 		}
 		switch {
 		case rr == nil:
@@ -253,11 +253,4 @@ func (s section) only(name string, rrtype uint16) (rr dns.RR, target string, err
 		}
 	}
 	return rr, target, nil
-}
-
-// canonicalOf returns the canonical form of a name that was in a message, where
-// every name has one.
-func canonicalOf(name string) string {
-	canonical, _ := Canonical(name)
-	return canonical
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // An Overlay answers as the DNS would after a change that is not published yet:
@@ -156,13 +157,13 @@ func (l layer) alias(ctx context.Context, owner string, qtype uint16, failed err
 func (l layer) enters(a *Answer, qtype uint16) string {
 	for i, rr := range a.Chain {
 		cname, ok := rr.(*dns.CNAME) // which a DNAME has made too
-		if !ok || !followed(qtype) || !l.over.speaks(canonicalOf(cname.Target), qtype) {
+		if !ok || !followed(qtype) || !l.over.speaks(dnsname.CanonicalOrEmpty(cname.Target), qtype) {
 			continue
 		}
 		a.Chain, a.Records, a.Status = a.Chain[:i+1:i+1], nil, NoError
 		a.TTL = forever // the base's is that of what is cut off, too
 		a.restOn(a.Chain)
-		return canonicalOf(cname.Target)
+		return dnsname.CanonicalOrEmpty(cname.Target)
 	}
 	return ""
 }
@@ -342,7 +343,7 @@ func patched(a Answer) Answer {
 
 // target is where an alias leads.
 func (l patchLayer) target(alias []dns.RR) string {
-	return canonicalOf(alias[len(alias)-1].(*dns.CNAME).Target)
+	return dnsname.CanonicalOrEmpty(alias[len(alias)-1].(*dns.CNAME).Target)
 }
 
 // lostWildcard reports whether an answer of the base is one that a wildcard made
@@ -376,7 +377,7 @@ func sameData(a, b []dns.RR) bool {
 func sortedData(records []dns.RR) []string {
 	var out []string
 	for _, rr := range records {
-		out = append(out, TypeString(rr.Header().Rrtype)+" "+data(rr))
+		out = append(out, TypeString(rr.Header().Rrtype)+" "+txt.Data(rr))
 	}
 	slices.Sort(out)
 	return out

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
@@ -160,7 +161,7 @@ func (r Reply) line() string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(data(rr))
+			b.WriteString(txt.Data(rr))
 		}
 	case r.Status == NoError:
 		b.WriteString("no records")
@@ -174,11 +175,6 @@ func (r Reply) line() string {
 		fmt.Fprintf(&b, " (%s)", r.Server)
 	}
 	return b.String()
-}
-
-// data returns the data of a record as zone text.
-func data(rr dns.RR) string {
-	return strings.TrimSpace(strings.TrimPrefix(rr.String(), rr.Header().String()))
 }
 
 // TypeString returns the name of a record type as zone files write it: "A",

@@ -152,7 +152,7 @@ type zoneCopy struct {
 // add takes the next record, or says why no copy of the zone has it there.
 func (z *zoneCopy) add(rr dns.RR) error {
 	_, isSOA := rr.(*dns.SOA)
-	owner := canonicalOf(rr.Header().Name)
+	owner := dnsname.CanonicalOrEmpty(rr.Header().Name)
 	what := owner + " " + TypeString(rr.Header().Rrtype)
 	switch {
 	case z.complete:

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
 // atOnce bounds the audits that run at a time, of which each asks up to 160 questions at
@@ -27,7 +28,7 @@ type audits struct {
 // A result is what came of one organization: a report, or an error.
 type result struct {
 	name   string
-	report *audit.Report
+	report *report.Report
 	err    error
 }
 

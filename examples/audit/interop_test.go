@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/nameserver"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -37,7 +37,7 @@ func TestInteropNSD(t *testing.T) {
 	fromFile := auditJSON(t, "-org", orgFile, "-allow-documentation", "-zone", zoneFile)
 	fromNSD := auditJSON(t, "-org", orgFile, "-allow-documentation", "-server", server.String())
 	sources := 0
-	for _, report := range []*audit.Report{fromFile, fromNSD} {
+	for _, report := range []*report.Report{fromFile, fromNSD} {
 		report.Time = time.Time{}
 		for i := range report.Findings {
 			for j := range report.Findings[i].Evidence {
@@ -58,13 +58,13 @@ func TestInteropNSD(t *testing.T) {
 	}
 }
 
-func auditJSON(t *testing.T, args ...string) *audit.Report {
+func auditJSON(t *testing.T, args ...string) *report.Report {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	if status := run(t.Context(), append(args, "-json"), &stdout, &stderr); status != 1 {
 		t.Fatalf("status %d: %s", status, &stderr)
 	}
-	report := new(audit.Report)
+	report := new(report.Report)
 	if err := json.Unmarshal(stdout.Bytes(), report); err != nil {
 		t.Fatal(err)
 	}

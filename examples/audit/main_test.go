@@ -12,7 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
 var update = flag.Bool("update", false, "rewrite what testdata expects")
@@ -53,7 +53,7 @@ func valid(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: valid FILE")
 	}
-	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(audit.Schema()))
+	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(report.Schema()))
 	ts.Check(err)
 	compiler := jsonschema.NewCompiler()
 	ts.Check(compiler.AddResource("audit.json", schema))

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
 // A document is a report, or with -since what has changed.
@@ -29,11 +29,11 @@ type document interface {
 type printer struct {
 	*options
 	stdout, stderr io.Writer
-	list           bool                     // JSON is a list
-	previous       map[string]*audit.Report // of -since, by organization
-	kept           *os.File                 // what -save will be
-	pageless       bool                     // a page of -html could not be written
-	pages          map[string]bool          // of -html, written already, by organization
+	list           bool                      // JSON is a list
+	previous       map[string]*report.Report // of -since, by organization
+	kept           *os.File                  // what -save will be
+	pageless       bool                      // a page of -html could not be written
+	pages          map[string]bool           // of -html, written already, by organization
 }
 
 // A verdict is what is said of one organization, the worst being the greatest.
@@ -72,7 +72,7 @@ func (p *printer) complain(err error) {
 func (p *printer) refuse(err error) int {
 	p.complain(err)
 	if p.format == "json" {
-		audit.NoReport{Version: audit.Version, Error: err.Error()}.WriteJSON(p.stdout)
+		report.NoReport{Version: report.Version, Error: err.Error()}.WriteJSON(p.stdout)
 	}
 	return exitStatus[broken]
 }
@@ -108,20 +108,20 @@ func (p *printer) open() error {
 
 // readReports reads one report, or a list of them; in the place of any may stand why there
 // was none.
-func readReports(text []byte) (map[string]*audit.Report, error) {
+func readReports(text []byte) (map[string]*report.Report, error) {
 	documents := []json.RawMessage{text}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
 		if err := json.Unmarshal(text, &documents); err != nil {
 			return nil, err
 		}
 	}
-	reports := make(map[string]*audit.Report)
+	reports := make(map[string]*report.Report)
 	for _, d := range documents {
-		var none audit.NoReport
-		if json.Unmarshal(d, &none) == nil && none.Version == audit.Version && none.Error != "" {
+		var none report.NoReport
+		if json.Unmarshal(d, &none) == nil && none.Version == report.Version && none.Error != "" {
 			continue
 		}
-		report, err := audit.ReadReport(bytes.NewReader(d))
+		report, err := report.ReadReport(bytes.NewReader(d))
 		if err != nil {
 			return nil, err
 		}
@@ -222,7 +222,7 @@ func (p *printer) result(out *listing, r result) error {
 // json returns what writes the document of a result.
 func (p *printer) json(r result, d document) func(io.Writer) error {
 	if r.err != nil {
-		return audit.NoReport{Version: audit.Version, Organization: r.name, Error: r.err.Error()}.WriteJSON
+		return report.NoReport{Version: report.Version, Organization: r.name, Error: r.err.Error()}.WriteJSON
 	}
 	return d.WriteJSON
 }

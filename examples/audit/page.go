@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
 // checkPage makes sure that the pages of -html can be written, before anything is asked.
@@ -39,7 +39,7 @@ func (o *options) checkPage() error {
 }
 
 // page writes a report as a page, with what has changed where -since knows of another.
-func (p *printer) page(report *audit.Report) error {
+func (p *printer) page(report *report.Report) error {
 	var page bytes.Buffer
 	if err := report.WriteHTML(&page, p.previous[report.Organization]); err != nil {
 		return err

@@ -37,6 +37,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -315,7 +316,7 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 }
 
 // write writes what -format says.
-func (o *options) write(ctx context.Context, w, stderr io.Writer, p *plan.Plan, proof *audit.Proof, now *published) error {
+func (o *options) write(ctx context.Context, w, stderr io.Writer, p *plan.Plan, proof *report.Proof, now *published) error {
 	switch o.format {
 	case "json":
 		return p.WriteJSON(w)

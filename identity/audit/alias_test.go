@@ -9,10 +9,10 @@ import (
 // A record beside a CNAME record would make a zone unloadable: no fix is one, and the
 // failure says what to do instead. The name of an address may be an alias (RFC 2317).
 func TestNoFixAtAlias(t *testing.T) {
-	report := readScenario(t, "testdata/aliases.txtar").audit(t)
+	rep := readScenario(t, "testdata/aliases.txtar").audit(t)
 	targets := map[string]string{"post.example.test.": "host.provider.test.", "www.example.test.": "web.provider.test."}
 	said := make(map[string]int)
-	for _, f := range report.Findings {
+	for _, f := range rep.Findings {
 		for _, record := range f.Fix {
 			if name, _, _ := strings.Cut(record, " "); targets[name] != "" {
 				t.Errorf("%s %s: fix %q at an alias", f.Rule, f.Subject, record)
@@ -28,12 +28,12 @@ func TestNoFixAtAlias(t *testing.T) {
 	if said["post.example.test."] != 5 || said["www.example.test."] != 2 {
 		t.Errorf("the remedy stands at %v", said)
 	}
-	for _, record := range report.Publish {
+	for _, record := range rep.Publish {
 		if name, _, _ := strings.Cut(record, " "); targets[name] != "" {
 			t.Errorf("%q is to be published at an alias", record)
 		}
 	}
-	if ptr := "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test."; !slices.Contains(report.Publish, ptr) {
+	if ptr := "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test."; !slices.Contains(rep.Publish, ptr) {
 		t.Errorf("%s is not to be published", ptr)
 	}
 }

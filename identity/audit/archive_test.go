@@ -18,6 +18,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
@@ -79,7 +80,7 @@ func readScenario(t testing.TB, file string) *scenario {
 	}
 	for line := range strings.Lines(parts["waivers"]) {
 		fields := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		var subject audit.Subject
+		var subject report.Subject
 		if len(fields) != 3 || subject.UnmarshalText([]byte(fields[1])) != nil {
 			t.Fatalf("%s: not RULE SUBJECT REASON: %q", file, line)
 		}
@@ -105,16 +106,16 @@ func readScenario(t testing.TB, file string) *scenario {
 	return s
 }
 
-func (s *scenario) audit(t testing.TB) *audit.Report {
+func (s *scenario) audit(t testing.TB) *report.Report {
 	t.Helper()
-	report, err := s.auditor.Audit(t.Context(), s.org)
+	rep, err := s.auditor.Audit(t.Context(), s.org)
 	if err != nil {
 		t.Fatalf("%s: %v", s.file, err)
 	}
-	return report
+	return rep
 }
 
-func lines(r *audit.Report) string {
+func lines(r *report.Report) string {
 	var b strings.Builder
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "%s %s %s %s\n", f.Rule, f.Subject, f.Status, f.Code)
@@ -125,11 +126,11 @@ func lines(r *audit.Report) string {
 func TestArchives(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(s.file), ".txtar"), func(t *testing.T) {
-			report := s.audit(t)
+			rep := s.audit(t)
 			if outside := s.fake.Outside(); len(outside) > 0 {
 				t.Errorf("asked outside the zones: %v", outside)
 			}
-			got := lines(report)
+			got := lines(rep)
 			if *update {
 				last := &s.archive.Files[len(s.archive.Files)-1]
 				if last.Name != "findings" {
@@ -144,21 +145,21 @@ func TestArchives(t *testing.T) {
 			if diff := cmp.Diff(s.findings, got); diff != "" {
 				t.Errorf("findings differ (-want +got), -update rewrites them:\n%s", diff)
 			}
-			checkReport(t, s.org, report)
+			checkReport(t, s.org, rep)
 		})
 	}
 }
 
 // checkReport holds what is true of every report.
-func checkReport(t *testing.T, o *org.Organization, report *audit.Report) {
+func checkReport(t *testing.T, o *org.Organization, rep *report.Report) {
 	t.Helper()
 	wanted := make(map[string][]rule.ID)
-	records, _ := plan.Want(o.At(report.Time))
+	records, _ := plan.Want(o.At(rep.Time))
 	for _, r := range records {
 		wanted[r.String()] = r.Rules
 	}
-	counts := audit.Summary{}
-	for _, f := range report.Findings {
+	counts := report.Summary{}
+	for _, f := range rep.Findings {
 		known, ok := rule.Lookup(f.Rule)
 		outcome, okCode := known.Outcome(f.Code)
 		if !ok || !okCode || f.Level != known.Level {
@@ -198,8 +199,8 @@ func checkReport(t *testing.T, o *org.Organization, report *audit.Report) {
 			counts.Waived++
 		}
 	}
-	if counts != report.Summary {
-		t.Errorf("summary %+v, counted %+v", report.Summary, counts)
+	if counts != rep.Summary {
+		t.Errorf("summary %+v, counted %+v", rep.Summary, counts)
 	}
 }
 

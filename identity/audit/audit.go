@@ -2,12 +2,10 @@
 // them: every rule of package rule, line by line, with the evidence, and for
 // each failure the records that would mend it.
 //
-// Call [Auditor.Audit] and print the [Report] with [Report.WriteText], or as JSON,
-// Markdown, or a page with a picture of the identity map ([Report.WriteHTML]);
-// [Auditor.Findings] yields its findings as soon as they are known. [ReadReport] reads a
-// report back, and [Report.Diff] tells what has changed since. The questions go to
-// whatever Resolver is given: a client of the live DNS, or zone files that are to be
-// published (resolver.ReadZone).
+// Call [Auditor.Audit] for a report, which package report prints and compares;
+// [Auditor.Findings] yields its findings as soon as they are known. The questions go to
+// the Resolver given: a client of the live DNS, or zone files that are to be published
+// (resolver.ReadZone).
 //
 // A question that gets no answer makes a finding Undecided, never a Fail. A fix
 // is always a part of what plan.Want lists. The audit knows only what DNS can
@@ -25,7 +23,6 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -36,6 +33,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -64,136 +62,20 @@ type Auditor struct {
 	Now func() time.Time
 }
 
-// A Subject is what a finding is about: the organization when all fields are
-// empty, an MTA, one address of an MTA, or a name that mail is sent under.
-type Subject struct {
-	MTA     string // its ID in the description
-	Address string // in the form of netip.Addr
-	Name    string // canonical, with the final dot; the others are empty then
-}
-
-// String returns "organization", the MTA's ID, MTA/address, or the name.
-func (s Subject) String() string {
-	switch {
-	case s.Name != "":
-		return s.Name
-	case s.MTA == "":
-		return "organization"
-	case s.Address == "":
-		return s.MTA
-	}
-	return s.MTA + "/" + s.Address
-}
-
-// MarshalText returns the text of String.
-func (s Subject) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText accepts what MarshalText returns.
-func (s *Subject) UnmarshalText(text []byte) error {
-	if string(text) == "organization" {
-		*s = Subject{}
-		return nil
-	}
-	if bytes.HasSuffix(text, []byte(".")) { // neither an MTA's ID nor an address ends so
-		*s = Subject{Name: string(text)}
-		return nil
-	}
-	mta, addr, _ := strings.Cut(string(text), "/")
-	if mta == "" {
-		return fmt.Errorf("audit: no subject: %q; expected organization, an MTA, MTA/address, or a name with its final dot", text)
-	}
-	*s = Subject{MTA: mta, Address: addr}
-	return nil
-}
-
-// Version is that of the form of a Report in JSON. It goes up when a key changes its
-// meaning or goes away.
-const Version = 1
-
-// A Report is the outcome of an audit. Findings stand in the order of the
-// catalogue, and within a rule in the order of the description.
-type Report struct {
-	Version            int       `json:"version"`      // of this form: see Version
-	Time               time.Time `json:"time"`         // when the audit began
-	Organization       string    `json:"organization"` // its domain, in canonical form
-	AllowDocumentation bool      `json:"allow_documentation"`
-	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
-	Findings           []Finding `json:"findings"`
-	// Publish lists the records of all fixes that were not seen to be there, each once,
-	// in the order of plan.Want, but for those at aliases.
-	Publish []string `json:"publish"`
-	Summary Summary  `json:"summary"`
-}
-
-// A Finding is one rule judged on one subject. Level is the rule's and says how
-// much it weighs; Status is this audit's outcome.
-type Finding struct {
-	Rule     rule.ID     `json:"rule"`
-	Level    rule.Level  `json:"level"`
-	Subject  Subject     `json:"subject"`
-	Status   rule.Status `json:"status"`
-	Code     string      `json:"code"`     // which outcome of the rule's, see rule.Outcome
-	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
-	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
-	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
-	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of a waiver
-	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
-	// status stays what it is.
-	Mitigated string `json:"mitigated"`
-}
-
-// Evidence is one question and what came of it, as text. Where a mail server was asked,
-// Type is SMTP, Status is "", and Records are the commands with its replies.
-type Evidence struct {
-	Name      string   `json:"name"`
-	Type      string   `json:"type"`
-	Status    string   `json:"status"` // NOERROR, NXDOMAIN, NOTFOUND; "" when there is no answer
-	Aliases   []string `json:"aliases"`
-	Records   []string `json:"records"`
-	Server    string   `json:"server"` // who said so
-	Authentic bool     `json:"authentic"`
-	Error     string   `json:"error"` // why there is no answer
-}
-
-// A Summary counts findings by status.
-type Summary struct {
-	Pass          int `json:"pass"`
-	Fail          int `json:"fail"`
-	Undecided     int `json:"undecided"`
-	NotApplicable int `json:"not_applicable"`
-	Waived        int `json:"waived"`
-}
-
-// Failed reports whether a rule of the level of threshold or weightier fails.
-func (r *Report) Failed(threshold rule.Level) bool { return r.has(rule.Fail, threshold) }
-
-// Undecided reports whether a rule of the level of threshold or weightier could
-// not be decided.
-func (r *Report) Undecided(threshold rule.Level) bool { return r.has(rule.Undecided, threshold) }
-
-func (r *Report) has(status rule.Status, threshold rule.Level) bool {
-	for _, f := range r.Findings {
-		if f.Status == status && f.Level.Reaches(threshold) {
-			return true
-		}
-	}
-	return false
-}
-
 // Audit asks what the rules need to know and judges by every rule. The error is
 // for what cannot be audited at all: no organization or an invalid one, no
 // Resolver, a Waiver or an exception for what is not there. DNS that fails, a context
 // that ends, or the Timeout, makes findings Undecided.
-func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*Report, error) {
+func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report, error) {
 	f, err := a.describe(o)
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Version: Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []Finding{}, Publish: []string{}}
+	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []report.Finding{}, Publish: []string{}}
 	fixes, seen, aliases := make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	for finding := range a.findings(ctx, f) {
-		report.Findings = append(report.Findings, finding)
-		report.Summary.add(finding.Status)
+		rep.Findings = append(rep.Findings, finding)
+		rep.Summary.Add(finding.Status)
 		for _, record := range finding.Fix {
 			fixes[record] = finding.Status == rule.Fail || fixes[record]
 		}
@@ -207,13 +89,13 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*Report, error
 			}
 		}
 	}
-	report.Hosts = f.hosts()
+	rep.Hosts = f.hosts()
 	for _, record := range f.wanted {
 		if fixes[record.String()] && !seen[untimed(record.String())] && !aliases[record.RR.Header().Name] {
-			report.Publish = append(report.Publish, record.String())
+			rep.Publish = append(rep.Publish, record.String())
 		}
 	}
-	return report, nil
+	return rep, nil
 }
 
 // untimed returns a record in text without its time to live.
@@ -224,25 +106,17 @@ func untimed(record string) string {
 }
 
 // judge applies one rule to one subject.
-func judge(r rule.Rule, s subject) Finding {
+func judge(r rule.Rule, s subject) report.Finding {
 	out := checks[r.ID](s)
 	// A test holds that checks return codes of the catalogue only.
 	known, _ := r.Outcome(out.code)
-	f := Finding{
+	f := report.Finding{
 		Rule: r.ID, Level: r.Level, Subject: s.name(), Status: known.Status, Code: known.Code,
-		Message: known.Text, Remedy: known.Remedy, Evidence: []Evidence{}, Fix: []string{},
+		Message: known.Text, Remedy: known.Remedy, Evidence: append(report.EvidenceOf(out.evidence...), out.said...), Fix: []string{},
 	}
 	if out.detail != "" {
 		f.Message += ": " + out.detail
 	}
-	listed := make(map[string]bool) // checks of several addresses rest on the same answers
-	for _, reply := range out.evidence {
-		if e := evidence(reply); !listed[e.said()] {
-			listed[e.said()] = true
-			f.Evidence = append(f.Evidence, e)
-		}
-	}
-	f.Evidence = append(f.Evidence, out.said...)
 	if f.Status == rule.Fail {
 		f.Mitigated = out.eased
 		for _, record := range s.wanted {
@@ -274,7 +148,7 @@ type outcome struct {
 	code     string
 	detail   string
 	evidence []resolver.Reply
-	said     []Evidence             // what a mail server said
+	said     []report.Evidence      // what a mail server said
 	fix      func(plan.Record) bool // of a failure: which wanted records would mend it; nil: none
 	eased    string                 // of a failure: what softens it, see Finding.Mitigated
 }
@@ -307,39 +181,4 @@ func (o outcome) alias(name string) string {
 		}
 	}
 	return ""
-}
-
-func (s *Summary) add(status rule.Status) {
-	switch status {
-	case rule.Pass:
-		s.Pass++
-	case rule.Fail:
-		s.Fail++
-	case rule.Undecided:
-		s.Undecided++
-	case rule.NotApplicable:
-		s.NotApplicable++
-	case rule.Waived:
-		s.Waived++
-	}
-}
-
-// evidence writes a reply as text.
-func evidence(r resolver.Reply) Evidence {
-	e := Evidence{
-		Name: r.Name, Type: resolver.TypeString(r.Type), Server: r.Server, Authentic: r.Authentic,
-		Aliases: []string{}, Records: []string{},
-	}
-	if r.Err != nil {
-		e.Error = r.Err.Error()
-		return e
-	}
-	e.Status = r.Status.String()
-	for _, rr := range r.Chain {
-		e.Aliases = append(e.Aliases, zoneText(rr))
-	}
-	for _, rr := range r.Records {
-		e.Records = append(e.Records, zoneText(rr))
-	}
-	return e
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
@@ -44,28 +45,28 @@ func TestWhatCannotBeAudited(t *testing.T) {
 		t.Error("an invalid description was asked about")
 		return resolver.Answer{}, nil
 	})
-	report, err := audit.Auditor{Resolver: none}.Audit(t.Context(), &org.Organization{Domain: "example.test"})
-	if _, ok := errors.AsType[*org.Error](err); !ok || report != nil {
-		t.Errorf("an invalid description: %v, %v", report, err)
+	rep, err := audit.Auditor{Resolver: none}.Audit(t.Context(), &org.Organization{Domain: "example.test"})
+	if _, ok := errors.AsType[*org.Error](err); !ok || rep != nil {
+		t.Errorf("an invalid description: %v, %v", rep, err)
 	}
-	if report, err := (audit.Auditor{Resolver: none}).Audit(t.Context(), nil); err == nil || report != nil {
-		t.Errorf("no description: %v, %v", report, err)
+	if rep, err := (audit.Auditor{Resolver: none}).Audit(t.Context(), nil); err == nil || rep != nil {
+		t.Errorf("no description: %v, %v", rep, err)
 	}
 	for _, w := range []audit.Waiver{
-		{Rule: "ptr-differs", Subject: audit.Subject{MTA: "mx1"}},
-		{Rule: rule.HELODiffers, Subject: audit.Subject{MTA: "mx2"}},
-		{Rule: rule.HELODiffers, Subject: audit.Subject{MTA: "mx1", Address: "192.0.2.10"}},
-		{Rule: rule.PTRExists, Subject: audit.Subject{MTA: "mx1"}},
+		{Rule: "ptr-differs", Subject: report.Subject{MTA: "mx1"}},
+		{Rule: rule.HELODiffers, Subject: report.Subject{MTA: "mx2"}},
+		{Rule: rule.HELODiffers, Subject: report.Subject{MTA: "mx1", Address: "192.0.2.10"}},
+		{Rule: rule.PTRExists, Subject: report.Subject{MTA: "mx1"}},
 	} {
-		report, err := audit.Auditor{Resolver: none, Waivers: []audit.Waiver{w}}.Audit(t.Context(), oneMTA())
-		if err == nil || report != nil || !strings.Contains(err.Error(), "waiver of") || !strings.Contains(err.Error(), string(w.Rule)) {
-			t.Errorf("waiver of %s for %s: %v, %v", w.Rule, w.Subject, report, err)
+		rep, err := audit.Auditor{Resolver: none, Waivers: []audit.Waiver{w}}.Audit(t.Context(), oneMTA())
+		if err == nil || rep != nil || !strings.Contains(err.Error(), "waiver of") || !strings.Contains(err.Error(), string(w.Rule)) {
+			t.Errorf("waiver of %s for %s: %v, %v", w.Rule, w.Subject, rep, err)
 		}
 		o := oneMTA()
 		o.Exceptions = []org.Exception{{Rule: string(w.Rule), Subject: w.Subject.String(), Reason: "r"}}
-		report, err = audit.Auditor{Resolver: none}.Audit(t.Context(), o)
-		if err == nil || report != nil || !strings.Contains(err.Error(), "exception of") || !strings.Contains(err.Error(), string(w.Rule)) {
-			t.Errorf("exception of %s for %s: %v, %v", w.Rule, w.Subject, report, err)
+		rep, err = audit.Auditor{Resolver: none}.Audit(t.Context(), o)
+		if err == nil || rep != nil || !strings.Contains(err.Error(), "exception of") || !strings.Contains(err.Error(), string(w.Rule)) {
+			t.Errorf("exception of %s for %s: %v, %v", w.Rule, w.Subject, rep, err)
 		}
 	}
 }
@@ -78,12 +79,12 @@ func TestExceptions(t *testing.T) {
 	}
 	o := oneMTA()
 	o.Exceptions = []org.Exception{{Rule: "helo-csa", Subject: "mx1", Reason: "nobody asks"}, {Rule: "domain-csa", Subject: "organization", Reason: "nor here"}}
-	report, err := audit.Auditor{Resolver: zones, AllowDocumentation: true}.Audit(t.Context(), o)
+	rep, err := audit.Auditor{Resolver: zones, AllowDocumentation: true}.Audit(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	waived := make(map[rule.ID]string)
-	for _, f := range report.Findings {
+	for _, f := range rep.Findings {
 		if f.Status == rule.Waived {
 			waived[f.Rule] = f.Remedy
 		}
@@ -101,7 +102,7 @@ func TestCanceled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	report, err := audit.Auditor{Resolver: fake, AllowDocumentation: true}.Audit(ctx, oneMTA())
+	rep, err := audit.Auditor{Resolver: fake, AllowDocumentation: true}.Audit(ctx, oneMTA())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,12 +112,12 @@ func TestCanceled(t *testing.T) {
 		rule.PostfixReverseClient, rule.PostfixClient, rule.EximReverse, rule.OpenSMTPDFCrDNS, rule.RspamdHostname, rule.SelectiveRejection, rule.GmailFCrDNS, rule.YahooFCrDNS, rule.OutlookPTR,
 		rule.PostfixHELOHostname, rule.EximHELO, rule.EximCSA, rule.RspamdHELO, rule.HELOEqualsPTR,
 		rule.PTRRole, rule.MailRoute, rule.MXHosts, rule.Wildcards, rule.TTLs}
-	for _, f := range report.Findings {
+	for _, f := range rep.Findings {
 		if (f.Status == rule.Undecided) != slices.Contains(asks, f.Rule) || f.Status == rule.Fail {
 			t.Errorf("%s is %s", f.Rule, f.Status)
 		}
 	}
-	if !report.Undecided(rule.Must) || report.Failed(rule.Advice) {
+	if !rep.Undecided(rule.Must) || rep.Failed(rule.Advice) {
 		t.Error("the report is decided")
 	}
 }
@@ -214,14 +215,14 @@ func TestWorkIsBounded(t *testing.T) {
 func TestOrderDoesNotMatter(t *testing.T) {
 	seed := rand.Uint64()
 	for _, s := range scenarios(t) {
-		report := s.audit(t)
+		rep := s.audit(t)
 		s.auditor.Resolver = dnsfake.Shuffle(s.auditor.Resolver, seed)
 		for range 5 {
 			shuffled := s.audit(t)
 			if diff := cmp.Diff(s.findings, lines(shuffled)); diff != "" {
 				t.Fatalf("%s, seed %d (-want +got):\n%s", s.file, seed, diff)
 			}
-			for _, c := range shuffled.Diff(report).Changes {
+			for _, c := range shuffled.Diff(rep).Changes {
 				t.Errorf("%s, seed %d: %s %s", s.file, seed, c.Kind, c)
 			}
 		}
@@ -242,12 +243,12 @@ func TestHostileText(t *testing.T) {
 		}
 		return answer, nil
 	})
-	report, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), oneMTA())
+	rep, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), oneMTA())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
-	if err := report.WriteText(&text); err != nil {
+	if err := rep.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
 	for i, c := range text.String() {
@@ -259,74 +260,17 @@ func TestHostileText(t *testing.T) {
 		t.Error("a line was forged")
 	}
 	var doc bytes.Buffer
-	if err := report.WriteJSON(&doc); err != nil {
+	if err := rep.WriteJSON(&doc); err != nil {
 		t.Fatal(err)
 	}
-	var again audit.Report
+	var again report.Report
 	decoder := json.NewDecoder(&doc)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&again); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(lines(report), lines(&again)); diff != "" {
+	if diff := cmp.Diff(lines(rep), lines(&again)); diff != "" {
 		t.Errorf("JSON does not come back (-want +got):\n%s", diff)
-	}
-}
-
-// Every status has its word in the text, and a waiver its reason.
-func TestTextOfEveryStatus(t *testing.T) {
-	var text bytes.Buffer
-	for _, s := range scenarios(t) {
-		if err := s.audit(t).WriteText(&text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, want := range []string{
-		"\n    pass       ", "\n    FAIL       ", "\n    undecided  ", "\n    n/a        ", "\n    waived     ",
-		"meant a partner insists on equal names until March", "\nMUST", "\nSHOULD, major", "\nAdvice",
-		"for documentation are accepted",
-	} {
-		if !strings.Contains(text.String(), want) {
-			t.Errorf("no report says %q", want)
-		}
-	}
-}
-
-// failing is an io.Writer that cannot.
-type failing struct{ error }
-
-func (f failing) Write([]byte) (int, error) { return 0, f.error }
-
-func TestWriterFails(t *testing.T) {
-	full := errors.New("disk full")
-	if err := example.WriteText(failing{full}); !errors.Is(err, full) {
-		t.Error(err)
-	}
-	if err := example.WriteJSON(failing{full}); !errors.Is(err, full) {
-		t.Error(err)
-	}
-}
-
-func TestSubject(t *testing.T) {
-	for _, tt := range []struct {
-		text    string
-		subject audit.Subject
-	}{
-		{"organization", audit.Subject{}},
-		{"mx1", audit.Subject{MTA: "mx1"}},
-		{"mx1/192.0.2.1", audit.Subject{MTA: "mx1", Address: "192.0.2.1"}},
-		{"mx1/2001:db8::1", audit.Subject{MTA: "mx1", Address: "2001:db8::1"}},
-		{"post.example.test.", audit.Subject{Name: "post.example.test."}},
-	} {
-		var s audit.Subject
-		if err := s.UnmarshalText([]byte(tt.text)); err != nil || s != tt.subject || s.String() != tt.text {
-			t.Errorf("%q is %+v, %v", tt.text, s, err)
-		}
-	}
-	for _, text := range []string{"", "/192.0.2.1"} {
-		if err := new(audit.Subject).UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q is accepted", text)
-		}
 	}
 }
 
@@ -349,5 +293,24 @@ func TestCachedEvidence(t *testing.T) {
 	}
 	if !strings.Contains(cached.String(), "[cache of ") {
 		t.Error("nothing is from memory")
+	}
+}
+
+// Every status has its word in the text, and a waiver its reason.
+func TestTextOfEveryStatus(t *testing.T) {
+	var text bytes.Buffer
+	for _, s := range scenarios(t) {
+		if err := s.audit(t).WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{
+		"\n    pass       ", "\n    FAIL       ", "\n    undecided  ", "\n    n/a        ", "\n    waived     ",
+		"meant a partner insists on equal names until March", "\nMUST", "\nSHOULD, major", "\nAdvice",
+		"for documentation are accepted",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no report says %q", want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
@@ -72,8 +73,8 @@ func roleMailboxes(s subject) outcome {
 }
 
 // spoken is what a mail server said, as evidence.
-func spoken(r *roleaddr.Result) Evidence {
-	e := Evidence{Name: r.Domain, Type: "SMTP", Aliases: []string{}, Records: []string{}, Server: r.Host + " " + r.Addr.String()}
+func spoken(r *roleaddr.Result) report.Evidence {
+	e := report.Evidence{Name: r.Domain, Type: "SMTP", Aliases: []string{}, Records: []string{}, Server: r.Host + " " + r.Addr.String()}
 	for _, reply := range r.Replies {
 		e.Records = append(e.Records, reply.String())
 	}

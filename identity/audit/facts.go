@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -17,8 +16,10 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -70,18 +71,18 @@ type subject struct {
 	not  *silentFacts // of a name that is not for mail
 }
 
-func (s subject) name() Subject {
+func (s subject) name() report.Subject {
 	switch {
 	case s.of != nil:
-		return Subject{Name: s.of.name}
+		return report.Subject{Name: s.of.name}
 	case s.not != nil:
-		return Subject{Name: s.not.name}
+		return report.Subject{Name: s.not.name}
 	case s.mta == nil:
-		return Subject{}
+		return report.Subject{}
 	case s.addr == nil:
-		return Subject{MTA: s.mta.ID}
+		return report.Subject{MTA: s.mta.ID}
 	}
-	return Subject{MTA: s.mta.ID, Address: s.addr.addr.String()}
+	return report.Subject{MTA: s.mta.ID, Address: s.addr.addr.String()}
 }
 
 // subjects yields what a rule of a scope is judged on, in the order of the
@@ -145,10 +146,10 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: canonical(o.Domain), now: now()}
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), now: now()}
 	f.wanted, _ = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
-		m := &mtaFacts{MTA: described, ptr: canonical(described.PTR)}
+		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}
 		f.mtas = append(f.mtas, m)
 		for _, addr := range described.Addresses {
 			fact := &addressFacts{addr: addr.Unmap()}
@@ -213,22 +214,13 @@ func (f *facts) owns(name string) bool {
 	return relation != helo.Unrelated
 }
 
-// canonical returns the canonical form of a described name, "" for none.
-func canonical(name string) string {
-	c, err := resolver.Canonical(name)
-	if err != nil {
-		return ""
-	}
-	return c
-}
-
 // names returns all names of the PTR records, sorted. Which of them are confirmed
 // is for the rule ptr-confirmed to say: what the others say must not depend on
 // whether a name's server answers.
 func (a *addressFacts) names() []string {
 	var all []string
 	for _, ptr := range resolver.Records[*dns.PTR](a.rdns().PTR.Answer) {
-		all = append(all, canonical(ptr.Ptr))
+		all = append(all, dnsname.CanonicalOrEmpty(ptr.Ptr))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -245,6 +237,3 @@ func (a *addressFacts) evidence(forward bool) []resolver.Reply {
 	}
 	return out
 }
-
-// zoneText writes a record on one line, single spaces between its parts.
-func zoneText(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/internal/address"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -69,7 +70,7 @@ func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts
 		m.hosts = []*hostFacts{{name: n.name, replies: m.mx.Replies[1:]}}
 	}
 	for _, rr := range m.mx.MX {
-		name := canonical(rr.Mx)
+		name := dnsname.CanonicalOrEmpty(rr.Mx)
 		known := slices.ContainsFunc(m.hosts, func(h *hostFacts) bool { return h.name == name })
 		if name != "" && name != "." && !known && len(m.hosts) < nullmx.MaxTargets {
 			m.hosts = append(m.hosts, &hostFacts{name: name})

@@ -10,6 +10,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/rp"
@@ -57,14 +58,14 @@ func (f *facts) describeSilent(o *org.Organization) {
 			n.used = "other-organization"
 		case !slices.Contains(lockable, m.ptr):
 			n.used = "mail-domain"
-			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && canonical(m.HELO) == n.name }) {
+			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.HELO) == n.name }) {
 				n.used = "greets"
 			}
 		}
 		f.ptrNames = append(f.ptrNames, n)
 	}
 	for _, name := range o.Names {
-		f.otherNames = append(f.otherNames, &silentFacts{name: canonical(name)})
+		f.otherNames = append(f.otherNames, &silentFacts{name: dnsname.CanonicalOrEmpty(name)})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -53,7 +54,7 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 		}
 	}
 	for _, d := range mail {
-		n := named(canonical(d.Domain))
+		n := named(dnsname.CanonicalOrEmpty(d.Domain))
 		n.mail = true
 		for _, m := range f.mtas {
 			if m.Sends() {

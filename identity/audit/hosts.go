@@ -5,64 +5,14 @@ import (
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity/helo"
-	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/identity/report"
 )
-
-// A Host is one MTA in the identity map: the names that its addresses have and the name
-// that it greets with, and which of them lead to each other. It holds what is so, and
-// nothing of what it weighs: that the findings say.
-type Host struct {
-	ID        string        `json:"id"`       // in the description
-	HELO      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" where it greets nobody
-	HELOOwn   bool          `json:"helo_own"` // the HELO name is the organization's
-	Addresses []HostAddress `json:"addresses"`
-}
-
-// A HostAddress is one address of a Host.
-type HostAddress struct {
-	Address string     `json:"address"`
-	PTR     Link       `json:"ptr"`     // it has a PTR record
-	HELO    Link       `json:"helo"`    // the HELO name has it
-	Names   []HostName `json:"names"`   // of its PTR records
-	Skipped int        `json:"skipped"` // how many more names there are, beyond those that receivers look at
-}
-
-// A HostName is a PTR name of an address.
-type HostName struct {
-	Name      string `json:"name"`      // canonical
-	Confirmed Link   `json:"confirmed"` // it has the address
-	Own       bool   `json:"own"`       // it is the organization's
-}
-
-// A Link says whether one fact of the identity map leads to another. The zero Link is
-// invalid.
-type Link uint8
-
-// The states of a Link.
-const (
-	_        Link = iota
-	Holds         // it does
-	Broken        // it does not
-	Unknown       // DNS gave no answer
-	NotAsked      // there is nothing to ask: no public address, or no HELO name
-)
-
-var linkText = []string{Holds: "holds", Broken: "broken", Unknown: "unknown", NotAsked: "not-asked"}
-
-// String returns holds, broken, unknown or not-asked.
-func (l Link) String() string { return enum.String(l, linkText) }
-
-// MarshalText returns the text of String; an invalid Link is an error.
-func (l Link) MarshalText() ([]byte, error) { return enum.Marshal(l, linkText) }
-
-// UnmarshalText accepts what MarshalText returns, in any case.
-func (l *Link) UnmarshalText(text []byte) error { return enum.Unmarshal(l, text, linkText) }
 
 // hosts draws the identity map from the facts.
-func (f *facts) hosts() []Host {
-	out := []Host{}
+func (f *facts) hosts() []report.Host {
+	out := []report.Host{}
 	for _, m := range f.mtas {
-		h := Host{ID: m.ID, HELO: m.HELO, Addresses: []HostAddress{}}
+		h := report.Host{ID: m.ID, HELO: m.HELO, Addresses: []report.HostAddress{}}
 		if !m.Sends() {
 			h.HELO = ""
 		}
@@ -77,28 +27,28 @@ func (f *facts) hosts() []Host {
 	return out
 }
 
-func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) HostAddress {
-	h := HostAddress{Address: a.addr.String(), PTR: NotAsked, HELO: NotAsked, Names: []HostName{}}
+func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) report.HostAddress {
+	h := report.HostAddress{Address: a.addr.String(), PTR: report.NotAsked, HELO: report.NotAsked, Names: []report.HostName{}}
 	if a.rdns == nil {
 		return h
 	}
 	rdns := a.rdns()
 	switch {
 	case rdns.PTR.Err != nil:
-		h.PTR = Unknown
+		h.PTR = report.Unknown
 	case len(rdns.Names) == 0:
-		h.PTR = Broken
+		h.PTR = report.Broken
 	default:
-		h.PTR = Holds
+		h.PTR = report.Holds
 	}
 	h.Skipped = rdns.Skipped
 	for _, n := range rdns.Names {
-		name := HostName{Name: n.Name, Confirmed: Broken, Own: f.owns(n.Name)}
+		name := report.HostName{Name: n.Name, Confirmed: report.Broken, Own: f.owns(n.Name)}
 		switch n.Outcome {
 		case fcrdns.Confirmed:
-			name.Confirmed = Holds
+			name.Confirmed = report.Holds
 		case fcrdns.NoAnswer:
-			name.Confirmed = Unknown
+			name.Confirmed = report.Unknown
 		}
 		h.Names = append(h.Names, name)
 	}
@@ -107,11 +57,11 @@ func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) HostAddress {
 	}
 	switch arg := m.helo(); {
 	case slices.Contains(arg.Found, a.addr):
-		h.HELO = Holds
+		h.HELO = report.Holds
 	case slices.Contains(arg.Unknown, a.addr):
-		h.HELO = Unknown
+		h.HELO = report.Unknown
 	default:
-		h.HELO = Broken // what is no name has no address either
+		h.HELO = report.Broken // what is no name has no address either
 	}
 	return h
 }

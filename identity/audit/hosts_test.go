@@ -8,19 +8,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
 
 func TestHosts(t *testing.T) {
-	report := readScenario(t, "testdata/good.txtar").audit(t)
-	name := []audit.HostName{{Name: "mta1.example.test.", Confirmed: audit.Holds, Own: true}}
-	want := []audit.Host{{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []audit.HostAddress{
-		{Address: "192.0.2.10", PTR: audit.Holds, HELO: audit.Holds, Names: name},
-		{Address: "2001:db8::10", PTR: audit.Holds, HELO: audit.Holds, Names: name},
+	rep := readScenario(t, "testdata/good.txtar").audit(t)
+	name := []report.HostName{{Name: "mta1.example.test.", Confirmed: report.Holds, Own: true}}
+	want := []report.Host{{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []report.HostAddress{
+		{Address: "192.0.2.10", PTR: report.Holds, HELO: report.Holds, Names: name},
+		{Address: "2001:db8::10", PTR: report.Holds, HELO: report.Holds, Names: name},
 	}}}
-	if diff := cmp.Diff(want, report.Hosts); diff != "" {
+	if diff := cmp.Diff(want, rep.Hosts); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -30,34 +30,34 @@ func TestHosts(t *testing.T) {
 func TestHostsAgreeWithFindings(t *testing.T) {
 	compared := 0
 	for _, s := range scenarios(t) {
-		report := s.audit(t)
-		found := make(map[string]audit.Finding)
-		for _, f := range report.Findings {
+		rep := s.audit(t)
+		found := make(map[string]report.Finding)
+		for _, f := range rep.Findings {
 			found[fmt.Sprint(f.Rule, " ", f.Subject)] = f
 		}
-		for _, h := range report.Hosts {
-			arg := audit.NotAsked // the worst of its addresses
+		for _, h := range rep.Hosts {
+			arg := report.NotAsked // the worst of its addresses
 			for _, a := range h.Addresses {
 				is := func(id rule.ID, code string) bool {
 					compared++
 					return found[fmt.Sprintf("%s %s/%s", id, h.ID, a.Address)].Code == code
 				}
-				if (a.PTR == audit.Broken) != is(rule.PTRExists, "missing") || (a.PTR == audit.Unknown) != is(rule.PTRExists, "no-answer") ||
-					(a.PTR == audit.NotAsked) != is(rule.PTRExists, "not-public") {
+				if (a.PTR == report.Broken) != is(rule.PTRExists, "missing") || (a.PTR == report.Unknown) != is(rule.PTRExists, "no-answer") ||
+					(a.PTR == report.NotAsked) != is(rule.PTRExists, "not-public") {
 					t.Errorf("%s: %s/%s: PTR %s", s.file, h.ID, a.Address, a.PTR)
 				}
-				all := a.PTR == audit.Holds && a.Skipped == 0 && !slices.ContainsFunc(a.Names, func(n audit.HostName) bool { return n.Confirmed != audit.Holds })
+				all := a.PTR == report.Holds && a.Skipped == 0 && !slices.ContainsFunc(a.Names, func(n report.HostName) bool { return n.Confirmed != report.Holds })
 				if all != is(rule.PTRConfirmed, "ok") {
 					t.Errorf("%s: %s/%s: all names confirmed %t", s.file, h.ID, a.Address, all)
 				}
-				if a.HELO == audit.Broken || a.HELO == audit.Unknown && arg != audit.Broken || a.HELO == audit.Holds && arg == audit.NotAsked {
+				if a.HELO == report.Broken || a.HELO == report.Unknown && arg != report.Broken || a.HELO == report.Holds && arg == report.NotAsked {
 					arg = a.HELO
 				}
 			}
-			want := map[rule.Status][]audit.Link{
-				rule.Pass: {audit.Holds}, rule.Fail: {audit.Broken}, rule.Undecided: {audit.Unknown},
+			want := map[rule.Status][]report.Link{
+				rule.Pass: {report.Holds}, rule.Fail: {report.Broken}, rule.Undecided: {report.Unknown},
 				// A HELO that is no name is not judged by this rule, and has no address.
-				rule.NotApplicable: {audit.NotAsked, audit.Broken},
+				rule.NotApplicable: {report.NotAsked, report.Broken},
 			}
 			f := found[fmt.Sprintf("%s %s", rule.HELOResolves, h.ID)]
 			if f.Code != "no-name" && !slices.Contains(want[f.Status], arg) {
@@ -87,11 +87,11 @@ func TestFaultsInHosts(t *testing.T) {
 			for i, h := range again.audit(t).Hosts {
 				for j, a := range h.Addresses {
 					was := healthy[i].Addresses[j]
-					if a.PTR != was.PTR && a.PTR != audit.Unknown || a.HELO != was.HELO && a.HELO != audit.Unknown {
+					if a.PTR != was.PTR && a.PTR != report.Unknown || a.HELO != was.HELO && a.HELO != report.Unknown {
 						t.Errorf("%s, %s: %s %s: %v, healthy %v", s.file, q, h.ID, a.Address, a, was)
 					}
 					for k, n := range a.Names {
-						if n.Confirmed != was.Names[k].Confirmed && n.Confirmed != audit.Unknown {
+						if n.Confirmed != was.Names[k].Confirmed && n.Confirmed != report.Unknown {
 							t.Errorf("%s, %s: %s %s %s: %s, healthy %s", s.file, q, h.ID, a.Address, n.Name, n.Confirmed, was.Names[k].Confirmed)
 						}
 					}

@@ -7,20 +7,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 // A failure of a must is eased by what the HELO name says of the same addresses, all of
 // them, and nothing else is. The report says so, and the failure stays one.
 func TestMitigated(t *testing.T) {
-	report := readScenario(t, "testdata/eased.txtar").audit(t)
+	rep := readScenario(t, "testdata/eased.txtar").audit(t)
 	got := make(map[string]string)
 	var text bytes.Buffer
-	if err := report.WriteText(&text); err != nil {
+	if err := rep.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range report.Findings {
+	for _, f := range rep.Findings {
 		if f.Mitigated == "" {
 			continue
 		}
@@ -43,7 +43,7 @@ func TestMitigated(t *testing.T) {
 // wherever it is judged.
 func TestCostsAndInterop(t *testing.T) {
 	shown := func(r rule.Rule, status rule.Status) string {
-		o := audit.Report{Findings: []audit.Finding{{Rule: r.ID, Level: r.Level, Status: status, Message: "m"}}}
+		o := report.Report{Findings: []report.Finding{{Rule: r.ID, Level: r.Level, Status: status, Message: "m"}}}
 		var text strings.Builder
 		if err := o.WriteText(&text); err != nil {
 			t.Fatal(err)

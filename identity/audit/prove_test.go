@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -240,24 +238,4 @@ func ExampleAuditor_Prove() {
 	// 12 failed, 1 undecided, 26 passed, 0 waived, 8 not applicable
 	// 0 failed, 1 undecided, 42 passed, 0 waived, 4 not applicable
 	// green: true
-}
-
-func ExampleProof_WriteText() {
-	after := *example
-	after.Findings = slices.Clone(example.Findings)
-	after.Findings[0].Status, after.Findings[0].Code, after.Findings[0].Message = rule.Pass, "exists", "the address has a PTR record"
-	after.Summary = audit.Summary{Pass: 1}
-	proof := &audit.Proof{Before: example, After: &after}
-	if err := proof.WriteText(os.Stdout); err != nil {
-		log.Fatal(err)
-	}
-	// Output:
-	// Mail server identity of example.org., as it is -> as it will be
-	//
-	// MUST: counts against the server when it is not so
-	//   FAIL      -> pass      ptr-exists mx1/192.0.2.10
-	//
-	// as it is:       1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable; failed by level: must 1
-	// as it will be:  0 failed, 0 undecided, 1 passed, 0 waived, 0 not applicable
-	// nothing to look at, and not listed: 0
 }

@@ -46,12 +46,12 @@ func TestSelectivePatterns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := audit.Auditor{Resolver: fake, AllowDocumentation: true}.Audit(t.Context(), o)
+	rep, err := audit.Auditor{Resolver: fake, AllowDocumentation: true}.Audit(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	i := 0
-	for _, f := range report.Findings {
+	for _, f := range rep.Findings {
 		if f.Rule != rule.SelectiveRejection {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -15,11 +16,11 @@ import (
 // none is under way any more.
 //
 // The questions are put anew by each loop over the sequence.
-func (a Auditor) Findings(ctx context.Context, o *org.Organization) iter.Seq2[Finding, error] {
-	return func(yield func(Finding, error) bool) {
+func (a Auditor) Findings(ctx context.Context, o *org.Organization) iter.Seq2[report.Finding, error] {
+	return func(yield func(report.Finding, error) bool) {
 		f, err := a.describe(o)
 		if err != nil {
-			yield(Finding{}, err)
+			yield(report.Finding{}, err)
 			return
 		}
 		for finding := range a.findings(ctx, f) {
@@ -31,8 +32,8 @@ func (a Auditor) Findings(ctx context.Context, o *org.Organization) iter.Seq2[Fi
 }
 
 // findings asks what the DNS says of the facts described, and judges.
-func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[Finding] {
-	return func(yield func(Finding) bool) {
+func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[report.Finding] {
+	return func(yield func(report.Finding) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		if a.Timeout > 0 {
 			var release context.CancelFunc

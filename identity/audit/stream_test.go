@@ -18,6 +18,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
@@ -39,7 +40,7 @@ func holding(r resolver.Resolver, question dnsfake.Question, released <-chan str
 
 // stream collects the findings of a scenario while one of its questions is held back: how
 // many came until then, and all.
-func stream(t *testing.T, file string, question dnsfake.Question) (before int, all []audit.Finding) {
+func stream(t *testing.T, file string, question dnsfake.Question) (before int, all []report.Finding) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := readScenario(t, file)
@@ -74,11 +75,11 @@ func stream(t *testing.T, file string, question dnsfake.Question) (before int, a
 func TestFindingsCome(t *testing.T) {
 	const file, golden = "testdata/good.txtar", "testdata/stream.txt"
 	s := readScenario(t, file)
-	report := s.audit(t)
+	rep := s.audit(t)
 	var waits []string
 	for _, q := range s.fake.Questions() {
 		before, all := stream(t, file, q)
-		if diff := cmp.Diff(report.Findings, all); diff != "" {
+		if diff := cmp.Diff(rep.Findings, all); diff != "" {
 			t.Fatalf("%s held back: other findings (-report +stream):\n%s", q, diff)
 		}
 		first := "nothing"
@@ -166,7 +167,7 @@ func TestFindingsAgain(t *testing.T) {
 	}
 }
 
-func count(findings iter.Seq2[audit.Finding, error]) (n int) {
+func count(findings iter.Seq2[report.Finding, error]) (n int) {
 	for range findings {
 		n++
 	}
@@ -182,15 +183,15 @@ func TestTimeout(t *testing.T) {
 		s.auditor.Resolver = holding(s.auditor.Resolver, dnsfake.Question{Name: "10.2.0.192.in-addr.arpa.", Type: dns.TypePTR}, nil)
 		s.auditor.Timeout = 5 * time.Second
 		start := time.Now()
-		report := s.audit(t)
+		rep := s.audit(t)
 		if took := time.Since(start); took != s.auditor.Timeout {
 			t.Errorf("it took %v", took)
 		}
-		if len(report.Findings) != len(healthy.Findings) {
-			t.Fatalf("%d findings, healthy %d", len(report.Findings), len(healthy.Findings))
+		if len(rep.Findings) != len(healthy.Findings) {
+			t.Fatalf("%d findings, healthy %d", len(rep.Findings), len(healthy.Findings))
 		}
 		late := 0
-		for i, f := range report.Findings {
+		for i, f := range rep.Findings {
 			want := healthy.Findings[i]
 			if f.Status != want.Status && f.Status != rule.Undecided {
 				t.Errorf("%s %s is %s, healthy %s", f.Rule, f.Subject, f.Status, want.Status)
@@ -199,7 +200,7 @@ func TestTimeout(t *testing.T) {
 				continue
 			}
 			late++
-			if !slices.ContainsFunc(f.Evidence, func(e audit.Evidence) bool {
+			if !slices.ContainsFunc(f.Evidence, func(e report.Evidence) bool {
 				return strings.Contains(e.Error, "the audit took longer than 5s")
 			}) {
 				t.Errorf("%s %s: undecided without the cause: %+v", f.Rule, f.Subject, f.Evidence)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -13,8 +14,8 @@ import (
 // address is static (ptr-static).
 type Waiver struct {
 	Rule    rule.ID
-	Subject Subject // one that the rule is judged on
-	Reason  string  // for the report
+	Subject report.Subject // one that the rule is judged on
+	Reason  string         // for the report
 	// Until is when the waiver runs out: from then on the failure is one again, and the
 	// rule waivers-current fails, too. Zero means never.
 	Until time.Time

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestWaiverRunsOut(t *testing.T) {
 	s := readScenario(t, "testdata/waived.txtar")
 	until := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	s.auditor.Waivers = []audit.Waiver{{Rule: rule.HELOCSA, Subject: audit.Subject{MTA: "mx1"}, Reason: "not\nyet", Until: until}}
+	s.auditor.Waivers = []audit.Waiver{{Rule: rule.HELOCSA, Subject: report.Subject{MTA: "mx1"}, Reason: "not\nyet", Until: until}}
 	for _, test := range []struct {
 		now             time.Time
 		waived, current rule.Status

@@ -82,7 +82,7 @@ func (f *Faults) UnmarshalText(text []byte) error {
 		case i < len(faultText):
 			set |= 1 << i
 		case len(text) > 0:
-			return fmt.Errorf("identity: no such fault of a HELO: %q", word)
+			return fmt.Errorf("helo: no such fault of a HELO: %q", word)
 		}
 	}
 	*f = set

@@ -23,11 +23,11 @@ var ErrPublicSuffix = errors.New("a public suffix belongs to no organization")
 func OrganizationalDomain(name string) (string, error) {
 	canonical, err := dnsname.Canonical(name)
 	if err != nil {
-		return "", fmt.Errorf("identity: %w", err)
+		return "", fmt.Errorf("helo: %w", err)
 	}
 	domain := suffix.Organizational(canonical)
 	if domain == "" {
-		return "", fmt.Errorf("identity: %s: %w", canonical, ErrPublicSuffix)
+		return "", fmt.Errorf("helo: %s: %w", canonical, ErrPublicSuffix)
 	}
 	return domain, nil
 }

@@ -133,10 +133,10 @@ func TestEnums(t *testing.T) {
 			t.Errorf("Relation %d: got %q", r, text)
 		}
 	}
-	if got := helo.Status(0).String() + " " + helo.Relation(0).String(); got != "identity.Status(0) identity.Relation(0)" {
+	if got := helo.Status(0).String() + " " + helo.Relation(0).String(); got != "helo.Status(0) helo.Relation(0)" {
 		t.Error(got)
 	}
-	for _, text := range []string{"", "unset", "identity.Status(0)"} {
+	for _, text := range []string{"", "unset", "helo.Status(0)"} {
 		s, r := helo.Fail, helo.Identical
 		if s.UnmarshalText([]byte(text)) == nil || r.UnmarshalText([]byte(text)) == nil || s != helo.Fail || r != helo.Identical {
 			t.Errorf("%q: got %v, %v, want errors and no change", text, s, r)

@@ -213,7 +213,7 @@ func (c *Current) home(set resolver.RRset) resolver.RRset {
 func (c *Current) alias(name string) string {
 	for _, rr := range c.sets[resolver.RRset{Name: name, Type: dns.TypeCNAME}] {
 		if cname, ok := rr.(*dns.CNAME); ok {
-			return canonical(cname.Target)
+			return dnsname.CanonicalOrEmpty(cname.Target)
 		}
 	}
 	return ""
@@ -258,7 +258,7 @@ func Apply(records iter.Seq[dns.RR], changes []Change) iter.Seq[dns.RR] {
 		apexes := make(map[string]bool)
 		for rr := range records {
 			if _, ok := rr.(*dns.SOA); ok {
-				apexes[canonical(rr.Header().Name)] = true
+				apexes[dnsname.CanonicalOrEmpty(rr.Header().Name)] = true
 			}
 		}
 		after := make(map[resolver.RRset][]dns.RR)

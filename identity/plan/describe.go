@@ -86,7 +86,7 @@ func (d *draft) server(addrs []netip.Addr) {
 	}
 	var why string
 	m.HELO, why = d.greeting(m, hosts)
-	if canonical(m.HELO) == m.PTR {
+	if dnsname.CanonicalOrEmpty(m.HELO) == m.PTR {
 		d.comment(path+".ptr", "anybody finds this HELO name by the address: choose another for one of them")
 	}
 	d.comment(path+".helo", "a guess, since %s: what the MTA says is in its configuration, or in a Received field of its mail", why)
@@ -172,7 +172,7 @@ func (d *draft) names(records []dns.RR) {
 	var zones []string
 	for _, rr := range records {
 		if _, ok := rr.(*dns.SOA); ok {
-			zones = append(zones, canonical(rr.Header().Name))
+			zones = append(zones, dnsname.CanonicalOrEmpty(rr.Header().Name))
 		}
 	}
 	if len(zones) == 0 {
@@ -205,7 +205,7 @@ func (d *draft) names(records []dns.RR) {
 		d.comment("names", "there are %d more", more)
 	}
 	left := slices.DeleteFunc(hardening.Left, func(n Note) bool {
-		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return canonical(m.HELO) == n.Name || m.PTR == n.Name })
+		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return dnsname.CanonicalOrEmpty(m.HELO) == n.Name || m.PTR == n.Name })
 	})
 	for _, n := range left[:min(len(left), maxDraftLeft)] {
 		d.comment("names", "not %s: %s", strings.TrimSuffix(n.Name, "."), n.Text)

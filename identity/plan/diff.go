@@ -172,7 +172,7 @@ func (p *Plan) dangles(rr dns.RR) bool {
 	person, ok := rr.(*dns.RP)
 	text := ""
 	if ok && person.Txt != "." {
-		text = canonical(person.Txt)
+		text = dnsname.CanonicalOrEmpty(person.Txt)
 	}
 	if zone, obstacle := p.Current.zone(text); zone == "" || obstacle != "" {
 		return false // who knows
@@ -192,9 +192,9 @@ func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
 	var addrs []netip.Addr
 	switch rr := wanted.RR.(type) {
 	case *dns.PTR:
-		name, addrs = canonical(rr.Ptr), []netip.Addr{dnsname.FromReverse(rr.Hdr.Name)}
+		name, addrs = dnsname.CanonicalOrEmpty(rr.Ptr), []netip.Addr{dnsname.FromReverse(rr.Hdr.Name)}
 	case *dns.MX:
-		if name = canonical(rr.Mx); name == "." { // a Null MX
+		if name = dnsname.CanonicalOrEmpty(rr.Mx); name == "." { // a Null MX
 			return "", netip.Addr{}
 		}
 		for _, h := range hosts(p.Organization) {
@@ -260,7 +260,7 @@ func (p *Plan) place(set resolver.RRset) (Change, string) {
 func (p *Plan) described(name string) string {
 	deepest := ""
 	for _, zone := range p.Organization.Zones {
-		if zone = canonical(zone); dnsname.Under(name, zone) && len(zone) > len(deepest) {
+		if zone = dnsname.CanonicalOrEmpty(zone); dnsname.Under(name, zone) && len(zone) > len(deepest) {
 			deepest = zone
 		}
 	}
@@ -291,7 +291,7 @@ func (p *Plan) welcome(adopt bool) {
 		}
 	}
 	for _, d := range p.Organization.MailDomains() {
-		names = append(names, canonical(d.Domain))
+		names = append(names, dnsname.CanonicalOrEmpty(d.Domain))
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
@@ -312,11 +312,11 @@ func (p *Plan) welcome(adopt bool) {
 // unpolice takes the CSA policy out of the plan if an MTA would be denied by it, since
 // its HELO name gets no record of its own.
 func (p *Plan) unpolice() {
-	policy := resolver.RRset{Name: "_client._smtp." + canonical(p.Organization.Domain), Type: dns.TypeSRV}
+	policy := resolver.RRset{Name: "_client._smtp." + dnsname.CanonicalOrEmpty(p.Organization.Domain), Type: dns.TypeSRV}
 	for _, m := range p.Organization.MTAs {
-		name := canonical(m.HELO)
+		name := dnsname.CanonicalOrEmpty(m.HELO)
 		at := resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}
-		if name == "" || !m.Sends() || !dnsname.Under(name, canonical(p.Organization.Domain)) || at == policy || len(p.after(at)) > 0 {
+		if name == "" || !m.Sends() || !dnsname.Under(name, dnsname.CanonicalOrEmpty(p.Organization.Domain)) || at == policy || len(p.after(at)) > 0 {
 			continue
 		}
 		n := len(p.Changes)

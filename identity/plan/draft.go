@@ -205,7 +205,7 @@ func (d *draft) exchangers(ctx context.Context) {
 	mx = known(d, "the mail servers of "+d.o.Domain, mx, err)
 	var foreign []string
 	for _, rr := range mx {
-		switch name := canonical(rr.Mx); {
+		switch name := dnsname.CanonicalOrEmpty(rr.Mx); {
 		case name == ".":
 			d.comment("mail", "%s says that it takes no mail (Null MX)", d.o.Domain)
 		case !d.ours(name):
@@ -268,7 +268,7 @@ func (d *draft) policy(ctx context.Context) {
 
 // term looks at whom a term of the SPF record lets send.
 func (d *draft) term(ctx context.Context, t spf.Term) {
-	target := cmp.Or(canonical(t.Domain), d.o.Domain)
+	target := cmp.Or(dnsname.CanonicalOrEmpty(t.Domain), d.o.Domain)
 	switch {
 	case t.Qualifier == spf.Fail, t.Kind == spf.All, t.Kind == spf.Exp, t.Kind == spf.Modifier:
 	case strings.Contains(t.Domain, "%"), t.Kind == spf.PTR, t.Kind == spf.Exists:
@@ -283,7 +283,7 @@ func (d *draft) term(ctx context.Context, t spf.Term) {
 		mx, err := resolver.MX(ctx, d.resolver, target)
 		for _, rr := range known(d, "the mail servers of "+target, mx, err) {
 			if rr.Mx != "." {
-				d.sendersAt(ctx, canonical(rr.Mx), t)
+				d.sendersAt(ctx, dnsname.CanonicalOrEmpty(rr.Mx), t)
 			}
 		}
 	}
@@ -345,12 +345,12 @@ func (d *draft) read(ctx context.Context, records []dns.RR) {
 	for _, rr := range records {
 		switch rr.(type) {
 		case *dns.A, *dns.AAAA:
-			addressed[canonical(rr.Header().Name)] = true
+			addressed[dnsname.CanonicalOrEmpty(rr.Header().Name)] = true
 		}
 	}
 	mail := make(map[string]bool)
 	for _, rr := range records {
-		name := canonical(rr.Header().Name)
+		name := dnsname.CanonicalOrEmpty(rr.Header().Name)
 		switch rr := rr.(type) {
 		case *dns.SRV:
 			if host, ok := strings.CutPrefix(name, "_client._smtp."); ok && rr.Priority == 1 && rr.Weight == 2 && d.ours(host) {
@@ -387,7 +387,7 @@ func (d *draft) follow(ctx context.Context) {
 		a.unasked = errors.Is(err, resolver.ErrNoZone)
 		a.names = known(d, "the name of "+addr.String(), names, err)
 		for _, name := range a.names {
-			if name = canonical(name); name != "" && a.ptr == "" && d.ours(name) {
+			if name = dnsname.CanonicalOrEmpty(name); name != "" && a.ptr == "" && d.ours(name) {
 				a.ptr = name
 				d.host(ctx, name)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -80,7 +81,7 @@ func TestPlanPassesTheAudit(t *testing.T) {
 
 // named reports whether a plan says why a rule fails: something is kept or refused at a name
 // that this finding rests on.
-func named(p *plan.Plan, w *world, f audit.Finding) bool {
+func named(p *plan.Plan, w *world, f report.Finding) bool {
 	rests := w.restsOn(f)
 	return slices.ContainsFunc(p.Kept, func(k plan.Kept) bool { return rests[k.Records[0].Header().Name] }) ||
 		slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool {
@@ -90,7 +91,7 @@ func named(p *plan.Plan, w *world, f audit.Finding) bool {
 }
 
 // restsOn returns the names whose records decide on a finding: those of its subject.
-func (w *world) restsOn(f audit.Finding) map[string]bool {
+func (w *world) restsOn(f report.Finding) map[string]bool {
 	names := make(map[string]bool)
 	name := func(name string) {
 		if name = canonical(name); name != "" {
@@ -124,7 +125,7 @@ func (w *world) restsOn(f audit.Finding) map[string]bool {
 			mta(m, m.Addresses...)
 		}
 	}
-	if f.Subject == (audit.Subject{}) {
+	if f.Subject == (report.Subject{}) {
 		name(domain)
 	}
 	switch f.Rule {

@@ -162,7 +162,7 @@ func hosts(o *org.Organization) []Host {
 	var out []Host
 	for _, m := range o.MTAs {
 		w := wanted{}
-		h := Host{MTA: m.ID, Addrs: w.publishable(m), PTR: canonical(m.PTR)}
+		h := Host{MTA: m.ID, Addrs: w.publishable(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
 		if arg, err := helo.ParseHelo(m.HELO); err == nil && m.Sends() {
 			h.HELO = arg.Name
 		}
@@ -178,17 +178,8 @@ func hosts(o *org.Organization) []Host {
 func (h Host) named(c Change) bool {
 	return slices.ContainsFunc(c.After, func(rr dns.RR) bool {
 		ptr, ok := rr.(*dns.PTR)
-		return ok && h.PTR != "" && canonical(ptr.Ptr) == h.PTR
+		return ok && h.PTR != "" && dnsname.CanonicalOrEmpty(ptr.Ptr) == h.PTR
 	})
-}
-
-// canonical returns the canonical form of a name, "" for none.
-func canonical(name string) string {
-	name, err := dnsname.Canonical(name)
-	if err != nil {
-		return ""
-	}
-	return name
 }
 
 // Waiting returns what a gate still waits for, one line each, as far as the DNS of the
@@ -223,7 +214,7 @@ func (h Host) unseen(addr netip.Addr) string {
 	switch {
 	case i < 0:
 		return "not seen yet"
-	case canonical(h.Observed[i].HELO) != h.HELO:
+	case dnsname.CanonicalOrEmpty(h.Observed[i].HELO) != h.HELO:
 		return fmt.Sprintf("seen to say %q", h.Observed[i].HELO)
 	}
 	return ""
@@ -263,7 +254,7 @@ func (p *Plan) greets(name string, hosts []Host, observed map[netip.Addr]string)
 			said, seen := observed[addr]
 			switch {
 			case h.HELO == "" && !seen:
-			case seen && canonical(said) == name, !seen && p.Current.leads(name, addr):
+			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && p.Current.leads(name, addr):
 				out = append(out, addr)
 			}
 		}

@@ -124,20 +124,20 @@ func (s *survey) arrange() {
 
 // tie remembers what ties a name to mail; what is said first counts.
 func (s *survey) tie(name, why string) {
-	if name = canonical(name); name != "" && s.ties[name] == "" {
+	if name = dnsname.CanonicalOrEmpty(name); name != "" && s.ties[name] == "" {
 		s.ties[name] = why
 	}
 }
 
 // mark gives a trait to a name that a record leads to, and that need not exist.
 func (s *survey) mark(name string, is trait) {
-	if name = canonical(name); name != "" {
+	if name = dnsname.CanonicalOrEmpty(name); name != "" {
 		s.marks[name] |= is
 	}
 }
 
 func (s *survey) read(rr dns.RR) {
-	name := canonical(rr.Header().Name)
+	name := dnsname.CanonicalOrEmpty(rr.Header().Name)
 	if name == "" {
 		return // no name that a server would have a host under
 	}
@@ -230,14 +230,14 @@ func (s *survey) describe(o *org.Organization) {
 	described := make(map[string]string)
 	s.described = described
 	for _, m := range o.MTAs {
-		described[canonical(m.HELO)] = "it is the HELO name of " + m.ID
-		described[canonical(m.PTR)] = "it is the PTR name of " + m.ID
+		described[dnsname.CanonicalOrEmpty(m.HELO)] = "it is the HELO name of " + m.ID
+		described[dnsname.CanonicalOrEmpty(m.PTR)] = "it is the PTR name of " + m.ID
 	}
 	for _, d := range o.MailDomains() {
-		described[canonical(d.Domain)] = "it is a mail domain"
+		described[dnsname.CanonicalOrEmpty(d.Domain)] = "it is a mail domain"
 	}
 	for _, name := range o.Names {
-		s.silent[canonical(name)] = described[canonical(name)] == ""
+		s.silent[dnsname.CanonicalOrEmpty(name)] = described[dnsname.CanonicalOrEmpty(name)] == ""
 	}
 	for _, n := range s.nodes {
 		name := n.name

@@ -16,6 +16,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/rp"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -32,7 +33,7 @@ type Record struct {
 }
 
 // String returns the record as a line of zone text, without the rules.
-func (r Record) String() string { return zoneText(r.RR) }
+func (r Record) String() string { return txt.Record(r.RR) }
 
 // A Refusal is a part of the description that no record can be made from.
 type Refusal struct {
@@ -76,12 +77,12 @@ func want(o *org.Organization) *wanted {
 			}
 		}
 		if m.Receives() && name != "" {
-			exchangers = append(exchangers, canonical(name))
+			exchangers = append(exchangers, dnsname.CanonicalOrEmpty(name))
 		}
 	}
 	for _, d := range o.MailDomains() {
 		w.mail(d, sending)
-		w.route(canonical(d.Domain), exchangers)
+		w.route(dnsname.CanonicalOrEmpty(d.Domain), exchangers)
 	}
 	w.spf()
 	w.responsible(o)
@@ -212,7 +213,7 @@ const organization = "organization"
 // identity wants what says of a HELO name, which mapping has accepted, who uses it and
 // who is responsible.
 func (w *wanted) identity(m org.MTA) {
-	name := canonical(m.HELO)
+	name := dnsname.CanonicalOrEmpty(m.HELO)
 	if rr, err := csa.Authorize(name, TTL); w.made(m.ID, name, err) {
 		w.add(rr, m.ID, rule.HELOCSA)
 	}
@@ -266,7 +267,7 @@ func (w *wanted) silent(o *org.Organization) {
 // null wants the null SPF record and the Null MX of a name, or refuses it and returns
 // false.
 func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
-	name = canonical(name)
+	name = dnsname.CanonicalOrEmpty(name)
 	if dnsname.FormOf(name) == dnsname.Underscore {
 		w.refuse("", name, "no host and no mail domain has an underscore in its name")
 		return false
@@ -289,8 +290,8 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 
 // policy wants the CSA policy of the domain.
 func (w *wanted) policy(o *org.Organization) {
-	domain := canonical(w.domain)
-	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && canonical(m.HELO) == domain }) {
+	domain := dnsname.CanonicalOrEmpty(w.domain)
+	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.HELO) == domain }) {
 		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
 		return
 	}
@@ -404,7 +405,7 @@ func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
 
 // route wants MX records of a mail domain that has no address by this plan.
 func (w *wanted) route(domain string, exchangers []string) {
-	if slices.ContainsFunc(w.records, func(r Record) bool { return isAddress(r.RR) && canonical(r.RR.Header().Name) == domain }) {
+	if slices.ContainsFunc(w.records, func(r Record) bool { return isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain }) {
 		return // RFC 5321, Section 5.1: mail goes there
 	}
 	for _, name := range exchangers {

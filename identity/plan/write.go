@@ -12,6 +12,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -28,10 +29,10 @@ func WriteZone(w io.Writer, changes []Change) error {
 				fmt.Fprintf(&b, "; %s\n", explained(id))
 			}
 			for _, rr := range c.Removed() {
-				fmt.Fprintf(&b, "; take out: %s\n", zoneText(rr))
+				fmt.Fprintf(&b, "; take out: %s\n", txt.Record(rr))
 			}
 			for _, rr := range c.Added() {
-				fmt.Fprintf(&b, "%s\n", zoneText(rr))
+				fmt.Fprintf(&b, "%s\n", txt.Record(rr))
 			}
 		}
 	}
@@ -59,7 +60,7 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 					fmt.Fprintf(&b, "prereq nxrrset %s IN %s\n", word(c.Name), resolver.TypeString(c.Type))
 				}
 				for _, rr := range c.Before {
-					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), data(rr))
+					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
 				}
 			}
 			for _, c := range part {
@@ -67,10 +68,10 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 					fmt.Fprintf(&b, "; %s\n", explained(id))
 				}
 				for _, rr := range c.Removed() {
-					fmt.Fprintf(&b, "update delete %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), data(rr))
+					fmt.Fprintf(&b, "update delete %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
 				}
 				for _, rr := range c.Added() {
-					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", word(c.Name), rr.Header().Ttl, resolver.TypeString(c.Type), data(rr))
+					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", word(c.Name), rr.Header().Ttl, resolver.TypeString(c.Type), txt.Data(rr))
 				}
 			}
 			b.WriteString("send\n")
@@ -113,16 +114,6 @@ func explained(id rule.ID) string {
 	return string(id) + ": " + r.Title
 }
 
-// zoneText returns a record as a line of a zone file. The records of this library print
-// with escapes, so that one line it is whatever the record says.
-func zoneText(rr dns.RR) string {
-	header := rr.Header().String()
-	return strings.ReplaceAll(header, "\t", " ") + strings.TrimPrefix(rr.String(), header)
-}
-
-// data returns the data of a record as a zone file has them.
-func data(rr dns.RR) string { return strings.TrimPrefix(rr.String(), rr.Header().String()) }
-
 // WriteLetter writes what changes ask of the ISP, for a mail or a ticket; nothing, where
 // they ask nothing. Send it when the steps before it are done: the new names have to lead to
 // their addresses first.
@@ -137,10 +128,10 @@ func WriteLetter(w io.Writer, changes []Change) error {
 		if addr := dnsname.FromReverse(c.Name); addr.IsValid() {
 			where = addr.String()
 		}
-		named := func(rr dns.RR) string { return fmt.Sprintf("    %s: %s", where, data(rr)) }
+		named := func(rr dns.RR) string { return fmt.Sprintf("    %s: %s", where, txt.Data(rr)) }
 		for _, rr := range c.Added() {
 			set = append(set, named(rr))
-			fmt.Fprintf(&lines, "    %s\n", zoneText(rr))
+			fmt.Fprintf(&lines, "    %s\n", txt.Record(rr))
 		}
 		if len(c.Added()) > 0 {
 			keep = append(keep, each(without(c.Before, c.Removed()), named)...)
@@ -218,7 +209,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Text string `json:"text"`
 	}
 	records := func(list []Record) []record {
-		return each(list, func(r Record) record { return record{zoneText(r.RR), r.Rules} })
+		return each(list, func(r Record) record { return record{txt.Record(r.RR), r.Rules} })
 	}
 	doc := struct {
 		Organization string    `json:"organization"`
@@ -229,17 +220,17 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Refused      []refusal `json:"refused"`
 		Notes        []note    `json:"notes"`
 	}{
-		Organization: canonical(p.Organization.Domain), Partial: p.Partial, Wanted: records(p.Wanted),
+		Organization: dnsname.CanonicalOrEmpty(p.Organization.Domain), Partial: p.Partial, Wanted: records(p.Wanted),
 		Steps: each(p.Steps, func(s Step) step {
 			return step{s.Stage, s.Gate(), append([]Owner{}, s.Owners()...), each(s.Changes, func(c Change) change {
-				return change{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, zoneText), each(c.After, zoneText), append([]rule.ID{}, c.Rules...)}
+				return change{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, txt.Record), each(c.After, txt.Record), append([]rule.ID{}, c.Rules...)}
 			}), each(s.Hosts, func(h Host) host {
 				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.HELO, each(h.Observed, func(o Observation) observed {
 					return observed{o.Addr.String(), o.HELO}
 				})}
 			}), append([]string{}, s.Names...)}
 		}),
-		Kept:    each(p.Kept, func(k Kept) kept { return kept{each(k.Records, zoneText), records(k.Wanted), k.Reason} }),
+		Kept:    each(p.Kept, func(k Kept) kept { return kept{each(k.Records, txt.Record), records(k.Wanted), k.Reason} }),
 		Refused: each(p.Refused, func(r Refusal) refusal { return refusal(r) }),
 		Notes:   each(p.Notes, func(n Note) note { return note(n) }),
 	}
@@ -284,7 +275,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	case len(p.Kept) > 0:
 		todo = "nothing to do, unless you adopt the plan in place of what is kept"
 	}
-	line("Plan for %s: %s", strings.TrimSuffix(canonical(p.Organization.Domain), "."), todo)
+	line("Plan for %s: %s", strings.TrimSuffix(dnsname.CanonicalOrEmpty(p.Organization.Domain), "."), todo)
 	if p.Partial {
 		line("This is a partial view: names were asked for one by one, and what else the zones have is not known.")
 	}
@@ -304,7 +295,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	}
 	for _, k := range p.Kept {
 		for _, rr := range k.Records {
-			line("   = %s", zoneText(rr))
+			line("   = %s", txt.Record(rr))
 		}
 		for _, r := range k.Wanted {
 			line("   wanted: %s", r)
@@ -371,10 +362,10 @@ func (s Step) text(line func(string, ...any)) {
 	for _, c := range s.Changes {
 		line("   %s %s, for %s", c.Name, resolver.TypeString(c.Type), joined(c.Rules))
 		for _, rr := range c.Removed() {
-			line("     - %s", zoneText(rr))
+			line("     - %s", txt.Record(rr))
 		}
 		for _, rr := range c.Added() {
-			line("     + %s", zoneText(rr))
+			line("     + %s", txt.Record(rr))
 		}
 	}
 }

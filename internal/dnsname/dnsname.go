@@ -70,6 +70,12 @@ func Canonical(name string) (string, error) {
 	return canonical, nil
 }
 
+// CanonicalOrEmpty returns the canonical form of a name, "" for a text that is none.
+func CanonicalOrEmpty(name string) string {
+	canonical, _ := Canonical(name)
+	return canonical
+}
+
 // isCanonical is the fast path: it may say no to a canonical name with escapes.
 func isCanonical(name string) bool {
 	if name == "." {

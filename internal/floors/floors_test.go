@@ -46,6 +46,7 @@ var floors = map[string]int{
 	"identity":              4,
 	"identity/rule":         4,
 	"reputation/...":        4,
+	"identity/report":       5,
 	"identity/plan":         5,
 	"identity/audit":        6,
 	"examples/...":          7,

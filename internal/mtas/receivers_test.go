@@ -9,6 +9,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -39,15 +40,15 @@ type comparison struct {
 // rules say beside what the receivers say.
 func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, theirs map[string]string) {
 	t.Helper()
-	report, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), &org.Organization{
+	rep, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), &org.Organization{
 		Domain: "example.test", MTAs: []org.MTA{{ID: "client", Addresses: []netip.Addr{netip.MustParseAddr(c.addr)}, HELO: c.helo}},
 	})
 	if err != nil {
 		t.Errorf("line %d: %v", c.line, err)
 		return
 	}
-	found := make(map[rule.ID]audit.Finding)
-	for _, f := range report.Findings {
+	found := make(map[rule.ID]report.Finding)
+	for _, f := range rep.Findings {
 		found[f.Rule] = f
 	}
 	for _, q := range receivers {
@@ -69,7 +70,7 @@ func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, thei
 }
 
 // agrees reports whether a server does what the rule says.
-func agrees(f audit.Finding, said string) bool {
+func agrees(f report.Finding, said string) bool {
 	switch f.Status {
 	case rule.Pass:
 		return said == "ok" && f.Code != "unknown" || said == f.Code
@@ -82,7 +83,7 @@ func agrees(f audit.Finding, said string) bool {
 }
 
 // differs returns why a server may say something else, "" for no reason.
-func differs(f audit.Finding, said string, c client) string {
+func differs(f report.Finding, said string, c client) string {
 	switch {
 	case f.Status == rule.NotApplicable:
 		return "the client is not public"

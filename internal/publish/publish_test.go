@@ -19,6 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -213,7 +214,7 @@ type publication struct {
 	org   *org.Organization
 	dns   *resolver.Client
 	plan  *plan.Plan
-	proof *audit.Proof
+	proof *report.Proof
 	mail  map[netip.Addr]mail // what became of the last mail from each address
 	// advised is what our verifier said of that.
 	advised map[netip.Addr]identity.Advice
@@ -233,7 +234,7 @@ func (p *publication) auditor() audit.Auditor {
 	return audit.Auditor{Resolver: p.dns, AllowDocumentation: true}
 }
 
-func (p *publication) audit(t *testing.T) *audit.Report {
+func (p *publication) audit(t *testing.T) *report.Report {
 	t.Helper()
 	report, err := p.auditor().Audit(t.Context(), p.org)
 	if err != nil {

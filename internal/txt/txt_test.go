@@ -99,3 +99,22 @@ func TestHead(t *testing.T) {
 		}
 	}
 }
+
+func TestRecord(t *testing.T) {
+	for _, test := range []struct{ zone, record, data string }{
+		{`a.test. 60 IN TXT "a\009b" "c"`, `a.test. 60 IN TXT "a\009b" "c"`, `"a\009b" "c"`},
+		{`a.test. 60 IN MX 10 b.test.`, `a.test. 60 IN MX 10 b.test.`, `10 b.test.`},
+		{`a\009.test. 60 IN A 192.0.2.1`, `a\009.test. 60 IN A 192.0.2.1`, `192.0.2.1`},
+	} {
+		rr, err := dns.NewRR(test.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := txt.Record(rr); got != test.record {
+			t.Errorf("record: got %q, want %q", got, test.record)
+		}
+		if got := txt.Data(rr); got != test.data {
+			t.Errorf("data: got %q, want %q", got, test.data)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -97,16 +98,13 @@ func transcript(q Question, a resolver.Answer, err error) string {
 		line("ad")
 	}
 	for _, rr := range a.Chain {
-		line("alias %s", zoneText(rr))
+		line("alias %s", txt.Record(rr))
 	}
 	for _, rr := range a.Records {
-		line("record %s", zoneText(rr))
+		line("record %s", txt.Record(rr))
 	}
 	return b.String()
 }
-
-// zoneText writes a record on one line, without tabs between its parts.
-func zoneText(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") }
 
 // writeFault writes what an error says and, by its causes, what it is.
 func writeFault(line func(string, ...any), err error) {

@@ -1,4 +1,4 @@
-package audit
+package report
 
 import (
 	_ "embed"
@@ -58,14 +58,14 @@ func ReadReport(r io.Reader) (*Report, error) {
 	case head.Findings == nil:
 		return nil, errors.New("audit: not a report: it has no findings")
 	}
-	report := &Report{Findings: []Finding{}, Publish: []string{}}
-	if err := json.Unmarshal(text, report); err != nil {
+	rep := &Report{Findings: []Finding{}, Publish: []string{}}
+	if err := json.Unmarshal(text, rep); err != nil {
 		return nil, noReport(err)
 	}
-	if err := report.complete(); err != nil {
+	if err := rep.complete(); err != nil {
 		return nil, err
 	}
-	return report, nil
+	return rep, nil
 }
 
 // noReport says why a text is none.

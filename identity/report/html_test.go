@@ -1,4 +1,4 @@
-package audit_test
+package report_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -38,13 +38,13 @@ func golden(t *testing.T, file string, got []byte) {
 }
 
 func TestWriteHTML(t *testing.T) {
-	for name, report := range pages(t) {
+	for name, rep := range pages(t) {
 		t.Run(name, func(t *testing.T) {
-			var previous *audit.Report
+			var previous *report.Report
 			if name == "half" {
-				previous = earlier(report)
+				previous = earlier(rep)
 			}
-			text := page(t, report, previous)
+			text := page(t, rep, previous)
 			golden(t, name+".html", text)
 			checkPage(t, text)
 		})
@@ -138,8 +138,8 @@ func checkPolicy(t *testing.T, doc *html.Node) {
 		}
 		sum := sha256.Sum256([]byte(n.FirstChild.Data))
 		want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
-		if audit.Policy() != want {
-			t.Errorf("the policy is %s, expected %s", audit.Policy(), want)
+		if report.Policy() != want {
+			t.Errorf("the policy is %s, expected %s", report.Policy(), want)
 		}
 		return
 	}
@@ -201,21 +201,21 @@ func TestHostileTextStaysText(t *testing.T) {
 
 // The first words of a page say how grave it is.
 func TestVerdict(t *testing.T) {
-	finding := func(level rule.Level, status rule.Status) audit.Finding {
-		return audit.Finding{Rule: rule.PTRExists, Level: level, Status: status}
+	finding := func(level rule.Level, status rule.Status) report.Finding {
+		return report.Finding{Rule: rule.PTRExists, Level: level, Status: status}
 	}
 	for _, test := range []struct {
-		findings []audit.Finding
+		findings []report.Finding
 		want     string
 	}{
 		{nil, "In order."},
-		{[]audit.Finding{finding(rule.Must, rule.Pass), finding(rule.Advice, rule.Fail), finding(rule.Advice, rule.Undecided)}, "In order."},
-		{[]audit.Finding{finding(rule.ShouldMinor, rule.Undecided)}, "In order, as far as known."},
-		{[]audit.Finding{finding(rule.ShouldMinor, rule.Fail), finding(rule.ShouldMajor, rule.Undecided)}, "In order, with gaps."},
-		{[]audit.Finding{finding(rule.Must, rule.Undecided), finding(rule.ShouldMajor, rule.Fail)}, "Not known."},
-		{[]audit.Finding{finding(rule.Must, rule.Fail), finding(rule.Must, rule.Undecided)}, "Not in order."},
+		{[]report.Finding{finding(rule.Must, rule.Pass), finding(rule.Advice, rule.Fail), finding(rule.Advice, rule.Undecided)}, "In order."},
+		{[]report.Finding{finding(rule.ShouldMinor, rule.Undecided)}, "In order, as far as known."},
+		{[]report.Finding{finding(rule.ShouldMinor, rule.Fail), finding(rule.ShouldMajor, rule.Undecided)}, "In order, with gaps."},
+		{[]report.Finding{finding(rule.Must, rule.Undecided), finding(rule.ShouldMajor, rule.Fail)}, "Not known."},
+		{[]report.Finding{finding(rule.Must, rule.Fail), finding(rule.Must, rule.Undecided)}, "Not in order."},
 	} {
-		r := &audit.Report{Organization: "example.test.", Findings: test.findings}
+		r := &report.Report{Organization: "example.test.", Findings: test.findings}
 		if got := string(page(t, r, nil)); !strings.Contains(got, "<strong>"+test.want+"</strong>") {
 			t.Errorf("%v: not %s", test.findings, test.want)
 		}
@@ -228,16 +228,16 @@ func TestVerdict(t *testing.T) {
 
 // A report that was written as JSON makes the same page.
 func TestPageOfAReportReadBack(t *testing.T) {
-	report := pages(t)["bad"]
+	rep := pages(t)["bad"]
 	var b bytes.Buffer
-	if err := report.WriteJSON(&b); err != nil {
+	if err := rep.WriteJSON(&b); err != nil {
 		t.Fatal(err)
 	}
-	again, err := audit.ReadReport(&b)
+	again, err := report.ReadReport(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(page(t, report, nil)), string(page(t, again, nil))); diff != "" {
+	if diff := cmp.Diff(string(page(t, rep, nil)), string(page(t, again, nil))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -258,9 +258,9 @@ func TestWritersReturnErrors(t *testing.T) {
 
 // Colors are added to the text, and no more.
 func TestWriteColor(t *testing.T) {
-	for name, report := range pages(t) {
+	for name, rep := range pages(t) {
 		var plain, colored strings.Builder
-		if err := errors.Join(report.WriteText(&plain), report.WriteColor(&colored)); err != nil {
+		if err := errors.Join(rep.WriteText(&plain), rep.WriteColor(&colored)); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(plain.String(), "\x1b") {

@@ -1,4 +1,4 @@
-package audit_test
+package report_test
 
 import (
 	"bytes"
@@ -17,13 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 func compiled(t testing.TB) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(audit.Schema()))
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(report.Schema()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,23 +59,22 @@ func TestSchemaAndReadReport(t *testing.T) {
 	schema := compiled(t)
 	previous := example
 	var all []any
-	for _, s := range scenarios(t) {
-		report := s.audit(t)
-		all = append(all, document(t, report.WriteJSON), document(t, report.Diff(previous).WriteJSON), document(t, report.Diff(nil).WriteJSON))
-		previous = report
+	for _, rep := range allAudited(t) {
+		all = append(all, document(t, rep.WriteJSON), document(t, rep.Diff(previous).WriteJSON), document(t, rep.Diff(nil).WriteJSON))
+		previous = rep
 		var b bytes.Buffer
-		if err := report.WriteJSON(&b); err != nil {
+		if err := rep.WriteJSON(&b); err != nil {
 			t.Fatal(err)
 		}
-		again, err := audit.ReadReport(&b)
+		again, err := report.ReadReport(&b)
 		if err != nil {
-			t.Fatalf("%s: %v", s.file, err)
+			t.Fatalf("%s: %v", rep.Organization, err)
 		}
-		if diff := cmp.Diff(report, again); diff != "" {
-			t.Errorf("%s: it does not come back (-want +got):\n%s", s.file, diff)
+		if diff := cmp.Diff(rep, again); diff != "" {
+			t.Errorf("%s: it does not come back (-want +got):\n%s", rep.Organization, diff)
 		}
 	}
-	all = append(all, document(t, audit.NoReport{Version: audit.Version, Error: "no such file\nat all"}.WriteJSON))
+	all = append(all, document(t, report.NoReport{Version: report.Version, Error: "no such file\nat all"}.WriteJSON))
 	for _, doc := range append(all, all) {
 		if err := schema.Validate(doc); err != nil {
 			t.Errorf("%v", err)
@@ -91,7 +90,7 @@ func TestSchemaRefuses(t *testing.T) {
 	passed.Findings[0].Status = rule.Pass
 	broken := 0
 	for _, write := range []func(io.Writer) error{
-		example.WriteJSON, example.Diff(&passed).WriteJSON, audit.NoReport{Version: audit.Version, Error: "x"}.WriteJSON,
+		example.WriteJSON, example.Diff(&passed).WriteJSON, report.NoReport{Version: report.Version, Error: "x"}.WriteJSON,
 	} {
 		whole := document(t, write)
 		for _, path := range objects(whole, nil) {
@@ -159,13 +158,13 @@ func TestSchemaHasEveryKey(t *testing.T) {
 			Properties map[string]any
 		} `json:"$defs"`
 	}
-	if err := json.Unmarshal([]byte(audit.Schema()), &s); err != nil {
+	if err := json.Unmarshal([]byte(report.Schema()), &s); err != nil {
 		t.Fatal(err)
 	}
 	for name, of := range map[string]any{
-		"report": audit.Report{}, "delta": audit.Delta{}, "noReport": audit.NoReport{}, "change": audit.Change{},
-		"finding": audit.Finding{}, "evidence": audit.Evidence{}, "summary": audit.Summary{},
-		"host": audit.Host{}, "hostAddress": audit.HostAddress{}, "hostName": audit.HostName{},
+		"report": report.Report{}, "delta": report.Delta{}, "noReport": report.NoReport{}, "change": report.Change{},
+		"finding": report.Finding{}, "evidence": report.Evidence{}, "summary": report.Summary{},
+		"host": report.Host{}, "hostAddress": report.HostAddress{}, "hostName": report.HostName{},
 	} {
 		var keys []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(of)) {
@@ -183,13 +182,13 @@ func TestSchemaHasEveryKey(t *testing.T) {
 
 func TestReadReportRefuses(t *testing.T) {
 	const finding = `{"rule": "ptr-exists", "level": "must", "status": "fail", "subject": "mx1"}`
-	report := func(findings string) string {
+	rep := func(findings string) string {
 		return `{"version": 1, "organization": "example.test.", "findings": [` + findings + `]}`
 	}
 	for _, test := range []struct{ text, want string }{
 		{"", "audit: not JSON: at offset 0: unexpected end of JSON input"},
 		{"Mail server identity of example.test.", "audit: not JSON: at offset 1: invalid character 'M' looking for beginning of value"},
-		{report(finding) + "}", "audit: not JSON: at offset 139: invalid character '}' after top-level value"},
+		{rep(finding) + "}", "audit: not JSON: at offset 139: invalid character '}' after top-level value"},
 		{"[]", "audit: not a report: expected an object, got array"},
 		{"null", "audit: not a report: it has no version"},
 		{"{}", "audit: not a report: it has no version"},
@@ -199,24 +198,24 @@ func TestReadReportRefuses(t *testing.T) {
 		{`{"version": 1, "organization": "org.yaml", "error": "no\nsuch file"}`, `audit: not a report, but why there was none: "no\nsuch file"`},
 		{`{"version": 1, "findings": []}`, `audit: not a report: the organization is "": expected a domain in canonical form`},
 		{`{"version": 1, "organization": "\u001b[2J.", "findings": []}`, `audit: not a report: the organization is "\x1b[2J.": expected a domain in canonical form`},
-		{report(`1`), "audit: not a report: findings: got number"},
-		{report(`{}`), "audit: not a report: finding 1 lacks its rule, level or status"},
-		{report(finding + `, {"rule": "x", "level": "must"}`), "audit: not a report: finding 2 lacks its rule, level or status"},
-		{report(`{"level": "most"}`), `audit: not a report: "most": expected one of must, should-major, should-minor, advice`},
-		{report(`{"subject": ""}`), `audit: not a report: audit: no subject: ""; expected organization, an MTA, MTA/address, or a name with its final dot`},
+		{rep(`1`), "audit: not a report: findings: got number"},
+		{rep(`{}`), "audit: not a report: finding 1 lacks its rule, level or status"},
+		{rep(finding + `, {"rule": "x", "level": "must"}`), "audit: not a report: finding 2 lacks its rule, level or status"},
+		{rep(`{"level": "most"}`), `audit: not a report: "most": expected one of must, should-major, should-minor, advice`},
+		{rep(`{"subject": ""}`), `audit: not a report: audit: no subject: ""; expected organization, an MTA, MTA/address, or a name with its final dot`},
 	} {
-		got, err := audit.ReadReport(strings.NewReader(test.text))
+		got, err := report.ReadReport(strings.NewReader(test.text))
 		if got != nil || fmt.Sprint(err) != test.want {
 			t.Errorf("%s:\n got %v, %v\nwant %s", test.text, got, err, test.want)
 		}
 	}
 	broken := errors.New("disk broken")
-	if _, err := audit.ReadReport(iotest.ErrReader(broken)); !errors.Is(err, broken) {
+	if _, err := report.ReadReport(iotest.ErrReader(broken)); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	// What a later program of this version adds is passed over, what an earlier one
 	// lacked is empty.
-	got, err := audit.ReadReport(strings.NewReader(report(strings.Replace(finding, "{", `{"color": "red", `, 1))))
+	got, err := report.ReadReport(strings.NewReader(rep(strings.Replace(finding, "{", `{"color": "red", `, 1))))
 	if err != nil || len(got.Findings) != 1 || got.Publish == nil || got.Findings[0].Fix == nil {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -241,19 +240,19 @@ func FuzzReadReport(f *testing.F) {
 	f.Add(`{"version": 1, "organization": "a.", "findings": [{"rule": "x", "level": "must", "status": "fail", "evidence": [{}, null], "fix": ["\u0000"]}]}`)
 	f.Add(`{"version": 1, "organization": ".", "findings": null, "publish": [null]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		report, err := audit.ReadReport(strings.NewReader(text))
+		rep, err := report.ReadReport(strings.NewReader(text))
 		if err != nil {
-			if report != nil || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%+v, %q", report, err)
+			if rep != nil || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%+v, %q", rep, err)
 			}
 			return
 		}
-		d := report.Diff(report)
-		if len(report.Findings) == 0 && len(d.Changes) > 0 {
+		d := rep.Diff(rep)
+		if len(rep.Findings) == 0 && len(d.Changes) > 0 {
 			t.Errorf("it differs from itself: %v", d)
 		}
 		var shown, kept bytes.Buffer
-		for _, write := range []func(io.Writer) error{report.WriteText, report.WriteMarkdown, d.WriteText, report.Diff(nil).WriteText} {
+		for _, write := range []func(io.Writer) error{rep.WriteText, rep.WriteMarkdown, d.WriteText, rep.Diff(nil).WriteText} {
 			if err := write(&shown); err != nil {
 				t.Error(err)
 			}
@@ -261,10 +260,10 @@ func FuzzReadReport(f *testing.F) {
 		if i := strings.IndexFunc(shown.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
 			t.Errorf("not printable: %.20q", shown.String()[i:])
 		}
-		if err := errors.Join(report.WriteHTML(io.Discard, report), d.WriteJSON(io.Discard), report.WriteJSON(&kept)); err != nil {
+		if err := errors.Join(rep.WriteHTML(io.Discard, rep), d.WriteJSON(io.Discard), rep.WriteJSON(&kept)); err != nil {
 			t.Error(err)
 		}
-		if _, err := audit.ReadReport(&kept); err != nil {
+		if _, err := report.ReadReport(&kept); err != nil {
 			t.Error(err)
 		}
 	})
@@ -277,14 +276,14 @@ func ExampleReadReport() {
 		fmt.Println(err)
 		return
 	}
-	previous, err := audit.ReadReport(&kept)
+	previous, err := report.ReadReport(&kept)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(example.Diff(previous))
 
-	_, err = audit.ReadReport(strings.NewReader(`{"version": 2}`))
+	_, err = report.ReadReport(strings.NewReader(`{"version": 2}`))
 	fmt.Println(err)
 	// Output:
 	// 0 worse, 0 new, 0 other, 0 better, 0 gone, 1 the same; now 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable
@@ -293,7 +292,7 @@ func ExampleReadReport() {
 
 func ExampleNoReport() {
 	var b strings.Builder
-	audit.NoReport{Version: audit.Version, Organization: "org.yaml", Error: "open org.yaml: no such file or directory"}.WriteJSON(&b)
+	report.NoReport{Version: report.Version, Organization: "org.yaml", Error: "open org.yaml: no such file or directory"}.WriteJSON(&b)
 	fmt.Print(b.String())
 	// Output:
 	// {

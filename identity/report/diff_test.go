@@ -1,4 +1,4 @@
-package audit_test
+package report_test
 
 import (
 	"bytes"
@@ -14,14 +14,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 // one is a report of a single finding.
-func one(status rule.Status, code, message string) *audit.Report {
-	return &audit.Report{Version: audit.Version, Organization: "example.test.", Findings: []audit.Finding{
-		{Rule: rule.HELOCSA, Level: rule.ShouldMinor, Subject: audit.Subject{MTA: "mx1"}, Status: status, Code: code, Message: message},
+func one(status rule.Status, code, message string) *report.Report {
+	return &report.Report{Version: report.Version, Organization: "example.test.", Findings: []report.Finding{
+		{Rule: rule.HELOCSA, Level: rule.ShouldMinor, Subject: report.Subject{MTA: "mx1"}, Status: status, Code: code, Message: message},
 	}}
 }
 
@@ -49,8 +49,8 @@ waived: pass better, fail worse, undecided other, not-applicable other, waived -
 	if diff := cmp.Diff(want, "\n"+got.String()); diff != "" {
 		t.Error(diff)
 	}
-	for _, other := range []*audit.Report{one(rule.Fail, "z", "y"), one(rule.Fail, "x", "z")} {
-		if d := other.Diff(one(rule.Fail, "x", "y")); len(d.Changes) != 1 || d.Changes[0].Kind != audit.Other {
+	for _, other := range []*report.Report{one(rule.Fail, "z", "y"), one(rule.Fail, "x", "z")} {
+		if d := other.Diff(one(rule.Fail, "x", "y")); len(d.Changes) != 1 || d.Changes[0].Kind != report.Other {
 			t.Errorf("another failure: %+v", d.Changes)
 		}
 	}
@@ -60,27 +60,24 @@ waived: pass better, fail worse, undecided other, not-applicable other, waived -
 // the other, but for what fails and was not known or not judged; what is new is gone;
 // every finding is counted once.
 func TestDiffBothWays(t *testing.T) {
-	mirrored := map[audit.ChangeKind]audit.ChangeKind{
-		audit.Worse: audit.Better, audit.Better: audit.Worse, audit.New: audit.Gone, audit.Gone: audit.New, audit.Other: audit.Other,
+	mirrored := map[report.ChangeKind]report.ChangeKind{
+		report.Worse: report.Better, report.Better: report.Worse, report.New: report.Gone, report.Gone: report.New, report.Other: report.Other,
 	}
-	var reports []*audit.Report
-	for _, s := range scenarios(t) {
-		reports = append(reports, s.audit(t))
-	}
-	seen := make(map[audit.ChangeKind]bool)
+	reports := allAudited(t)
+	seen := make(map[report.ChangeKind]bool)
 	for _, a := range reports {
 		for _, b := range reports {
 			there, back := b.Diff(a), a.Diff(b)
 			var got, want []string
-			counts := make(map[audit.ChangeKind]int)
+			counts := make(map[report.ChangeKind]int)
 			for _, c := range there.Changes {
 				seen[c.Kind] = true
 				counts[c.Kind]++
 				kind := mirrored[c.Kind]
-				if c.Kind == audit.Worse && unsettled(c.Before) {
-					kind = audit.Other
-				} else if c.Kind == audit.Other && c.Before.Status == rule.Fail && unsettled(c.After) {
-					kind = audit.Worse
+				if c.Kind == report.Worse && unsettled(c.Before) {
+					kind = report.Other
+				} else if c.Kind == report.Other && c.Before.Status == rule.Fail && unsettled(c.After) {
+					kind = report.Worse
 				}
 				got = append(got, fmt.Sprint(kind, name(c)))
 			}
@@ -92,8 +89,8 @@ func TestDiffBothWays(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || there.Same != back.Same {
 				t.Errorf("%d and %d the same (-back +there mirrored):\n%s", back.Same, there.Same, diff)
 			}
-			common := there.Same + counts[audit.Worse] + counts[audit.Better] + counts[audit.Other]
-			if common+counts[audit.New] != len(b.Findings) || common+counts[audit.Gone] != len(a.Findings) {
+			common := there.Same + counts[report.Worse] + counts[report.Better] + counts[report.Other]
+			if common+counts[report.New] != len(b.Findings) || common+counts[report.Gone] != len(a.Findings) {
 				t.Errorf("%v and %d the same of %d and %d findings", counts, there.Same, len(a.Findings), len(b.Findings))
 			}
 			if a == b && len(there.Changes) > 0 {
@@ -107,12 +104,12 @@ func TestDiffBothWays(t *testing.T) {
 }
 
 // unsettled reports whether a finding says neither that its rule holds nor that it does not.
-func unsettled(f *audit.Finding) bool {
+func unsettled(f *report.Finding) bool {
 	return f.Status == rule.Undecided || f.Status == rule.NotApplicable
 }
 
 // name returns what a change is about.
-func name(c audit.Change) string {
+func name(c report.Change) string {
 	f := c.After
 	if f == nil {
 		f = c.Before
@@ -122,7 +119,7 @@ func name(c audit.Change) string {
 
 func TestDiffWithoutPrevious(t *testing.T) {
 	d := example.Diff(nil)
-	if len(d.Changes) != len(example.Findings) || d.Changes[0].Kind != audit.New || d.Changes[0].Before != nil || !d.Since.IsZero() {
+	if len(d.Changes) != len(example.Findings) || d.Changes[0].Kind != report.New || d.Changes[0].Before != nil || !d.Since.IsZero() {
 		t.Errorf("%+v", d)
 	}
 	var text strings.Builder
@@ -137,8 +134,8 @@ func TestHostileDelta(t *testing.T) {
 	hostile := one(rule.Fail, evil, evil)
 	f := &hostile.Findings[0]
 	hostile.Organization, f.Subject.MTA, f.Rule, f.Remedy, f.Fix = evil, evil, rule.ID(evil), evil, []string{evil}
-	f.Evidence = []audit.Evidence{{Name: evil, Server: evil, Records: []string{evil}}}
-	for _, d := range []*audit.Delta{hostile.Diff(nil), hostile.Diff(example), example.Diff(hostile)} {
+	f.Evidence = []report.Evidence{{Name: evil, Server: evil, Records: []string{evil}}}
+	for _, d := range []*report.Delta{hostile.Diff(nil), hostile.Diff(example), example.Diff(hostile)} {
 		var text strings.Builder
 		if err := d.WriteText(&text); err != nil {
 			t.Fatal(err)
@@ -156,7 +153,7 @@ func TestHostileDelta(t *testing.T) {
 func TestDeltaWriterFails(t *testing.T) {
 	full := errors.New("disk full")
 	d := example.Diff(nil)
-	for _, err := range []error{d.WriteText(failing{full}), d.WriteJSON(failing{full}), audit.NoReport{}.WriteJSON(failing{full})} {
+	for _, err := range []error{d.WriteText(failing{full}), d.WriteJSON(failing{full}), report.NoReport{}.WriteJSON(failing{full})} {
 		if !errors.Is(err, full) {
 			t.Error(err)
 		}
@@ -164,11 +161,11 @@ func TestDeltaWriterFails(t *testing.T) {
 }
 
 func TestChangeKindText(t *testing.T) {
-	var _ encoding.TextMarshaler = audit.Worse
+	var _ encoding.TextMarshaler = report.Worse
 	words := ""
-	for kind := audit.Worse; kind <= audit.Gone; kind++ {
+	for kind := report.Worse; kind <= report.Gone; kind++ {
 		text, err := kind.MarshalText()
-		var back audit.ChangeKind
+		var back report.ChangeKind
 		if err != nil || back.UnmarshalText(bytes.ToUpper(text)) != nil || back != kind {
 			t.Errorf("%v: %q, %v, %v", kind, text, err, back)
 		}
@@ -177,7 +174,7 @@ func TestChangeKindText(t *testing.T) {
 	if words != " worse new other better gone" {
 		t.Error(words)
 	}
-	if text, err := audit.ChangeKind(0).MarshalText(); err == nil {
+	if text, err := report.ChangeKind(0).MarshalText(); err == nil {
 		t.Errorf("the zero ChangeKind is %q", text)
 	}
 }
@@ -189,7 +186,7 @@ func ExampleReport_Diff() {
 	after.Time = before.Time.Add(24 * time.Hour)
 	after.Findings = slices.Clone(before.Findings)
 	after.Findings[0].Status, after.Findings[0].Message = rule.Pass, "the address has a PTR record"
-	after.Summary = audit.Summary{Pass: 1}
+	after.Summary = report.Summary{Pass: 1}
 	delta := after.Diff(&before)
 	for _, change := range delta.Changes {
 		fmt.Println(change.Kind, change)

@@ -1,4 +1,4 @@
-package audit_test
+package report_test
 
 import (
 	"bytes"
@@ -7,19 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 // pages returns reports to be written as pages, by name: of an organization that is bad,
 // one that is half done, one that is good, and one whose every text is hostile.
-func pages(t testing.TB) map[string]*audit.Report {
+func pages(t testing.TB) map[string]*report.Report {
 	t.Helper()
-	out := map[string]*audit.Report{"hostile": hostileReport()}
+	out := map[string]*report.Report{"hostile": hostileReport()}
 	for _, name := range []string{"bad", "half", "good"} {
-		s := readScenario(t, filepath.Join("testdata", "page", name+".txtar"))
-		s.auditor.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-		out[name] = s.audit(t)
+		out[name] = audited(t, filepath.Join("testdata", "page", name+".txtar"))
 	}
 	return out
 }
@@ -29,26 +27,26 @@ func pages(t testing.TB) map[string]*audit.Report {
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>` + "`` ```\n# x\r\n|a|\x1b[31m\u202egnp.exe\u2066\u200b\x00" +
 	`</style></title></svg><!--]]>{{.}}&amp;&#x3c;` + `[a](https://evil.test/)@everyone #1 www.evil.test ~~~` + "\n~~~\n"
 
-func hostileReport() *audit.Report {
+func hostileReport() *report.Report {
 	long := strings.Repeat("a", 63) + "." + strings.Repeat("b", 63) + "."
-	r := &audit.Report{
-		Version: audit.Version, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Organization: hostile,
-		Hosts: []audit.Host{{ID: hostile, HELO: hostile, Addresses: []audit.HostAddress{
-			{Address: hostile, PTR: audit.Holds, HELO: audit.Broken, Names: []audit.HostName{
-				{Name: hostile, Confirmed: audit.Broken}, {Name: long, Confirmed: audit.Unknown}, {Name: "\U0001f4a9" + long, Confirmed: audit.Holds, Own: true},
+	r := &report.Report{
+		Version: report.Version, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Organization: hostile,
+		Hosts: []report.Host{{ID: hostile, HELO: hostile, Addresses: []report.HostAddress{
+			{Address: hostile, PTR: report.Holds, HELO: report.Broken, Names: []report.HostName{
+				{Name: hostile, Confirmed: report.Broken}, {Name: long, Confirmed: report.Unknown}, {Name: "\U0001f4a9" + long, Confirmed: report.Holds, Own: true},
 			}, Skipped: 12},
 		}}},
 		Publish: []string{hostile, long + " 3600 IN A 192.0.2.1", hostile + ".arpa. 3600 IN PTR " + hostile},
-		Summary: audit.Summary{Fail: 2, Waived: 1},
+		Summary: report.Summary{Fail: 2, Waived: 1},
 	}
-	evidence := []audit.Evidence{
+	evidence := []report.Evidence{
 		{Name: hostile, Type: hostile, Status: "NOERROR", Aliases: []string{hostile}, Records: []string{hostile, long + long}, Server: hostile},
 		{Name: long, Type: "TXT", Error: hostile},
 		{Name: long, Type: "TXT", Status: hostile, Server: hostile},
 	}
 	for i, id := range []rule.ID{rule.PTRExists, hostile, rule.HELODiffers} {
-		f := audit.Finding{
-			Rule: id, Level: rule.Must, Status: rule.Fail, Code: hostile, Subject: audit.Subject{MTA: hostile}, Message: hostile,
+		f := report.Finding{
+			Rule: id, Level: rule.Must, Status: rule.Fail, Code: hostile, Subject: report.Subject{MTA: hostile}, Message: hostile,
 			Evidence: evidence, Fix: []string{hostile, long + long}, Remedy: hostile, Mitigated: hostile,
 		}
 		if i == 2 {
@@ -59,7 +57,7 @@ func hostileReport() *audit.Report {
 	return r
 }
 
-func page(t testing.TB, r, previous *audit.Report) []byte {
+func page(t testing.TB, r, previous *report.Report) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := r.WriteHTML(&b, previous); err != nil {
@@ -69,7 +67,7 @@ func page(t testing.TB, r, previous *audit.Report) []byte {
 }
 
 // earlier is a report as it might have been before: of every kind of change there is one.
-func earlier(r *audit.Report) *audit.Report {
+func earlier(r *report.Report) *report.Report {
 	was := *r
 	was.Time = r.Time.AddDate(0, -1, 0)
 	was.Findings = nil
@@ -88,7 +86,7 @@ func earlier(r *audit.Report) *audit.Report {
 	}
 	gone := r.Findings[0]
 	gone.Rule, gone.Status, gone.Message = rule.NullMX, rule.Fail, "the name has no MX record: old.example."
-	gone.Subject = audit.Subject{Name: "old.example."}
+	gone.Subject = report.Subject{Name: "old.example."}
 	was.Findings = append(was.Findings, gone)
 	return &was
 }

@@ -1,6 +1,6 @@
 //go:build interop
 
-package audit_test
+package report_test
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
 var screenshots = flag.String("interop.screenshots", "", "directory to write screenshots of the pages to")
@@ -34,17 +34,17 @@ func TestInteropChromium(t *testing.T) {
 	all["many"] = manyAddresses(*all["good"])
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/")
-		report, ok := all[name]
+		rep, ok := all[name]
 		if !ok {
 			http.NotFound(w, r)
 			return
 		}
-		previous := report
+		previous := rep
 		if name == "half" {
-			previous = earlier(report)
+			previous = earlier(rep)
 		}
 		w.Header().Set("Content-Type", "text/html")
-		if err := report.WriteHTML(w, previous); err != nil {
+		if err := rep.WriteHTML(w, previous); err != nil {
 			t.Error(err)
 		}
 	}))
@@ -77,20 +77,20 @@ func TestInteropChromium(t *testing.T) {
 }
 
 // manyAddresses returns a report with a map of 30 addresses.
-func manyAddresses(r audit.Report) *audit.Report {
+func manyAddresses(r report.Report) *report.Report {
 	r.Hosts = nil
 	for i, n := range []int{1, 8, 21} {
-		h := audit.Host{ID: fmt.Sprintf("mx%d", i+1), HELO: fmt.Sprintf("post%d.library.example.", i+1), HELOOwn: i != 1}
+		h := report.Host{ID: fmt.Sprintf("mx%d", i+1), HELO: fmt.Sprintf("post%d.library.example.", i+1), HELOOwn: i != 1}
 		for j := range n {
-			a := audit.HostAddress{Address: fmt.Sprintf("2001:db8:%x:%x::%x", i+1, j*4097, j+1), PTR: audit.Holds, HELO: audit.Link(1 + j%7%3)}
+			a := report.HostAddress{Address: fmt.Sprintf("2001:db8:%x:%x::%x", i+1, j*4097, j+1), PTR: report.Holds, HELO: report.Link(1 + j%7%3)}
 			if i == 2 {
 				a.Address = fmt.Sprintf("198.51.100.%d", 10+j)
 			}
-			name := audit.HostName{Name: fmt.Sprintf("mta%d.library.example.", i+1), Confirmed: audit.Holds, Own: true}
+			name := report.HostName{Name: fmt.Sprintf("mta%d.library.example.", i+1), Confirmed: report.Holds, Own: true}
 			if i == 2 && j%4 == 3 {
-				name = audit.HostName{Name: fmt.Sprintf("host-198-51-100-%d.customers.provider.example.", 10+j), Confirmed: audit.Link(1 + j%3)}
+				name = report.HostName{Name: fmt.Sprintf("host-198-51-100-%d.customers.provider.example.", 10+j), Confirmed: report.Link(1 + j%3)}
 			}
-			a.Names = []audit.HostName{name}
+			a.Names = []report.HostName{name}
 			h.Addresses = append(h.Addresses, a)
 		}
 		r.Hosts = append(r.Hosts, h)

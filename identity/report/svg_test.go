@@ -1,4 +1,4 @@
-package audit_test
+package report_test
 
 import (
 	"fmt"
@@ -7,21 +7,21 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
 // someHosts draws an organization of 1 to 30 addresses, with names of any length.
-func someHosts(t *rapid.T) []audit.Host {
-	link := rapid.SampledFrom([]audit.Link{audit.Holds, audit.Broken, audit.Unknown, audit.NotAsked})
+func someHosts(t *rapid.T) []report.Host {
+	link := rapid.SampledFrom([]report.Link{report.Holds, report.Broken, report.Unknown, report.NotAsked})
 	name := rapid.OneOf(rapid.StringMatching(`([a-z]{1,63}\.){0,4}`), rapid.String())
-	var out []audit.Host
+	var out []report.Host
 	for left := rapid.IntRange(1, 30).Draw(t, "addresses"); left > 0; {
-		h := audit.Host{ID: name.Draw(t, "id"), HELO: name.Draw(t, "helo"), HELOOwn: rapid.Bool().Draw(t, "own")}
+		h := report.Host{ID: name.Draw(t, "id"), HELO: name.Draw(t, "helo"), HELOOwn: rapid.Bool().Draw(t, "own")}
 		shared := rapid.SliceOfN(name, 1, 3).Draw(t, "shared")
 		for range rapid.IntRange(1, left).Draw(t, "of it") {
-			a := audit.HostAddress{Address: rapid.OneOf(rapid.StringMatching(`192\.0\.2\.[0-9]{1,3}|2001:db8(:[0-9a-f]{4}){6}`), name).Draw(t, "address"), PTR: link.Draw(t, "ptr"), HELO: link.Draw(t, "link"), Skipped: rapid.IntRange(0, 2).Draw(t, "skipped")}
+			a := report.HostAddress{Address: rapid.OneOf(rapid.StringMatching(`192\.0\.2\.[0-9]{1,3}|2001:db8(:[0-9a-f]{4}){6}`), name).Draw(t, "address"), PTR: link.Draw(t, "ptr"), HELO: link.Draw(t, "link"), Skipped: rapid.IntRange(0, 2).Draw(t, "skipped")}
 			for range rapid.IntRange(0, 3).Draw(t, "names") {
-				a.Names = append(a.Names, audit.HostName{Name: rapid.OneOf(name, rapid.SampledFrom(shared)).Draw(t, "name"), Confirmed: link.Draw(t, "confirmed"), Own: rapid.Bool().Draw(t, "own")})
+				a.Names = append(a.Names, report.HostName{Name: rapid.OneOf(name, rapid.SampledFrom(shared)).Draw(t, "name"), Confirmed: link.Draw(t, "confirmed"), Own: rapid.Bool().Draw(t, "own")})
 			}
 			h.Addresses = append(h.Addresses, a)
 			left--
@@ -35,8 +35,8 @@ func someHosts(t *rapid.T) []audit.Host {
 // in it, all lies in the picture, and every line ends at a box or at the frame.
 func TestDrawing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		size, labels, boxes, ends := audit.Draw(rapid.StringMatching(`([a-z]{1,20}\.){1,9}`).Draw(t, "domain"), someHosts(t))
-		for _, list := range [][]audit.Rect{labels, boxes} {
+		size, labels, boxes, ends := report.Draw(rapid.StringMatching(`([a-z]{1,20}\.){1,9}`).Draw(t, "domain"), someHosts(t))
+		for _, list := range [][]report.Rect{labels, boxes} {
 			for i, a := range list {
 				if a.X < 0 || a.Y < 0 || a.X+a.W > size.W || a.Y+a.H > size.H {
 					t.Errorf("%v is outside the picture %v", a, size)
@@ -60,7 +60,7 @@ func TestDrawing(t *testing.T) {
 		free := 0
 		for _, line := range ends {
 			for i, end := range line {
-				at := func(b audit.Rect) bool {
+				at := func(b report.Rect) bool {
 					return end.Y == b.Y+b.H/2 && (i == 0 && end.X == b.X+b.W || i == 1 && end.X == b.X)
 				}
 				if !anyOf(boxes, at) {
@@ -77,7 +77,7 @@ func TestDrawing(t *testing.T) {
 	})
 }
 
-func anyOf(list []audit.Rect, is func(audit.Rect) bool) bool {
+func anyOf(list []report.Rect, is func(report.Rect) bool) bool {
 	for _, r := range list {
 		if is(r) {
 			return true
@@ -88,16 +88,16 @@ func anyOf(list []audit.Rect, is func(audit.Rect) bool) bool {
 
 // What the picture draws is what the hosts say, link by link.
 func TestDrawingOfAnOrganization(t *testing.T) {
-	hosts := []audit.Host{
-		{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []audit.HostAddress{
-			{Address: "192.0.2.1", PTR: audit.Holds, HELO: audit.Holds, Names: []audit.HostName{{Name: "mta.example.test.", Confirmed: audit.Holds, Own: true}}},
-			{Address: "192.0.2.2", PTR: audit.Holds, HELO: audit.Broken, Names: []audit.HostName{{Name: "mta.example.test.", Confirmed: audit.Broken, Own: true}}},
-			{Address: "192.0.2.3", PTR: audit.Broken, HELO: audit.Unknown},
-			{Address: "10.0.0.1", PTR: audit.NotAsked, HELO: audit.NotAsked},
+	hosts := []report.Host{
+		{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []report.HostAddress{
+			{Address: "192.0.2.1", PTR: report.Holds, HELO: report.Holds, Names: []report.HostName{{Name: "mta.example.test.", Confirmed: report.Holds, Own: true}}},
+			{Address: "192.0.2.2", PTR: report.Holds, HELO: report.Broken, Names: []report.HostName{{Name: "mta.example.test.", Confirmed: report.Broken, Own: true}}},
+			{Address: "192.0.2.3", PTR: report.Broken, HELO: report.Unknown},
+			{Address: "10.0.0.1", PTR: report.NotAsked, HELO: report.NotAsked},
 		}},
-		{ID: "in", Addresses: []audit.HostAddress{{Address: "192.0.2.4", PTR: audit.Unknown, HELO: audit.NotAsked}}},
+		{ID: "in", Addresses: []report.HostAddress{{Address: "192.0.2.4", PTR: report.Unknown, HELO: report.NotAsked}}},
 	}
-	_, labels, boxes, ends := audit.Draw("example.test.", hosts)
+	_, labels, boxes, ends := report.Draw("example.test.", hosts)
 	var texts []string
 	for _, l := range labels {
 		texts = append(texts, l.Text)

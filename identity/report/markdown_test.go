@@ -1,4 +1,4 @@
-package audit_test
+package report_test
 
 import (
 	"io"
@@ -8,15 +8,15 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 func TestWriteMarkdown(t *testing.T) {
-	for name, report := range pages(t) {
+	for name, rep := range pages(t) {
 		var b strings.Builder
-		if err := report.WriteMarkdown(&b); err != nil {
+		if err := rep.WriteMarkdown(&b); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, name+".md", []byte(b.String()))
@@ -28,8 +28,8 @@ func TestDeltaMarkdown(t *testing.T) {
 	now := pages(t)["bad"]
 	before := *now
 	before.Findings = slices.Clone(now.Findings)
-	first := func(status rule.Status) *audit.Finding {
-		return &before.Findings[slices.IndexFunc(before.Findings, func(f audit.Finding) bool { return f.Status == status && f.Code != "" })]
+	first := func(status rule.Status) *report.Finding {
+		return &before.Findings[slices.IndexFunc(before.Findings, func(f report.Finding) bool { return f.Status == status && f.Code != "" })]
 	}
 	other := first(rule.Undecided)
 	other.Message = "it said something else"
@@ -37,10 +37,10 @@ func TestDeltaMarkdown(t *testing.T) {
 	worse.Status, worse.Message = rule.Pass, "it was well"
 	better := first(rule.Pass)
 	better.Status, better.Message = rule.Fail, "it was not well"
-	before.Findings = append(before.Findings[:len(before.Findings)-1:len(before.Findings)-1], audit.Finding{
-		Rule: "no-such-rule", Subject: audit.Subject{MTA: "mx9"}, Status: rule.Pass, Message: "of another time",
+	before.Findings = append(before.Findings[:len(before.Findings)-1:len(before.Findings)-1], report.Finding{
+		Rule: "no-such-rule", Subject: report.Subject{MTA: "mx9"}, Status: rule.Pass, Message: "of another time",
 	})
-	for name, d := range map[string]*audit.Delta{"changes": now.Diff(&before), "no-changes": now.Diff(now)} {
+	for name, d := range map[string]*report.Delta{"changes": now.Diff(&before), "no-changes": now.Diff(now)} {
 		var b strings.Builder
 		if err := d.WriteMarkdown(&b); err != nil {
 			t.Fatal(err)
@@ -90,7 +90,7 @@ func spans(line string) (text string, code []string) {
 func TestCodeSpans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.OneOf(rapid.String(), rapid.StringMatching("[` a\\\\]{0,12}")).Draw(t, "text")
-		text, code := spans("x " + audit.Code(in) + " y")
+		text, code := spans("x " + report.Code(in) + " y")
 		want := untrusted.Line(in)
 		if want == "" {
 			if text != "x  y" || len(code) > 0 {
@@ -107,7 +107,7 @@ func TestCodeSpans(t *testing.T) {
 func TestFencedCode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.SliceOf(rapid.OneOf(rapid.String(), rapid.StringMatching("[` ~]{0,12}"))).Draw(t, "lines")
-		lines := strings.Split(strings.TrimSuffix(audit.Fenced(in), "\n"), "\n")
+		lines := strings.Split(strings.TrimSuffix(report.Fenced(in), "\n"), "\n")
 		fence := lines[0]
 		if len(lines) != len(in)+2 || len(fence) < 3 || strings.Trim(fence, "`") != "" || lines[len(lines)-1] != fence {
 			t.Fatalf("%q", lines)

@@ -1,0 +1,55 @@
+package report
+
+import (
+	"github.com/bonafide-mta/bonafide/internal/enum"
+)
+
+// A Host is one MTA in the identity map: the names that its addresses have and the name
+// that it greets with, and which of them lead to each other. It holds what is so, and
+// nothing of what it weighs: that the findings say.
+type Host struct {
+	ID        string        `json:"id"`       // in the description
+	HELO      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" where it greets nobody
+	HELOOwn   bool          `json:"helo_own"` // the HELO name is the organization's
+	Addresses []HostAddress `json:"addresses"`
+}
+
+// A HostAddress is one address of a Host.
+type HostAddress struct {
+	Address string     `json:"address"`
+	PTR     Link       `json:"ptr"`     // it has a PTR record
+	HELO    Link       `json:"helo"`    // the HELO name has it
+	Names   []HostName `json:"names"`   // of its PTR records
+	Skipped int        `json:"skipped"` // how many more names there are, beyond those that receivers look at
+}
+
+// A HostName is a PTR name of an address.
+type HostName struct {
+	Name      string `json:"name"`      // canonical
+	Confirmed Link   `json:"confirmed"` // it has the address
+	Own       bool   `json:"own"`       // it is the organization's
+}
+
+// A Link says whether one fact of the identity map leads to another. The zero Link is
+// invalid.
+type Link uint8
+
+// The states of a Link.
+const (
+	_        Link = iota
+	Holds         // it does
+	Broken        // it does not
+	Unknown       // DNS gave no answer
+	NotAsked      // there is nothing to ask: no public address, or no HELO name
+)
+
+var linkText = []string{Holds: "holds", Broken: "broken", Unknown: "unknown", NotAsked: "not-asked"}
+
+// String returns holds, broken, unknown or not-asked.
+func (l Link) String() string { return enum.String(l, linkText) }
+
+// MarshalText returns the text of String; an invalid Link is an error.
+func (l Link) MarshalText() ([]byte, error) { return enum.Marshal(l, linkText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (l *Link) UnmarshalText(text []byte) error { return enum.Unmarshal(l, text, linkText) }

@@ -1,0 +1,95 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+)
+
+// A Proof says what a plan will do before anything is published.
+type Proof struct {
+	Before *Report // of the DNS as it is
+	After  *Report // of the DNS as it will be when the whole plan is carried out
+	// Partial says that the DNS as it will be is not known whole: some zones are known by
+	// the names alone that were asked for, or they are an ISP's. What a record of
+	// evidence that was changed comes from says so, too.
+	Partial bool
+}
+
+// WriteText writes both reports side by side, for people: what each rule says of which
+// subjects as it is and as it will be, in the sections of a report. What passes in both,
+// is not about the subject, or is advice that cannot be decided, is only counted.
+func (p *Proof) WriteText(w io.Writer) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("Mail server identity of %s, as it is -> as it will be", p.Before.Organization)
+	if p.Partial {
+		line("This is a partial view: of some zones only the names are known that the plan is about.")
+	}
+	same := 0
+	after := p.After.sections() // the same rules on the same subjects, in the same order
+	for i, s := range p.Before.sections() {
+		title := "\n" + s.Title
+		for j, g := range s.Rules {
+			var all []prospect
+			for k, f := range g.Findings {
+				c := prospect{f.Status, after[i].Rules[j].Findings[k]}
+				if c.quiet() {
+					same++
+					continue
+				}
+				all = append(all, c)
+			}
+			for len(all) > 0 {
+				if title != "" {
+					line("%s", title)
+					title = ""
+				}
+				first := all[0]
+				var subjects []string // of which the same is said
+				all = slices.DeleteFunc(all, func(c prospect) bool {
+					alike := c.before == first.before && c.after.Status == first.after.Status && c.says() == first.says()
+					if alike {
+						subjects = append(subjects, c.after.Subject.String())
+					}
+					return alike
+				})
+				line("  %-9s -> %-9s %s %s", statusTitle[first.before], statusTitle[first.after.Status], g.ID, strings.Join(subjects, ", "))
+				if first.says() != "" {
+					line("      %s", untrusted.Line(first.says()))
+				}
+			}
+		}
+	}
+	line("\nas it is:       %s", p.Before)
+	line("as it will be:  %s", p.After)
+	line("nothing to look at, and not listed: %d", same)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// A prospect is what a finding was and will be.
+type prospect struct {
+	before rule.Status
+	after  Finding
+}
+
+// quiet reports whether nobody needs to look at it.
+func (c prospect) quiet() bool {
+	if c.after.Status == rule.Undecided && c.after.Level == rule.Advice {
+		return c.before == rule.Undecided || c.before == rule.NotApplicable
+	}
+	return c.before == c.after.Status && !troubled(c.after)
+}
+
+// says is what the finding will say, unless it passes.
+func (c prospect) says() string {
+	if c.after.Status == rule.Pass {
+		return ""
+	}
+	return c.after.Message
+}

@@ -1,0 +1,189 @@
+// Package report has the reports of an audit as types: findings with their evidence and
+// fixes, the difference between two reports, and the proof of a plan.
+//
+// Package audit makes a [Report]. Print it with [Report.WriteText], [Report.WriteJSON] or
+// [Report.WriteMarkdown], or with [Report.WriteHTML] as a page with a picture of the
+// identity map. [ReadReport] reads the JSON back, [Report.Diff] tells what has changed
+// since, and [Schema] describes the JSON.
+//
+// What DNS or a description said is text in every form of a report: it is printable on
+// any terminal, and no markup. The functions of this package are safe for concurrent use
+// if nobody changes the reports.
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bonafide-mta/bonafide/internal/txt"
+
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// A Subject is what a finding is about: the organization when all fields are
+// empty, an MTA, one address of an MTA, or a name that mail is sent under.
+type Subject struct {
+	MTA     string // its ID in the description
+	Address string // in the form of netip.Addr
+	Name    string // canonical, with the final dot; the others are empty then
+}
+
+// String returns "organization", the MTA's ID, MTA/address, or the name.
+func (s Subject) String() string {
+	switch {
+	case s.Name != "":
+		return s.Name
+	case s.MTA == "":
+		return "organization"
+	case s.Address == "":
+		return s.MTA
+	}
+	return s.MTA + "/" + s.Address
+}
+
+// MarshalText returns the text of String.
+func (s Subject) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText accepts what MarshalText returns.
+func (s *Subject) UnmarshalText(text []byte) error {
+	if string(text) == "organization" {
+		*s = Subject{}
+		return nil
+	}
+	if bytes.HasSuffix(text, []byte(".")) { // neither an MTA's ID nor an address ends so
+		*s = Subject{Name: string(text)}
+		return nil
+	}
+	mta, addr, _ := strings.Cut(string(text), "/")
+	if mta == "" {
+		return fmt.Errorf("audit: no subject: %q; expected organization, an MTA, MTA/address, or a name with its final dot", text)
+	}
+	*s = Subject{MTA: mta, Address: addr}
+	return nil
+}
+
+// Version is that of the form of a Report in JSON. It goes up when a key changes its
+// meaning or goes away.
+const Version = 1
+
+// A Report is the outcome of an audit. Findings stand in the order of the
+// catalogue, and within a rule in the order of the description.
+type Report struct {
+	Version            int       `json:"version"`      // of this form: see Version
+	Time               time.Time `json:"time"`         // when the audit began
+	Organization       string    `json:"organization"` // its domain, in canonical form
+	AllowDocumentation bool      `json:"allow_documentation"`
+	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
+	Findings           []Finding `json:"findings"`
+	// Publish lists the records of all fixes that were not seen to be there, each once,
+	// in the order of plan.Want, but for those at aliases.
+	Publish []string `json:"publish"`
+	Summary Summary  `json:"summary"`
+}
+
+// A Finding is one rule judged on one subject. Level is the rule's and says how
+// much it weighs; Status is this audit's outcome.
+type Finding struct {
+	Rule     rule.ID     `json:"rule"`
+	Level    rule.Level  `json:"level"`
+	Subject  Subject     `json:"subject"`
+	Status   rule.Status `json:"status"`
+	Code     string      `json:"code"`     // which outcome of the rule's, see rule.Outcome
+	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
+	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
+	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
+	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of a waiver
+	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
+	// status stays what it is.
+	Mitigated string `json:"mitigated"`
+}
+
+// Evidence is one question and what came of it, as text. Where a mail server was asked,
+// Type is SMTP, Status is "", and Records are the commands with its replies.
+type Evidence struct {
+	Name      string   `json:"name"`
+	Type      string   `json:"type"`
+	Status    string   `json:"status"` // NOERROR, NXDOMAIN, NOTFOUND; "" when there is no answer
+	Aliases   []string `json:"aliases"`
+	Records   []string `json:"records"`
+	Server    string   `json:"server"` // who said so
+	Authentic bool     `json:"authentic"`
+	Error     string   `json:"error"` // why there is no answer
+}
+
+// A Summary counts findings by status.
+type Summary struct {
+	Pass          int `json:"pass"`
+	Fail          int `json:"fail"`
+	Undecided     int `json:"undecided"`
+	NotApplicable int `json:"not_applicable"`
+	Waived        int `json:"waived"`
+}
+
+// Failed reports whether a rule of the level of threshold or weightier fails.
+func (r *Report) Failed(threshold rule.Level) bool { return r.has(rule.Fail, threshold) }
+
+// Undecided reports whether a rule of the level of threshold or weightier could
+// not be decided.
+func (r *Report) Undecided(threshold rule.Level) bool { return r.has(rule.Undecided, threshold) }
+
+func (r *Report) has(status rule.Status, threshold rule.Level) bool {
+	for _, f := range r.Findings {
+		if f.Status == status && f.Level.Reaches(threshold) {
+			return true
+		}
+	}
+	return false
+}
+
+// Add counts one more finding of a status.
+func (s *Summary) Add(status rule.Status) {
+	switch status {
+	case rule.Pass:
+		s.Pass++
+	case rule.Fail:
+		s.Fail++
+	case rule.Undecided:
+		s.Undecided++
+	case rule.NotApplicable:
+		s.NotApplicable++
+	case rule.Waived:
+		s.Waived++
+	}
+}
+
+// EvidenceOf writes replies as text, in order; those that say the same only once, since
+// checks of several addresses rest on the same answers. The slice is never nil.
+func EvidenceOf(replies ...resolver.Reply) []Evidence {
+	out := []Evidence{}
+	listed := make(map[string]bool)
+	for _, r := range replies {
+		if e := evidenceOf(r); !listed[e.said()] {
+			listed[e.said()] = true
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func evidenceOf(r resolver.Reply) Evidence {
+	e := Evidence{
+		Name: r.Name, Type: resolver.TypeString(r.Type), Server: r.Server, Authentic: r.Authentic,
+		Aliases: []string{}, Records: []string{},
+	}
+	if r.Err != nil {
+		e.Error = r.Err.Error()
+		return e
+	}
+	e.Status = r.Status.String()
+	for _, rr := range r.Chain {
+		e.Aliases = append(e.Aliases, txt.Record(rr))
+	}
+	for _, rr := range r.Records {
+		e.Records = append(e.Records, txt.Record(rr))
+	}
+	return e
+}

@@ -1,0 +1,16 @@
+package txt
+
+import (
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// Record returns a record as one line of a zone file, with a space between its fields.
+// Data print with the escapes of zone files, so it is one line whatever the record says.
+func Record(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") }
+
+// Data returns the data of a record as a zone file has them.
+func Data(rr dns.RR) string {
+	return strings.TrimSpace(strings.TrimPrefix(rr.String(), rr.Header().String()))
+}
