@@ -15,9 +15,6 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// prefix is where the records of a name stand.
-const prefix = "_client._smtp."
-
 // The names that are searched for a policy have this many labels: never a top-level
 // domain, and not below the sixth level.
 const (
@@ -28,14 +25,6 @@ const (
 // MaxTargets is how many targets of a name's records are looked up, in alphabetical
 // order. One record is what a name should have.
 const MaxTargets = 10
-
-// The fields of a record (draft-ietf-marid-csv-csa-02, Section 2.2).
-const (
-	revision     = 1 // of the mechanism, in the priority
-	ignoreTarget = 1 // bit of the weight: the target's addresses prove nothing
-	authorized   = 2 // bit of the weight: the name is used in HELO
-	explicit     = 1 // bit of the port: every name below needs a record
-)
 
 // A Checker checks clients. All fields but Resolver may stay zero.
 type Checker struct {
@@ -144,7 +133,7 @@ func above(name string) []string {
 // requires returns the record of a reply that wants every name below to have one.
 func requires(reply resolver.Reply) *dns.SRV {
 	for _, rr := range sorted(resolver.Records[*dns.SRV](reply.Answer)) {
-		if rr.Priority == revision && rr.Port&explicit != 0 {
+		if RequiresExplicit(rr) {
 			return rr
 		}
 	}
@@ -179,9 +168,8 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 	var unverifiable *dns.SRV
 	for _, rr := range sorted(records) {
 		switch {
-		case rr.Priority != revision, rr.Weight > authorized|ignoreTarget:
-			// It says nothing that is known.
-		case rr.Weight&authorized == 0: // weight 0 is read as 1
+		case !known(rr):
+		case Denies(rr): // weight 0 is read as 1
 			r.Status, r.Reason, r.Record = Fail, Denied, rr
 			return
 		case rr.Weight&ignoreTarget == 0:

@@ -308,14 +308,7 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	return out
 }
 
-// authorizesNobody reports whether the record that denied the client has no mechanism
-// but -all.
+// authorizesNobody reports whether the record that denied the client is a null one.
 func authorizesNobody(r *spf.Result) bool {
-	if r.Term.Text == "" || len(r.Term.Path) > 0 || len(r.Replies) == 0 {
-		return false
-	}
-	return slices.ContainsFunc(r.Replies[0].TXT(), func(text string) bool {
-		record, err := spf.Parse(text)
-		return err == nil && !slices.ContainsFunc(record.Terms, func(t spf.Term) bool { return t.Qualifier != 0 && t.Kind != spf.All })
-	})
+	return r.Term.Text != "" && len(r.Term.Path) == 0 && len(r.Replies) > 0 && slices.ContainsFunc(r.Replies[0].TXT(), spf.IsNull)
 }

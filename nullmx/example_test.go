@@ -37,8 +37,8 @@ www  MX 0 .`)
 	// wwww.example.org nxdomain
 }
 
-func ExampleRR() {
-	record, err := nullmx.RR("www.example.org", 3600)
+func ExampleRecord() {
+	record, err := nullmx.Record("www.example.org", 3600)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -3,8 +3,8 @@
 //
 // Call [Checker.Check] and decide on Status; Err explains. An MTA that is given a
 // recipient of a Null domain answers [RejectRecipient], and may answer [RejectSender]
-// to such a domain in MAIL FROM: nobody could answer that mail. [Is] looks at records
-// that are known already, [Checker.Targets] looks the mail exchangers up, and [RR] is
+// to such a domain in MAIL FROM: nobody could answer that mail. [IsNull] looks at records
+// that are known already, [Checker.Targets] looks the mail exchangers up, and [Record] is
 // the record to publish.
 //
 // The null sender, MAIL FROM:<>, has no domain and is not touched. A Null MX says
@@ -139,7 +139,7 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 	})
 	nulls := 0
 	for _, rr := range r.MX {
-		if null(rr) {
+		if IsNull(rr) {
 			nulls++
 		}
 	}
@@ -195,7 +195,7 @@ func (r *Result) lint(nulls int) {
 		add("duplicate", "%d Null MX records: keep one", nulls)
 	}
 	for _, rr := range r.MX {
-		if null(rr) {
+		if IsNull(rr) {
 			if rr.Preference != 0 {
 				add("preference", "the preference of the Null MX is %d: 0 is what RFC 7505 has", rr.Preference)
 			}
@@ -207,14 +207,10 @@ func (r *Result) lint(nulls int) {
 	}
 }
 
-// null reports whether a record has no exchanger: the preference does not matter to
-// those who read it.
-func null(rr *dns.MX) bool { return rr.Mx == "." || rr.Mx == "" }
-
-// Is reports whether MX records say that a domain takes no mail: there are some, and
-// none has an exchanger.
-func Is(records []*dns.MX) bool {
-	return len(records) > 0 && !slices.ContainsFunc(records, func(rr *dns.MX) bool { return !null(rr) })
+// IsNull reports whether MX records say that a domain takes no mail: there are some, and
+// none has an exchanger. The preference does not matter to those who read it.
+func IsNull(records ...*dns.MX) bool {
+	return len(records) > 0 && !slices.ContainsFunc(records, func(rr *dns.MX) bool { return rr.Mx != "." && rr.Mx != "" })
 }
 
 // MaxTargets is how many mail exchangers Targets looks up.
@@ -233,7 +229,7 @@ type Target struct {
 func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 	var targets []Target
 	for _, rr := range r.MX {
-		if !null(rr) && len(targets) < MaxTargets {
+		if !IsNull(rr) && len(targets) < MaxTargets {
 			targets = append(targets, Target{Host: rr.Mx, Preference: rr.Preference})
 		}
 	}
@@ -271,11 +267,11 @@ var (
 	RejectSender    = SMTPReply{550, "5.7.27", "The sender's domain accepts no mail (Null MX)"}
 )
 
-// RR returns the record of a domain that takes no mail. The domain must have no other
+// Record returns the record of a domain that takes no mail. The domain must have no other
 // MX record, and send no mail (RFC 7505, Section 4.2); nor should it be the HELO name
 // of an MTA, whose postmaster others write to. A wildcard, *.example.org, speaks for the
 // names that do not exist. TTL is in seconds.
-func RR(domain string, ttl uint32) (*dns.MX, error) {
+func Record(domain string, ttl uint32) (*dns.MX, error) {
 	name, err := dnsname.Canonical(domain)
 	if err != nil {
 		return nil, fmt.Errorf("nullmx: %w", err)

@@ -101,7 +101,7 @@ func TestCheck(t *testing.T) {
 		if diff := cmp.Diff(tt.lints, codes); diff != "" {
 			t.Errorf("%s: lints (-want +got):\n%s", tt.domain, diff)
 		}
-		if is := nullmx.Is(got.MX); is != (tt.status == nullmx.Null) {
+		if is := nullmx.IsNull(got.MX...); is != (tt.status == nullmx.Null) {
 			t.Errorf("%s: Is says %t", tt.domain, is)
 		}
 		invariants(t, got)
@@ -285,7 +285,7 @@ func TestReplies(t *testing.T) {
 func TestBuilderAndCheckAgree(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		domain := rapid.StringMatching(`([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,20}[a-zA-Z0-9_])?\.){1,4}test\.?`).Draw(rt, "domain")
-		rr, err := nullmx.RR(domain, 300)
+		rr, err := nullmx.Record(domain, 300)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -303,11 +303,11 @@ func TestBuilderAndCheckAgree(t *testing.T) {
 			rt.Fatal(err)
 		}
 		got := nullmx.Checker{Resolver: zones}.Check(t.Context(), domain)
-		if got.Status != nullmx.Null || len(got.Lints) > 0 || !nullmx.Is(got.MX) {
+		if got.Status != nullmx.Null || len(got.Lints) > 0 || !nullmx.IsNull(got.MX...) {
 			rt.Fatalf("%s: %+v", back, got)
 		}
 	})
-	rr, err := nullmx.RR("*.Wild.test", 300)
+	rr, err := nullmx.Record("*.Wild.test", 300)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,11 +319,11 @@ func TestBuilderAndCheckAgree(t *testing.T) {
 		t.Errorf("a name of a wildcard: %+v", got)
 	}
 	for _, domain := range []string{"", ".", "*.", "*", "a.*.test", "**.test", "a..b", "192.0.2.1", "[192.0.2.1]", "mail.local", "a\x00.test"} {
-		if rr, err := nullmx.RR(domain, 300); err == nil || !strings.HasPrefix(err.Error(), "nullmx: ") {
+		if rr, err := nullmx.Record(domain, 300); err == nil || !strings.HasPrefix(err.Error(), "nullmx: ") {
 			t.Errorf("%q: %v, %v", domain, rr, err)
 		}
 	}
-	if nullmx.Is(nil) {
+	if nullmx.IsNull(nil...) {
 		t.Error("no record is a Null MX")
 	}
 }

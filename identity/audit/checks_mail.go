@@ -142,13 +142,13 @@ func wildcards(s subject) outcome {
 		addresses = addresses || len(reply.Addrs()) > 0
 		unknown = unknown || reply.Err != nil
 	}
-	nobodyMay := slices.ContainsFunc(texts, denial)
+	nobodyMay := slices.ContainsFunc(texts, spf.IsNull)
 	switch {
-	case len(mx) > 0 && !nullmx.Is(mx):
+	case len(mx) > 0 && !nullmx.IsNull(mx...):
 		out.code, out.detail = "mail", "*."+s.of.name
 	case unknown:
 		out.code = "no-answer"
-	case addresses && !(nullmx.Is(mx) && nobodyMay):
+	case addresses && !(nullmx.IsNull(mx...) && nobodyMay):
 		out.code, out.detail = "address", "*."+s.of.name
 	case len(texts) > 0 && !nobodyMay:
 		out.code, out.detail = "text", "*."+s.of.name
@@ -156,11 +156,6 @@ func wildcards(s subject) outcome {
 		out.code, out.detail = "silenced", "*."+s.of.name
 	}
 	return out
-}
-
-// denial reports whether a text is the SPF record of a name that sends nothing.
-func denial(text string) bool {
-	return slices.Equal(strings.Fields(strings.ToLower(text)), []string{"v=spf1", "-all"})
 }
 
 // The bounds of what a TTL should be, in seconds. RFC 1912, Section 2.2, has days as

@@ -18,8 +18,6 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// csaOwner is where the CSA records of a name stand.
-func csaOwner(name string) string { return "_client._smtp." + name }
 
 // csaCodes are the outcomes of helo-csa, the worst first.
 var csaCodes = []struct {
@@ -44,7 +42,7 @@ func heloCSA(s subject) outcome {
 		return outcome{code: "no-name", detail: s.mta.HELO}
 	}
 	name := s.mta.name.name
-	out := outcome{detail: name, fix: wantedBy(rule.HELOCSA, csaOwner(name))}
+	out := outcome{detail: name, fix: wantedBy(rule.HELOCSA, csa.Owner(name))}
 	var reason csa.Reason
 	var addrs []netip.Addr // of which it is the reason
 	for _, c := range csaCodes {
@@ -76,7 +74,7 @@ func domainCSA(s subject) outcome {
 		return outcome{code: "greets", detail: s.domain}
 	}
 	said := s.csa()
-	out := outcome{code: "no-policy", evidence: said.Replies, fix: wantedBy(rule.DomainCSA, csaOwner(s.domain))}
+	out := outcome{code: "no-policy", evidence: said.Replies, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
 	policy := func(rr *dns.SRV) bool { return rr.Priority == 1 && rr.Port&1 != 0 }
 	switch said.Reason {
 	case csa.Temporary:
@@ -223,7 +221,7 @@ func ptrLocked(s subject) outcome {
 		return outcome{code: n.used}
 	}
 	policy, mx, denied := n.policy(), n.mx(), n.csa()
-	out := outcome{code: "ok", fix: wantedBy(rule.PTRLocked, n.name, csaOwner(n.name))}
+	out := outcome{code: "ok", fix: wantedBy(rule.PTRLocked, n.name, csa.Owner(n.name))}
 	out.evidence = slices.Concat([]resolver.Reply{policy.Root.Reply}, mx.Replies, denied.Replies)
 	var lacks []string
 	unknown := false

@@ -287,7 +287,7 @@ func eximCSA(s subject) outcome {
 	if len(denied) > 0 {
 		out.code = "denied"
 		out.detail += " from " + join(denied)
-		out.fix = wantedBy(rule.HELOCSA, "_client._smtp."+s.mta.name.name)
+		out.fix = wantedBy(rule.HELOCSA, csa.Owner(s.mta.name.name))
 	}
 	return out
 }

@@ -10,12 +10,15 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // An Owner is who makes a change. The zero Owner is invalid.
@@ -312,10 +315,10 @@ func (p *Plan) welcome(adopt bool) {
 // unpolice takes the CSA policy out of the plan if an MTA would be denied by it, since
 // its HELO name gets no record of its own.
 func (p *Plan) unpolice() {
-	policy := resolver.RRset{Name: "_client._smtp." + dnsname.CanonicalOrEmpty(p.Organization.Domain), Type: dns.TypeSRV}
+	policy := resolver.RRset{Name: csa.Owner(p.Organization.Domain), Type: dns.TypeSRV}
 	for _, m := range p.Organization.MTAs {
 		name := dnsname.CanonicalOrEmpty(m.HELO)
-		at := resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}
+		at := resolver.RRset{Name: csa.Owner(name), Type: dns.TypeSRV}
 		if name == "" || !m.Sends() || !dnsname.Under(name, dnsname.CanonicalOrEmpty(p.Organization.Domain)) || at == policy || len(p.after(at)) > 0 {
 			continue
 		}
@@ -398,20 +401,16 @@ func contains(records []dns.RR, rr dns.RR) bool {
 	})
 }
 
-// isSPF reports whether a record is an SPF record (RFC 7208, Section 4.5).
+// isSPF reports whether a record is an SPF record.
 func isSPF(rr dns.RR) bool {
 	t, ok := rr.(*dns.TXT)
-	if !ok {
-		return false
-	}
-	version, _, _ := strings.Cut(strings.ToLower(txt.Join(t.Txt)), " ")
-	return version == "v=spf1"
+	return ok && spf.IsRecord(txt.Join(t.Txt))
 }
 
-// isNullMX reports whether a record is a Null MX, of whatever preference.
+// isNullMX reports whether a record is a Null MX.
 func isNullMX(rr dns.RR) bool {
 	mx, ok := rr.(*dns.MX)
-	return ok && mx.Mx == "."
+	return ok && nullmx.IsNull(mx)
 }
 
 // isExchanger reports whether a record is an MX record that leads somewhere.
@@ -422,10 +421,10 @@ func isAddress(rr dns.RR) bool {
 	return rr.Header().Rrtype == dns.TypeA || rr.Header().Rrtype == dns.TypeAAAA
 }
 
-// isNullSPF reports whether a record is an SPF record that authorizes nobody.
+// isNullSPF reports whether a record is a null SPF record.
 func isNullSPF(rr dns.RR) bool {
 	t, ok := rr.(*dns.TXT)
-	return ok && strings.ToLower(txt.Join(t.Txt)) == "v=spf1 -all"
+	return ok && spf.IsNull(txt.Join(t.Txt))
 }
 
 // compareChanges orders changes as the records of zones are.

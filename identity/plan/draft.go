@@ -184,17 +184,17 @@ func (d *draft) host(ctx context.Context, name string) *draftHost {
 	}
 	texts, err := resolver.TXT(ctx, d.resolver, name)
 	for _, text := range known(d, "the SPF record of "+name, texts, err) {
-		switch rr := (&dns.TXT{Txt: []string{text}}); {
-		case isNullSPF(rr):
+		switch {
+		case spf.IsNull(text):
 			h.silent = true
-		case isSPF(rr):
+		case spf.IsRecord(text):
 			h.sends = true
 		}
 	}
 	services, err := csa.Lookup(ctx, d.resolver, name)
 	for _, srv := range known(d, "the CSA record of "+name, services, err) {
-		h.authorized = h.authorized || srv.Priority == 1 && srv.Weight == 2
-		h.silent = h.silent || srv.Priority == 1 && srv.Weight < 2
+		h.authorized = h.authorized || csa.Authorizes(srv)
+		h.silent = h.silent || csa.Denies(srv)
 	}
 	return h
 }
@@ -236,7 +236,7 @@ func (d *draft) takes(ctx context.Context, name string) {
 func (d *draft) policy(ctx context.Context) {
 	texts, err := resolver.TXT(ctx, d.resolver, d.o.Domain)
 	texts = slices.DeleteFunc(known(d, "the SPF record of "+d.o.Domain, texts, err), func(text string) bool {
-		return !isSPF(&dns.TXT{Txt: []string{text}})
+		return !spf.IsRecord(text)
 	})
 	switch {
 	case d.err != nil:
@@ -353,7 +353,7 @@ func (d *draft) read(ctx context.Context, records []dns.RR) {
 		name := dnsname.CanonicalOrEmpty(rr.Header().Name)
 		switch rr := rr.(type) {
 		case *dns.SRV:
-			if host, ok := strings.CutPrefix(name, "_client._smtp."); ok && rr.Priority == 1 && rr.Weight == 2 && d.ours(host) {
+			if host, ok := csa.NameOf(name); ok && csa.Authorizes(rr) && d.ours(host) {
 				d.host(ctx, host)
 			}
 		case *dns.MX:

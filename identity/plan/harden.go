@@ -116,7 +116,7 @@ func (h *Hardening) Records() iter.Seq[Record] {
 				continue // not found by Harden
 			}
 			if n.is&nullMX == 0 {
-				if mx, err := nullmx.RR(name, TTL); err == nil && !yield(Record{mx, []rule.ID{rule.NullMX}}) {
+				if mx, err := nullmx.Record(name, TTL); err == nil && !yield(Record{mx, []rule.ID{rule.NullMX}}) {
 					return
 				}
 			}

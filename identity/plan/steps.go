@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity"
@@ -121,7 +122,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 	}
 	var locked []string
 	for _, name := range Lockable(p.Organization) {
-		locks := func(c Change) bool { return c.Name == name || c.Name == "_client._smtp."+name }
+		locks := func(c Change) bool { return c.Name == name || c.Name == csa.Owner(name) }
 		if at[Lock] != nil && slices.ContainsFunc(at[Lock].Changes, locks) {
 			locked = append(locked, name)
 		}
@@ -337,9 +338,10 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 		return Reverse
 	case is(rule.HELOSPF):
 		return Prepare
-	case is(rule.HELOCSA) && p.denies(strings.TrimPrefix(c.Name, "_client._smtp."), hosts, observed):
-		return Lock
 	case is(rule.HELOCSA):
+		if name, _ := csa.NameOf(c.Name); p.denies(name, hosts, observed) {
+			return Lock
+		}
 		return Vouch
 	case is(rule.DomainCSA):
 		return Policy
@@ -357,11 +359,11 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 // with it now, and is not denied already.
 func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string) bool {
 	own := p.Current.csa(name) // as long as there are any, those of its parents say nothing
-	if slices.ContainsFunc(own, func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Weight&2 == 0 }) {
+	if slices.ContainsFunc(own, csa.Denies) {
 		return false
 	}
 	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
-		if slices.ContainsFunc(p.Current.csa(at), func(srv *dns.SRV) bool { return srv.Priority == 1 && srv.Port&1 == 1 }) {
+		if slices.ContainsFunc(p.Current.csa(at), csa.RequiresExplicit) {
 			return false // a policy that wants a record of each name
 		}
 	}
@@ -372,7 +374,7 @@ func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string)
 // csa returns the CSA records of a name.
 func (c *Current) csa(name string) []*dns.SRV {
 	var out []*dns.SRV
-	for _, rr := range c.sets[resolver.RRset{Name: "_client._smtp." + name, Type: dns.TypeSRV}] {
+	for _, rr := range c.sets[resolver.RRset{Name: csa.Owner(name), Type: dns.TypeSRV}] {
 		if srv, ok := rr.(*dns.SRV); ok {
 			out = append(out, srv)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -189,12 +190,14 @@ func (s *survey) read(rr dns.RR) {
 // service takes in an SRV record: CSA (draft-ietf-marid-csv-csa-02, Section 3) and
 // submission (RFC 6186, RFC 8314).
 func (s *survey) service(name string, rr *dns.SRV) {
+	if host, ok := csa.NameOf(name); ok {
+		if csa.Authorizes(rr) {
+			s.tie(host, "a CSA record lets it greet")
+		}
+		return
+	}
 	service, _, _ := strings.Cut(name, ".")
 	switch service {
-	case "_client":
-		if rr.Priority == 1 && rr.Weight == 2 {
-			s.tie(strings.TrimPrefix(name, "_client._smtp."), "a CSA record lets it greet")
-		}
 	case "_submission", "_submissions", "_smtp", "_smtps":
 		s.tie(rr.Target, "it is the target of "+name)
 	}

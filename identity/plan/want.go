@@ -275,7 +275,7 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 	if !w.owned("", name) {
 		return false
 	}
-	mx, err := nullmx.RR(name, TTL)
+	mx, err := nullmx.Record(name, TTL)
 	if !w.made("", name, err) {
 		return false
 	}
