@@ -82,7 +82,7 @@ func ExampleOrganizationalDomain() {
 	fmt.Println(helo.OrganizationalDomain("co.uk"))
 	// Output:
 	// example.co.uk. <nil>
-	//  identity: co.uk.: a public suffix belongs to no organization
+	//  helo: co.uk.: a public suffix belongs to no organization
 }
 
 func ExampleRelate() {

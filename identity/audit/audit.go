@@ -32,7 +32,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
-	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
@@ -149,7 +148,7 @@ type outcome struct {
 	detail   string
 	evidence []resolver.Reply
 	said     []report.Evidence      // what a mail server said
-	fix      func(plan.Record) bool // of a failure: which wanted records would mend it; nil: none
+	fix      func(rule.Record) bool // of a failure: which wanted records would mend it; nil: none
 	eased    string                 // of a failure: what softens it, see Finding.Mitigated
 }
 
@@ -161,10 +160,10 @@ func (o *outcome) say(format string, args ...any) {
 	o.detail += fmt.Sprintf(format, args...)
 }
 
-func (o outcome) mends(record plan.Record) bool { return o.fix != nil && o.fix(record) }
+func (o outcome) mends(record rule.Record) bool { return o.fix != nil && o.fix(record) }
 
 // saw reports whether a record is there already: what is wrong stands beside it.
-func (o outcome) saw(record plan.Record) bool {
+func (o outcome) saw(record rule.Record) bool {
 	return slices.ContainsFunc(o.evidence, func(r resolver.Reply) bool {
 		return slices.ContainsFunc(r.Records, func(rr dns.RR) bool { return dns.IsDuplicate(rr, record.RR) })
 	})

@@ -8,7 +8,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -111,8 +110,8 @@ func addressPublic(s subject) outcome {
 }
 
 // ptrOf selects the PTR records of addresses.
-func ptrOf(addrs ...netip.Addr) func(plan.Record) bool {
-	return func(r plan.Record) bool {
+func ptrOf(addrs ...netip.Addr) func(rule.Record) bool {
+	return func(r rule.Record) bool {
 		return r.RR.Header().Rrtype == dns.TypePTR && slices.ContainsFunc(addrs, func(a netip.Addr) bool {
 			return fcrdns.ReverseName(a) == r.RR.Header().Name
 		})
@@ -120,22 +119,22 @@ func ptrOf(addrs ...netip.Addr) func(plan.Record) bool {
 }
 
 // addressOf selects the A and AAAA records of a name for some addresses.
-func addressOf(name string, addrs ...netip.Addr) func(plan.Record) bool {
-	return func(r plan.Record) bool {
+func addressOf(name string, addrs ...netip.Addr) func(rule.Record) bool {
+	return func(r rule.Record) bool {
 		has := resolver.Answer{Records: []dns.RR{r.RR}}.Addrs()
 		return r.RR.Header().Name == name && len(has) == 1 && slices.Contains(addrs, has[0])
 	}
 }
 
 // wantedBy selects the records that a rule wants at some names.
-func wantedBy(id rule.ID, names ...string) func(plan.Record) bool {
-	return func(r plan.Record) bool {
+func wantedBy(id rule.ID, names ...string) func(rule.Record) bool {
+	return func(r rule.Record) bool {
 		return slices.Contains(r.Rules, id) && slices.Contains(names, r.RR.Header().Name)
 	}
 }
 
-func either(a, b func(plan.Record) bool) func(plan.Record) bool {
-	return func(r plan.Record) bool { return a(r) || b(r) }
+func either(a, b func(rule.Record) bool) func(rule.Record) bool {
+	return func(r rule.Record) bool { return a(r) || b(r) }
 }
 
 func join(addrs []netip.Addr) string {

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/bonafide-mta/bonafide/identity/helo"
-	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 func heloName(s subject) outcome {
@@ -158,7 +158,7 @@ func heloDiffers(s subject) outcome {
 
 // renamed selects the PTR records of the MTA, and what confirms them, if the
 // name described stands to the HELO name in one of the relations wanted.
-func (s subject) renamed(wanted ...helo.Relation) func(plan.Record) bool {
+func (s subject) renamed(wanted ...helo.Relation) func(rule.Record) bool {
 	relation, _ := helo.Relate(s.mta.helo().Helo.Name, s.mta.ptr, s.domain)
 	if s.mta.ptr == "" || !slices.Contains(wanted, relation) {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/miekg/dns"
 	"go4.org/netipx"
 
-	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
@@ -214,8 +214,8 @@ func others(a *spf.Analysis) spf.Status {
 }
 
 // policyOf selects the SPF record of a name.
-func policyOf(name string) func(plan.Record) bool {
-	return func(r plan.Record) bool {
+func policyOf(name string) func(rule.Record) bool {
+	return func(r rule.Record) bool {
 		return r.RR.Header().Name == name && r.RR.Header().Rrtype == dns.TypeTXT
 	}
 }

@@ -39,7 +39,7 @@ type facts struct {
 	rp                 func() personFacts // of the domain
 	now                time.Time
 	waivers            []Waiver
-	wanted             []plan.Record
+	wanted             []rule.Record
 }
 
 // mtaFacts is what is known of one MTA.

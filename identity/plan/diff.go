@@ -66,13 +66,13 @@ func (c Change) Removed() []dns.RR { return without(c.Before, c.After) }
 // their place, if anything, is not planned.
 type Kept struct {
 	Records []dns.RR
-	Wanted  []Record
+	Wanted  []rule.Record
 	Reason  string
 }
 
 // diff finds what becomes of each RRset that is wanted.
 func (p *Plan) diff(adopt bool) {
-	wanted := make(map[resolver.RRset][]Record)
+	wanted := make(map[resolver.RRset][]rule.Record)
 	for _, r := range p.Wanted {
 		set := p.Current.home(setOf(r.RR))
 		wanted[set] = append(wanted[set], r)
@@ -87,10 +87,10 @@ func (p *Plan) diff(adopt bool) {
 }
 
 // change plans what becomes of one RRset.
-func (p *Plan) change(set resolver.RRset, wanted []Record, adopt bool) {
+func (p *Plan) change(set resolver.RRset, wanted []rule.Record, adopt bool) {
 	c := p.Current
 	if isExchanger(wanted[0].RR) && p.routed(set, adopt) {
-		p.Wanted = slices.DeleteFunc(p.Wanted, func(r Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
+		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
 		return
 	}
 	ch, reason := p.place(set)
@@ -191,7 +191,7 @@ func (p *Plan) dangles(rr dns.RR) bool {
 // astray returns the name that a PTR record, an MX record or one that authorizes a HELO
 // name rests on, and an address that this would have to lead to but does not: the record
 // would do harm.
-func (p *Plan) astray(wanted Record) (name string, addr netip.Addr) {
+func (p *Plan) astray(wanted rule.Record) (name string, addr netip.Addr) {
 	var addrs []netip.Addr
 	switch rr := wanted.RR.(type) {
 	case *dns.PTR:
@@ -343,7 +343,7 @@ func (p *Plan) after(set resolver.RRset) []dns.RR {
 
 // mailAt tells why a name is not to be declared one without mail: mail servers take
 // mail for it, or senders are authorized that stay so.
-func (c *Current) mailAt(set resolver.RRset, wanted []Record, adopt bool) string {
+func (c *Current) mailAt(set resolver.RRset, wanted []rule.Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
 	if !nullMX && (set.Type != dns.TypeTXT || !isNullSPF(wanted[0].RR)) {
 		return ""
@@ -373,7 +373,7 @@ func setOf(rr dns.RR) resolver.RRset {
 	return resolver.RRset{Name: name, Type: rr.Header().Rrtype}
 }
 
-func rrs(records []Record) []dns.RR {
+func rrs(records []rule.Record) []dns.RR {
 	var out []dns.RR
 	for _, r := range records {
 		out = append(out, r.RR)

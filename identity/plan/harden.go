@@ -99,8 +99,8 @@ func Harden(records iter.Seq2[dns.RR, error], o *org.Organization) (*Hardening, 
 // Records yields the null SPF and Null MX records that the names lack, by name, and with
 // DenyNames those that deny them. Take names out of Names to leave them alone; what the
 // zones do not have is passed over.
-func (h *Hardening) Records() iter.Seq[Record] {
-	return func(yield func(Record) bool) {
+func (h *Hardening) Records() iter.Seq[rule.Record] {
+	return func(yield func(rule.Record) bool) {
 		if h.survey == nil {
 			return
 		}
@@ -116,26 +116,26 @@ func (h *Hardening) Records() iter.Seq[Record] {
 				continue // not found by Harden
 			}
 			if n.is&nullMX == 0 {
-				if mx, err := nullmx.Record(name, TTL); err == nil && !yield(Record{mx, []rule.ID{rule.NullMX}}) {
+				if mx, err := nullmx.Record(name, rule.TTL); err == nil && !yield(rule.Record{RR: mx, Rules: []rule.ID{rule.NullMX}}) {
 					return
 				}
 			}
 			if n.is&nullSPF == 0 {
 				// RFC 2181, Section 5.2: all texts of a name have one TTL.
-				text, err := spf.Senders{Name: name, TTL: cmp.Or(n.ttl, TTL)}.RR()
-				if err == nil && !yield(Record{text, []rule.ID{rule.NullSPF}}) {
+				text, err := spf.Senders{Name: name, TTL: cmp.Or(n.ttl, rule.TTL)}.RR()
+				if err == nil && !yield(rule.Record{RR: text, Rules: []rule.ID{rule.NullSPF}}) {
 					return
 				}
 			}
 			if h.DenyNames {
-				rr, err := csa.Deny(name, TTL) // refuses wildcards
+				rr, err := csa.Deny(name, rule.TTL) // refuses wildcards
 				if err != nil {
 					continue
 				}
 				if h.survey.nodes.is(rr.Hdr.Name, serves|alias) || outside(h.survey.cuts, rr.Hdr.Name) != "" {
 					continue
 				}
-				if !yield(Record{rr, []rule.ID{rule.DomainCSA}}) {
+				if !yield(rule.Record{RR: rr, Rules: []rule.ID{rule.DomainCSA}}) {
 					return
 				}
 			}
@@ -174,7 +174,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 	b := bufio.NewWriter(w) // which keeps the first error
 	for _, id := range []rule.ID{rule.NullSPF, rule.NullMX, rule.DomainCSA} {
 		if id != rule.DomainCSA || h.DenyNames {
-			fmt.Fprintf(b, "; %s\n", explained(id))
+			fmt.Fprintf(b, "; %s\n", id.Comment())
 		}
 	}
 	added := 0

@@ -46,19 +46,20 @@ import (
 	"slices"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A Plan is what becomes of an organization's records.
 type Plan struct {
 	Organization *org.Organization
-	Current      *Current  // what it is made upon
-	Wanted       []Record  // see Want
-	Changes      []Change  // in the order of their names; nothing else is touched
-	Steps        []Step    // the changes in the order to make them, and what else there is to do
-	Kept         []Kept    // what stands in the way and stays, unless adopted
-	Refused      []Refusal // those of Want, and what cannot be written where it belongs
-	Notes        []Note    // what else the changes do
+	Current      *Current      // what it is made upon
+	Wanted       []rule.Record // see Want
+	Changes      []Change      // in the order of their names; nothing else is touched
+	Steps        []Step        // the changes in the order to make them, and what else there is to do
+	Kept         []Kept        // what stands in the way and stays, unless adopted
+	Refused      []Refusal     // those of Want, and what cannot be written where it belongs
+	Notes        []Note        // what else the changes do
 	// Partial says that some names of the organization were only asked for: what else
 	// their zones have is not known.
 	Partial bool

@@ -203,7 +203,7 @@ func TestWantCanBePublished(t *testing.T) {
 				t.Fatalf("%s: %v", record, err)
 			}
 			back, _, err := dns.UnpackRR(wire[:n], 0)
-			if err != nil || !dns.IsDuplicate(record.RR, back) || back.Header().Ttl != plan.TTL {
+			if err != nil || !dns.IsDuplicate(record.RR, back) || back.Header().Ttl != rule.TTL {
 				t.Errorf("%s came back as %v, %v", record, back, err)
 			}
 			if slices.ContainsFunc(record.Rules, func(id rule.ID) bool { _, ok := rule.Lookup(id); return !ok }) ||

@@ -292,7 +292,7 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 			}
 		}
 		others := slices.DeleteFunc(p.greets(c.Name, hosts, observed), func(addr netip.Addr) bool { return slices.Contains(own, addr) })
-		both, err := spf.Senders{Name: c.Name, TTL: TTL, Addrs: append(own, others...)}.RR()
+		both, err := spf.Senders{Name: c.Name, TTL: rule.TTL, Addrs: append(own, others...)}.RR()
 		if len(others) == 0 || err != nil {
 			return []Change{c}
 		}

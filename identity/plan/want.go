@@ -16,24 +16,10 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/rp"
 	"github.com/bonafide-mta/bonafide/spf"
 )
-
-// TTL is the time to live of the records wanted, in seconds. An RRset that is there in
-// a whole zone keeps its own.
-const TTL = 3600
-
-// A Record is a record that the organization should publish.
-type Record struct {
-	RR    dns.RR
-	Rules []rule.ID // the rules that want it, in the order of the catalogue
-}
-
-// String returns the record as a line of zone text, without the rules.
-func (r Record) String() string { return txt.Record(r.RR) }
 
 // A Refusal is a part of the description that no record can be made from.
 type Refusal struct {
@@ -51,7 +37,7 @@ type Refusal struct {
 // leaves them out where mail has somewhere to go already. Never is there a Null MX at a HELO name,
 // whose postmaster is written to, nor a CSA policy at one, which it would deny. What
 // only rules want from which the description makes an exception is left out.
-func Want(o *org.Organization) ([]Record, []Refusal) {
+func Want(o *org.Organization) ([]rule.Record, []Refusal) {
 	w := want(o)
 	return w.merged(), w.refusals
 }
@@ -98,7 +84,7 @@ type wanted struct {
 	mapped     []string            // the PTR names that records are made for, canonical
 	contacts   org.Contacts
 	exceptions []org.Exception
-	records    []Record
+	records    []rule.Record
 	refusals   []Refusal
 }
 
@@ -122,7 +108,7 @@ func (w *wanted) refuse(mta, value, reason string) {
 
 // mapping wants the addresses of a name, or refuses the name and returns false.
 func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) bool {
-	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: TTL}.Addresses()
+	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: rule.TTL}.Addresses()
 	if !w.made(m.ID, name, err) || !w.owned(m.ID, name) {
 		return false
 	}
@@ -136,7 +122,7 @@ func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...ru
 func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
 	name, _ := dnsname.Canonical(m.PTR)
 	w.mapped = append(w.mapped, name)
-	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: TTL}.PTRs()
+	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: rule.TTL}.PTRs()
 	for _, ptr := range ptrs {
 		addr := dnsname.FromReverse(ptr.Hdr.Name)
 		ofAddress := w.rules(m.ID+"/"+addr.String(), rule.PTRExists, rule.PTRConfirmed)
@@ -147,7 +133,7 @@ func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
 // add wants a record for rules that are judged on a subject.
 func (w *wanted) add(rr dns.RR, subject string, rules ...rule.ID) {
 	if rules = w.rules(subject, rules...); len(rules) > 0 {
-		w.records = append(w.records, Record{rr, rules})
+		w.records = append(w.records, rule.Record{RR: rr, Rules: rules})
 	}
 }
 
@@ -176,9 +162,9 @@ func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) bool {
 }
 
 // merged returns the records in order, each once with all the rules that want it.
-func (w *wanted) merged() []Record {
-	slices.SortStableFunc(w.records, func(a, b Record) int { return compare(a.RR, b.RR) })
-	var out []Record
+func (w *wanted) merged() []rule.Record {
+	slices.SortStableFunc(w.records, func(a, b rule.Record) int { return compare(a.RR, b.RR) })
+	var out []rule.Record
 	for _, r := range w.records {
 		if n := len(out); n == 0 || compare(out[n-1].RR, r.RR) != 0 {
 			out = append(out, r)
@@ -214,7 +200,7 @@ const organization = "organization"
 // who is responsible.
 func (w *wanted) identity(m org.MTA) {
 	name := dnsname.CanonicalOrEmpty(m.HELO)
-	if rr, err := csa.Authorize(name, TTL); w.made(m.ID, name, err) {
+	if rr, err := csa.Authorize(name, rule.TTL); w.made(m.ID, name, err) {
 		w.add(rr, m.ID, rule.HELOCSA)
 	}
 	w.person(name, mtaContact, w.contacts.MTA, m.ID, rule.HELORP)
@@ -236,11 +222,11 @@ func (w *wanted) person(name, label string, c *org.Contact, subject string, id r
 		return
 	}
 	at := label + w.domain
-	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(at, TTL)
+	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(at, rule.TTL)
 	if !w.made("", at, err) {
 		return
 	}
-	entry, err := rp.Entry{Name: name, Mailbox: c.Mailbox, Text: at, TTL: TTL}.RR()
+	entry, err := rp.Entry{Name: name, Mailbox: c.Mailbox, Text: at, TTL: rule.TTL}.RR()
 	if !w.made("", name, err) {
 		return
 	}
@@ -258,7 +244,7 @@ func (w *wanted) silent(o *org.Organization) {
 		if !slices.Contains(w.mapped, name) || !w.null(name, rule.PTRLocked, rule.PTRLocked) {
 			continue
 		}
-		if rr, err := csa.Deny(name, TTL); w.made("", name, err) {
+		if rr, err := csa.Deny(name, rule.TTL); w.made("", name, err) {
 			w.add(rr, name, rule.PTRLocked)
 		}
 	}
@@ -275,11 +261,11 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 	if !w.owned("", name) {
 		return false
 	}
-	mx, err := nullmx.Record(name, TTL)
+	mx, err := nullmx.Record(name, rule.TTL)
 	if !w.made("", name, err) {
 		return false
 	}
-	txt, err := spf.Senders{Name: name, TTL: TTL}.RR()
+	txt, err := spf.Senders{Name: name, TTL: rule.TTL}.RR()
 	if !w.made("", name, err) {
 		return false
 	}
@@ -295,7 +281,7 @@ func (w *wanted) policy(o *org.Organization) {
 		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
 		return
 	}
-	if rr, err := csa.Policy(domain, TTL); w.made("", w.domain, err) {
+	if rr, err := csa.Policy(domain, rule.TTL); w.made("", w.domain, err) {
 		w.add(rr, organization, rule.DomainCSA)
 	}
 }
@@ -306,7 +292,7 @@ func (w *wanted) deny(names []string) {
 		if !w.owned("", name) {
 			continue
 		}
-		if rr, err := csa.Deny(name, TTL); w.made("", name, err) {
+		if rr, err := csa.Deny(name, rule.TTL); w.made("", name, err) {
 			w.add(rr, organization, rule.DomainCSA)
 		}
 	}
@@ -371,7 +357,7 @@ func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...
 	name, _ = dnsname.Canonical(name)
 	s, ok := w.senders[name]
 	if !ok {
-		s = &senders{Senders: spf.Senders{Name: name, TTL: TTL}, mta: m.ID}
+		s = &senders{Senders: spf.Senders{Name: name, TTL: rule.TTL}, mta: m.ID}
 		w.senders[name] = s
 	}
 	s.Addrs = append(s.Addrs, addrs...)
@@ -405,11 +391,13 @@ func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
 
 // route wants MX records of a mail domain that has no address by this plan.
 func (w *wanted) route(domain string, exchangers []string) {
-	if slices.ContainsFunc(w.records, func(r Record) bool { return isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain }) {
+	if slices.ContainsFunc(w.records, func(r rule.Record) bool {
+		return isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain
+	}) {
 		return // RFC 5321, Section 5.1: mail goes there
 	}
 	for _, name := range exchangers {
-		hdr := dns.RR_Header{Name: domain, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: TTL}
+		hdr := dns.RR_Header{Name: domain, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: rule.TTL}
 		w.add(&dns.MX{Hdr: hdr, Preference: 10, Mx: name}, domain, rule.MailRoute)
 	}
 }

@@ -26,7 +26,7 @@ func WriteZone(w io.Writer, changes []Change) error {
 		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, raiseSerial)
 		for _, c := range changes {
 			for _, id := range c.Rules {
-				fmt.Fprintf(&b, "; %s\n", explained(id))
+				fmt.Fprintf(&b, "; %s\n", id.Comment())
 			}
 			for _, rr := range c.Removed() {
 				fmt.Fprintf(&b, "; take out: %s\n", txt.Record(rr))
@@ -65,7 +65,7 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 			}
 			for _, c := range part {
 				for _, id := range c.Rules {
-					fmt.Fprintf(&b, "; %s\n", explained(id))
+					fmt.Fprintf(&b, "; %s\n", id.Comment())
 				}
 				for _, rr := range c.Removed() {
 					fmt.Fprintf(&b, "update delete %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
@@ -106,12 +106,6 @@ func byZone(changes []Change) func(yield func(string, []Change) bool) {
 			}
 		}
 	}
-}
-
-// explained returns a rule as a comment has it.
-func explained(id rule.ID) string {
-	r, _ := rule.Lookup(id)
-	return string(id) + ": " + r.Title
 }
 
 // WriteLetter writes what changes ask of the ISP, for a mail or a ticket; nothing, where
@@ -208,8 +202,8 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Name string `json:"name"`
 		Text string `json:"text"`
 	}
-	records := func(list []Record) []record {
-		return each(list, func(r Record) record { return record{txt.Record(r.RR), r.Rules} })
+	records := func(list []rule.Record) []record {
+		return each(list, func(r rule.Record) record { return record{txt.Record(r.RR), r.Rules} })
 	}
 	doc := struct {
 		Organization string    `json:"organization"`
