@@ -175,14 +175,26 @@ func (z *Zones) Warnings() []Problem { return slices.Clone(z.warnings) }
 // Records yields every record, zone by zone in the order of Origins, within a
 // zone by name as the zone file sorts it: the apex first, a name before those
 // below it. SOA and NS records that were made up are among them. The records are
-// shared: read them only.
-func (z *Zones) Records() iter.Seq[dns.RR] {
-	return func(yield func(dns.RR) bool) {
+// shared: read them only. The error is always nil: the sequence has the type of the one
+// that [Transfer] returns, so that callers take either.
+func (z *Zones) Records() iter.Seq2[dns.RR, error] {
+	return func(yield func(dns.RR, error) bool) {
 		for _, apex := range z.Origins() {
 			for rr := range z.zones[apex].records() {
-				if !yield(rr) {
+				if !yield(rr, nil) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// SeqOf yields records as [Zones.Records] and [Transfer] do, with nil errors.
+func SeqOf(records ...dns.RR) iter.Seq2[dns.RR, error] {
+	return func(yield func(dns.RR, error) bool) {
+		for _, rr := range records {
+			if !yield(rr, nil) {
+				return
 			}
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
-	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -134,7 +134,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 	if len(descriptions) == 1 {
 		one = descriptions[0].org
 	}
-	h, err := plan.Harden(plan.All(zones), one)
+	h, err := harden.Zones(zones.Records(), one)
 	if err != nil {
 		return err
 	}

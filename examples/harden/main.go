@@ -30,8 +30,8 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/org"
-	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -116,7 +116,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // harden reads the organization and the zones, all of them before it writes anything.
-func (o *options) harden(ctx context.Context, p *progress) (*plan.Hardening, error) {
+func (o *options) harden(ctx context.Context, p *progress) (*harden.Hardening, error) {
 	var described *org.Organization
 	if o.orgFile != "" {
 		text, err := os.ReadFile(o.orgFile)
@@ -134,7 +134,7 @@ func (o *options) harden(ctx context.Context, p *progress) (*plan.Hardening, err
 	for _, w := range zones.Warnings() {
 		p.warn(w)
 	}
-	sources := []iter.Seq2[dns.RR, error]{plan.All(zones)}
+	sources := []iter.Seq2[dns.RR, error]{zones.Records()}
 	seen := zones.Origins()
 	for _, arg := range o.transfers {
 		name, at, ok := strings.Cut(arg, "=")
@@ -155,7 +155,7 @@ func (o *options) harden(ctx context.Context, p *progress) (*plan.Hardening, err
 		seen = append(seen, apex)
 		sources = append(sources, resolver.Transfer(ctx, server, apex))
 	}
-	return plan.Harden(p.count(ctx, sources), described)
+	return harden.Zones(p.count(ctx, sources), described)
 }
 
 // readZones reads the zone files, or the demonstration.

@@ -91,7 +91,7 @@ func (s *source) read(ctx context.Context, zones []string, stderr io.Writer) (*p
 	for _, warning := range files.Warnings() {
 		fmt.Fprintf(stderr, "plan: warning: %v\n", warning)
 	}
-	now := &published{records: slices.Collect(files.Records())}
+	now := &published{records: collect(files)}
 	for _, rr := range now.records {
 		// What resolver makes up where a text has none.
 		if soa, ok := rr.(*dns.SOA); ok && soa.Ns == "ns.invalid." {
@@ -127,6 +127,14 @@ func (s *source) read(ctx context.Context, zones []string, stderr io.Writer) (*p
 	now.asked = &resolver.Cache{Resolver: now.asked}
 	now.live = now.asked
 	return now, nil
+}
+
+func collect(zones *resolver.Zones) []dns.RR {
+	var records []dns.RR
+	for rr := range zones.Records() {
+		records = append(records, rr)
+	}
+	return records
 }
 
 // transfer transfers the zone that an -axfr names, or all but those that are there.
@@ -165,9 +173,9 @@ func transfer(ctx context.Context, arg string, zones, there []string) (records [
 
 // current returns what a plan is made upon.
 func (p *published) current(ctx context.Context, described *org.Organization) (*plan.Current, error) {
-	whole := plan.Whole(slices.Values(p.records))
-	if p.asked == nil {
-		return whole, nil
+	whole, err := plan.Whole(resolver.SeqOf(p.records...))
+	if err != nil || p.asked == nil {
+		return whole, err
 	}
 	return whole.Ask(ctx, p.asked, described)
 }
@@ -178,7 +186,7 @@ func demonstration() (*published, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &published{records: slices.Collect(zones.Records()), asked: zones, live: zones}, nil
+	return &published{records: collect(zones), asked: zones, live: zones}, nil
 }
 
 // save writes to the file of -o, if there is one: a new one, so that no input is ever

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 
+	"github.com/bonafide-mta/bonafide/identity/draft"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -67,12 +67,16 @@ func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, s
 		return nil, err
 	}
 	// The whole zones take the place of the live ones.
-	layered, err := plan.Whole(slices.Values(now.records)).Overlay(now.live, nil)
+	whole, err := plan.Whole(resolver.SeqOf(now.records...))
 	if err != nil {
 		return nil, err
 	}
-	described, comments, err := plan.Draft(ctx, layered, domain, addrs, slices.Values(now.records))
-	if errors.Is(err, plan.ErrNoServer) {
+	layered, err := whole.Overlay(now.live, nil)
+	if err != nil {
+		return nil, err
+	}
+	described, comments, err := draft.FromDNS(ctx, layered, domain, addrs, resolver.SeqOf(now.records...))
+	if errors.Is(err, draft.ErrNoServer) {
 		err = fmt.Errorf("%w (-ip ADDR)", err)
 	}
 	if err != nil {

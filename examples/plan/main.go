@@ -35,6 +35,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/report"
@@ -295,7 +296,7 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 			return err
 		}
 		defer f.Close()
-		for seen, err := range plan.Observations(f) {
+		for seen, err := range flow.Observations(f) {
 			if err != nil {
 				return fmt.Errorf("-observed-log %s: %s", file, strings.TrimPrefix(err.Error(), "plan: "))
 			}

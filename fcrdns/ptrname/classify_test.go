@@ -151,7 +151,7 @@ func TestClassifyEnums(t *testing.T) {
 			t.Errorf("%v: %q, %v", c, text, err)
 		}
 	}
-	if ptrname.Code(0).Text() != "" || ptrname.Code(99).Text() != "" || ptrname.Verdict(0).String() != "fcrdns.Verdict(0)" {
+	if ptrname.Code(0).Text() != "" || ptrname.Code(99).Text() != "" || ptrname.Verdict(0).String() != "ptrname.Verdict(0)" {
 		t.Error("an invalid value has a text")
 	}
 	r := ptrname.Reason{Code: ptrname.AddressWhole, Weight: 3.7, Part: "203-0-113-7"}

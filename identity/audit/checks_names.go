@@ -18,7 +18,6 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-
 // csaCodes are the outcomes of helo-csa, the worst first.
 var csaCodes = []struct {
 	code    string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log"
 	"strings"
 	"testing"
@@ -67,6 +68,15 @@ func parseZones(t *testing.T, text string) *resolver.Zones {
 	return z
 }
 
+func whole(t *testing.T, records iter.Seq2[dns.RR, error]) *plan.Current {
+	t.Helper()
+	current, err := plan.Whole(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return current
+}
+
 func newPlan(t *testing.T, o *org.Organization, current *plan.Current) *plan.Plan {
 	t.Helper()
 	p, err := plan.New(o, current, plan.Options{})
@@ -81,21 +91,21 @@ func newPlan(t *testing.T, o *org.Organization, current *plan.Current) *plan.Pla
 func TestProve(t *testing.T) {
 	o := parseOrg(t, proveOrg)
 	live := parseZones(t, proveZone+proveReverse)
-	whole := plan.Whole(live.Records())
+	current := whole(t, live.Records())
 	asked, err := new(plan.Current).Ask(t.Context(), fake(t, live), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	isp := plan.Whole(parseZones(t, proveZone).Records()) // the PTR record is the ISP's to make
+	isp := whole(t, parseZones(t, proveZone).Records()) // the PTR record is the ISP's to make
 	for _, test := range []struct {
 		name    string
 		current *plan.Current
 		live    resolver.Resolver
 		partial bool
 	}{
-		{"whole zones", whole, resolver.Func(nobody), false},
+		{"current zones", current, resolver.Func(nobody), false},
 		{"asked by name", asked, fake(t, live), true},
-		{"a whole zone, and an ISP's", isp, fake(t, parseZones(t, proveReverse)), true},
+		{"a current zone, and an ISP's", isp, fake(t, parseZones(t, proveReverse)), true},
 	} {
 		p := newPlan(t, o, test.current)
 		auditor := audit.Auditor{Resolver: test.live, AllowDocumentation: true}
@@ -144,7 +154,7 @@ func fake(t *testing.T, zones *resolver.Zones) resolver.Resolver {
 
 // What the live DNS does not answer is undecided, before and after, and no pass.
 func TestProveUndecided(t *testing.T) {
-	p := newPlan(t, parseOrg(t, proveOrg), plan.Whole(parseZones(t, proveZone).Records()))
+	p := newPlan(t, parseOrg(t, proveOrg), whole(t, parseZones(t, proveZone).Records()))
 	proof, err := audit.Auditor{Resolver: resolver.Func(nobody), AllowDocumentation: true}.Prove(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
@@ -162,19 +172,19 @@ func TestProveUndecided(t *testing.T) {
 }
 
 func TestProveBad(t *testing.T) {
-	good := newPlan(t, parseOrg(t, proveOrg), plan.Whole(parseZones(t, proveZone).Records()))
+	good := newPlan(t, parseOrg(t, proveOrg), whole(t, parseZones(t, proveZone).Records()))
 	excepted := parseOrg(t, proveOrg+"exceptions: [{rule: no-such, subject: mx1, reason: none}]\n")
 	// A zone with two SOA records, which no server would load.
-	records := func(yield func(dns.RR) bool) {
+	records := func(yield func(dns.RR, error) bool) {
 		for rr := range parseZones(t, proveZone).Records() {
 			if soa, ok := rr.(*dns.SOA); ok {
 				other := *soa
 				other.Serial++
-				if !yield(&other) {
+				if !yield(&other, nil) {
 					return
 				}
 			}
-			if !yield(rr) {
+			if !yield(rr, nil) {
 				return
 			}
 		}
@@ -186,8 +196,8 @@ func TestProveBad(t *testing.T) {
 		want string
 	}{
 		{"no plan", resolver.Func(nobody), nil, "audit: no plan"},
-		{"no resolver for what no zone has", nil, newPlan(t, excepted, plan.Whole(parseZones(t, proveZone).Records())), `audit: exception of "no-such": no such rule`},
-		{"a zone that is broken", resolver.Func(nobody), newPlan(t, parseOrg(t, proveOrg), plan.Whole(records)), "audit: plan: the zones as they will be: line 3: a second SOA at example.test."},
+		{"no resolver for what no zone has", nil, newPlan(t, excepted, whole(t, parseZones(t, proveZone).Records())), `audit: exception of "no-such": no such rule`},
+		{"a zone that is broken", resolver.Func(nobody), newPlan(t, parseOrg(t, proveOrg), whole(t, records)), "audit: plan: the zones as they will be: line 3: a second SOA at example.test."},
 	} {
 		proof, err := audit.Auditor{Resolver: test.r}.Prove(t.Context(), test.p)
 		if proof != nil || err == nil || err.Error() != test.want {
@@ -222,7 +232,11 @@ func ExampleAuditor_Prove() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := plan.New(o, plan.Whole(zones.Records()), plan.Options{})
+	whole, err := plan.Whole(zones.Records())
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := plan.New(o, whole, plan.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

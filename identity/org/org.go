@@ -195,3 +195,11 @@ func (r Role) MarshalText() ([]byte, error) { return enum.Marshal(r, roleText) }
 
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (r *Role) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, roleText) }
+
+// The labels below the domain of the organization at which the texts of its contacts are,
+// for the RP records that point to them.
+const (
+	MTALabel   = "_mtacontact."
+	AdminLabel = "_admincontact."
+	AbuseLabel = "_abusecontact."
+)

@@ -29,12 +29,17 @@ type Current struct {
 // Whole returns what whole zones hold: all of their records, each zone with its SOA,
 // as resolver.Zones.Records and a resolver.Transfer that ended without an error have
 // them. Never plan upon a part of a zone: what is missing would be planned again.
-func Whole(records iter.Seq[dns.RR]) *Current {
+//
+// The error is that of the records.
+func Whole(records iter.Seq2[dns.RR, error]) (*Current, error) {
 	c := &Current{
 		sets: make(map[resolver.RRset][]dns.RR), names: make(map[string]bool),
 		apexes: make(map[string]bool), cuts: make(map[string]bool), asked: make(map[string]string),
 	}
-	for rr := range records {
+	for rr, err := range records {
+		if err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
 		c.all = append(c.all, rr)
 		name, err := dnsname.Canonical(rr.Header().Name)
 		if err != nil {
@@ -57,7 +62,7 @@ func Whole(records iter.Seq[dns.RR]) *Current {
 			delete(c.sets, set) // nobody is answered with it, but as glue
 		}
 	}
-	return c
+	return c, nil
 }
 
 // Ask returns what is known and what a resolver says of the names outside whole zones
@@ -226,7 +231,7 @@ func (c *Current) Overlay(live resolver.Resolver, changes []Change) (*resolver.O
 	o := &resolver.Overlay{Base: live}
 	if len(c.apexes) > 0 {
 		var text strings.Builder
-		for rr := range Apply(slices.Values(c.all), changes) {
+		for _, rr := range Apply(c.all, changes) {
 			text.WriteString(rr.String() + "\n")
 		}
 		zones, err := resolver.ParseZones(text.String())
@@ -250,53 +255,46 @@ func (c *Current) Overlay(live resolver.Resolver, changes []Change) (*resolver.O
 	return o, nil
 }
 
-// Apply returns the records of zones as they are after changes of these zones; others
-// are left out. The serial number of a zone that changes goes up by one. New RRsets come
-// last.
-func Apply(records iter.Seq[dns.RR], changes []Change) iter.Seq[dns.RR] {
-	return func(yield func(dns.RR) bool) {
-		apexes := make(map[string]bool)
-		for rr := range records {
-			if _, ok := rr.(*dns.SOA); ok {
-				apexes[dnsname.CanonicalOrEmpty(rr.Header().Name)] = true
-			}
-		}
-		after := make(map[resolver.RRset][]dns.RR)
-		var order []resolver.RRset
-		touched := make(map[string]bool)
-		for _, c := range changes {
-			if !apexes[c.Zone] {
-				continue
-			}
-			set := resolver.RRset{Name: c.Name, Type: c.Type}
-			if _, ok := after[set]; !ok {
-				order = append(order, set)
-			}
-			after[set], touched[c.Zone] = c.After, true
-		}
-		for rr := range records {
-			set := setOf(rr)
-			if now, ok := after[set]; ok {
-				if !contains(now, rr) {
-					continue
-				}
-				after[set] = without(now, []dns.RR{rr})
-			}
-			if soa, ok := rr.(*dns.SOA); ok && touched[set.Name] {
-				next := *soa
-				next.Serial++ // RFC 1982, Section 3.1: it wraps
-				rr = &next
-			}
-			if !yield(rr) {
-				return
-			}
-		}
-		for _, set := range order {
-			for _, rr := range after[set] {
-				if !yield(rr) {
-					return
-				}
-			}
+// Apply returns the records of zones as they are after changes of these zones; others are
+// left out. The serial number of a zone that changes goes up by one. New RRsets come last.
+func Apply(records []dns.RR, changes []Change) []dns.RR {
+	apexes := make(map[string]bool)
+	for _, rr := range records {
+		if _, ok := rr.(*dns.SOA); ok {
+			apexes[dnsname.CanonicalOrEmpty(rr.Header().Name)] = true
 		}
 	}
+	after := make(map[resolver.RRset][]dns.RR)
+	var order []resolver.RRset
+	touched := make(map[string]bool)
+	for _, c := range changes {
+		if !apexes[c.Zone] {
+			continue
+		}
+		set := resolver.RRset{Name: c.Name, Type: c.Type}
+		if _, ok := after[set]; !ok {
+			order = append(order, set)
+		}
+		after[set], touched[c.Zone] = c.After, true
+	}
+	var out []dns.RR
+	for _, rr := range records {
+		set := setOf(rr)
+		if now, ok := after[set]; ok {
+			if !contains(now, rr) {
+				continue
+			}
+			after[set] = without(now, []dns.RR{rr})
+		}
+		if soa, ok := rr.(*dns.SOA); ok && touched[set.Name] {
+			next := *soa
+			next.Serial++ // RFC 1982, Section 3.1: it wraps
+			rr = &next
+		}
+		out = append(out, rr)
+	}
+	for _, set := range order {
+		out = append(out, after[set]...)
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func TestNew(t *testing.T) {
 				case "org":
 					s.org = parse(t, text)
 				case "zone":
-					s.zones = slices.Collect(parseZones(t, text).Records())
+					s.zones = collected(parseZones(t, text))
 				case "asked":
 					s.asked = parseZones(t, text)
 				case "deny-names":
@@ -79,7 +80,7 @@ type scenario struct {
 
 func (s scenario) plan(t testing.TB) *plan.Plan {
 	t.Helper()
-	current := plan.Whole(slices.Values(s.zones))
+	current := whole(t, resolver.SeqOf(s.zones...))
 	if s.asked != nil {
 		var err error
 		if current, err = current.Ask(t.Context(), s.asked, s.org); err != nil {
@@ -99,7 +100,7 @@ func (s scenario) check(t *testing.T) string {
 	t.Helper()
 	p := s.plan(t)
 	at := s
-	at.zones = slices.Collect(plan.Apply(slices.Values(s.zones), p.Changes))
+	at.zones = plan.Apply(s.zones, p.Changes)
 	if s.asked != nil {
 		var text strings.Builder
 		for rr := range s.asked.Records() {
@@ -125,7 +126,7 @@ func (s scenario) check(t *testing.T) string {
 	}
 	stepwise := s.zones
 	for _, step := range p.Steps {
-		stepwise = slices.Collect(plan.Apply(slices.Values(stepwise), step.Changes))
+		stepwise = plan.Apply(stepwise, step.Changes)
 		ttls := make(map[resolver.RRset]uint32) // RFC 2181, Section 5.2
 		for _, rr := range stepwise {
 			set := resolver.RRset{Name: rr.Header().Name, Type: rr.Header().Rrtype}
@@ -164,6 +165,24 @@ func parseZones(t tb, text string) *resolver.Zones {
 		t.Fatal(err)
 	}
 	return z
+}
+
+// whole returns what zones hold, whose records are all there.
+func whole(t tb, records iter.Seq2[dns.RR, error]) *plan.Current {
+	t.Helper()
+	current, err := plan.Whole(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return current
+}
+
+func collected(zones *resolver.Zones) []dns.RR {
+	var records []dns.RR
+	for rr := range zones.Records() {
+		records = append(records, rr)
+	}
+	return records
 }
 
 // What cannot be planned upon is an error, and nothing comes with it.
@@ -213,7 +232,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		p := scenario{
 			org:   parse(t, "domain: example.test\nmtas: [{addresses: [192.0.2.10], ptr: mta1.example.test, helo: example.test}]\n"+test.described),
-			zones: slices.Collect(parseZones(t, "$TTL 300\n$ORIGIN example.test.\n@ SOA ns hostmaster 1 1 1 1 60\n"+test.zone).Records()),
+			zones: collected(parseZones(t, "$TTL 300\n$ORIGIN example.test.\n@ SOA ns hostmaster 1 1 1 1 60\n"+test.zone)),
 		}.plan(t)
 		if !slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Value == test.value && r.Reason == test.reason }) {
 			t.Errorf("%s: refused %+v", test.name, p.Refused)

@@ -69,7 +69,11 @@ _client._smtp.post SRV 1 2 1 post
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := plan.New(o, plan.Whole(zones.Records()), plan.Options{})
+	whole, err := plan.Whole(zones.Records())
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := plan.New(o, whole, plan.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

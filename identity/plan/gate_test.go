@@ -30,7 +30,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 // The gate says of each address what it waits for, and nothing when it is passed.
 func TestWaiting(t *testing.T) {
 	o := parse(t, "domain: example.test\nmtas: [{id: mx1, addresses: [192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]")
-	p, err := plan.New(o, plan.Whole(parseZones(t, gateZone).Records()), plan.Options{})
+	p, err := plan.New(o, whole(t, parseZones(t, gateZone).Records()), plan.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestWaiting(t *testing.T) {
 // no order and with a text for a terminal; one that says it is not waited for.
 func TestWaitingToObserve(t *testing.T) {
 	o := parse(t, "domain: example.test\nmtas: [{id: mx1, addresses: [192.0.2.13, 192.0.2.12, 192.0.2.11, 192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]")
-	p, err := plan.New(o, plan.Whole(parseZones(t, gateZone).Records()), plan.Options{Observed: map[netip.Addr]string{
+	p, err := plan.New(o, whole(t, parseZones(t, gateZone).Records()), plan.Options{Observed: map[netip.Addr]string{
 		netip.MustParseAddr("192.0.2.10"): "POST.example.test.", netip.MustParseAddr("192.0.2.12"): "\x1b[2Jold",
 	}})
 	if err != nil {

@@ -1,26 +1,17 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
-	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
-
-// A Note is something about a name that no record of the plan shows.
-type Note struct{ Name, Text string }
-
-// String is the name, without its final dot, and the text, printable on any terminal.
-func (n Note) String() string {
-	return untrusted.Line(cmp.Or(strings.TrimSuffix(n.Name, "."), ".") + ": " + n.Text)
-}
 
 // maxTXT is how many octets of texts at one name still fit beside what else an answer
 // has into 512 (RFC 7208, Section 3.4).
@@ -30,10 +21,10 @@ const maxTXT = 450
 func (p *Plan) note() {
 	for _, c := range p.Changes {
 		if len(p.Current.sets[resolver.RRset{Name: c.Zone, Type: dns.TypeDNSKEY}]) > 0 {
-			p.Notes = append(p.Notes, Note{c.Zone, "it is signed (DNSSEC): its signatures are left as they are, sign it again after each step"})
+			p.Notes = append(p.Notes, flow.Note{Name: c.Zone, Text: "it is signed (DNSSEC): its signatures are left as they are, sign it again after each step"})
 		}
 		if name, types := p.hidden(c.Name); name != "" && p.Current.apexes[c.Zone] {
-			p.Notes = append(p.Notes, Note{name, fmt.Sprintf("it exists by this plan, and %s no longer answers for it: %s of the wildcard are not there any more", p.Current.wildcard(name), types)})
+			p.Notes = append(p.Notes, flow.Note{Name: name, Text: fmt.Sprintf("it exists by this plan, and %s no longer answers for it: %s of the wildcard are not there any more", p.Current.wildcard(name), types)})
 		}
 		p.wildcard(resolver.RRset{Name: c.Name, Type: c.Type}, c.After)
 		size := 0
@@ -43,13 +34,13 @@ func (p *Plan) note() {
 			}
 		}
 		if size > maxTXT {
-			p.Notes = append(p.Notes, Note{c.Name, fmt.Sprintf("its texts have %d octets together: beyond %d, answers may need TCP", size, maxTXT)})
+			p.Notes = append(p.Notes, flow.Note{Name: c.Name, Text: fmt.Sprintf("its texts have %d octets together: beyond %d, answers may need TCP", size, maxTXT)})
 		}
 	}
 	for set, records := range p.Current.sets {
 		p.wildcard(set, records)
 	}
-	slices.SortFunc(p.Notes, compareNotes)
+	slices.SortFunc(p.Notes, flow.Note.Compare)
 	p.Notes = slices.Compact(p.Notes)
 }
 
@@ -61,10 +52,10 @@ func (p *Plan) wildcard(set resolver.RRset, records []dns.RR) {
 	switch {
 	case !strings.HasPrefix(set.Name, "*."):
 	case set.Type == dns.TypeTXT && slices.ContainsFunc(records, isSPF):
-		p.Notes = append(p.Notes, Note{set.Name, "its SPF text also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there"})
+		p.Notes = append(p.Notes, flow.Note{Name: set.Name, Text: "its SPF text also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there"})
 	case set.Type == dns.TypeA || set.Type == dns.TypeAAAA:
 		if len(p.after(resolver.RRset{Name: set.Name, Type: dns.TypeMX})) == 0 {
-			p.Notes = append(p.Notes, Note{set.Name, "all names that do not exist have its addresses, and get mail there: describe it in names, if it is not for mail"})
+			p.Notes = append(p.Notes, flow.Note{Name: set.Name, Text: "all names that do not exist have its addresses, and get mail there: describe it in names, if it is not for mail"})
 		}
 	}
 }

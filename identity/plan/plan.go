@@ -45,6 +45,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -59,7 +60,7 @@ type Plan struct {
 	Steps        []Step        // the changes in the order to make them, and what else there is to do
 	Kept         []Kept        // what stands in the way and stays, unless adopted
 	Refused      []Refusal     // those of Want, and what cannot be written where it belongs
-	Notes        []Note        // what else the changes do
+	Notes        []flow.Note   // what else the changes do
 	// Partial says that some names of the organization were only asked for: what else
 	// their zones have is not known.
 	Partial bool

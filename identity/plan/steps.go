@@ -14,6 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
@@ -90,7 +91,7 @@ type Host struct {
 	HELO  string       // what it shall say in HELO, canonical; "" where that is no name
 	// Observed is what it was observed to say from its addresses, sorted by them; those
 	// that nobody saw are not in it. Line is 0: Options does not tell where it was seen.
-	Observed []Observation
+	Observed []flow.Observation
 }
 
 // steps puts the changes in order, with the gates between them. A gate that is passed,
@@ -107,7 +108,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 	for i, h := range hosts {
 		for _, addr := range slices.SortedFunc(slices.Values(h.Addrs), netip.Addr.Compare) {
 			if said, seen := observed[addr]; seen {
-				hosts[i].Observed = append(hosts[i].Observed, Observation{Addr: addr, HELO: said})
+				hosts[i].Observed = append(hosts[i].Observed, flow.Observation{Addr: addr, HELO: said})
 			}
 		}
 	}
@@ -211,7 +212,7 @@ func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 // unseen returns why an MTA is not known to say in HELO from an address what it shall, or
 // "".
 func (h Host) unseen(addr netip.Addr) string {
-	i := slices.IndexFunc(h.Observed, func(o Observation) bool { return o.Addr == addr })
+	i := slices.IndexFunc(h.Observed, func(o flow.Observation) bool { return o.Addr == addr })
 	switch {
 	case i < 0:
 		return "not seen yet"

@@ -186,13 +186,6 @@ func compare(a, b dns.RR) int {
 		cmp.Compare(a.String(), b.String()))
 }
 
-// Where the texts of contacts stand, below the domain of the organization.
-const (
-	mtaContact   = "_mtacontact."
-	adminContact = "_admincontact."
-	abuseContact = "_abusecontact."
-)
-
 // organization is the subject of rules that are judged once.
 const organization = "organization"
 
@@ -203,7 +196,7 @@ func (w *wanted) identity(m org.MTA) {
 	if rr, err := csa.Authorize(name, rule.TTL); w.made(m.ID, name, err) {
 		w.add(rr, m.ID, rule.HELOCSA)
 	}
-	w.person(name, mtaContact, w.contacts.MTA, m.ID, rule.HELORP)
+	w.person(name, org.MTALabel, w.contacts.MTA, m.ID, rule.HELORP)
 }
 
 // responsible wants the RP records of the domain, and the texts that they point to.
@@ -211,7 +204,7 @@ func (w *wanted) responsible(o *org.Organization) {
 	for _, c := range []struct {
 		label   string
 		contact *org.Contact
-	}{{mtaContact, o.Contacts.MTA}, {adminContact, o.Contacts.Admin}, {abuseContact, o.Contacts.Abuse}} {
+	}{{org.MTALabel, o.Contacts.MTA}, {org.AdminLabel, o.Contacts.Admin}, {org.AbuseLabel, o.Contacts.Abuse}} {
 		w.person(w.domain, c.label, c.contact, organization, rule.DomainRP)
 	}
 }

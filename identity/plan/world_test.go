@@ -112,7 +112,7 @@ func randomWorld(r dice, obstacles bool) *world {
 	if err != nil {
 		panic(err.Error() + "\n" + text)
 	}
-	w.records = slices.Collect(zones.Records())
+	w.records = collected(zones)
 	return w
 }
 
@@ -284,7 +284,7 @@ func (w *world) whole() []dns.RR {
 
 func (w *world) plan(t tb) *plan.Plan {
 	t.Helper()
-	current := plan.Whole(slices.Values(w.whole()))
+	current := whole(t, resolver.SeqOf(w.whole()...))
 	if w.asked {
 		var err error
 		if current, err = current.Ask(t.Context(), w.zones(t), w.org); err != nil {
@@ -316,7 +316,7 @@ func (w *world) after(changes []plan.Change) *world {
 		made[i].Zone = enclosing(apexes, made[i].Name)
 	}
 	next := *w
-	next.records = slices.Collect(plan.Apply(slices.Values(w.records), made))
+	next.records = plan.Apply(w.records, made)
 	return &next
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
@@ -23,7 +24,7 @@ import (
 func WriteZone(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for zone, changes := range byZone(changes) {
-		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, raiseSerial)
+		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, rule.RaiseSerial)
 		for _, c := range changes {
 			for _, id := range c.Rules {
 				fmt.Fprintf(&b, "; %s\n", id.Comment())
@@ -39,9 +40,6 @@ func WriteZone(w io.Writer, changes []Change) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
-
-// raiseSerial is what whoever edits a zone file forgets (RFC 1035, Section 3.3.13).
-const raiseSerial = "with these, raise the serial number in the SOA record: secondaries do not fetch them otherwise"
 
 // perUpdate is how many changes one message of an update has: of ordinary records some
 // 100 octets each, far from the 64 KiB that a message may have.
@@ -219,14 +217,14 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 			return step{s.Stage, s.Gate(), append([]Owner{}, s.Owners()...), each(s.Changes, func(c Change) change {
 				return change{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, txt.Record), each(c.After, txt.Record), append([]rule.ID{}, c.Rules...)}
 			}), each(s.Hosts, func(h Host) host {
-				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.HELO, each(h.Observed, func(o Observation) observed {
+				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.HELO, each(h.Observed, func(o flow.Observation) observed {
 					return observed{o.Addr.String(), o.HELO}
 				})}
 			}), append([]string{}, s.Names...)}
 		}),
 		Kept:    each(p.Kept, func(k Kept) kept { return kept{each(k.Records, txt.Record), records(k.Wanted), k.Reason} }),
 		Refused: each(p.Refused, func(r Refusal) refusal { return refusal(r) }),
-		Notes:   each(p.Notes, func(n Note) note { return note(n) }),
+		Notes:   each(p.Notes, func(n flow.Note) note { return note(n) }),
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")

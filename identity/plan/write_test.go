@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 )
 
@@ -26,7 +27,7 @@ zones: [example.test]
 mtas:
   - {addresses: [192.0.2.10, 192.0.2.11, 10.0.0.1], ptr: mta1.example.test, helo: post.example.test}
 `),
-		zones: slices.Collect(parseZones(t, `
+		zones: collected(parseZones(t, `
 $TTL 300
 $ORIGIN example.test.
 @ SOA ns hostmaster 1 1 1 1 60
@@ -36,7 +37,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 @ SOA ns.isp.test. hostmaster.isp.test. 1 1 1 1 60
 10 PTR host-10.isp.test.
 11 PTR old.example.test.
-`).Records()),
+`)),
 	}.plan(t)
 }
 
@@ -124,7 +125,7 @@ func TestWriteJSON(t *testing.T) {
 				}
 			}
 			Wanted, Kept, Refused []any
-			Notes                 []plan.Note
+			Notes                 []flow.Note
 		}
 		if err := json.Unmarshal([]byte(text.String()), &doc); err != nil {
 			t.Fatal(err)

@@ -45,9 +45,12 @@ var floors = map[string]int{
 	"identity/org":          3,
 	"identity":              4,
 	"identity/rule":         4,
+	"identity/flow":         4,
 	"reputation/...":        4,
 	"identity/report":       5,
 	"identity/plan":         5,
+	"identity/harden":       5,
+	"identity/draft":        6,
 	"identity/audit":        6,
 	"examples/...":          7,
 }

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/internal/netns"
 )
 
@@ -182,7 +182,7 @@ func (x *exims) observed(t *testing.T, file string, says map[netip.Addr]string) 
 			t.Fatal(err)
 		}
 		seen = make(map[netip.Addr]string)
-		for o, err := range plan.Observations(bytes.NewReader(text)) {
+		for o, err := range flow.Observations(bytes.NewReader(text)) {
 			if err != nil {
 				t.Fatal(err)
 			}

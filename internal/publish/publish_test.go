@@ -260,7 +260,11 @@ func (p *publication) make(t *testing.T, observed map[netip.Addr]string) {
 // ISP's what it answers.
 func (p *publication) again(t *testing.T, observed map[netip.Addr]string) *plan.Plan {
 	t.Helper()
-	current, err := plan.Whole(slices.Values(transfer(t, p.at(), p.org.Zones...))).Ask(t.Context(), p.dns, p.org)
+	whole, err := plan.Whole(resolver.SeqOf(transfer(t, p.at(), p.org.Zones...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	current, err := whole.Ask(t.Context(), p.dns, p.org)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
-package plan_test
+package harden_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"iter"
 	"os"
@@ -12,7 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/harden"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 const hardenOrg = `
@@ -108,7 +111,9 @@ www     A   192.0.2.81
 `
 
 // hardened is a Hardening as zone text.
-func hardened(t *testing.T, h *plan.Hardening) string {
+var update = flag.Bool("update", false, "rewrite the zone text in testdata")
+
+func hardened(t *testing.T, h *harden.Hardening) string {
 	t.Helper()
 	var out strings.Builder
 	if err := h.WriteZone(&out); err != nil {
@@ -120,7 +125,7 @@ func hardened(t *testing.T, h *plan.Hardening) string {
 func TestHarden(t *testing.T) {
 	zones := parseZones(t, hardenZone)
 	o := parse(t, hardenOrg)
-	h, err := plan.Harden(plan.All(zones), o)
+	h, err := harden.Zones(zones.Records(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,7 @@ func TestHarden(t *testing.T) {
 	for r := range h.Records() {
 		fmt.Fprintln(&text, r)
 	}
-	again, err := plan.Harden(plan.All(parseZones(t, text.String())), parse(t, hardenOrg))
+	again, err := harden.Zones(parseZones(t, text.String()).Records(), parse(t, hardenOrg))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,17 +192,17 @@ func TestHardenBad(t *testing.T) {
 			}
 		}
 	}
-	if h, err := plan.Harden(records(failure, "example.test. SOA a. b. 1 1 1 1 1"), nil); h != nil || !errors.Is(err, failure) {
+	if h, err := harden.Zones(records(failure, "example.test. SOA a. b. 1 1 1 1 1"), nil); h != nil || !errors.Is(err, failure) {
 		t.Errorf("records that break off: %v, %v", h, err)
 	}
-	if h, err := plan.Harden(records(nil, "www.example.test. A 192.0.2.1"), nil); h != nil || err == nil || err.Error() != "plan: expected a whole zone, with its SOA record" {
+	if h, err := harden.Zones(records(nil, "www.example.test. A 192.0.2.1"), nil); h != nil || err == nil || err.Error() != "harden: expected a whole zone, with its SOA record" {
 		t.Errorf("a part of a zone: %v, %v", h, err)
 	}
 }
 
 // What cannot be written is an error.
 func TestHardenWriteFails(t *testing.T) {
-	h, err := plan.Harden(plan.All(parseZones(t, hardenZone)), nil)
+	h, err := harden.Zones(parseZones(t, hardenZone).Records(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,14 +218,14 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // Names that nobody found, in a Hardening that nobody made, are no reason to panic.
 func TestHardenedByHand(t *testing.T) {
-	for r := range (&plan.Hardening{Names: []string{"www.example.test."}, DenyNames: true}).Records() {
+	for r := range (&harden.Hardening{Names: []string{"www.example.test."}, DenyNames: true}).Records() {
 		t.Errorf("%v", r)
 	}
 }
 
 // Names may be taken out, and given another order: what is added for each stays.
 func TestHardenNamesInAnyOrder(t *testing.T) {
-	h, err := plan.Harden(plan.All(parseZones(t, hardenZone)), nil)
+	h, err := harden.Zones(parseZones(t, hardenZone).Records(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +261,7 @@ func TestHardenApex(t *testing.T) {
 		"":             "it is the name of the zone, and mail for it goes to its address: see that nobody is written to there",
 		"@ 300 MX 0 .": "",
 	} {
-		h, err := plan.Harden(plan.All(parseZones(t, zone+more)), nil)
+		h, err := harden.Zones(parseZones(t, zone+more).Records(), nil)
 		if err != nil || len(h.Names) != 1 {
 			t.Fatal(h, err)
 		}
@@ -268,4 +273,30 @@ func TestHardenApex(t *testing.T) {
 			t.Errorf("%q: %q, want %q", more, got, want)
 		}
 	}
+}
+
+func parse(t testing.TB, text string) *org.Organization {
+	t.Helper()
+	o, err := org.Parse("org.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func parseZones(t testing.TB, text string) *resolver.Zones {
+	t.Helper()
+	z, err := resolver.ParseZones(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func collected(zones *resolver.Zones) []dns.RR {
+	var records []dns.RR
+	for rr := range zones.Records() {
+		records = append(records, rr)
+	}
+	return records
 }

@@ -1,4 +1,4 @@
-package plan
+package flow
 
 import (
 	"bufio"
@@ -66,7 +66,7 @@ func Observations(r io.Reader) iter.Seq2[Observation, error] {
 			err = fmt.Errorf("longer than %d KiB, expected mail or a log (%w)", bufio.MaxScanTokenSize>>10, err)
 		}
 		if err != nil {
-			yield(Observation{}, fmt.Errorf("plan: line %d: %w", n, err))
+			yield(Observation{}, fmt.Errorf("flow: line %d: %w", n, err))
 		}
 	}
 }

@@ -1,8 +1,9 @@
-package plan_test
+package draft_test
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"iter"
@@ -10,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,25 +18,28 @@ import (
 	"github.com/miekg/dns"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/bonafide-mta/bonafide/identity/draft"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
 
-// A sketch is an archive of testdata/draft: zones that are given whole or only asked,
+var update = flag.Bool("update", false, "rewrite the descriptions in testdata")
+
+// A sketch is an archive of testdata: zones that are given whole or only asked,
 // the domain with addresses of its MTAs, and the description wanted.
 type sketch struct {
 	archive *txtar.Archive
 	zones   *resolver.Zones
-	records iter.Seq[dns.RR]
+	records iter.Seq2[dns.RR, error]
 	domain  string
 	addrs   []netip.Addr
 }
 
 func sketches(t *testing.T) map[string]sketch {
 	t.Helper()
-	files, err := filepath.Glob("testdata/draft/*.txtar")
+	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no archives", err)
 	}
@@ -64,7 +67,7 @@ func sketches(t *testing.T) map[string]sketch {
 func TestDraft(t *testing.T) {
 	for file, s := range sketches(t) {
 		var got strings.Builder
-		o, comments, err := plan.Draft(t.Context(), s.zones, s.domain, s.addrs, s.records)
+		o, comments, err := draft.FromDNS(t.Context(), s.zones, s.domain, s.addrs, s.records)
 		if err != nil {
 			fmt.Fprintln(&got, err)
 		} else if err := o.WriteYAML(&got, comments...); err != nil {
@@ -90,14 +93,14 @@ func TestDraft(t *testing.T) {
 func TestDraftFaults(t *testing.T) {
 	for file, s := range sketches(t) {
 		healthy := dnsfake.FromZones(s.zones)
-		_, _, err := plan.Draft(t.Context(), healthy, s.domain, s.addrs, s.records)
+		_, _, err := draft.FromDNS(t.Context(), healthy, s.domain, s.addrs, s.records)
 		if err != nil && !strings.Contains(err.Error(), "no mail server") {
 			t.Fatal(err)
 		}
 		for _, q := range healthy.Questions() {
 			fake := dnsfake.FromZones(s.zones)
 			fake.Fail(q.Name, q.Type, dnsfake.ServFail)
-			if o, _, err := plan.Draft(t.Context(), fake, s.domain, s.addrs, s.records); o != nil || err == nil {
+			if o, _, err := draft.FromDNS(t.Context(), fake, s.domain, s.addrs, s.records); o != nil || err == nil {
 				// Of what is outside the zones nothing is known either way.
 				if _, outside := s.zones.Lookup(t.Context(), q.Name, q.Type); !errors.Is(outside, resolver.ErrNoZone) {
 					t.Errorf("%s: %s has no answer: %v", file, q, err)
@@ -117,7 +120,7 @@ func TestDraftIsBounded(t *testing.T) {
 	zone.WriteString("$ORIGIN 198.in-addr.arpa.\n@ SOA ns hostmaster 1 1 1 1 60\n")
 	zones := parseZones(t, zone.String())
 	fake := dnsfake.FromZones(zones)
-	o, comments, err := plan.Draft(t.Context(), fake, "example.test", nil, zones.Records())
+	o, comments, err := draft.FromDNS(t.Context(), fake, "example.test", nil, zones.Records())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +138,7 @@ func TestDraftIsBounded(t *testing.T) {
 		fmt.Fprintf(&zone, "%s.%d A 192.0.2.80\n%s.%d CNAME post\n", strings.Repeat("w", 63), i, strings.Repeat("c", 63), i)
 	}
 	zones = parseZones(t, zone.String())
-	o, comments, err = plan.Draft(t.Context(), zones, "example.test", nil, zones.Records())
+	o, comments, err = draft.FromDNS(t.Context(), zones, "example.test", nil, zones.Records())
 	if err != nil || len(o.Names) != 500 {
 		t.Fatalf("%+v, %v", o, err)
 	}
@@ -150,7 +153,7 @@ func TestDraftIsBounded(t *testing.T) {
 		fmt.Fprintf(&record, "\" ip4:203.0.%d.%d\"", i/200, i%200)
 	}
 	fake = dnsfake.FromZones(parseZones(t, "$ORIGIN .\n@ 300 SOA a b 1 1 1 1 60\nexample.test. 300 MX 10 mx.example.test.\nmx.example.test. 300 A 192.0.2.10\nexample.test. 300 TXT \"v=spf1\""+record.String()+strings.Repeat("\" mx:many.test\"", 200)+"\nmany.test. 300 MX 10 x.test."))
-	o, _, err = plan.Draft(t.Context(), fake, "example.test", nil, nil)
+	o, _, err = draft.FromDNS(t.Context(), fake, "example.test", nil, nil)
 	if o != nil || err == nil || !strings.Contains(err.Error(), "more than 1000 questions") || len(fake.Questions()) > 1000 {
 		t.Errorf("%v, %v after %d questions", o, err, len(fake.Questions()))
 	}
@@ -158,7 +161,7 @@ func TestDraftIsBounded(t *testing.T) {
 
 // Whatever a zone says, its description is one that is read back as it was.
 func FuzzDraft(f *testing.F) {
-	files, err := filepath.Glob("testdata/draft/*.txtar")
+	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -175,7 +178,7 @@ func FuzzDraft(f *testing.F) {
 		if err != nil {
 			return
 		}
-		o, comments, err := plan.Draft(t.Context(), zones, "example.test", nil, zones.Records())
+		o, comments, err := draft.FromDNS(t.Context(), zones, "example.test", nil, zones.Records())
 		if err != nil {
 			return
 		}
@@ -191,7 +194,11 @@ func FuzzDraft(f *testing.F) {
 			t.Errorf("read back (-draft +parsed):\n%s", diff)
 		}
 		// A plan of it can be made.
-		if _, err := plan.New(o, plan.Whole(zones.Records()), plan.Options{}); err != nil {
+		whole, err := plan.Whole(zones.Records())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := plan.New(o, whole, plan.Options{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -203,26 +210,26 @@ var (
 )
 
 func TestDraftBad(t *testing.T) {
-	if _, _, err := plan.Draft(t.Context(), nil, "example.test", nil, nil); !errors.Is(err, resolver.ErrNoResolver) {
+	if _, _, err := draft.FromDNS(t.Context(), nil, "example.test", nil, nil); !errors.Is(err, resolver.ErrNoResolver) {
 		t.Errorf("no resolver: %v", err)
 	}
-	if _, _, err := plan.Draft(t.Context(), resolver.Func(nil), "a..b", nil, nil); err == nil || !strings.HasPrefix(err.Error(), `plan: not a DNS name: "a..b"`) {
+	if _, _, err := draft.FromDNS(t.Context(), resolver.Func(nil), "a..b", nil, nil); err == nil || !strings.HasPrefix(err.Error(), `draft: not a DNS name: "a..b"`) {
 		t.Errorf("no domain: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	zones := parseZones(t, "$ORIGIN example.test.\n@ 300 MX 10 mx")
-	if _, _, err := plan.Draft(ctx, zones, "example.test", nil, nil); !errors.Is(err, context.Canceled) {
+	if _, _, err := draft.FromDNS(ctx, zones, "example.test", nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 	// Records without their zone are no whole zone, and nothing is made of the names.
-	o, _, err := plan.Draft(t.Context(), zones, "example.test", []netip.Addr{netip.MustParseAddr("192.0.2.10")}, slices.Values([]dns.RR{}))
+	o, _, err := draft.FromDNS(t.Context(), zones, "example.test", []netip.Addr{netip.MustParseAddr("192.0.2.10")}, resolver.SeqOf())
 	if err != nil || len(o.Names)+len(o.Zones) > 0 {
 		t.Errorf("no zone: %+v, %v", o, err)
 	}
 }
 
-func ExampleDraft() {
+func ExampleFromDNS() {
 	zones, err := resolver.ParseZones(`
 $TTL 3600
 $ORIGIN example.test.
@@ -239,7 +246,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 	if err != nil {
 		log.Fatal(err)
 	}
-	o, comments, err := plan.Draft(context.Background(), zones, "example.test", nil, zones.Records())
+	o, comments, err := draft.FromDNS(context.Background(), zones, "example.test", nil, zones.Records())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -264,4 +271,13 @@ $ORIGIN 2.0.192.in-addr.arpa.
 	// zones:
 	//   - 2.0.192.in-addr.arpa
 	//   - example.test
+}
+
+func parseZones(t testing.TB, text string) *resolver.Zones {
+	t.Helper()
+	z, err := resolver.ParseZones(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
 }

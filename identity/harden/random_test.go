@@ -1,4 +1,4 @@
-package plan_test
+package harden_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
-	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -89,7 +89,7 @@ func TestHardenRandom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err, text)
 			}
-			h := harden(t, zones)
+			h := hardenedZones(t, zones)
 			var additions strings.Builder
 			if err := h.WriteZone(&additions); err != nil {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func TestHardenRandom(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s%s", err, text, &additions)
 			}
-			for r := range harden(t, whole).Records() {
+			for r := range hardenedZones(t, whole).Records() {
 				t.Errorf("added again: %s\n%s", r, text)
 			}
 			if diff := cmp.Diff(decided(h), decided(shuffled(t, zones, seed))); diff != "" {
@@ -120,11 +120,11 @@ func TestHardenRandom(t *testing.T) {
 }
 
 // shuffled hardens the records of zones in an order that no server has.
-func shuffled(t *testing.T, zones *resolver.Zones, seed uint64) *plan.Hardening {
+func shuffled(t *testing.T, zones *resolver.Zones, seed uint64) *harden.Hardening {
 	t.Helper()
-	records := slices.Collect(zones.Records())
+	records := collected(zones)
 	rand.New(rand.NewPCG(seed, 1)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
-	h, err := plan.Harden(func(yield func(dns.RR, error) bool) {
+	h, err := harden.Zones(func(yield func(dns.RR, error) bool) {
 		for _, rr := range records {
 			if !yield(rr, nil) {
 				return
@@ -140,7 +140,7 @@ func shuffled(t *testing.T, zones *resolver.Zones, seed uint64) *plan.Hardening 
 
 // decided lists what is added and what is left alone. The reasons may differ, where
 // there are several.
-func decided(h *plan.Hardening) (lines []string) {
+func decided(h *harden.Hardening) (lines []string) {
 	for r := range h.Records() {
 		lines = append(lines, r.String())
 	}
@@ -150,9 +150,9 @@ func decided(h *plan.Hardening) (lines []string) {
 	return lines
 }
 
-func harden(t *testing.T, zones *resolver.Zones) *plan.Hardening {
+func hardenedZones(t *testing.T, zones *resolver.Zones) *harden.Hardening {
 	t.Helper()
-	h, err := plan.Harden(plan.All(zones), nil)
+	h, err := harden.Zones(zones.Records(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func BenchmarkHarden(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		h, err := plan.Harden(func(yield func(dns.RR, error) bool) {
+		h, err := harden.Zones(func(yield func(dns.RR, error) bool) {
 			for _, rr := range records {
 				if !yield(rr, nil) {
 					return

@@ -1,4 +1,4 @@
-package plan
+package draft
 
 import (
 	"cmp"
@@ -13,8 +13,11 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/rp"
 )
 
@@ -150,7 +153,7 @@ func (d *draft) contacts(ctx context.Context) {
 			c := rp.ParseContact(text)
 			contact := &org.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web, Mailbox: p.Mailbox}
 			to := map[string]**org.Contact{
-				mtaContact + d.o.Domain: &d.o.Contacts.MTA, adminContact + d.o.Domain: &d.o.Contacts.Admin, abuseContact + d.o.Domain: &d.o.Contacts.Abuse,
+				org.MTALabel + d.o.Domain: &d.o.Contacts.MTA, org.AdminLabel + d.o.Domain: &d.o.Contacts.Admin, org.AbuseLabel + d.o.Domain: &d.o.Contacts.Abuse,
 			}[p.Text]
 			if to == nil || *to != nil || c.Text != "" || !utf8.ValidString(text+p.Mailbox) {
 				d.comment("contacts", "an RP record says by %s: %q", p.Text, text)
@@ -186,13 +189,7 @@ func (d *draft) names(records []dns.RR) {
 		d.o.Zones = nil
 		d.comment("zones", "the zones that you write: those given do not have each HELO name")
 	}
-	hardening, err := Harden(func(yield func(dns.RR, error) bool) {
-		for _, rr := range records {
-			if !yield(rr, nil) {
-				return
-			}
-		}
-	}, d.o)
+	hardening, err := harden.Zones(resolver.SeqOf(records...), d.o)
 	if err != nil {
 		d.err = err
 		return
@@ -204,7 +201,7 @@ func (d *draft) names(records []dns.RR) {
 	if more := len(hardening.Names) - len(d.o.Names); more > 0 {
 		d.comment("names", "there are %d more", more)
 	}
-	left := slices.DeleteFunc(hardening.Left, func(n Note) bool {
+	left := slices.DeleteFunc(hardening.Left, func(n flow.Note) bool {
 		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return dnsname.CanonicalOrEmpty(m.HELO) == n.Name || m.PTR == n.Name })
 	})
 	for _, n := range left[:min(len(left), maxDraftLeft)] {

@@ -1,4 +1,8 @@
-package plan
+// Package draft makes a first description of an organization from what its DNS says.
+//
+// [FromDNS] asks a resolver, and reads whole zones if there are any. What DNS cannot know,
+// or what was guessed, is in comments beside the values: correct and complete them.
+package draft
 
 import (
 	"cmp"
@@ -17,11 +21,13 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// The bounds of a Draft. What is beyond them is left out, and said so; but for the
+// The bounds of a draft. What is beyond them is left out, and said so; but for the
 // questions.
 const (
 	maxDraftHosts     = 100 // names of MTAs that are looked at
@@ -31,14 +37,14 @@ const (
 	maxDraftQuestions = 1000
 )
 
-// ErrNoServer is in the error of a [Draft] that found no mail server.
+// ErrNoServer is in the error of a [FromDNS] that found no mail server.
 var ErrNoServer = errors.New("no mail server is known to DNS, expected an address of one")
 
-// Draft makes a first description of an organization from what its DNS says: MTAs from
+// FromDNS makes a first description of an organization from what its DNS says: MTAs from
 // its MX and SPF records and the addresses given, by the names that their addresses
 // have; what other mail its SPF record lets pass; contacts from RP records. Where the
 // records of whole zones are given, it also finds names with a CSA or SPF record of
-// their own, more mail domains, and what [Harden] finds to be without mail. They may be
+// their own, more mail domains, and what package harden finds to be without mail. They may be
 // nil; r answers for them, too.
 //
 // What DNS cannot know, and where it was guessed, stands in the comments, which are for
@@ -49,13 +55,13 @@ var ErrNoServer = errors.New("no mail server is known to DNS, expected an addres
 // says what is wrong with the domain. It looks at 100 names and 64 addresses of
 // MTAs at most, lists 500 names without mail, and asks 1000 questions: a domain that
 // takes more is an error.
-func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq[dns.RR]) (*org.Organization, []org.Comment, error) {
+func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq2[dns.RR, error]) (*org.Organization, []org.Comment, error) {
 	name, err := dnsname.Canonical(domain)
 	if err == nil && r == nil {
 		err = resolver.ErrNoResolver
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("plan: %w", err)
+		return nil, nil, fmt.Errorf("draft: %w", err)
 	}
 	var asked atomic.Int64
 	limited := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
@@ -75,7 +81,12 @@ func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []neti
 	d.policy(ctx)
 	var all []dns.RR
 	if records != nil {
-		all = slices.Collect(records)
+		for rr, err := range records {
+			if err != nil {
+				return nil, nil, fmt.Errorf("draft: %w", err)
+			}
+			all = append(all, rr)
+		}
 		d.read(ctx, all)
 	}
 	d.follow(ctx)
@@ -92,7 +103,7 @@ func Draft(ctx context.Context, r resolver.Resolver, domain string, addrs []neti
 		d.err = d.o.Validate()
 	}
 	if d.err != nil {
-		return nil, nil, fmt.Errorf("plan: %w", d.err)
+		return nil, nil, fmt.Errorf("draft: %w", d.err)
 	}
 	return d.o, d.comments, nil
 }
@@ -357,12 +368,12 @@ func (d *draft) read(ctx context.Context, records []dns.RR) {
 				d.host(ctx, host)
 			}
 		case *dns.MX:
-			if !isNullMX(rr) && d.ours(name) && name != d.o.Domain {
+			if !nullmx.IsNull(rr) && d.ours(name) && name != d.o.Domain {
 				mail[name] = true
 			}
 		case *dns.TXT:
 			switch {
-			case !isSPF(rr) || isNullSPF(rr) || !d.ours(name) || name == d.o.Domain:
+			case !spf.IsRecord(txt.Join(rr.Txt)) || spf.IsNull(txt.Join(rr.Txt)) || !d.ours(name) || name == d.o.Domain:
 			case addressed[name]:
 				d.host(ctx, name)
 			default:

@@ -1,4 +1,4 @@
-package plan_test
+package flow_test
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 )
 
 func TestObservations(t *testing.T) {
@@ -39,7 +39,7 @@ func TestObservations(t *testing.T) {
 		{"two", "Received: from a.test (x [192.0.2.1])\nReceived: from b.test (x [192.0.2.2])", "1 192.0.2.1 a.test\n2 192.0.2.2 b.test"},
 	} {
 		var got []string
-		for o, err := range plan.Observations(strings.NewReader(test.text)) {
+		for o, err := range flow.Observations(strings.NewReader(test.text)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,10 +63,10 @@ func TestObservationsFail(t *testing.T) {
 		{"a line too long", strings.NewReader(line + strings.Repeat("x", 70_000)), bufio.ErrTooLong},
 	} {
 		var got []string
-		for o, err := range plan.Observations(test.r) {
+		for o, err := range flow.Observations(test.r) {
 			if err == nil {
 				got = append(got, o.HELO)
-			} else if !errors.Is(err, test.want) || test.want == bufio.ErrTooLong && !strings.HasPrefix(err.Error(), "plan: line 2: longer than 64 KiB, expected mail or a log (") {
+			} else if !errors.Is(err, test.want) || test.want == bufio.ErrTooLong && !strings.HasPrefix(err.Error(), "flow: line 2: longer than 64 KiB, expected mail or a log (") {
 				t.Errorf("%s: %v", test.name, err)
 			} else {
 				got = append(got, "error")
@@ -82,7 +82,7 @@ func FuzzObservations(f *testing.F) {
 	f.Add("Received: from a.test (b.test [192.0.2.1])\n\tby c")
 	f.Add("x H=a (b) [::1]\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		for o, err := range plan.Observations(strings.NewReader(text)) {
+		for o, err := range flow.Observations(strings.NewReader(text)) {
 			if err == nil && (!o.Addr.IsValid() || o.HELO == "" || strings.ContainsAny(o.HELO, " \r\n")) {
 				t.Errorf("%+v", o)
 			}
