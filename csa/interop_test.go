@@ -13,8 +13,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
-	"github.com/bonafide-mta/bonafide/internal/nameserver"
-	"github.com/bonafide-mta/bonafide/internal/netns"
+	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 

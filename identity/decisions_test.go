@@ -294,10 +294,10 @@ func fine() identity.Verdict {
 }
 
 func reply(a identity.Advice) string {
-	if a.Code == 0 {
+	if a.Reply.Code == 0 {
 		return a.Action.String()
 	}
-	return fmt.Sprintf("%s %d %s", a.Action, a.Code, a.Enhanced)
+	return fmt.Sprintf("%s %d %s", a.Action, a.Reply.Code, a.Reply.Enhanced)
 }
 
 func advice() string {

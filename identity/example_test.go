@@ -134,7 +134,7 @@ $ORIGIN .`)
 		for _, reason := range v.Reasons {
 			fmt.Println("  ", reason.Text())
 		}
-		if v.Advice.Code != 0 {
+		if v.Advice.Reply.Code != 0 {
 			fmt.Println("  ", v.Advice)
 		}
 		field, _ := v.AuthenticationResults("mx.example.net")

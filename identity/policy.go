@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -83,28 +84,23 @@ func (a *Action) UnmarshalText(text []byte) error { return enum.Unmarshal(a, tex
 type Advice struct {
 	Action Action
 	// The rest is for Defer and Reject, else zero.
-	Reason   Reason // that decided
-	Code     int    // of the SMTP reply
-	Enhanced string // the enhanced status code, RFC 3463 and 7372
-	Text     string // printable ASCII on one line, under 450 octets
+	Reason Reason         // that decided
+	Reply  envelope.Reply // with an enhanced code (RFC 3463, RFC 7372); its Text is printable ASCII, under 450 octets
 }
 
 // String returns the reply on one line, as in "550 5.7.23 …", and the action where
 // there is none.
 func (a Advice) String() string {
-	if a.Code == 0 {
-		return a.Action.String()
-	}
-	return fmt.Sprintf("%d %s %s", a.Code, a.Enhanced, a.Text)
+	return cmp.Or(a.Reply.String(), a.Action.String())
 }
 
 // advise draws the advice. Of several replies the gravest is given, and of those of one
 // action the first here: what is known earlier comes earlier.
 func (p Policy) advise(v *Verdict) Advice {
 	advice := Advice{Action: Accept}
-	reply := func(holds bool, action Action, reason Reason, code int, enhanced, text string, args ...any) {
+	reply := func(holds bool, action Action, reason Reason, code int, enhanced envelope.EnhancedCode, text string, args ...any) {
 		if holds && v.Has(reason) && action > advice.Action {
-			advice = Advice{action, reason, code, enhanced, line(fmt.Sprintf(text, args...))}
+			advice = Advice{action, reason, envelope.Reply{Code: code, Enhanced: enhanced, Text: line(fmt.Sprintf(text, args...))}}
 		}
 	}
 	for _, r := range v.Reasons {
@@ -114,19 +110,19 @@ func (p Policy) advise(v *Verdict) Advice {
 		}
 	}
 	greeting := fmt.Sprintf("%+q", cut(v.Greeting))
-	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, "5.5.2", "HELO %s is neither a host name nor an address", greeting)
-	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, "5.7.23", "SPF: %s does not allow %s to greet with its name%s", greeting, v.Client, p.explanation(v.HeloSPF))
-	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, "5.7.1", "CSA: %s does not allow %s to greet with its name", greeting, v.Client)
-	reply(p.RejectOwnName, Reject, OwnName, 550, "5.7.1", "HELO %s is this server, which %s is not", greeting, v.Client)
-	reply(p.RejectUnconfirmed, Reject, NoPTR, 550, "5.7.25", "%s has no reverse name", v.Client)
-	reply(p.RejectUnconfirmed, Reject, Unconfirmed, 550, "5.7.25", "no reverse name of %s has that address", v.Client)
-	reply(true, Reject, MalformedSender, 501, "5.1.7", "malformed sender address")
+	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO %s is neither a host name nor an address", greeting)
+	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: %s does not allow %s to greet with its name%s", greeting, v.Client, p.explanation(v.HeloSPF))
+	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: %s does not allow %s to greet with its name", greeting, v.Client)
+	reply(p.RejectOwnName, Reject, OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO %s is this server, which %s is not", greeting, v.Client)
+	reply(p.RejectUnconfirmed, Reject, NoPTR, 550, envelope.EnhancedCode{5, 7, 25}, "%s has no reverse name", v.Client)
+	reply(p.RejectUnconfirmed, Reject, Unconfirmed, 550, envelope.EnhancedCode{5, 7, 25}, "no reverse name of %s has that address", v.Client)
+	reply(true, Reject, MalformedSender, 501, envelope.EnhancedCode{5, 1, 7}, "malformed sender address")
 	reply(!p.AcceptNullMXSender, Reject, NullMXSender, nullmx.RejectSender.Code, nullmx.RejectSender.Enhanced, "%s", nullmx.RejectSender.Text)
 	const fail = "SPF: %s does not allow %s to send its mail%s"
-	reply(!p.AcceptNullSPFSender, Reject, NullSPFSender, 550, "5.7.23", fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
-	reply(p.RejectMailFromFail, Reject, MailFromFail, 550, "5.7.23", fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
-	reply(p.RejectUnconfirmed && v.Reverse.Status.Temporary(), Defer, ReverseUnknown, 451, "4.4.3", "the reverse name of %s could not be looked up", v.Client)
-	reply(!p.AcceptUnknown, Defer, MailFromUnknown, 451, "4.4.3", "the SPF policy of %s could not be looked up", v.senderDomain())
+	reply(!p.AcceptNullSPFSender, Reject, NullSPFSender, 550, envelope.EnhancedCode{5, 7, 23}, fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
+	reply(p.RejectMailFromFail, Reject, MailFromFail, 550, envelope.EnhancedCode{5, 7, 23}, fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
+	reply(p.RejectUnconfirmed && v.Reverse.Status.Temporary(), Defer, ReverseUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the reverse name of %s could not be looked up", v.Client)
+	reply(!p.AcceptUnknown, Defer, MailFromUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the SPF policy of %s could not be looked up", v.senderDomain())
 	return advice
 }
 

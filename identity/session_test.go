@@ -15,6 +15,7 @@ import (
 	blitiri "blitiri.com.ar/go/spf"
 
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -44,7 +45,7 @@ func TestSessionRepeats(t *testing.T) {
 	s.Connect(ctx)
 	first := s.Helo(ctx, "smtp.example.test")
 	mail := s.MailFrom(ctx, "a@null.example.test")
-	if mail.Advice.Code != 550 || first.Sender != "" || first.MailFromSPF != nil {
+	if mail.Advice.Reply.Code != 550 || first.Sender != "" || first.MailFromSPF != nil {
 		t.Errorf("first %+v, mail %+v", first.Advice, mail.Advice)
 	}
 	if again := s.MailFrom(ctx, "a@null.example.test"); again.Questions != mail.Questions {
@@ -126,7 +127,7 @@ func TestSessionCarelessResolver(t *testing.T) {
 			if elapsed := time.Since(start); verdict.Advice.Action == identity.Reject || elapsed > 9*time.Second {
 				t.Errorf("step %d: %s after %v", i, verdict.Advice, elapsed)
 			}
-			if verdict.Step == identity.AtMailFrom && (verdict.Advice.Code != 451 || verdict.Advice.Enhanced != "4.4.3" || verdict.Level != identity.Undetermined) {
+			if verdict.Step == identity.AtMailFrom && (verdict.Advice.Reply.Code != 451 || verdict.Advice.Reply.Enhanced != (envelope.EnhancedCode{4, 4, 3}) || verdict.Level != identity.Undetermined) {
 				t.Errorf("%s, %s", verdict.Level, verdict.Advice)
 			}
 		}

@@ -2,19 +2,16 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/identity/helo"
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
@@ -83,7 +80,7 @@ func (v *Verdict) LogValue() slog.Value {
 		slog.String("step", v.Step.String()), slog.String("client", v.Client.String()), slog.String("level", v.Level.String()),
 		slog.String("action", v.Advice.Action.String()), slog.String("reasons", strings.Join(reasons, ",")),
 	}
-	if v.Advice.Code != 0 {
+	if v.Advice.Reply.Code != 0 {
 		attrs = append(attrs, slog.String("reply", v.Advice.String()))
 	}
 	if v.Step >= AtHelo {
@@ -152,13 +149,13 @@ func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
 	if m.spf == nil {
 		return // a malformed sender
 	}
-	sender, _ := parseSender(m.text)
+	sender, _ := envelope.ParsePath(m.text)
 	v.MailFromSPF = m.spf.wait(ctx, func(err error) *spf.Result {
-		return &spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Addr: v.Client, Helo: heloName, Sender: sender.address, Domain: sender.domain, Err: err}
+		return &spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Addr: v.Client, Helo: heloName, Sender: sender.Address, Domain: sender.Domain, Err: err}
 	})
 	if m.nullMX != nil {
 		v.NullMX = m.nullMX.wait(ctx, func(err error) *nullmx.Result {
-			return &nullmx.Result{Domain: sender.domain, Status: nullmx.TempError, Err: err}
+			return &nullmx.Result{Domain: sender.Domain, Status: nullmx.TempError, Err: err}
 		})
 	}
 }
@@ -276,81 +273,4 @@ func best(names []string, heloName string, client netip.Addr) (string, reverse) 
 		}
 	}
 	return name, state
-}
-
-// A sender is the reverse-path of MAIL FROM. The zero sender is the null one.
-type sender struct {
-	address string // without a source route
-	domain  string // canonical; "" for an address literal, and for the null sender
-}
-
-var errSender = errors.New("malformed sender")
-
-// parseSender reads a Reverse-path (RFC 5321, Section 4.1.2, and with UTF-8, RFC 6531,
-// Section 3.3) without its angle brackets.
-func parseSender(path string) (sender, error) {
-	if path == "" {
-		return sender{}, nil
-	}
-	if len(path) > 254 || !utf8.ValidString(path) || strings.ContainsFunc(path, unicode.IsControl) { // RFC 5321, Section 4.5.3.1.3, with the brackets
-		return sender{}, errSender
-	}
-	s := sender{address: path}
-	if path[0] == '@' {
-		// RFC 5321, Section 4.1.1.3: a source route is accepted and ignored.
-		_, address, ok := strings.Cut(path, ":")
-		if !ok {
-			return sender{}, errSender
-		}
-		s.address = address
-	}
-	at := strings.LastIndexByte(s.address, '@')
-	if at < 1 || !localPart(s.address[:at]) {
-		return sender{}, errSender
-	}
-	arg, err := helo.ParseHelo(s.address[at+1:]) // a Domain or an address-literal, as in HELO
-	switch {
-	case err != nil, arg.Faults.Has(helo.BareAddress), arg.Faults.Has(helo.FinalDot):
-		return sender{}, errSender
-	case arg.Name != "":
-		s.domain = arg.Name
-	}
-	if arg.Name != "" && dnsname.FormOf(arg.Name) == dnsname.Numeric {
-		return sender{}, errSender
-	}
-	return s, nil
-}
-
-// localPart reports whether s is a Dot-string or a Quoted-string of at most 64 octets.
-func localPart(s string) bool {
-	if len(s) > 64 { // RFC 5321, Section 4.5.3.1.1
-		return false
-	}
-	if s[0] == '"' {
-		return quoted(s)
-	}
-	for atom := range strings.SplitSeq(s, ".") {
-		if atom == "" || strings.ContainsAny(atom, ` "(),:;<>@[\]`) {
-			return false
-		}
-	}
-	return true
-}
-
-// quoted reports whether s is a Quoted-string.
-func quoted(s string) bool {
-	if len(s) < 2 || s[len(s)-1] != '"' {
-		return false
-	}
-	for i := 1; i < len(s)-1; i++ {
-		switch s[i] {
-		case '"':
-			return false
-		case '\\':
-			if i++; i == len(s)-1 {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
@@ -169,17 +170,17 @@ func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
 
 func (s *Session) startMail(reversePath string) *mailStep {
 	m := &mailStep{text: reversePath}
-	sender, err := parseSender(reversePath)
+	sender, err := envelope.ParsePath(reversePath)
 	if err != nil {
 		return m
 	}
 	heloName := s.helo.text
 	m.spf = start(s, func(ctx context.Context) *spf.Result {
-		return s.spf().CheckMailFrom(ctx, s.client, heloName, sender.address)
+		return s.spf().CheckMailFrom(ctx, s.client, heloName, sender.Address)
 	})
-	if sender.domain != "" {
+	if sender.Domain != "" {
 		m.nullMX = start(s, func(ctx context.Context) *nullmx.Result {
-			return nullmx.Checker{Resolver: s.memory}.Check(ctx, sender.domain)
+			return nullmx.Checker{Resolver: s.memory}.Check(ctx, sender.Domain)
 		})
 	}
 	return m

@@ -165,7 +165,7 @@ func TestVerifier(t *testing.T) {
 		fake := fakeClients(t)
 		v := run(t, verifier(fake), tt.client, tt.helo, tt.sender)
 		advice := v.Advice.String()
-		if v.Advice.Code != 0 {
+		if v.Advice.Reply.Code != 0 {
 			advice = v.Advice.Action.String() + " " + advice
 		}
 		if v.Level != tt.level || !strings.HasPrefix(advice, tt.advice) || keywords(v.Reasons) != tt.reasons {
@@ -201,14 +201,14 @@ func holdsVerdict(t testing.TB, v *identity.Verdict) {
 			t.Errorf("a reply to %s: %+v", a.Action, a)
 		}
 	case identity.Defer, identity.Reject:
-		if !v.Has(a.Reason) || a.Code/100 != map[identity.Action]int{identity.Defer: 4, identity.Reject: 5}[a.Action] || a.Enhanced[0] != byte('0'+a.Code/100) {
+		if !v.Has(a.Reason) || a.Reply.Code/100 != map[identity.Action]int{identity.Defer: 4, identity.Reject: 5}[a.Action] || a.Reply.Enhanced[0] != a.Reply.Code/100 {
 			t.Errorf("%+v for %s", a, keywords(v.Reasons))
 		}
 	default:
 		t.Errorf("action %v", a.Action)
 	}
-	if len(a.Text) >= 450 || strings.ContainsFunc(a.Text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		t.Errorf("text %q", a.Text)
+	if len(a.Reply.Text) >= 450 || strings.ContainsFunc(a.Reply.Text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		t.Errorf("text %q", a.Reply.Text)
 	}
 	for _, r := range v.Reasons {
 		if r.Text() == "" {

@@ -32,6 +32,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
@@ -251,20 +252,10 @@ func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 	return targets
 }
 
-// An SMTPReply is what a server answers to a command.
-type SMTPReply struct {
-	Code     int
-	Enhanced string // RFC 3463
-	Text     string
-}
-
-// String returns the reply on one line, without line end.
-func (r SMTPReply) String() string { return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text) }
-
 // The replies of RFC 7505, Sections 4.1 and 4.2, to be sent for the status Null.
 var (
-	RejectRecipient = SMTPReply{556, "5.1.10", "The recipient's domain accepts no mail (Null MX)"}
-	RejectSender    = SMTPReply{550, "5.7.27", "The sender's domain accepts no mail (Null MX)"}
+	RejectRecipient = envelope.Reply{Code: 556, Enhanced: envelope.EnhancedCode{5, 1, 10}, Text: "The recipient's domain accepts no mail (Null MX)"}
+	RejectSender    = envelope.Reply{Code: 550, Enhanced: envelope.EnhancedCode{5, 7, 27}, Text: "The sender's domain accepts no mail (Null MX)"}
 )
 
 // Record returns the record of a domain that takes no mail. The domain must have no other

@@ -18,6 +18,7 @@ import (
 	"github.com/miekg/dns"
 	"pgregory.net/rapid"
 
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
@@ -271,7 +272,7 @@ func TestAuthentic(t *testing.T) {
 }
 
 func TestReplies(t *testing.T) {
-	for reply, want := range map[nullmx.SMTPReply]string{
+	for reply, want := range map[envelope.Reply]string{
 		nullmx.RejectRecipient: "556 5.1.10 The recipient's domain accepts no mail (Null MX)",
 		nullmx.RejectSender:    "550 5.7.27 The sender's domain accepts no mail (Null MX)",
 	} {

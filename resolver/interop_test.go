@@ -11,7 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
 )
 
 // The defaults are for CI. It takes the same seed each time: another one may meet

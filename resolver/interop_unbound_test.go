@@ -15,7 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 

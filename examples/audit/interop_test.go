@@ -17,7 +17,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 

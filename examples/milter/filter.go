@@ -68,7 +68,7 @@ func (f *filter) MailFrom(from, _ string, m milter.Modifier) (*milter.Response, 
 		return milter.RespContinue, nil
 	}
 	f.log.Info("refused", "verdict", f.verdict)
-	return milter.RejectWithCodeAndReason(uint16(advice.Code), advice.Enhanced+" "+advice.Text)
+	return milter.RejectWithCodeAndReason(uint16(advice.Reply.Code), advice.Reply.Enhanced.String()+" "+advice.Reply.Text)
 }
 
 // Header looks for fields that claim to be ours.

@@ -133,7 +133,7 @@ func (s *service) action(v *identity.Verdict) string {
 	case identity.Reject:
 		return v.Advice.String()
 	case identity.Defer:
-		return "DEFER_IF_PERMIT " + v.Advice.Enhanced + " " + v.Advice.Text
+		return "DEFER_IF_PERMIT " + v.Advice.Reply.Enhanced.String() + " " + v.Advice.Reply.Text
 	}
 	if v.Step != identity.AtMailFrom || v.Level == identity.NotApplicable {
 		return "DUNNO"

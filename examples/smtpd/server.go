@@ -59,9 +59,8 @@ func (s *session) judge(v *identity.Verdict) error {
 		return nil
 	}
 	s.server.log.Info("refused", "verdict", v)
-	var enhanced smtp.EnhancedCode
-	fmt.Sscanf(v.Advice.Enhanced, "%d.%d.%d", &enhanced[0], &enhanced[1], &enhanced[2])
-	return &smtp.SMTPError{Code: v.Advice.Code, EnhancedCode: enhanced, Message: v.Advice.Text}
+	reply := v.Advice.Reply
+	return &smtp.SMTPError{Code: reply.Code, EnhancedCode: smtp.EnhancedCode(reply.Enhanced), Message: reply.Text}
 }
 
 // Mail judges the HELO name again: of a second EHLO go-smtp tells a session no more

@@ -1,7 +1,7 @@
 package ptrname
 
 // The weights are those of a logistic regression over labeled names, rounded (see
-// internal/rdns). That of MailFamily is set: the families are too few to fit it.
+// internal/lab/rdns). That of MailFamily is set: the families are too few to fit it.
 
 // bias is the score of a name of which nothing is known.
 const bias = -1.1

@@ -9,12 +9,12 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
@@ -181,73 +181,12 @@ func (h Helo) domain() (Helo, error) {
 
 // literal reads address-literal, RFC 5321, Section 4.1.3.
 func (h Helo) literal() (Helo, error) {
-	inner, closed := strings.CutSuffix(h.Text[1:], "]")
-	if !closed {
-		return h.fail(len(h.Text), "no closing bracket")
+	addr, offset, reason := address.ParseLiteral(h.Text)
+	if reason != "" {
+		return h.fail(offset, reason)
 	}
-	tag, rest, tagged := strings.Cut(inner, ":")
-	switch {
-	case !tagged:
-		if addr, ok := parseV4(inner); ok {
-			h.Addr = addr
-			return h, nil
-		}
-		return h.fail(1, "no IPv4 address in the brackets")
-	case strings.EqualFold(tag, "IPv6"):
-		if addr, ok := parseV6(rest); ok {
-			h.Addr = addr.Unmap()
-			return h, nil
-		}
-		return h.fail(1+len("IPv6:"), "no IPv6 address after the tag")
-	}
-	if _, err := netip.ParseAddr(inner); err == nil {
-		return h.fail(1, "an IPv6 address needs the tag IPv6:")
-	}
-	return h.fail(1, "no such tag of an address literal")
-}
-
-// parseV4 reads Snum 3("." Snum). Unlike netip.ParseAddr it takes leading zeros,
-// which the grammar allows.
-func parseV4(s string) (netip.Addr, bool) {
-	parts := strings.Split(s, ".")
-	if len(parts) != 4 {
-		return netip.Addr{}, false
-	}
-	var octets [4]byte
-	for i, part := range parts {
-		n, err := strconv.ParseUint(part, 10, 8)
-		if err != nil || len(part) > 3 {
-			return netip.Addr{}, false
-		}
-		octets[i] = byte(n)
-	}
-	return netip.AddrFrom4(octets), true
-}
-
-// parseV6 reads IPv6-addr. Unlike netip.ParseAddr it takes no zone, leading zeros
-// in an IPv4 tail, and "::" for two groups at least only.
-func parseV6(s string) (netip.Addr, bool) {
-	groups, most := s, 6
-	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.Contains(s[i:], ".") {
-		tail, ok := parseV4(s[i+1:])
-		if !ok {
-			return netip.Addr{}, false
-		}
-		s, groups, most = s[:i+1]+tail.String(), s[:i], 4
-	}
-	// RFC 5321, Section 4.1.3: "::" stands for at least two groups, so that at
-	// most six others are there, or four before an IPv4 tail.
-	n := 0
-	for group := range strings.SplitSeq(groups, ":") {
-		if group != "" {
-			n++
-		}
-	}
-	if strings.Contains(s, "::") && n > most {
-		return netip.Addr{}, false
-	}
-	addr, err := netip.ParseAddr(s)
-	return addr, err == nil && addr.Is6() && addr.Zone() == ""
+	h.Addr = addr
+	return h, nil
 }
 
 // Status is the outcome of a check. The zero Status is invalid.

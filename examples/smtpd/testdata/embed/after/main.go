@@ -28,7 +28,7 @@ type session struct {
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	s.Helo(context.Background(), s.conn.Hostname())
 	if a := s.MailFrom(context.Background(), from).Advice; a.Action >= identity.Defer {
-		return &smtp.SMTPError{Code: a.Code, EnhancedCode: smtp.NoEnhancedCode, Message: a.Enhanced + " " + a.Text}
+		return &smtp.SMTPError{Code: a.Reply.Code, EnhancedCode: smtp.EnhancedCode(a.Reply.Enhanced), Message: a.Reply.Text}
 	}
 	s.from = from
 	return nil

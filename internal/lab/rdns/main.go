@@ -2,7 +2,7 @@
 // the columns ip, name, label (generic or deliberate), difficulty (easy or hard) and
 // provider, as the first line says.
 //
-//	go run ./internal/rdns names.tsv
+//	go run ./internal/lab/rdns names.tsv
 //
 // It prints the figures for all names and for each of five folds, which have no
 // provider in common; with them, the figures of weights that are fitted on the other

@@ -21,7 +21,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
-	"github.com/bonafide-mta/bonafide/internal/netns"
+	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -78,10 +78,10 @@ func confirmed(v *identity.Verdict) bool { return v.Reverse != nil && v.Reverse.
 
 // reply is what a server answers that follows our advice.
 func reply(v *identity.Verdict) string {
-	if v.Advice.Code == 0 {
+	if v.Advice.Reply.Code == 0 {
 		return "ok"
 	}
-	return fmt.Sprintf("%d %s", v.Advice.Code, v.Advice.Enhanced)
+	return fmt.Sprintf("%d %s", v.Advice.Reply.Code, v.Advice.Reply.Enhanced)
 }
 
 // readClients reads the table.
@@ -138,7 +138,7 @@ func TestInterop(t *testing.T) {
 	if os.Getenv("BONAFIDE_EXAMPLES") == "" {
 		dir := t.TempDir()
 		for _, example := range []string{"policyd", "milter"} {
-			netns.Run(t, "go", "build", "-o", filepath.Join(dir, example), "../../examples/"+example)
+			netns.Run(t, "go", "build", "-o", filepath.Join(dir, example), "../../../examples/"+example)
 		}
 		netns.Enter(t, "BONAFIDE_EXAMPLES="+dir)
 		return
@@ -157,7 +157,7 @@ func TestInterop(t *testing.T) {
 	for _, c := range clients {
 		v := judge(t, dns, c)
 		advice := v.Advice.Action.String()
-		if v.Advice.Code != 0 {
+		if v.Advice.Reply.Code != 0 {
 			advice = reply(v)
 		}
 		levels[v.Level.String()]++

@@ -16,8 +16,8 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/nameserver"
-	"github.com/bonafide-mta/bonafide/internal/netns"
+	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 

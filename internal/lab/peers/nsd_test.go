@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/bonafide-mta/bonafide/internal/nameserver"
+	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
 )
 
 func BenchmarkOneNSD(b *testing.B)       { benchmarkOne(b, startNSD(b)) }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/flow"
-	"github.com/bonafide-mta/bonafide/internal/netns"
+	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 )
 
 // A mail is what became of one: the receiver's reply to MAIL, and what its verify = helo

@@ -1,0 +1,38 @@
+package envelope
+
+import "fmt"
+
+// An EnhancedCode is an enhanced status code (RFC 3463): class, subject, detail. The zero
+// EnhancedCode is none. It converts to the type of the same name of
+// github.com/emersion/go-smtp.
+type EnhancedCode [3]int
+
+// String returns the code as in "5.7.1", "" for none.
+func (c EnhancedCode) String() string {
+	if c == (EnhancedCode{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d.%d.%d", c[0], c[1], c[2])
+}
+
+// A Reply is what a server answers to an SMTP command. The zero Reply is none.
+type Reply struct {
+	Code     int          // as 550
+	Enhanced EnhancedCode // as 5.7.1
+	Text     string       // one line
+}
+
+// String returns the reply on one line, as in "550 5.7.1 text", without line end; "" for
+// none.
+func (r Reply) String() string {
+	switch {
+	case r.Code == 0:
+		return ""
+	case r.Enhanced == (EnhancedCode{}):
+		return fmt.Sprintf("%d %s", r.Code, r.Text)
+	}
+	return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)
+}
+
+// Temporary reports whether the reply asks the client to come back: its code is 4xx.
+func (r Reply) Temporary() bool { return r.Code/100 == 4 }
