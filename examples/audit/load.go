@@ -148,7 +148,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 			continue
 		}
 		for _, m := range d.org.MTAs {
-			helo, _ := resolver.Canonical(m.HELO)
+			helo, _ := resolver.Canonical(m.Helo)
 			used[helo], used[m.PTR] = true, true
 		}
 		for _, mail := range d.org.MailDomains() {

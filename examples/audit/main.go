@@ -175,7 +175,7 @@ func parseFlags(args []string) (*options, error) {
 	})
 	fs.Func("helo", "", func(name string) error {
 		id := fmt.Sprintf("mta%d", len(o.org.MTAs)+1)
-		o.org.MTAs = append(o.org.MTAs, org.MTA{ID: id, HELO: name})
+		o.org.MTAs = append(o.org.MTAs, org.MTA{ID: id, Helo: name})
 		return nil
 	})
 	fs.Func("ip", "", o.lastMTA(func(m *org.MTA, value string) error {

@@ -304,10 +304,10 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 				continue
 			}
 			found++
-			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.HELO) {
-				return fmt.Errorf("%s:%d: %s greets with %q here, and with %q elsewhere: expected what was written since the MTA was told, and of each mail the topmost Received field only", file, seen.Line, seen.Addr, seen.HELO, before)
+			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.Helo) {
+				return fmt.Errorf("%s:%d: %s greets with %q here, and with %q elsewhere: expected what was written since the MTA was told, and of each mail the topmost Received field only", file, seen.Line, seen.Addr, seen.Helo, before)
 			}
-			o.plan.Observed[seen.Addr] = seen.HELO
+			o.plan.Observed[seen.Addr] = seen.Helo
 		}
 		if found == 0 {
 			fmt.Fprintf(stderr, "plan: warning: %s has no HELO of an MTA that is described: expected Received fields, or lines with H= of Exim's log, or with helo= of Postfix's\n", file)

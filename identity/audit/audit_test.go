@@ -33,7 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func oneMTA() *org.Organization {
 	return &org.Organization{Domain: "example.test", MTAs: []org.MTA{{
-		ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, PTR: "mta1.example.test", HELO: "post.example.test",
+		ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, PTR: "mta1.example.test", Helo: "post.example.test",
 	}}}
 }
 
@@ -54,8 +54,8 @@ func TestWhatCannotBeAudited(t *testing.T) {
 	}
 	for _, w := range []audit.Waiver{
 		{Rule: "ptr-differs", Subject: report.Subject{MTA: "mx1"}},
-		{Rule: rule.HELODiffers, Subject: report.Subject{MTA: "mx2"}},
-		{Rule: rule.HELODiffers, Subject: report.Subject{MTA: "mx1", Address: "192.0.2.10"}},
+		{Rule: rule.HeloDiffers, Subject: report.Subject{MTA: "mx2"}},
+		{Rule: rule.HeloDiffers, Subject: report.Subject{MTA: "mx1", Address: "192.0.2.10"}},
 		{Rule: rule.PTRExists, Subject: report.Subject{MTA: "mx1"}},
 	} {
 		rep, err := audit.Auditor{Resolver: none, Waivers: []audit.Waiver{w}}.Audit(t.Context(), oneMTA())
@@ -106,11 +106,11 @@ func TestCanceled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.PTRNotGeneric, rule.PTRStatic, rule.HELOResolves, rule.HELOSameOrg, rule.HELODiffers,
-		rule.SPFValid, rule.SPFAgreed, rule.HELOSPF, rule.HELOSPFStrict, rule.MailSPF,
-		rule.HELOCSA, rule.HELORP, rule.PTRLocked, rule.DomainCSA, rule.DomainRP,
+	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.PTRNotGeneric, rule.PTRStatic, rule.HeloResolves, rule.HeloSameOrg, rule.HeloDiffers,
+		rule.SPFValid, rule.SPFAgreed, rule.HeloSPF, rule.HeloSPFStrict, rule.MailSPF,
+		rule.HeloCSA, rule.HeloRP, rule.PTRLocked, rule.DomainCSA, rule.DomainRP,
 		rule.PostfixReverseClient, rule.PostfixClient, rule.EximReverse, rule.OpenSMTPDFCrDNS, rule.RspamdHostname, rule.SelectiveRejection, rule.GmailFCrDNS, rule.YahooFCrDNS, rule.OutlookPTR,
-		rule.PostfixHELOHostname, rule.EximHELO, rule.EximCSA, rule.RspamdHELO, rule.HELOEqualsPTR,
+		rule.PostfixHeloHostname, rule.EximHelo, rule.EximCSA, rule.RspamdHelo, rule.HeloEqualsPTR,
 		rule.PTRRole, rule.MailRoute, rule.MXHosts, rule.Wildcards, rule.TTLs}
 	for _, f := range rep.Findings {
 		if (f.Status == rule.Undecided) != slices.Contains(asks, f.Rule) || f.Status == rule.Fail {
@@ -187,7 +187,7 @@ func TestWorkIsBounded(t *testing.T) {
 	o := &org.Organization{Domain: "example.test"}
 	const mtas, addresses = 3, 4
 	for i := range mtas {
-		m := org.MTA{ID: fmt.Sprintf("mx%d", i), HELO: fmt.Sprintf("post%d.example.test", i)}
+		m := org.MTA{ID: fmt.Sprintf("mx%d", i), Helo: fmt.Sprintf("post%d.example.test", i)}
 		for j := range addresses {
 			m.Addresses = append(m.Addresses, netip.AddrFrom4([4]byte{192, 0, 2, byte(10*i + j)}))
 		}

@@ -13,8 +13,8 @@ func heloName(s subject) outcome {
 	if !s.mta.Sends() {
 		return outcome{code: "receives-only"}
 	}
-	out := outcome{code: "ok", detail: s.mta.HELO}
-	arg, err := helo.ParseHelo(s.mta.HELO)
+	out := outcome{code: "ok", detail: s.mta.Helo}
+	arg, err := helo.ParseHelo(s.mta.Helo)
 	has := arg.Faults.Has
 	switch {
 	case err != nil:
@@ -26,27 +26,27 @@ func heloName(s subject) outcome {
 	case has(helo.Underscore):
 		out.code = "underscore"
 	case has(helo.FinalDot), has(helo.NonASCII):
-		out.code, out.detail = "malformed", fmt.Sprintf("%q (%s)", s.mta.HELO, arg.Faults)
+		out.code, out.detail = "malformed", fmt.Sprintf("%q (%s)", s.mta.Helo, arg.Faults)
 	}
 	return out
 }
 
-// withHELO returns the outcome of a rule that looks the HELO name up where there
+// withHelo returns the outcome of a rule that looks the HELO name up where there
 // is nothing to look up, and false.
-func withHELO(s subject) (outcome, bool) {
+func withHelo(s subject) (outcome, bool) {
 	switch {
 	case !s.mta.Sends():
 		return outcome{code: "receives-only"}, false
 	case s.mta.helo == nil:
 		return outcome{code: "not-public"}, false
 	case !s.mta.helo().Helo.Resolvable():
-		return outcome{code: "no-name", detail: s.mta.HELO}, false
+		return outcome{code: "no-name", detail: s.mta.Helo}, false
 	}
 	return outcome{code: "ok", detail: s.mta.helo().Helo.Name}, true
 }
 
 func heloResolves(s subject) outcome {
-	out, ok := withHELO(s)
+	out, ok := withHelo(s)
 	if !ok {
 		return out
 	}
@@ -81,7 +81,7 @@ type compared struct {
 // not ok where there is nothing to compare; failed tells that some address gave
 // no answer.
 func compare(s subject) (out outcome, all []compared, failed bool) {
-	out, ok := withHELO(s)
+	out, ok := withHelo(s)
 	if !ok {
 		return out, nil, false
 	}

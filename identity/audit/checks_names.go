@@ -38,10 +38,10 @@ func heloCSA(s subject) outcome {
 	case len(s.publicAddresses(s.mta)) == 0:
 		return outcome{code: "not-public"}
 	case s.mta.name == nil:
-		return outcome{code: "no-name", detail: s.mta.HELO}
+		return outcome{code: "no-name", detail: s.mta.Helo}
 	}
 	name := s.mta.name.name
-	out := outcome{detail: name, fix: wantedBy(rule.HELOCSA, csa.Owner(name))}
+	out := outcome{detail: name, fix: wantedBy(rule.HeloCSA, csa.Owner(name))}
 	var reason csa.Reason
 	var addrs []netip.Addr // of which it is the reason
 	for _, c := range csaCodes {
@@ -122,10 +122,10 @@ func heloRP(s subject) outcome {
 	case !s.mta.Sends():
 		return outcome{code: "receives-only"}
 	case s.mta.name == nil:
-		return outcome{code: "no-name", detail: s.mta.HELO}
+		return outcome{code: "no-name", detail: s.mta.Helo}
 	}
 	name := s.mta.name.name
-	out := s.mta.rp().responsible(outcome{detail: name, fix: wantedBy(rule.HELORP, s.texts(name)...)})
+	out := s.mta.rp().responsible(outcome{detail: name, fix: wantedBy(rule.HeloRP, s.texts(name)...)})
 	return out
 }
 

@@ -175,14 +175,14 @@ func selectivePattern(name string) bool {
 // digits is a name of nothing but numbers, which is none to Postfix.
 var digits = regexp.MustCompile(`^[0-9.]+$`)
 
-func postfixHELOSyntax(s subject) outcome {
+func postfixHeloSyntax(s subject) outcome {
 	if !s.mta.Sends() {
 		return outcome{code: "receives-only"}
 	}
-	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.HELO)}
-	arg, err := helo.ParseHelo(s.mta.HELO)
+	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo)}
+	arg, err := helo.ParseHelo(s.mta.Helo)
 	switch {
-	case err != nil, arg.Faults.Has(helo.NonASCII), arg.Name != "" && digits.MatchString(s.mta.HELO):
+	case err != nil, arg.Faults.Has(helo.NonASCII), arg.Name != "" && digits.MatchString(s.mta.Helo):
 		out.code = "malformed"
 	case arg.Faults.Has(helo.BareAddress), arg.Faults.Has(helo.SingleLabel):
 		out.code = "not-qualified"
@@ -199,7 +199,7 @@ func greeting(s subject) (outcome, bool) {
 	case s.mta.helo == nil:
 		return outcome{code: "not-public"}, false
 	}
-	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.HELO), evidence: s.mta.helo().Replies}, true
+	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo), evidence: s.mta.helo().Replies}, true
 }
 
 // literal reports whether a HELO is an address in brackets.
@@ -207,7 +207,7 @@ func literal(arg helo.Helo) bool {
 	return arg.Addr.IsValid() && !arg.Faults.Has(helo.BareAddress)
 }
 
-func postfixHELOHostname(s subject) outcome {
+func postfixHeloHostname(s subject) outcome {
 	out, ok := greeting(s)
 	if !ok {
 		return out
@@ -239,7 +239,7 @@ func postfixHELOHostname(s subject) outcome {
 	return out
 }
 
-func eximHELO(s subject) outcome {
+func eximHelo(s subject) outcome {
 	out, ok := greeting(s)
 	if !ok {
 		return out
@@ -287,12 +287,12 @@ func eximCSA(s subject) outcome {
 	if len(denied) > 0 {
 		out.code = "denied"
 		out.detail += " from " + join(denied)
-		out.fix = wantedBy(rule.HELOCSA, csa.Owner(s.mta.name.name))
+		out.fix = wantedBy(rule.HeloCSA, csa.Owner(s.mta.name.name))
 	}
 	return out
 }
 
-func rspamdHELO(s subject) outcome {
+func rspamdHelo(s subject) outcome {
 	out, ok := greeting(s)
 	if !ok {
 		return out
@@ -312,7 +312,7 @@ func rspamdHELO(s subject) outcome {
 }
 
 func heloEqualsPTR(s subject) outcome {
-	out, ok := withHELO(s)
+	out, ok := withHelo(s)
 	if !ok {
 		return out
 	}

@@ -85,7 +85,7 @@ func heloPolicy(s subject) (outcome, bool) {
 	case len(s.publicAddresses(s.mta)) == 0:
 		return outcome{code: "not-public"}, false
 	case s.mta.name == nil:
-		return outcome{code: "no-name", detail: s.mta.HELO}, false
+		return outcome{code: "no-name", detail: s.mta.Helo}, false
 	}
 	out, ok := withPolicy(s.mta.name)
 	out.detail = s.mta.name.name

@@ -81,7 +81,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 		log.Fatal(err)
 	}
 	auditor := audit.Auditor{Resolver: zones, AllowDocumentation: true, Waivers: []audit.Waiver{
-		{Rule: rule.HELODiffers, Subject: report.Subject{MTA: "mta1"}, Reason: "moves next month"},
+		{Rule: rule.HeloDiffers, Subject: report.Subject{MTA: "mta1"}, Reason: "moves next month"},
 	}}
 	rep, err := auditor.Audit(context.Background(), description)
 	if err != nil {

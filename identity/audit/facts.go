@@ -177,7 +177,7 @@ func (a Auditor) gather(ctx context.Context, f *facts) *questions {
 	for _, m := range f.mtas {
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
 			m.helo = later(q, func() *helo.HeloResult {
-				return helo.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.HELO, addrs...)
+				return helo.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.Helo, addrs...)
 			})
 		}
 	}

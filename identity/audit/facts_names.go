@@ -58,7 +58,7 @@ func (f *facts) describeSilent(o *org.Organization) {
 			n.used = "other-organization"
 		case !slices.Contains(lockable, m.ptr):
 			n.used = "mail-domain"
-			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.HELO) == n.name }) {
+			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == n.name }) {
 				n.used = "greets"
 			}
 		}

@@ -48,7 +48,7 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 		return f.names[i]
 	}
 	for _, m := range f.mtas {
-		if arg, err := helo.ParseHelo(m.HELO); m.Sends() && err == nil && arg.Resolvable() {
+		if arg, err := helo.ParseHelo(m.Helo); m.Sends() && err == nil && arg.Resolvable() {
 			m.name = named(arg.Name)
 			m.name.sentBy(m, f.publicAddresses(m), true)
 		}
@@ -81,8 +81,8 @@ func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *questions) {
 			s.strict = later(q, func() *spf.Result { return strict.CheckHelo(ctx, s.addr, name) })
 			s.lenient = later(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, name, "") })
 		} else {
-			s.strict = later(q, func() *spf.Result { return strict.CheckMailFrom(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
-			s.lenient = later(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, s.mta.HELO, "postmaster@"+name) })
+			s.strict = later(q, func() *spf.Result { return strict.CheckMailFrom(ctx, s.addr, s.mta.Helo, "postmaster@"+name) })
+			s.lenient = later(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, s.mta.Helo, "postmaster@"+name) })
 		}
 	}
 }

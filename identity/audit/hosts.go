@@ -12,12 +12,12 @@ import (
 func (f *facts) hosts() []report.Host {
 	out := []report.Host{}
 	for _, m := range f.mtas {
-		h := report.Host{ID: m.ID, HELO: m.HELO, Addresses: []report.HostAddress{}}
+		h := report.Host{ID: m.ID, Helo: m.Helo, Addresses: []report.HostAddress{}}
 		if !m.Sends() {
-			h.HELO = ""
+			h.Helo = ""
 		}
-		if arg, err := helo.ParseHelo(h.HELO); err == nil && arg.Name != "" {
-			h.HELO, h.HELOOwn = arg.Name, f.owns(arg.Name)
+		if arg, err := helo.ParseHelo(h.Helo); err == nil && arg.Name != "" {
+			h.Helo, h.HeloOwn = arg.Name, f.owns(arg.Name)
 		}
 		for _, a := range m.addresses {
 			h.Addresses = append(h.Addresses, f.hostAddress(m, a))
@@ -28,7 +28,7 @@ func (f *facts) hosts() []report.Host {
 }
 
 func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) report.HostAddress {
-	h := report.HostAddress{Address: a.addr.String(), PTR: report.NotAsked, HELO: report.NotAsked, Names: []report.HostName{}}
+	h := report.HostAddress{Address: a.addr.String(), PTR: report.NotAsked, Helo: report.NotAsked, Names: []report.HostName{}}
 	if a.rdns == nil {
 		return h
 	}
@@ -57,11 +57,11 @@ func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) report.HostAddress {
 	}
 	switch arg := m.helo(); {
 	case slices.Contains(arg.Found, a.addr):
-		h.HELO = report.Holds
+		h.Helo = report.Holds
 	case slices.Contains(arg.Unknown, a.addr):
-		h.HELO = report.Unknown
+		h.Helo = report.Unknown
 	default:
-		h.HELO = report.Broken // what is no name has no address either
+		h.Helo = report.Broken // what is no name has no address either
 	}
 	return h
 }

@@ -16,9 +16,9 @@ import (
 func TestHosts(t *testing.T) {
 	rep := readScenario(t, "testdata/good.txtar").audit(t)
 	name := []report.HostName{{Name: "mta1.example.test.", Confirmed: report.Holds, Own: true}}
-	want := []report.Host{{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []report.HostAddress{
-		{Address: "192.0.2.10", PTR: report.Holds, HELO: report.Holds, Names: name},
-		{Address: "2001:db8::10", PTR: report.Holds, HELO: report.Holds, Names: name},
+	want := []report.Host{{ID: "mx1", Helo: "post.example.test.", HeloOwn: true, Addresses: []report.HostAddress{
+		{Address: "192.0.2.10", PTR: report.Holds, Helo: report.Holds, Names: name},
+		{Address: "2001:db8::10", PTR: report.Holds, Helo: report.Holds, Names: name},
 	}}}
 	if diff := cmp.Diff(want, rep.Hosts); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -50,8 +50,8 @@ func TestHostsAgreeWithFindings(t *testing.T) {
 				if all != is(rule.PTRConfirmed, "ok") {
 					t.Errorf("%s: %s/%s: all names confirmed %t", s.file, h.ID, a.Address, all)
 				}
-				if a.HELO == report.Broken || a.HELO == report.Unknown && arg != report.Broken || a.HELO == report.Holds && arg == report.NotAsked {
-					arg = a.HELO
+				if a.Helo == report.Broken || a.Helo == report.Unknown && arg != report.Broken || a.Helo == report.Holds && arg == report.NotAsked {
+					arg = a.Helo
 				}
 			}
 			want := map[rule.Status][]report.Link{
@@ -59,7 +59,7 @@ func TestHostsAgreeWithFindings(t *testing.T) {
 				// A HELO that is no name is not judged by this rule, and has no address.
 				rule.NotApplicable: {report.NotAsked, report.Broken},
 			}
-			f := found[fmt.Sprintf("%s %s", rule.HELOResolves, h.ID)]
+			f := found[fmt.Sprintf("%s %s", rule.HeloResolves, h.ID)]
 			if f.Code != "no-name" && !slices.Contains(want[f.Status], arg) {
 				t.Errorf("%s: %s: HELO %s, and the finding is %s", s.file, h.ID, arg, f.Status)
 			}
@@ -87,7 +87,7 @@ func TestFaultsInHosts(t *testing.T) {
 			for i, h := range again.audit(t).Hosts {
 				for j, a := range h.Addresses {
 					was := healthy[i].Addresses[j]
-					if a.PTR != was.PTR && a.PTR != report.Unknown || a.HELO != was.HELO && a.HELO != report.Unknown {
+					if a.PTR != was.PTR && a.PTR != report.Unknown || a.Helo != was.Helo && a.Helo != report.Unknown {
 						t.Errorf("%s, %s: %s %s: %v, healthy %v", s.file, q, h.ID, a.Address, a, was)
 					}
 					for k, n := range a.Names {

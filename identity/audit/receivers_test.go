@@ -37,7 +37,7 @@ func TestSelectivePatterns(t *testing.T) {
 	}
 	var zone strings.Builder
 	zone.WriteString("$TTL 300\n$ORIGIN .\n@ SOA ns.test. hostmaster.test. 1 1 1 1 60\n")
-	o := &org.Organization{Domain: "example.test", MTAs: []org.MTA{{ID: "mx", HELO: "post.example.test"}}}
+	o := &org.Organization{Domain: "example.test", MTAs: []org.MTA{{ID: "mx", Helo: "post.example.test"}}}
 	for i, n := range names {
 		fmt.Fprintf(&zone, "%s. A 192.0.2.%d\n%d.2.0.192.in-addr.arpa. PTR %[1]s.\n", n.name, i+1, i+1)
 		o.MTAs[0].Addresses = append(o.MTAs[0].Addresses, netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}))

@@ -14,7 +14,7 @@ import (
 func TestWaiverRunsOut(t *testing.T) {
 	s := readScenario(t, "testdata/waived.txtar")
 	until := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	s.auditor.Waivers = []audit.Waiver{{Rule: rule.HELOCSA, Subject: report.Subject{MTA: "mx1"}, Reason: "not\nyet", Until: until}}
+	s.auditor.Waivers = []audit.Waiver{{Rule: rule.HeloCSA, Subject: report.Subject{MTA: "mx1"}, Reason: "not\nyet", Until: until}}
 	for _, test := range []struct {
 		now             time.Time
 		waived, current rule.Status
@@ -26,7 +26,7 @@ func TestWaiverRunsOut(t *testing.T) {
 		s.auditor.Now = func() time.Time { return test.now }
 		for _, f := range s.audit(t).Findings {
 			switch {
-			case f.Rule == rule.HELOCSA && (f.Status != test.waived || len(f.Fix) == 0):
+			case f.Rule == rule.HeloCSA && (f.Status != test.waived || len(f.Fix) == 0):
 				t.Errorf("%v: %+v", test.now, f)
 			case f.Rule == rule.WaiversCurrent && f.Status != test.current:
 				t.Errorf("%v: %+v", test.now, f)

@@ -88,8 +88,8 @@ func (d *draft) server(addrs []netip.Addr) {
 		d.comment(path+".ptr", "choose one name of %s for its addresses", d.o.Domain)
 	}
 	var why string
-	m.HELO, why = d.greeting(m, hosts)
-	if dnsname.CanonicalOrEmpty(m.HELO) == m.PTR {
+	m.Helo, why = d.greeting(m, hosts)
+	if dnsname.CanonicalOrEmpty(m.Helo) == m.PTR {
 		d.comment(path+".ptr", "anybody finds this HELO name by the address: choose another for one of them")
 	}
 	d.comment(path+".helo", "a guess, since %s: what the MTA says is in its configuration, or in a Received field of its mail", why)
@@ -202,7 +202,7 @@ func (d *draft) names(records []dns.RR) {
 		d.comment("names", "there are %d more", more)
 	}
 	left := slices.DeleteFunc(hardening.Left, func(n flow.Note) bool {
-		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return dnsname.CanonicalOrEmpty(m.HELO) == n.Name || m.PTR == n.Name })
+		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return dnsname.CanonicalOrEmpty(m.Helo) == n.Name || m.PTR == n.Name })
 	})
 	for _, n := range left[:min(len(left), maxDraftLeft)] {
 		d.comment("names", "not %s: %s", strings.TrimSuffix(n.Name, "."), n.Text)

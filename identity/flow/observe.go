@@ -31,7 +31,7 @@ var observations = []*regexp.Regexp{
 type Observation struct {
 	Line int // from 1
 	Addr netip.Addr
-	HELO string // to the letter: untrusted
+	Helo string // to the letter: untrusted
 }
 
 // Observations yields what the Received fields of mail and the log lines of Postfix and
@@ -82,7 +82,7 @@ func observation(text string) (Observation, bool) {
 		if err != nil {
 			continue
 		}
-		return Observation{Addr: addr.Unmap(), HELO: m[form.SubexpIndex("helo")]}, true
+		return Observation{Addr: addr.Unmap(), Helo: m[form.SubexpIndex("helo")]}, true
 	}
 	return Observation{}, false
 }

@@ -43,7 +43,7 @@ func TestObservations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, fmt.Sprint(o.Line, " ", o.Addr, " ", o.HELO))
+			got = append(got, fmt.Sprint(o.Line, " ", o.Addr, " ", o.Helo))
 		}
 		if strings.Join(got, "\n") != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
@@ -65,7 +65,7 @@ func TestObservationsFail(t *testing.T) {
 		var got []string
 		for o, err := range flow.Observations(test.r) {
 			if err == nil {
-				got = append(got, o.HELO)
+				got = append(got, o.Helo)
 			} else if !errors.Is(err, test.want) || test.want == bufio.ErrTooLong && !strings.HasPrefix(err.Error(), "flow: line 2: longer than 64 KiB, expected mail or a log (") {
 				t.Errorf("%s: %v", test.name, err)
 			} else {
@@ -83,7 +83,7 @@ func FuzzObservations(f *testing.F) {
 	f.Add("x H=a (b) [::1]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for o, err := range flow.Observations(strings.NewReader(text)) {
-			if err == nil && (!o.Addr.IsValid() || o.HELO == "" || strings.ContainsAny(o.HELO, " \r\n")) {
+			if err == nil && (!o.Addr.IsValid() || o.Helo == "" || strings.ContainsAny(o.Helo, " \r\n")) {
 				t.Errorf("%+v", o)
 			}
 		}

@@ -307,7 +307,7 @@ func (s *Survey) describe(o *org.Organization) {
 	described := make(map[string]string)
 	s.described = described
 	for _, m := range o.MTAs {
-		described[dnsname.CanonicalOrEmpty(m.HELO)] = "it is the HELO name of " + m.ID
+		described[dnsname.CanonicalOrEmpty(m.Helo)] = "it is the HELO name of " + m.ID
 		described[dnsname.CanonicalOrEmpty(m.PTR)] = "it is the PTR name of " + m.ID
 	}
 	for _, d := range o.MailDomains() {

@@ -25,7 +25,7 @@ mtas:
 	}
 	fmt.Println(o.Domain)
 	for _, m := range o.MTAs {
-		fmt.Println(m.ID, m.Addresses, m.PTR, m.HELO, m.Sends())
+		fmt.Println(m.ID, m.Addresses, m.PTR, m.Helo, m.Sends())
 	}
 	// Output:
 	// example.test.

@@ -158,7 +158,7 @@ type MTA struct {
 	PTR string `json:"ptr,omitempty"`
 	// HELO is what the MTA says in HELO and EHLO, to the letter. It may be "" for
 	// an MTA that only receives.
-	HELO string `json:"helo,omitempty"`
+	Helo string `json:"helo,omitempty"`
 	// Roles says what the MTA does; none means Inbound and Outbound.
 	Roles []Role `json:"roles,omitempty"`
 	// Dedicated says that the addresses serve nothing but mail.

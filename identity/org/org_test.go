@@ -17,8 +17,8 @@ import (
 // good returns a new valid description in forms that Parse would change.
 func good() *org.Organization {
 	return &org.Organization{Domain: "Example.Test", MTAs: []org.MTA{
-		{ID: "mx1", Addresses: addrs("192.0.2.10", "::ffff:192.0.2.11"), PTR: "MTA1.example.test.", HELO: "Post.example.test", Roles: []org.Role{org.Submission}},
-		{ID: "mx2", Addresses: addrs("192.0.2.10"), PTR: "mta1.example.test", HELO: "[192.0.2.10]"},
+		{ID: "mx1", Addresses: addrs("192.0.2.10", "::ffff:192.0.2.11"), PTR: "MTA1.example.test.", Helo: "Post.example.test", Roles: []org.Role{org.Submission}},
+		{ID: "mx2", Addresses: addrs("192.0.2.10"), PTR: "mta1.example.test", Helo: "[192.0.2.10]"},
 		{ID: "mx3", Addresses: addrs("192.0.2.10"), Roles: []org.Role{org.Inbound}, Dedicated: true},
 	}}
 }
@@ -52,9 +52,9 @@ mtas:
 		t.Fatal(err)
 	}
 	err = (&org.Organization{Domain: "a..b", MTAs: []org.MTA{
-		{ID: "x", Addresses: addrs("192.0.2.1", "192.0.2.1", "fe80::1%eth0"), PTR: "p.test", HELO: "h.test", Roles: []org.Role{org.Inbound, org.Inbound}},
+		{ID: "x", Addresses: addrs("192.0.2.1", "192.0.2.1", "fe80::1%eth0"), PTR: "p.test", Helo: "h.test", Roles: []org.Role{org.Inbound, org.Inbound}},
 		{ID: "x", Addresses: addrs("192.0.2.1"), PTR: "q.test"},
-		{ID: "-x", PTR: ".", HELO: "h.test"},
+		{ID: "-x", PTR: ".", Helo: "h.test"},
 	}}).Validate()
 	validated, ok := errors.AsType[*org.Error](err)
 	if !ok {
@@ -215,7 +215,7 @@ func TestRoleText(t *testing.T) {
 // What encoding/json makes of a description that was built in Go, Parse reads.
 func TestParseReadsJSON(t *testing.T) {
 	o := good()
-	o.MTAs[1].HELO = "\"<&>\\\x00\x7f\u2028\U0001f600"
+	o.MTAs[1].Helo = "\"<&>\\\x00\x7f\u2028\U0001f600"
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestParseReadsJSON(t *testing.T) {
 	want := good()
 	want.Domain, want.MTAs[0].PTR, want.MTAs[1].PTR = "example.test.", "mta1.example.test.", "mta1.example.test."
 	want.MTAs[0].Addresses[1] = netip.MustParseAddr("192.0.2.11")
-	want.MTAs[1].HELO = o.MTAs[1].HELO
+	want.MTAs[1].Helo = o.MTAs[1].Helo
 	if diff := cmp.Diff(want, got, sameAddr); diff != "" {
 		t.Error(diff)
 	}

@@ -295,7 +295,7 @@ func (r *reader) mta(path string, n ast.Node) MTA {
 	r.mapping(path, n, map[string]func(string, ast.Node){
 		"id":        func(path string, n ast.Node) { m.ID = r.text(path, n) },
 		"ptr":       func(path string, n ast.Node) { m.PTR = r.text(path, n) },
-		"helo":      func(path string, n ast.Node) { m.HELO = r.text(path, n) },
+		"helo":      func(path string, n ast.Node) { m.Helo = r.text(path, n) },
 		"dedicated": func(path string, n ast.Node) { m.Dedicated = r.boolean(path, n) },
 		"addresses": func(path string, n ast.Node) {
 			r.sequence(path, n, func(path string, n ast.Node) {

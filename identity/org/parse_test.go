@@ -86,9 +86,9 @@ func TestParse(t *testing.T) {
 	want := &org.Organization{Domain: "example.test.", MTAs: []org.MTA{
 		{
 			ID: "mx_1.a", Addresses: addrs("192.0.2.10", "2001:db8::10", "192.0.2.11"), PTR: "mta1.xn--bcher-kva.example.test.",
-			HELO: "Post.Example.Test", Roles: []org.Role{org.Outbound, org.Inbound, org.Submission}, Dedicated: true,
+			Helo: "Post.Example.Test", Roles: []org.Role{org.Outbound, org.Inbound, org.Submission}, Dedicated: true,
 		},
-		{ID: "mta2", Addresses: addrs("192.0.2.20"), HELO: "[192.0.2.20]"},
+		{ID: "mta2", Addresses: addrs("192.0.2.20"), Helo: "[192.0.2.20]"},
 		{ID: "mta3", Addresses: addrs("192.0.2.30"), Roles: []org.Role{org.Inbound}},
 	}, Mail: []org.MailDomain{
 		{Domain: "example.test."},
@@ -138,7 +138,7 @@ func TestParseText(t *testing.T) {
 		o, err := org.Parse("file", []byte("domain: example.test\nmtas:\n  - addresses: [192.0.2.1]\n    helo: "+yaml+"\n"))
 		if err != nil {
 			t.Errorf("%q: %v", yaml, err)
-		} else if got := o.MTAs[0].HELO; got != want {
+		} else if got := o.MTAs[0].Helo; got != want {
 			t.Errorf("%q: got %q, want %q", yaml, got, want)
 		}
 	}
@@ -218,15 +218,15 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestParseRefusesMTA(t *testing.T) {
-	const noHELO = "helo: expected what the MTA says in HELO; only one with the sole role inbound needs none"
+	const noHelo = "helo: expected what the MTA says in HELO; only one with the sole role inbound needs none"
 	// In line 4 the value of a key of the first MTA, with what else it needs.
 	mta := func(rest string) string {
 		return "domain: a.test\nmtas:\n  - helo: b.test\n    " + rest + "\n"
 	}
 	const good = "addresses: [192.0.2.1]\n    "
 	refused(t, "domain: a.test\nmtas: [{}, {foo: 1}]",
-		"2:8: mtas[0].addresses: expected at least one address", "2:8: mtas[0]."+noHELO,
-		"2:12: mtas[1].addresses: expected at least one address", "2:12: mtas[1]."+noHELO,
+		"2:8: mtas[0].addresses: expected at least one address", "2:8: mtas[0]."+noHelo,
+		"2:12: mtas[1].addresses: expected at least one address", "2:12: mtas[1]."+noHelo,
 		`2:13: mtas[1]: unknown key "foo": expected one of addresses, dedicated, helo, id, ptr, roles`)
 	refused(t, mta("adresses: [192.0.2.1]"), "3:5: mtas[0].addresses: expected at least one address",
 		`4:5: mtas[0]: unknown key "adresses": expected one of addresses, dedicated, helo, id, ptr, roles`)
@@ -257,8 +257,8 @@ func TestParseRefusesMTA(t *testing.T) {
 		"6:18: mtas[1].addresses[0]: 192.0.2.1 has the PTR name y.test. here and x.test. at mtas[0].addresses[0]: an address has one (mtas[0].addresses[0] is in line 4)")
 
 	// HELO.
-	refused(t, "domain: a.test\nmtas:\n  - addresses: [192.0.2.1]\n", "3:5: mtas[0]."+noHELO)
-	refused(t, "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: '', roles: [submission]}\n", "3:34: mtas[0]."+noHELO)
+	refused(t, "domain: a.test\nmtas:\n  - addresses: [192.0.2.1]\n", "3:5: mtas[0]."+noHelo)
+	refused(t, "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: '', roles: [submission]}\n", "3:34: mtas[0]."+noHelo)
 	refused(t, "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: [192.0.2.1]}\n", "3:34: mtas[0].helo: expected text, got a list")
 	refused(t, "domain: a.test\nmtas:\n- {addresses: [192.0.2.1], helo: , roles: [inbound]}\n", "3:33: mtas[0].helo: expected text, got nothing")
 

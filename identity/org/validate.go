@@ -150,7 +150,7 @@ func (v *validator) mta(path string, m MTA) {
 	if m.PTR != "" {
 		v.name(path+".ptr", m.PTR)
 	}
-	if m.HELO == "" && m.Sends() {
+	if m.Helo == "" && m.Sends() {
 		v.fail(path+".helo", "expected what the MTA says in HELO; only one with the sole role inbound needs none")
 	}
 	for i, role := range m.Roles {
@@ -204,12 +204,12 @@ func (v *validator) zones(o *Organization) {
 		}
 	}
 	for i, m := range o.MTAs {
-		name, err := dnsname.Canonical(m.HELO)
-		if len(zones) == 0 || err != nil || m.HELO == "" || !m.Sends() || dnsname.FormOf(name) != dnsname.Host {
+		name, err := dnsname.Canonical(m.Helo)
+		if len(zones) == 0 || err != nil || m.Helo == "" || !m.Sends() || dnsname.FormOf(name) != dnsname.Host {
 			continue // whether it is a name at all is for the audit to say
 		}
 		if !slices.ContainsFunc(zones, func(zone string) bool { return dnsname.Under(name, zone) }) {
-			v.contradict(fmt.Sprintf("mtas[%d].helo", i), "zones", "%q is in none of the zones, which are %s: expected a name in one of them", m.HELO, strings.Join(zones, " "))
+			v.contradict(fmt.Sprintf("mtas[%d].helo", i), "zones", "%q is in none of the zones, which are %s: expected a name in one of them", m.Helo, strings.Join(zones, " "))
 		}
 	}
 }
@@ -296,7 +296,7 @@ func (v *validator) names(o *Organization) {
 	}
 	for i, m := range o.MTAs {
 		if m.Sends() {
-			take(m.HELO, fmt.Sprintf("the HELO name of mtas[%d]", i))
+			take(m.Helo, fmt.Sprintf("the HELO name of mtas[%d]", i))
 		}
 	}
 	for i, d := range o.Mail {

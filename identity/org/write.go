@@ -110,7 +110,7 @@ func (y *yamlWriter) organization(o *Organization) {
 		y.item(path, "id", scalar(m.ID))
 		y.field(4, path+".addresses", "addresses", flow(each(m.Addresses, addr)))
 		y.field(4, path+".ptr", "ptr", name(m.PTR))
-		y.field(4, path+".helo", "helo", scalar(m.HELO))
+		y.field(4, path+".helo", "helo", scalar(m.Helo))
 		y.field(4, path+".roles", "roles", flow(each(m.Roles, Role.String)))
 		y.field(4, path+".dedicated", "dedicated", boolean(m.Dedicated))
 	}

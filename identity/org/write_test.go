@@ -44,7 +44,7 @@ func described(t *rapid.T) *org.Organization {
 	for range rapid.IntRange(1, 3).Draw(t, "MTAs") {
 		m := org.MTA{
 			ID:   rapid.SampledFrom([]string{"mx", "true.", "1-", "null_"}).Draw(t, "id") + string(rune('a'+used)),
-			HELO: text().Draw(t, "helo"), Dedicated: rapid.Bool().Draw(t, "dedicated"),
+			Helo: text().Draw(t, "helo"), Dedicated: rapid.Bool().Draw(t, "dedicated"),
 			Roles: rapid.SampledFrom([][]org.Role{nil, {org.Inbound}, {org.Outbound, org.Submission}}).Draw(t, "roles"),
 		}
 		for range rapid.IntRange(1, 2).Draw(t, "addresses") {
@@ -54,8 +54,8 @@ func described(t *rapid.T) *org.Organization {
 		if rapid.Bool().Draw(t, "ptr?") {
 			m.PTR = dnsName().Draw(t, "ptr")
 		}
-		if m.HELO == "" && m.Sends() {
-			m.HELO = "post.example.test"
+		if m.Helo == "" && m.Sends() {
+			m.Helo = "post.example.test"
 		}
 		o.MTAs = append(o.MTAs, m)
 	}
@@ -167,7 +167,7 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 func ExampleOrganization_WriteYAML() {
 	o := &org.Organization{
 		Domain: "example.test",
-		MTAs:   []org.MTA{{ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")}, HELO: "post.example.test"}},
+		MTAs:   []org.MTA{{ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")}, Helo: "post.example.test"}},
 		Mail:   []org.MailDomain{{Domain: "example.test", Includes: []string{"_spf.provider.test"}}},
 	}
 	err := o.WriteYAML(os.Stdout,

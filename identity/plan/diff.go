@@ -201,16 +201,16 @@ func (p *Plan) astray(wanted rule.Record) (name string, addr netip.Addr) {
 			return "", netip.Addr{}
 		}
 		for _, h := range hosts(p.Organization) {
-			if h.HELO == name || h.PTR == name {
+			if h.Helo == name || h.PTR == name {
 				addrs = append(addrs, h.Addrs...)
 			}
 		}
 	case *dns.SRV:
-		if slices.Contains(wanted.Rules, rule.HELOCSA) {
+		if slices.Contains(wanted.Rules, rule.HeloCSA) {
 			name = rr.Target
 		}
 		for _, h := range hosts(p.Organization) {
-			if h.HELO == name {
+			if h.Helo == name {
 				addrs = append(addrs, h.Addrs...)
 			}
 		}
@@ -289,7 +289,7 @@ func (c *Change) add(rr dns.RR) {
 func (p *Plan) welcome(adopt bool) {
 	var names []string
 	for _, m := range p.Organization.MTAs {
-		if arg, err := helo.ParseHelo(m.HELO); err == nil && arg.Name != "" && m.Sends() {
+		if arg, err := helo.ParseHelo(m.Helo); err == nil && arg.Name != "" && m.Sends() {
 			names = append(names, arg.Name)
 		}
 	}
@@ -317,7 +317,7 @@ func (p *Plan) welcome(adopt bool) {
 func (p *Plan) unpolice() {
 	policy := resolver.RRset{Name: csa.Owner(p.Organization.Domain), Type: dns.TypeSRV}
 	for _, m := range p.Organization.MTAs {
-		name := dnsname.CanonicalOrEmpty(m.HELO)
+		name := dnsname.CanonicalOrEmpty(m.Helo)
 		at := resolver.RRset{Name: csa.Owner(name), Type: dns.TypeSRV}
 		if name == "" || !m.Sends() || !dnsname.Under(name, dnsname.CanonicalOrEmpty(p.Organization.Domain)) || at == policy || len(p.after(at)) > 0 {
 			continue
@@ -325,7 +325,7 @@ func (p *Plan) unpolice() {
 		n := len(p.Changes)
 		p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Name == policy.Name && c.Type == policy.Type })
 		if len(p.Changes) < n {
-			p.refuse(policy, m.ID+" greets with "+m.HELO+", which gets no CSA record of its own and would be denied")
+			p.refuse(policy, m.ID+" greets with "+m.Helo+", which gets no CSA record of its own and would be denied")
 		}
 		return
 	}

@@ -77,7 +77,7 @@ func TestStepsBreakNoMail(t *testing.T) {
 				for _, h := range step.Hosts {
 					told := make(map[netip.Addr]string)
 					for _, addr := range h.Addrs {
-						told[addr] = h.HELO
+						told[addr] = h.Helo
 					}
 					shall = append(shall, told)
 				}
@@ -128,13 +128,13 @@ func (w *world) said(r dice, observed bool) map[netip.Addr]string {
 		}
 		for _, addr := range m.Addresses {
 			addr = addr.Unmap()
-			choices := []string{m.HELO, fmt.Sprintf("[%s]", addr)}
+			choices := []string{m.Helo, fmt.Sprintf("[%s]", addr)}
 			if addr.Is6() {
 				choices[1] = fmt.Sprintf("[IPv6:%s]", addr)
 			}
 			if observed { // also what belongs to others, or to nobody who sends
 				other := w.org.MTAs[r.IntN(len(w.org.MTAs))]
-				choices = append(choices, other.HELO, other.PTR, w.org.Domain)
+				choices = append(choices, other.Helo, other.PTR, w.org.Domain)
 				choices = append(choices, w.org.Names...)
 			}
 			for _, rr := range w.records {

@@ -115,7 +115,7 @@ func random(r dice) *org.Organization {
 	used := 0
 	for i := range 1 + r.IntN(4) {
 		m := org.MTA{
-			ID: fmt.Sprint("mx", i), PTR: name(fmt.Sprint("mta", i)), HELO: name(fmt.Sprint("Post", r.IntN(3))), Dedicated: r.IntN(2) == 0,
+			ID: fmt.Sprint("mx", i), PTR: name(fmt.Sprint("mta", i)), Helo: name(fmt.Sprint("Post", r.IntN(3))), Dedicated: r.IntN(2) == 0,
 			Roles: [][]org.Role{nil, nil, {org.Inbound}, {org.Submission, org.Outbound}}[r.IntN(4)],
 		}
 		for range 1 + r.IntN(3) {
@@ -127,7 +127,7 @@ func random(r dice) *org.Organization {
 			case 0:
 				m.PTR, m.Addresses = other.PTR, append(m.Addresses, other.Addresses[0])
 			case 1:
-				m.HELO = other.PTR
+				m.Helo = other.PTR
 			}
 		}
 		o.MTAs = append(o.MTAs, m)

@@ -101,7 +101,7 @@ func (w *world) restsOn(f report.Finding) map[string]bool {
 	domain := canonical(w.org.Domain)
 	mta := func(m org.MTA, addrs ...netip.Addr) {
 		name(m.PTR)
-		name(m.HELO)
+		name(m.Helo)
 		for _, addr := range addrs {
 			reverse := dnsname.Reverse(addr.Unmap())
 			names[reverse] = true
@@ -129,7 +129,7 @@ func (w *world) restsOn(f report.Finding) map[string]bool {
 		name(domain)
 	}
 	switch f.Rule {
-	case rule.HELORP, rule.DomainRP:
+	case rule.HeloRP, rule.DomainRP:
 		for _, label := range []string{"_mtacontact.", "_admincontact.", "_abusecontact."} {
 			names[label+domain] = true
 		}

@@ -88,7 +88,7 @@ type Host struct {
 	MTA   string       // its ID
 	Addrs []netip.Addr // those that the public DNS may hold
 	PTR   string       // the name that its addresses have by the plan; "" when not decided
-	HELO  string       // what it shall say in HELO, canonical; "" where that is no name
+	Helo  string       // what it shall say in HELO, canonical; "" where that is no name
 	// Observed is what it was observed to say from its addresses, sorted by them; those
 	// that nobody saw are not in it. Line is 0: Options does not tell where it was seen.
 	Observed []flow.Observation
@@ -108,7 +108,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 	for i, h := range hosts {
 		for _, addr := range slices.SortedFunc(slices.Values(h.Addrs), netip.Addr.Compare) {
 			if said, seen := observed[addr]; seen {
-				hosts[i].Observed = append(hosts[i].Observed, flow.Observation{Addr: addr, HELO: said})
+				hosts[i].Observed = append(hosts[i].Observed, flow.Observation{Addr: addr, Helo: said})
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 		step(Quiet).Names = slices.Compact(locked)
 	}
 	for _, h := range hosts {
-		greets := h.HELO != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.unseen(addr) != "" })
+		greets := h.Helo != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.unseen(addr) != "" })
 		if greets || at[Reverse] != nil && slices.ContainsFunc(at[Reverse].Changes, h.named) {
 			confirm := step(Confirm)
 			confirm.Hosts = append(confirm.Hosts, h)
@@ -165,8 +165,8 @@ func hosts(o *org.Organization) []Host {
 	for _, m := range o.MTAs {
 		w := wanted{}
 		h := Host{MTA: m.ID, Addrs: w.publishable(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
-		if arg, err := helo.ParseHelo(m.HELO); err == nil && m.Sends() {
-			h.HELO = arg.Name
+		if arg, err := helo.ParseHelo(m.Helo); err == nil && m.Sends() {
+			h.Helo = arg.Name
 		}
 		for i, addr := range h.Addrs {
 			h.Addrs[i] = addr.Unmap()
@@ -216,8 +216,8 @@ func (h Host) unseen(addr netip.Addr) string {
 	switch {
 	case i < 0:
 		return "not seen yet"
-	case dnsname.CanonicalOrEmpty(h.Observed[i].HELO) != h.HELO:
-		return fmt.Sprintf("seen to say %q", h.Observed[i].HELO)
+	case dnsname.CanonicalOrEmpty(h.Observed[i].Helo) != h.Helo:
+		return fmt.Sprintf("seen to say %q", h.Observed[i].Helo)
 	}
 	return ""
 }
@@ -227,8 +227,8 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 	session := v.Session(ctx, addr)
 	defer session.Close()
 	verdict := session.Connect(ctx)
-	if h.HELO != "" {
-		verdict = session.Helo(ctx, h.HELO)
+	if h.Helo != "" {
+		verdict = session.Helo(ctx, h.Helo)
 	}
 	if h.PTR != "" && verdict.Reverse != nil && !slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
 		said := "no name of it leads to it"
@@ -240,9 +240,9 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 		}
 		return fmt.Sprintf("%s is not its confirmed name yet: %s", strings.TrimSuffix(h.PTR, "."), said)
 	}
-	if h.HELO != "" && verdict.Advice.Action > identity.Accept {
+	if h.Helo != "" && verdict.Advice.Action > identity.Accept {
 		first := each(verdict.Reasons[:min(1, len(verdict.Reasons))], identity.Reason.Text) // it decided
-		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.HELO, "."), verdict.Level, joined(first))
+		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.Helo, "."), verdict.Level, joined(first))
 	}
 	return ""
 }
@@ -255,7 +255,7 @@ func (p *Plan) greets(name string, hosts []Host, observed map[netip.Addr]string)
 		for _, addr := range h.Addrs {
 			said, seen := observed[addr]
 			switch {
-			case h.HELO == "" && !seen:
+			case h.Helo == "" && !seen:
 			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && p.Current.leads(name, addr):
 				out = append(out, addr)
 			}
@@ -285,10 +285,10 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 		for _, rr := range c.Added() {
 			first.add(rr)
 		}
-	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HELOSPF):
+	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HeloSPF):
 		var own []netip.Addr // that the record wanted authorizes
 		for _, h := range hosts {
-			if h.HELO != "" && (h.HELO == c.Name || slices.Contains(c.Rules, rule.MailSPF)) {
+			if h.Helo != "" && (h.Helo == c.Name || slices.Contains(c.Rules, rule.MailSPF)) {
 				own = append(own, h.Addrs...)
 			}
 		}
@@ -337,9 +337,9 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 		return Lock
 	case c.Type == dns.TypePTR:
 		return Reverse
-	case is(rule.HELOSPF):
+	case is(rule.HeloSPF):
 		return Prepare
-	case is(rule.HELOCSA):
+	case is(rule.HeloCSA):
 		if name, _ := csa.NameOf(c.Name); p.denies(name, hosts, observed) {
 			return Lock
 		}

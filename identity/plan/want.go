@@ -59,7 +59,7 @@ func want(o *org.Organization) *wanted {
 		if m.Sends() {
 			sending = append(sending, addrs...)
 			if w.greeting(m, addrs) {
-				name = m.HELO // the PTR name is for nothing but the address
+				name = m.Helo // the PTR name is for nothing but the address
 			}
 		}
 		if m.Receives() && name != "" {
@@ -147,14 +147,14 @@ func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
 // greeting wants the addresses of the HELO name and its SPF record, or refuses the name
 // and returns false.
 func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) bool {
-	arg, err := helo.ParseHelo(m.HELO)
+	arg, err := helo.ParseHelo(m.Helo)
 	switch {
 	case err != nil:
-		w.refuse(m.ID, m.HELO, "the HELO is malformed")
+		w.refuse(m.ID, m.Helo, "the HELO is malformed")
 	case arg.Name == "":
-		w.refuse(m.ID, m.HELO, "the HELO is an address, not a name")
-	case w.mapping(m, m.HELO, addrs, rule.HELOResolves):
-		w.authorize(m.HELO, m, addrs, rule.HELOSPF, rule.HELOSPFStrict)
+		w.refuse(m.ID, m.Helo, "the HELO is an address, not a name")
+	case w.mapping(m, m.Helo, addrs, rule.HeloResolves):
+		w.authorize(m.Helo, m, addrs, rule.HeloSPF, rule.HeloSPFStrict)
 		w.identity(m)
 		return true
 	}
@@ -192,11 +192,11 @@ const organization = "organization"
 // identity wants what says of a HELO name, which mapping has accepted, who uses it and
 // who is responsible.
 func (w *wanted) identity(m org.MTA) {
-	name := dnsname.CanonicalOrEmpty(m.HELO)
+	name := dnsname.CanonicalOrEmpty(m.Helo)
 	if rr, err := csa.Authorize(name, rule.TTL); w.made(m.ID, name, err) {
-		w.add(rr, m.ID, rule.HELOCSA)
+		w.add(rr, m.ID, rule.HeloCSA)
 	}
-	w.person(name, org.MTALabel, w.contacts.MTA, m.ID, rule.HELORP)
+	w.person(name, org.MTALabel, w.contacts.MTA, m.ID, rule.HeloRP)
 }
 
 // responsible wants the RP records of the domain, and the texts that they point to.
@@ -270,7 +270,7 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 // policy wants the CSA policy of the domain.
 func (w *wanted) policy(o *org.Organization) {
 	domain := dnsname.CanonicalOrEmpty(w.domain)
-	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.HELO) == domain }) {
+	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == domain }) {
 		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
 		return
 	}
@@ -318,7 +318,7 @@ func (w *wanted) made(mta, name string, err error) bool {
 func Lockable(o *org.Organization) []string {
 	used := make(map[string]bool)
 	for _, m := range o.MTAs {
-		if name, err := dnsname.Canonical(m.HELO); err == nil && m.Sends() {
+		if name, err := dnsname.Canonical(m.Helo); err == nil && m.Sends() {
 			used[name] = true
 		}
 	}

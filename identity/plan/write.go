@@ -165,13 +165,13 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	}
 	type observed struct {
 		Address string `json:"address"`
-		HELO    string `json:"helo"`
+		Helo    string `json:"helo"`
 	}
 	type host struct {
 		MTA       string     `json:"mta"`
 		Addresses []string   `json:"addresses"`
 		PTR       string     `json:"ptr"`
-		HELO      string     `json:"helo"`
+		Helo      string     `json:"helo"`
 		Observed  []observed `json:"observed"`
 	}
 	type step struct {
@@ -217,8 +217,8 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 			return step{s.Stage, s.Gate(), append([]Owner{}, s.Owners()...), each(s.Changes, func(c Change) change {
 				return change{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, txt.Record), each(c.After, txt.Record), append([]rule.ID{}, c.Rules...)}
 			}), each(s.Hosts, func(h Host) host {
-				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.HELO, each(h.Observed, func(o flow.Observation) observed {
-					return observed{o.Addr.String(), o.HELO}
+				return host{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.Helo, each(h.Observed, func(o flow.Observation) observed {
+					return observed{o.Addr.String(), o.Helo}
 				})}
 			}), append([]string{}, s.Names...)}
 		}),
@@ -319,7 +319,7 @@ func (s Step) text(line func(string, ...any)) {
 		line("   user@%s", strings.TrimSuffix(n, "."))
 	}
 	for _, h := range s.Hosts {
-		heloName := strings.TrimSuffix(h.HELO, ".")
+		heloName := strings.TrimSuffix(h.Helo, ".")
 		switch s.Stage {
 		case Confirm:
 			var parts []string

@@ -121,7 +121,7 @@ func TestWriteJSON(t *testing.T) {
 			Steps        []struct {
 				Changes []struct{ Before, After []string }
 				Hosts   []struct {
-					Observed []struct{ Address, HELO string }
+					Observed []struct{ Address, Helo string }
 				}
 			}
 			Wanted, Kept, Refused []any
@@ -142,7 +142,7 @@ func TestWriteJSON(t *testing.T) {
 			}
 			for j, h := range s.Hosts {
 				got := doc.Steps[i].Hosts[j].Observed
-				if len(got) != len(h.Observed) || len(got) == 1 && (got[0].Address != "192.0.2.11" || got[0].HELO != "old.example.test") {
+				if len(got) != len(h.Observed) || len(got) == 1 && (got[0].Address != "192.0.2.11" || got[0].Helo != "old.example.test") {
 					t.Errorf("%s: %+v of %+v", s.Stage, got, h)
 				}
 			}

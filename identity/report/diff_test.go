@@ -21,7 +21,7 @@ import (
 // one is a report of a single finding.
 func one(status rule.Status, code, message string) *report.Report {
 	return &report.Report{Version: report.Version, Organization: "example.test.", Findings: []report.Finding{
-		{Rule: rule.HELOCSA, Level: rule.ShouldMinor, Subject: report.Subject{MTA: "mx1"}, Status: status, Code: code, Message: message},
+		{Rule: rule.HeloCSA, Level: rule.ShouldMinor, Subject: report.Subject{MTA: "mx1"}, Status: status, Code: code, Message: message},
 	}}
 }
 

@@ -18,8 +18,8 @@ var example = &report.Report{
 	Version:      report.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organization: "example.org.",
-	Hosts: []report.Host{{ID: "mx1", HELO: "post.example.org.", HELOOwn: true, Addresses: []report.HostAddress{
-		{Address: "192.0.2.10", PTR: report.Broken, HELO: report.Holds, Names: []report.HostName{}},
+	Hosts: []report.Host{{ID: "mx1", Helo: "post.example.org.", HeloOwn: true, Addresses: []report.HostAddress{
+		{Address: "192.0.2.10", PTR: report.Broken, Helo: report.Holds, Names: []report.HostName{}},
 	}}},
 	Findings: []report.Finding{{
 		Rule: rule.PTRExists, Level: rule.Must, Status: rule.Fail, Code: "missing",

@@ -80,9 +80,9 @@ func TestInteropChromium(t *testing.T) {
 func manyAddresses(r report.Report) *report.Report {
 	r.Hosts = nil
 	for i, n := range []int{1, 8, 21} {
-		h := report.Host{ID: fmt.Sprintf("mx%d", i+1), HELO: fmt.Sprintf("post%d.library.example.", i+1), HELOOwn: i != 1}
+		h := report.Host{ID: fmt.Sprintf("mx%d", i+1), Helo: fmt.Sprintf("post%d.library.example.", i+1), HeloOwn: i != 1}
 		for j := range n {
-			a := report.HostAddress{Address: fmt.Sprintf("2001:db8:%x:%x::%x", i+1, j*4097, j+1), PTR: report.Holds, HELO: report.Link(1 + j%7%3)}
+			a := report.HostAddress{Address: fmt.Sprintf("2001:db8:%x:%x::%x", i+1, j*4097, j+1), PTR: report.Holds, Helo: report.Link(1 + j%7%3)}
 			if i == 2 {
 				a.Address = fmt.Sprintf("198.51.100.%d", 10+j)
 			}

@@ -9,8 +9,8 @@ import (
 // nothing of what it weighs: that the findings say.
 type Host struct {
 	ID        string        `json:"id"`       // in the description
-	HELO      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" where it greets nobody
-	HELOOwn   bool          `json:"helo_own"` // the HELO name is the organization's
+	Helo      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" where it greets nobody
+	HeloOwn   bool          `json:"helo_own"` // the HELO name is the organization's
 	Addresses []HostAddress `json:"addresses"`
 }
 
@@ -18,7 +18,7 @@ type Host struct {
 type HostAddress struct {
 	Address string     `json:"address"`
 	PTR     Link       `json:"ptr"`     // it has a PTR record
-	HELO    Link       `json:"helo"`    // the HELO name has it
+	Helo    Link       `json:"helo"`    // the HELO name has it
 	Names   []HostName `json:"names"`   // of its PTR records
 	Skipped int        `json:"skipped"` // how many more names there are, beyond those that receivers look at
 }

@@ -31,8 +31,8 @@ func hostileReport() *report.Report {
 	long := strings.Repeat("a", 63) + "." + strings.Repeat("b", 63) + "."
 	r := &report.Report{
 		Version: report.Version, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Organization: hostile,
-		Hosts: []report.Host{{ID: hostile, HELO: hostile, Addresses: []report.HostAddress{
-			{Address: hostile, PTR: report.Holds, HELO: report.Broken, Names: []report.HostName{
+		Hosts: []report.Host{{ID: hostile, Helo: hostile, Addresses: []report.HostAddress{
+			{Address: hostile, PTR: report.Holds, Helo: report.Broken, Names: []report.HostName{
 				{Name: hostile, Confirmed: report.Broken}, {Name: long, Confirmed: report.Unknown}, {Name: "\U0001f4a9" + long, Confirmed: report.Holds, Own: true},
 			}, Skipped: 12},
 		}}},
@@ -44,7 +44,7 @@ func hostileReport() *report.Report {
 		{Name: long, Type: "TXT", Error: hostile},
 		{Name: long, Type: "TXT", Status: hostile, Server: hostile},
 	}
-	for i, id := range []rule.ID{rule.PTRExists, hostile, rule.HELODiffers} {
+	for i, id := range []rule.ID{rule.PTRExists, hostile, rule.HeloDiffers} {
 		f := report.Finding{
 			Rule: id, Level: rule.Must, Status: rule.Fail, Code: hostile, Subject: report.Subject{MTA: hostile}, Message: hostile,
 			Evidence: evidence, Fix: []string{hostile, long + long}, Remedy: hostile, Mitigated: hostile,
@@ -73,13 +73,13 @@ func earlier(r *report.Report) *report.Report {
 	was.Findings = nil
 	for _, f := range r.Findings {
 		switch {
-		case f.Rule == rule.HELOSPF && f.Status == rule.Fail:
+		case f.Rule == rule.HeloSPF && f.Status == rule.Fail:
 			f.Status, f.Code = rule.Pass, "ok" // it is worse now
 		case f.Rule == rule.PTRConfirmed:
 			f.Status, f.Code, f.Message = rule.Fail, "mismatch", "no PTR name has the address" // better
-		case f.Rule == rule.HELORP && f.Status == rule.Fail:
+		case f.Rule == rule.HeloRP && f.Status == rule.Fail:
 			continue // new
-		case f.Rule == rule.HELOCSA:
+		case f.Rule == rule.HeloCSA:
 			f.Status, f.Code = rule.NotApplicable, "no-name" // other
 		}
 		was.Findings = append(was.Findings, f)

@@ -112,7 +112,7 @@ func (h *Host) complete() bool {
 	ok := h.ID != ""
 	for i := range h.Addresses {
 		a := &h.Addresses[i]
-		ok = ok && a.Address != "" && a.PTR != 0 && a.HELO != 0
+		ok = ok && a.Address != "" && a.PTR != 0 && a.Helo != 0
 		for _, n := range a.Names {
 			ok = ok && n.Name != "" && n.Confirmed != 0
 		}

@@ -185,8 +185,8 @@ func newRow(h Host) *row {
 		}
 	}
 	r.helo = newBox("greets nobody", "off", nameChars)
-	if h.HELO != "" {
-		r.helo = newBox(shown(h.HELO), "name", nameChars)
+	if h.Helo != "" {
+		r.helo = newBox(shown(h.Helo), "name", nameChars)
 	}
 	return r
 }
@@ -260,13 +260,13 @@ func (r *row) links(left, right int) []link {
 	}
 	for i, a := range r.host.Addresses {
 		b := r.addresses[i]
-		add(a.HELO, b.X+b.W, b.middle(), r.helo.X, r.helo.middle(), 0.15)
+		add(a.Helo, b.X+b.W, b.middle(), r.helo.X, r.helo.middle(), 0.15)
 	}
 	own := Broken
 	switch {
-	case r.host.HELO == "":
+	case r.host.Helo == "":
 		own = NotAsked
-	case r.host.HELOOwn:
+	case r.host.HeloOwn:
 		own = Holds
 	}
 	add(own, r.helo.X+r.helo.W, r.helo.middle(), right, r.helo.middle(), 0.5)

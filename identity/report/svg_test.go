@@ -16,10 +16,10 @@ func someHosts(t *rapid.T) []report.Host {
 	name := rapid.OneOf(rapid.StringMatching(`([a-z]{1,63}\.){0,4}`), rapid.String())
 	var out []report.Host
 	for left := rapid.IntRange(1, 30).Draw(t, "addresses"); left > 0; {
-		h := report.Host{ID: name.Draw(t, "id"), HELO: name.Draw(t, "helo"), HELOOwn: rapid.Bool().Draw(t, "own")}
+		h := report.Host{ID: name.Draw(t, "id"), Helo: name.Draw(t, "helo"), HeloOwn: rapid.Bool().Draw(t, "own")}
 		shared := rapid.SliceOfN(name, 1, 3).Draw(t, "shared")
 		for range rapid.IntRange(1, left).Draw(t, "of it") {
-			a := report.HostAddress{Address: rapid.OneOf(rapid.StringMatching(`192\.0\.2\.[0-9]{1,3}|2001:db8(:[0-9a-f]{4}){6}`), name).Draw(t, "address"), PTR: link.Draw(t, "ptr"), HELO: link.Draw(t, "link"), Skipped: rapid.IntRange(0, 2).Draw(t, "skipped")}
+			a := report.HostAddress{Address: rapid.OneOf(rapid.StringMatching(`192\.0\.2\.[0-9]{1,3}|2001:db8(:[0-9a-f]{4}){6}`), name).Draw(t, "address"), PTR: link.Draw(t, "ptr"), Helo: link.Draw(t, "link"), Skipped: rapid.IntRange(0, 2).Draw(t, "skipped")}
 			for range rapid.IntRange(0, 3).Draw(t, "names") {
 				a.Names = append(a.Names, report.HostName{Name: rapid.OneOf(name, rapid.SampledFrom(shared)).Draw(t, "name"), Confirmed: link.Draw(t, "confirmed"), Own: rapid.Bool().Draw(t, "own")})
 			}
@@ -89,13 +89,13 @@ func anyOf(list []report.Rect, is func(report.Rect) bool) bool {
 // What the picture draws is what the hosts say, link by link.
 func TestDrawingOfAnOrganization(t *testing.T) {
 	hosts := []report.Host{
-		{ID: "mx1", HELO: "post.example.test.", HELOOwn: true, Addresses: []report.HostAddress{
-			{Address: "192.0.2.1", PTR: report.Holds, HELO: report.Holds, Names: []report.HostName{{Name: "mta.example.test.", Confirmed: report.Holds, Own: true}}},
-			{Address: "192.0.2.2", PTR: report.Holds, HELO: report.Broken, Names: []report.HostName{{Name: "mta.example.test.", Confirmed: report.Broken, Own: true}}},
-			{Address: "192.0.2.3", PTR: report.Broken, HELO: report.Unknown},
-			{Address: "10.0.0.1", PTR: report.NotAsked, HELO: report.NotAsked},
+		{ID: "mx1", Helo: "post.example.test.", HeloOwn: true, Addresses: []report.HostAddress{
+			{Address: "192.0.2.1", PTR: report.Holds, Helo: report.Holds, Names: []report.HostName{{Name: "mta.example.test.", Confirmed: report.Holds, Own: true}}},
+			{Address: "192.0.2.2", PTR: report.Holds, Helo: report.Broken, Names: []report.HostName{{Name: "mta.example.test.", Confirmed: report.Broken, Own: true}}},
+			{Address: "192.0.2.3", PTR: report.Broken, Helo: report.Unknown},
+			{Address: "10.0.0.1", PTR: report.NotAsked, Helo: report.NotAsked},
 		}},
-		{ID: "in", Addresses: []report.HostAddress{{Address: "192.0.2.4", PTR: report.Unknown, HELO: report.NotAsked}}},
+		{ID: "in", Addresses: []report.HostAddress{{Address: "192.0.2.4", PTR: report.Unknown, Helo: report.NotAsked}}},
 	}
 	_, labels, boxes, ends := report.Draw("example.test.", hosts)
 	var texts []string

@@ -13,17 +13,17 @@ const (
 	PTRNotGeneric ID = "ptr-not-generic"
 	PTRStatic     ID = "ptr-static"
 	PTRRole       ID = "ptr-role"
-	HELOName      ID = "helo-fqdn"
-	HELOResolves  ID = "helo-resolves"
-	HELOSameOrg   ID = "helo-same-org"
-	HELODiffers   ID = "helo-differs"
+	HeloName      ID = "helo-fqdn"
+	HeloResolves  ID = "helo-resolves"
+	HeloSameOrg   ID = "helo-same-org"
+	HeloDiffers   ID = "helo-differs"
 	SPFValid      ID = "spf-valid"
 	SPFAgreed     ID = "spf-agreed"
-	HELOSPF       ID = "helo-spf"
-	HELOSPFStrict ID = "helo-spf-strict"
+	HeloSPF       ID = "helo-spf"
+	HeloSPFStrict ID = "helo-spf-strict"
 	MailSPF       ID = "mail-spf"
-	HELOCSA       ID = "helo-csa"
-	HELORP        ID = "helo-rp"
+	HeloCSA       ID = "helo-csa"
+	HeloRP        ID = "helo-rp"
 	NullMX        ID = "null-mx"
 	NullSPF       ID = "null-spf"
 	PTRLocked     ID = "ptr-locked"
@@ -186,7 +186,7 @@ var identities = []Rule{
 		},
 	},
 	{
-		ID: HELOName, Level: Must, Scope: MTA,
+		ID: HeloName, Level: Must, Scope: MTA,
 		Title: "The MTA greets with a fully qualified host name",
 		Page:  "Select and use an e-mail client specific role name for this identity",
 		RFC:   []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5"},
@@ -202,7 +202,7 @@ var identities = []Rule{
 		},
 	},
 	{
-		ID: HELOResolves, Level: Must, Scope: MTA,
+		ID: HeloResolves, Level: Must, Scope: MTA,
 		Title: "The HELO name has all addresses of the MTA",
 		Page:  "A helo/ehlo identity that also is resolvable via DNS to your MTA's IP{s}",
 		RFC:   []string{"RFC 5321, Section 2.3.5", "RFC 5321, Section 4.1.4"},
@@ -216,7 +216,7 @@ var identities = []Rule{
 		},
 	},
 	{
-		ID: HELOSameOrg, Level: Must, Scope: MTA,
+		ID: HeloSameOrg, Level: Must, Scope: MTA,
 		Title: "The HELO name and the PTR names belong to the organization",
 		Page:  "Continue to use your same Organisational Identity in a verifiable way in e-mail exchanges",
 		RFC:   []string{"RFC 5321, Section 4.1.4"},
@@ -230,7 +230,7 @@ var identities = []Rule{
 		},
 	},
 	{
-		ID: HELODiffers, Level: ShouldMajor, Scope: MTA,
+		ID: HeloDiffers, Level: ShouldMajor, Scope: MTA,
 		Title: "The HELO name is another name than the PTR name",
 		Page:  "it can be the same as above but it is better if it is a different name within the same domain",
 		Why:   "An infected machine looks up its own PTR name and greets with it. A name that it cannot guess tells the MTA from it. Some testers want the two to be equal: receivers do not.",

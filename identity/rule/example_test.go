@@ -7,7 +7,7 @@ import (
 )
 
 func ExampleLookup() {
-	r, ok := rule.Lookup(rule.HELODiffers)
+	r, ok := rule.Lookup(rule.HeloDiffers)
 	if !ok {
 		return
 	}

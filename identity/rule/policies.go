@@ -28,7 +28,7 @@ var policies = []Rule{
 		},
 	},
 	{
-		ID: HELOSPF, Level: ShouldMajor, Scope: MTA,
+		ID: HeloSPF, Level: ShouldMajor, Scope: MTA,
 		Title: "The SPF record of the HELO name passes every address of the MTA, and denies others",
 		Page:  "SPF record for your chosen helo/ehlo identity",
 		RFC:   []string{"RFC 7208, Section 2.3", "RFC 7208, Section 10.1.2"},
@@ -43,7 +43,7 @@ var policies = []Rule{
 		},
 	},
 	{
-		ID: HELOSPFStrict, Level: Advice, Scope: MTA,
+		ID: HeloSPFStrict, Level: Advice, Scope: MTA,
 		Title: "The SPF record of the HELO name authorizes the MTA alone, and ends in -all",
 		Page:  `then the spf for this name simply needs to be "v=spf1 A -all"`,
 		RFC:   []string{"RFC 7208, Section 10.1.2"},
@@ -73,7 +73,7 @@ var policies = []Rule{
 		},
 	},
 	{
-		ID: HELOCSA, Level: ShouldMinor, Scope: MTA,
+		ID: HeloCSA, Level: ShouldMinor, Scope: MTA,
 		Title: "A CSA record (Client SMTP Authorization) authorizes the HELO name from every address of the MTA",
 		Page:  "this means setting up an explicit CSA record authorising this name's use in helo/ehlo",
 		Why:   "Receivers that look, as Exim can, then refuse who greets with this name from elsewhere, before any mail is sent.",
@@ -87,7 +87,7 @@ var policies = []Rule{
 		},
 	},
 	{
-		ID: HELORP, Level: ShouldMinor, Scope: MTA,
+		ID: HeloRP, Level: ShouldMinor, Scope: MTA,
 		Title: "An RP record (Responsible Person) says who is responsible for the HELO name",
 		Page:  "this means setting up an accurate RP record for your chosen helo/ehlo identity name",
 		RFC:   []string{"RFC 1183, Section 2.2"},

@@ -12,12 +12,12 @@ const (
 	YahooFCrDNS          ID = "yahoo-fcrdns"
 	OutlookPTR           ID = "outlook-ptr"
 	ExchangeIPv6PTR      ID = "exchange-online-ipv6-ptr"
-	PostfixHELOSyntax    ID = "postfix-helo-syntax"
-	PostfixHELOHostname  ID = "postfix-helo-hostname"
-	EximHELO             ID = "exim-helo"
+	PostfixHeloSyntax    ID = "postfix-helo-syntax"
+	PostfixHeloHostname  ID = "postfix-helo-hostname"
+	EximHelo             ID = "exim-helo"
 	EximCSA              ID = "exim-csa"
-	RspamdHELO           ID = "rspamd-helo"
-	HELOEqualsPTR        ID = "helo-equals-ptr"
+	RspamdHelo           ID = "rspamd-helo"
+	HeloEqualsPTR        ID = "helo-equals-ptr"
 )
 
 // Remedies that several receivers' rules share.
@@ -26,8 +26,8 @@ const (
 	confirmPTR  = "Give the PTR name this address, or have the PTR record changed to a name that has it."
 	onlyOnePTR  = "Have the PTR records of the names that do not have the address removed: some receivers look at one name only, whichever comes first."
 	namePTR     = "Have the PTR record changed to a host name of your domain."
-	resolveHELO = "Point the HELO name at every address that the MTA's connections come from."
-	nameHELO    = "Configure a host name of the organization in the MTA, fully qualified, of letters, digits, hyphens and dots."
+	resolveHelo = "Point the HELO name at every address that the MTA's connections come from."
+	nameHelo    = "Configure a host name of the organization in the MTA, fully qualified, of letters, digits, hyphens and dots."
 )
 
 // receivers are the checks that well-known receivers document: what becomes of the
@@ -161,39 +161,39 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: PostfixHELOSyntax, Level: Advice, Scope: MTA,
+		ID: PostfixHeloSyntax, Level: Advice, Scope: MTA,
 		Receiver: "Postfix", Source: "postconf(5): reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname",
 		Title: "Postfix takes what the MTA says in HELO for a fully qualified name",
 		Why:   "Both restrictions are common, and refuse at once: by 501 and 504.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "Postfix accepts the HELO: it is a fully qualified name, or an address literal", ""},
-			{"malformed", Fail, "Postfix refuses the HELO by reject_invalid_helo_hostname: it is no host name", nameHELO},
-			{"not-qualified", Fail, "Postfix refuses the HELO by reject_non_fqdn_helo_hostname: it is not fully qualified", nameHELO},
+			{"malformed", Fail, "Postfix refuses the HELO by reject_invalid_helo_hostname: it is no host name", nameHelo},
+			{"not-qualified", Fail, "Postfix refuses the HELO by reject_non_fqdn_helo_hostname: it is not fully qualified", nameHelo},
 			receives,
 		},
 	},
 	{
-		ID: PostfixHELOHostname, Level: Advice, Scope: MTA,
+		ID: PostfixHeloHostname, Level: Advice, Scope: MTA,
 		Receiver: "Postfix", Source: "postconf(5): reject_unknown_helo_hostname",
 		Title: "Postfix finds an address or MX record of the HELO name",
 		Why:   "With reject_unknown_helo_hostname it refuses a HELO name without either, by 450 unless configured otherwise. Whose address it is does not matter to it.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "Postfix accepts the HELO: the name has an address or MX record", ""},
 			{"literal", Pass, "Postfix accepts the HELO: an address literal is not looked up", ""},
-			{"not-found", Fail, "Postfix refuses the HELO: the name has no address or MX record", resolveHELO},
-			{"no-name", Fail, "Postfix refuses the HELO: it is no name that it would look up", nameHELO},
+			{"not-found", Fail, "Postfix refuses the HELO: the name has no address or MX record", resolveHelo},
+			{"no-name", Fail, "Postfix refuses the HELO: it is no name that it would look up", nameHelo},
 			noAnswer, notPublic, receives,
 		},
 	},
 	{
-		ID: EximHELO, Level: Advice, Scope: MTA,
+		ID: EximHelo, Level: Advice, Scope: MTA,
 		Receiver: "Exim", Source: "The Exim specification, Access control lists: verify = helo",
 		Title: "Exim verifies the HELO",
 		Why:   "With verify = helo, or helo_verify_hosts, it refuses clients whose HELO does not lead back to them. A HELO with other characters than letters, digits, hyphens and dots it refuses at once, unless helo_allow_chars has them.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "Exim verifies the HELO: it leads to every address", ""},
-			{"malformed", Fail, "Exim refuses the HELO as invalid", nameHELO},
-			{"not-verified", Fail, "Exim does not verify the HELO: it does not lead to every address", resolveHELO},
+			{"malformed", Fail, "Exim refuses the HELO as invalid", nameHelo},
+			{"not-verified", Fail, "Exim does not verify the HELO: it does not lead to every address", resolveHelo},
 			noAnswer, notPublic, receives,
 		},
 	},
@@ -210,20 +210,20 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: RspamdHELO, Level: Advice, Scope: MTA,
+		ID: RspamdHelo, Level: Advice, Scope: MTA,
 		Receiver: "rspamd", Source: "rspamd, conf/scores.d/hfilter_group.conf: HFILTER_HELO_NOT_FQDN, HFILTER_HELO_IP_A",
 		Title: "rspamd scores nothing for the HELO",
 		Why:   "Its module hfilter, on by default, scores a HELO that is no fully qualified name, or has not the client's address.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "rspamd scores nothing: the HELO name has every address", ""},
-			{"not-qualified", Fail, "rspamd scores 2 to 4.5 (HFILTER_HELO_NOT_FQDN, HFILTER_HELO_5, HFILTER_HELO_BAREIP or HFILTER_HELO_BADIP): the HELO is no fully qualified host name", nameHELO},
-			{"other-address", Fail, "rspamd scores 1 or more (HFILTER_HELO_IP_A): the HELO name has not every address", resolveHELO},
+			{"not-qualified", Fail, "rspamd scores 2 to 4.5 (HFILTER_HELO_NOT_FQDN, HFILTER_HELO_5, HFILTER_HELO_BAREIP or HFILTER_HELO_BADIP): the HELO is no fully qualified host name", nameHelo},
+			{"other-address", Fail, "rspamd scores 1 or more (HFILTER_HELO_IP_A): the HELO name has not every address", resolveHelo},
 			noAnswer, notPublic, receives,
 		},
 	},
 	{
 		// Different names in one organization are what helo-differs asks for: no failure.
-		ID: HELOEqualsPTR, Level: Advice, Scope: MTA,
+		ID: HeloEqualsPTR, Level: Advice, Scope: MTA,
 		Receiver: "Mail-in-a-Box, YunoHost, mailcow, mox, MXToolbox, maddy",
 		Source:   "maddy, Misc checks: require_matching_rdns; Mail-in-a-Box, management/status_checks.py; YunoHost, src/diagnosers/24-mail.py; mailcow, dns_diagnostics.php; mox, webadmin/admin.go",
 		Title:    "The HELO name is a PTR name of every address, as some testers want it",

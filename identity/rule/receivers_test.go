@@ -54,7 +54,7 @@ func TestReceivers(t *testing.T) {
 		}
 		// Who would refuse or score is said, but where the outcome is many rules' own.
 		for _, o := range r.Outcomes {
-			if o.Code != "too-many-names" && o.Status == rule.Fail && !strings.Contains(o.Text, strings.Split(r.Receiver, ",")[0]) && r.ID != rule.HELOEqualsPTR {
+			if o.Code != "too-many-names" && o.Status == rule.Fail && !strings.Contains(o.Text, strings.Split(r.Receiver, ",")[0]) && r.ID != rule.HeloEqualsPTR {
 				t.Errorf("%s %s does not say whose check it is: %q", r.ID, o.Code, o.Text)
 			}
 		}

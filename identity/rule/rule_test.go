@@ -63,7 +63,7 @@ func TestFrozen(t *testing.T) {
 // Nor does an outcome change its code or its status: reports have them. Only a
 // rule that asks DNS can be undecided, and it has an outcome for no answer.
 func TestFrozenOutcomes(t *testing.T) {
-	asksNothing := []rule.ID{rule.AddressPublic, rule.HELOName, rule.WaiversCurrent}
+	asksNothing := []rule.ID{rule.AddressPublic, rule.HeloName, rule.WaiversCurrent}
 	var got []string
 	for _, r := range rule.All() {
 		if r.Receiver != "" {
@@ -191,9 +191,9 @@ func TestAllIsACopy(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
-	ids := []rule.ID{"unheard-of", rule.HELODiffers, rule.PTRExists, rule.OrgDomain}
+	ids := []rule.ID{"unheard-of", rule.HeloDiffers, rule.PTRExists, rule.OrgDomain}
 	slices.SortFunc(ids, rule.Compare)
-	if want := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.HELODiffers, "unheard-of"}; !slices.Equal(ids, want) {
+	if want := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.HeloDiffers, "unheard-of"}; !slices.Equal(ids, want) {
 		t.Errorf("got %v", ids)
 	}
 	if rule.Compare(rule.PTRRole, rule.PTRRole) != 0 {

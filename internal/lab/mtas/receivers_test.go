@@ -22,10 +22,10 @@ var receivers = []struct {
 }{
 	{rule.PostfixReverseClient, "pf-reverse"},
 	{rule.PostfixClient, "pf-client"},
-	{rule.PostfixHELOSyntax, "pf-syntax"},
-	{rule.PostfixHELOHostname, "pf-helo"},
+	{rule.PostfixHeloSyntax, "pf-syntax"},
+	{rule.PostfixHeloHostname, "pf-helo"},
 	{rule.EximReverse, "exim-reverse"},
-	{rule.EximHELO, "exim-helo"},
+	{rule.EximHelo, "exim-helo"},
 	{rule.EximCSA, "exim-csa"},
 }
 
@@ -41,7 +41,7 @@ type comparison struct {
 func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, theirs map[string]string) {
 	t.Helper()
 	rep, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), &org.Organization{
-		Domain: "example.test", MTAs: []org.MTA{{ID: "client", Addresses: []netip.Addr{netip.MustParseAddr(c.addr)}, HELO: c.helo}},
+		Domain: "example.test", MTAs: []org.MTA{{ID: "client", Addresses: []netip.Addr{netip.MustParseAddr(c.addr)}, Helo: c.helo}},
 	})
 	if err != nil {
 		t.Errorf("line %d: %v", c.line, err)
@@ -93,7 +93,7 @@ func differs(f report.Finding, said string, c client) string {
 		return "the name that comes first leads back"
 	case f.Code == "underscore" && said == "ok":
 		return "this Exim is older than 4.97"
-	case f.Rule == rule.EximHELO && f.Code == "malformed" && strings.Contains(c.helo, "_"):
+	case f.Rule == rule.EximHelo && f.Code == "malformed" && strings.Contains(c.helo, "_"):
 		return "this Exim is told to take underscores"
 	case strings.HasPrefix(string(f.Rule), "postfix-") && c.differs["pf-syntax"] == "sender-syntax":
 		return "Postfix refused the sender"

@@ -22,7 +22,7 @@ import (
 
 // A mail is what became of one: the receiver's reply to MAIL, and what its verify = helo
 // and verify = csa found.
-type mail struct{ Code, HELO, CSA string }
+type mail struct{ Code, Helo, CSA string }
 
 func (m mail) accepted() bool { return m.Code == "250" }
 
@@ -186,7 +186,7 @@ func (x *exims) observed(t *testing.T, file string, says map[netip.Addr]string) 
 			if err != nil {
 				t.Fatal(err)
 			}
-			seen[o.Addr] = o.HELO
+			seen[o.Addr] = o.Helo
 		}
 		return maps.Equal(seen, says)
 	})

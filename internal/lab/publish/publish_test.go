@@ -328,7 +328,7 @@ func (p *publication) finished(t *testing.T) {
 	observed := make(map[netip.Addr]string)
 	for _, m := range p.org.MTAs {
 		for _, addr := range m.Addresses {
-			observed[addr] = m.HELO
+			observed[addr] = m.Helo
 		}
 	}
 	if left := p.again(t, observed); len(left.Changes)+len(left.Steps)+len(left.Kept)+len(left.Refused) > 0 {
