@@ -76,14 +76,14 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("%d lines of the page", rows)
 	}
 	for _, r := range rule.All() {
-		if r.Page == "" || r.Receiver != "" {
+		if r.Advice == "" || r.Receiver != "" {
 			continue // not the page's
 		}
 		if judged[r.ID] == 0 || !shown[r.ID] {
 			t.Errorf("%s: in %d rows, with a scenario that decides it: %v", r.ID, judged[r.ID], shown[r.ID])
 		}
-		if !strings.Contains(quotes.String(), r.Page) {
-			t.Errorf("%s: no row has %q", r.ID, r.Page)
+		if !strings.Contains(quotes.String(), r.Advice) {
+			t.Errorf("%s: no row has %q", r.ID, r.Advice)
 		}
 	}
 	for _, id := range named(text) {

@@ -52,7 +52,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo string) *Resul
 		return r
 	}
 	own, parents := c.ask(ctx, r.Name)
-	r.Replies = append(r.Replies, own)
+	r.Responses = append(r.Responses, own)
 	records := resolver.Records[*dns.SRV](own.Answer)
 	switch {
 	case own.Err != nil:
@@ -62,7 +62,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo string) *Resul
 	default:
 		r.inherit(parents())
 	}
-	r.Authentic = len(r.Replies) > 0 && !slices.ContainsFunc(r.Replies, func(reply resolver.Reply) bool { return !reply.Authentic })
+	r.Authentic = len(r.Responses) > 0 && !slices.ContainsFunc(r.Responses, func(reply resolver.Response) bool { return !reply.Authentic })
 	return r
 }
 
@@ -78,11 +78,11 @@ func recordable(helo string) string {
 
 // ask returns the records of a name, and a function that returns those of its
 // parents, from the top.
-func (c Checker) ask(ctx context.Context, name string) (own resolver.Reply, parents func() []resolver.Reply) {
+func (c Checker) ask(ctx context.Context, name string) (own resolver.Response, parents func() []resolver.Response) {
 	names := above(name)
 	if c.Sequential {
-		return c.records(ctx, name), func() []resolver.Reply {
-			var replies []resolver.Reply
+		return c.records(ctx, name), func() []resolver.Response {
+			var replies []resolver.Response
 			for _, parent := range names {
 				reply := c.records(ctx, parent)
 				replies = append(replies, reply)
@@ -94,7 +94,7 @@ func (c Checker) ask(ctx context.Context, name string) (own resolver.Reply, pare
 		}
 	}
 	ahead, cancel := context.WithCancel(ctx)
-	replies := make([]resolver.Reply, len(names))
+	replies := make([]resolver.Response, len(names))
 	var wg sync.WaitGroup
 	for i, parent := range names {
 		wg.Go(func() { replies[i] = c.records(ahead, parent) })
@@ -105,15 +105,15 @@ func (c Checker) ask(ctx context.Context, name string) (own resolver.Reply, pare
 	}
 	wg.Wait()
 	cancel()
-	return own, func() []resolver.Reply { return replies }
+	return own, func() []resolver.Response { return replies }
 }
 
 // records asks for the records of a name.
-func (c Checker) records(ctx context.Context, name string) resolver.Reply {
+func (c Checker) records(ctx context.Context, name string) resolver.Response {
 	owner := prefix + name
 	if _, err := dnsname.Canonical(owner); err != nil {
 		// Nothing can stand below a name of this length.
-		return resolver.Reply{Name: owner, Type: dns.TypeSRV, Answer: resolver.Answer{Status: resolver.NXDomain}}
+		return resolver.Response{Name: owner, Type: dns.TypeSRV, Answer: resolver.Answer{Status: resolver.NXDomain}}
 	}
 	return resolver.Ask(ctx, c.Resolver, owner, dns.TypeSRV)
 }
@@ -131,7 +131,7 @@ func above(name string) []string {
 }
 
 // requires returns the record of a reply that wants every name below to have one.
-func requires(reply resolver.Reply) *dns.SRV {
+func requires(reply resolver.Response) *dns.SRV {
 	for _, rr := range sorted(resolver.Records[*dns.SRV](reply.Answer)) {
 		if RequiresExplicit(rr) {
 			return rr
@@ -141,16 +141,16 @@ func requires(reply resolver.Reply) *dns.SRV {
 }
 
 // inherit judges a name without a record by what its parents say.
-func (r *Result) inherit(parents []resolver.Reply) {
+func (r *Result) inherit(parents []resolver.Response) {
 	var failed error
 	for _, reply := range parents {
 		if rr := requires(reply); rr != nil {
 			// What the other parents say, or fail to, makes no difference.
-			r.Replies = append(r.Replies[:1:1], reply)
+			r.Responses = append(r.Responses[:1:1], reply)
 			r.Status, r.Reason, r.Record, r.Parent = Fail, ExplicitRequired, rr, strings.TrimPrefix(reply.Name, prefix)
 			return
 		}
-		r.Replies = append(r.Replies, reply)
+		r.Responses = append(r.Responses, reply)
 		failed = errlist.Join(failed, reply.Err)
 	}
 	if failed != nil {
@@ -188,7 +188,7 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 		case reply.Err != nil:
 			failed = errlist.Join(failed, reply.Err)
 		case slices.Contains(addrs, r.Addr):
-			r.Replies = append(r.Replies[:1:1], reply) // no other is needed
+			r.Responses = append(r.Responses[:1:1], reply) // no other is needed
 			r.Status, r.Reason, r.Record = Pass, Authorized, rr
 			return
 		case len(addrs) == 0:
@@ -213,7 +213,7 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 
 // targets asks for the addresses of the targets of records, of the client's family:
 // the other could not match. What is not among the replies, as ".", has none.
-func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map[string]resolver.Reply {
+func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map[string]resolver.Response {
 	qtype := dns.TypeA
 	if r.Addr.Is6() {
 		qtype = dns.TypeAAAA
@@ -230,17 +230,17 @@ func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map
 		r.Skipped = len(names) - MaxTargets
 		names = names[:MaxTargets]
 	}
-	replies := make([]resolver.Reply, len(names))
+	replies := make([]resolver.Response, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
 		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, name, qtype) })
 	}
 	wg.Wait()
-	out := make(map[string]resolver.Reply)
+	out := make(map[string]resolver.Response)
 	for i, name := range names {
 		out[name] = replies[i]
 	}
-	r.Replies = append(r.Replies, replies...)
+	r.Responses = append(r.Responses, replies...)
 	return out
 }
 

@@ -8,7 +8,7 @@
 // Call [Checker.Check] with the client's address and its HELO name. Decide on
 // Status: Fail means that the owner denies this use, and None that he says nothing,
 // which is the rule. Err explains a TempError. To publish, [Authorize] the HELO name
-// of an MTA, [Deny] a name that is none, and end with the [Policy] of the domain.
+// of an MTA, [Deny] a name that is none, and end with the [DenyUnlisted] of the domain.
 // [LintRecords] tells what is odd about the records of a name.
 //
 // The draft expired in 2005, and few receivers look. Of those that do, Exim from
@@ -121,10 +121,10 @@ type Result struct {
 	// It is nil where none did. Shared, read only.
 	Record *dns.SRV
 	Parent string // with ExplicitRequired, the domain whose policy it is
-	// Replies is what DNS said of all that the status rests on: the SRV records of the
+	// Responses is what DNS said of all that the status rests on: the SRV records of the
 	// name, those of its parents from the top, the addresses of targets.
-	Replies []resolver.Reply
-	Skipped int // targets beyond MaxTargets, which were not asked
+	Responses []resolver.Response
+	Skipped   int // targets beyond MaxTargets, which were not asked
 	// Authentic is set when every answer that the status rests on is.
 	Authentic bool
 	Err       error

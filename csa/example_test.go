@@ -44,7 +44,7 @@ func ExampleAuthorize() {
 		fmt.Println(err)
 		return
 	}
-	policy, err := csa.Policy("example.org", 3600)
+	policy, err := csa.DenyUnlisted("example.org", 3600)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -24,11 +24,11 @@ func Deny(name string, ttl uint32) (*dns.SRV, error) {
 	return record(name, ignoreTarget, 0, ttl)
 }
 
-// Policy returns the record that denies the domain itself, and every name below that
+// DenyUnlisted returns the record that denies the domain itself, and every name below that
 // has no record of its own: 1 1 1 with the domain as target. Publish it when all MTAs
 // are authorized. It is refused for a domain of more than six labels, where nobody
 // looks for it. TTL is in seconds.
-func Policy(domain string, ttl uint32) (*dns.SRV, error) {
+func DenyUnlisted(domain string, ttl uint32) (*dns.SRV, error) {
 	rr, err := record(domain, ignoreTarget, explicit, ttl)
 	if err == nil && dns.CountLabel(rr.Target) > maxLabels {
 		return nil, fmt.Errorf("csa: %s: a policy is looked for at names of two to six labels", rr.Target)
@@ -56,7 +56,7 @@ func record(name string, weight, port uint16, ttl uint32) (*dns.SRV, error) {
 
 // Lookup returns the records of a name as they are, sorted; none where there are none.
 func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]*dns.SRV, error) {
-	records, err := resolver.SRV(ctx, r, prefix+name)
+	records, err := resolver.LookupSRV(ctx, r, prefix+name)
 	if err != nil {
 		return nil, err
 	}

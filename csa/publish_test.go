@@ -23,8 +23,8 @@ func TestBuilders(t *testing.T) {
 	}{
 		{csa.Authorize, "Post.Bücher.example.", "_client._smtp.post.xn--bcher-kva.example.\t300\tIN\tSRV\t1 2 1 post.xn--bcher-kva.example."},
 		{csa.Deny, "www.example.test", "_client._smtp.www.example.test.\t300\tIN\tSRV\t1 1 0 www.example.test."},
-		{csa.Policy, "example.test", "_client._smtp.example.test.\t300\tIN\tSRV\t1 1 1 example.test."},
-		{csa.Policy, "a.b.c.d.example.test", "_client._smtp.a.b.c.d.example.test.\t300\tIN\tSRV\t1 1 1 a.b.c.d.example.test."},
+		{csa.DenyUnlisted, "example.test", "_client._smtp.example.test.\t300\tIN\tSRV\t1 1 1 example.test."},
+		{csa.DenyUnlisted, "a.b.c.d.example.test", "_client._smtp.a.b.c.d.example.test.\t300\tIN\tSRV\t1 1 1 a.b.c.d.example.test."},
 	} {
 		rr, err := tt.build(tt.name, 300)
 		if err != nil || rr.String() != tt.want {
@@ -36,13 +36,13 @@ func TestBuilders(t *testing.T) {
 	}
 	long := strings.Repeat(strings.Repeat("a", 49)+".", 4) + strings.Repeat("a", 42) + ".test"
 	for _, name := range []string{"", ".", "test", "localhost", "192.0.2.1", "[192.0.2.1]", "a..test", "under_score.example.test", "*.example.test", "-a.example.test", "mail.local", "a\x00.test", long} {
-		for i, build := range []func(string, uint32) (*dns.SRV, error){csa.Authorize, csa.Deny, csa.Policy} {
+		for i, build := range []func(string, uint32) (*dns.SRV, error){csa.Authorize, csa.Deny, csa.DenyUnlisted} {
 			if rr, err := build(name, 300); err == nil || !strings.HasPrefix(err.Error(), "csa: ") || strings.ContainsAny(err.Error(), "\n\x00") {
 				t.Errorf("builder %d, %q: %v, %v", i, name, rr, err)
 			}
 		}
 	}
-	if rr, err := csa.Policy("a.b.c.d.e.example.test", 300); err == nil {
+	if rr, err := csa.DenyUnlisted("a.b.c.d.e.example.test", 300); err == nil {
 		t.Errorf("a policy that nobody looks for: %v", rr)
 	}
 }
@@ -85,7 +85,7 @@ func TestBuildersAndCheckAgree(t *testing.T) {
 		denied, err := csa.Deny("denied."+domain, 300)
 		publish(denied, err)
 		if rapid.Bool().Draw(rt, "policy") {
-			policy, err := csa.Policy(domain, 300)
+			policy, err := csa.DenyUnlisted(domain, 300)
 			publish(policy, err)
 		}
 		rtype := "A"
@@ -168,7 +168,7 @@ func TestLintRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		records, err := resolver.SRV(t.Context(), zones, "_client._smtp.example.test")
+		records, err := resolver.LookupSRV(t.Context(), zones, "_client._smtp.example.test")
 		if err != nil {
 			t.Fatal(err)
 		}

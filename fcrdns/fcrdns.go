@@ -85,10 +85,10 @@ type Checker struct {
 	// MaxNames is how many PTR names are looked up, in alphabetical order; 0
 	// means DefaultMaxNames. The others are counted in Result.Skipped.
 	MaxNames int
-	// Inner also checks addresses that have no public name, for networks with a
+	// AllowPrivate also checks addresses that have no public name, for networks with a
 	// reverse DNS of their own. Multicast and unspecified addresses stay
 	// NotApplicable.
-	Inner bool
+	AllowPrivate bool
 }
 
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly
@@ -96,10 +96,10 @@ type Checker struct {
 type Result struct {
 	Addr    netip.Addr // the address checked: IPv4-mapped ones as IPv4, without zone
 	Status  Status
-	Name    string         // with Pass the confirmed name, the first in alphabetical order; else ""
-	Names   []Name         // every name considered, each with its outcome; usable ones first, alphabetical
-	Skipped int            // PTR names beyond MaxNames
-	PTR     resolver.Reply // the PTR question; its Chain holds the aliases of RFC 2317
+	Name    string            // with Pass the confirmed name, the first in alphabetical order; else ""
+	Names   []Name            // every name considered, each with its outcome; usable ones first, alphabetical
+	Skipped int               // PTR names beyond MaxNames
+	PTR     resolver.Response // the PTR question; its Chain holds the aliases of RFC 2317
 	// Authentic is set when the answers that the status rests on are: with Pass
 	// the PTR and the confirming name's, with Fail all of them.
 	Authentic bool
@@ -114,7 +114,7 @@ type Name struct {
 	// Underscore flags a name that is no host name (RFC 1123) for its
 	// underscore. It may confirm: it is in the DNS, and receivers differ.
 	Underscore bool
-	Reply      resolver.Reply // the address question; zero when nothing was asked
+	Response   resolver.Response // the address question; zero when nothing was asked
 }
 
 // Outcome tells what became of one name. The zero Outcome is invalid.
@@ -186,7 +186,7 @@ func (c Checker) applicable(addr netip.Addr) bool {
 	if addr.IsUnspecified() || addr.IsMulticast() {
 		return false
 	}
-	return c.Inner || !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast()
+	return c.AllowPrivate || !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast()
 }
 
 // names returns the names to consider, and how many are left out. Sorting comes
@@ -236,10 +236,10 @@ func (c Checker) confirm(ctx context.Context, r *Result) {
 			continue
 		}
 		wg.Go(func() {
-			name.Reply = resolver.Ask(ctx, c.Resolver, name.Name, qtype)
-			addrs := name.Reply.Addrs()
+			name.Response = resolver.Ask(ctx, c.Resolver, name.Name, qtype)
+			addrs := name.Response.Addrs()
 			switch {
-			case name.Reply.Err != nil:
+			case name.Response.Err != nil:
 				name.Outcome = NoAnswer
 			case slices.Contains(addrs, r.Addr):
 				name.Outcome = Confirmed
@@ -261,14 +261,14 @@ func (r *Result) conclude() {
 		switch name.Outcome {
 		case Confirmed:
 			if r.Status != Pass {
-				r.Status, r.Name, r.Authentic = Pass, name.Name, r.PTR.Authentic && name.Reply.Authentic
+				r.Status, r.Name, r.Authentic = Pass, name.Name, r.PTR.Authentic && name.Response.Authentic
 			}
 		case NoAnswer:
-			failed = errlist.Join(failed, name.Reply.Err)
+			failed = errlist.Join(failed, name.Response.Err)
 		}
 		if name.Outcome != Unusable {
 			usable++
-			authentic = authentic && name.Reply.Authentic
+			authentic = authentic && name.Response.Authentic
 		}
 	}
 	switch {

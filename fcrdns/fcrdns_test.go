@@ -123,8 +123,8 @@ func TestCheckEvidence(t *testing.T) {
 	if len(got.PTR.Chain) != 1 || got.PTR.Name != "20.2.0.192.in-addr.arpa." {
 		t.Errorf("the alias of RFC 2317 is missing: %v", got.PTR)
 	}
-	if want := "office.example.test. A: 192.0.2.20 (zone example.test.)"; got.Names[0].Reply.String() != want {
-		t.Errorf("got %q, want %q", got.Names[0].Reply.String(), want)
+	if want := "office.example.test. A: 192.0.2.20 (zone example.test.)"; got.Names[0].Response.String() != want {
+		t.Errorf("got %q, want %q", got.Names[0].Response.String(), want)
 	}
 	got = fcrdns.Checker{Resolver: r}.Check(t.Context(), netip.MustParseAddr("192.0.2.18"))
 	if !got.Names[0].Underscore {
@@ -158,7 +158,7 @@ func TestNotApplicable(t *testing.T) {
 		t.Errorf("%d questions asked", n)
 	}
 	for addr, want := range map[string]fcrdns.Status{"10.0.0.1": fcrdns.PermError, "127.0.0.1": fcrdns.PermError, "224.0.0.1": fcrdns.NotApplicable} {
-		got := fcrdns.Checker{Resolver: r, Inner: true}.Check(t.Context(), netip.MustParseAddr(addr))
+		got := fcrdns.Checker{Resolver: r, AllowPrivate: true}.Check(t.Context(), netip.MustParseAddr(addr))
 		if got.Status != want {
 			t.Errorf("inner %s: got %v, want %v", addr, got.Status, want)
 		}

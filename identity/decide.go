@@ -59,13 +59,13 @@ func (l *Level) UnmarshalText(text []byte) error { return enum.Unmarshal(l, text
 type claim uint8
 
 const (
-	aName       claim = iota // a name that the public DNS could hold
-	noHelo                   // nothing yet
-	malformed                // no name and no address
-	unqualified              // a name that means nothing in the public DNS
-	itsAddress               // its own address
-	notItsOwn                // another address
-	ourName                  // a name or an address of ours
+	aName        claim = iota // a name that the public DNS could hold
+	noHelo                    // nothing yet
+	malformed                 // no name and no address
+	unqualified               // a name that means nothing in the public DNS
+	ownAddress                // its own address
+	otherAddress              // another address
+	ourName                   // a name or an address of ours
 )
 
 // answer is what DNS says to a question of yes or no.
@@ -77,14 +77,14 @@ const (
 	unknown
 )
 
-// word is what the owner of a name says of a client that uses it.
-type word uint8
+// statement is what the owner of a name says of a client that uses it.
+type statement uint8
 
 const (
-	silent word = iota
+	saysNothing statement = iota
 	authorizes
 	denies
-	unheard
+	unanswered
 )
 
 // reverse is what the name of the address is to HELO.
@@ -97,8 +97,8 @@ type reverse struct {
 // evidence is all that the level depends on.
 type evidence struct {
 	claim    claim
-	resolves answer // the HELO name leads to the client
-	spf, csa word   // of the HELO name's owner
+	resolves answer    // the HELO name leads to the client
+	spf, csa statement // of the HELO name's owner
 	// reverse has the possible states of the reverse name: one, or several where DNS
 	// did not say which it is.
 	reverse []reverse
@@ -109,8 +109,8 @@ type evidence struct {
 func (e evidence) level() Level {
 	var level Level
 	for _, resolves := range possible(e.resolves, unknown, yes, no) {
-		for _, spf := range possible(e.spf, unheard, silent, authorizes, denies) {
-			for _, csa := range possible(e.csa, unheard, silent, authorizes, denies) {
+		for _, spf := range possible(e.spf, unanswered, saysNothing, authorizes, denies) {
+			for _, csa := range possible(e.csa, unanswered, saysNothing, authorizes, denies) {
 				for _, rev := range e.reverse {
 					l := certain(e.claim, resolves == yes, spf, csa, rev)
 					if level != 0 && l != level {
@@ -133,8 +133,8 @@ func possible[A comparable](is, unknown A, all ...A) []A {
 }
 
 // certain returns the level of a client of which everything is known.
-func certain(c claim, resolves bool, spf, csa word, rev reverse) Level {
-	if c == ourName || c == notItsOwn || spf == denies || csa == denies {
+func certain(c claim, resolves bool, spf, csa statement, rev reverse) Level {
+	if c == ourName || c == otherAddress || spf == denies || csa == denies {
 		return Forged
 	}
 	sameOrganization := rev.confirmed && rev.relation == helo.SameOrganization
@@ -169,7 +169,7 @@ const (
 	_ Reason = iota
 	// Of NotApplicable.
 	TrustedClient // the client is trusted
-	InnerClient   // the address is not public
+	PrivateClient // the address is not public
 	// Of Forged.
 	HeloSPFFail  // the SPF record of the HELO name denies it to this address
 	CSADenied    // the owner of the HELO name denies it by CSA
@@ -208,7 +208,7 @@ const (
 )
 
 var reasonText = []string{
-	TrustedClient: "trusted-client", InnerClient: "inner-client",
+	TrustedClient: "trusted-client", PrivateClient: "inner-client",
 	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
 	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
 	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown",
@@ -229,7 +229,7 @@ func (r Reason) MarshalText() ([]byte, error) { return enum.Marshal(r, reasonTex
 func (r *Reason) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, reasonText) }
 
 var reasonPhrase = []string{
-	TrustedClient: "the client is trusted", InnerClient: "the address is not public",
+	TrustedClient: "the client is trusted", PrivateClient: "the address is not public",
 	HeloSPFFail: "the SPF record of the HELO name denies it to this address", CSADenied: "the owner of the HELO name denies it by CSA",
 	OwnName: "the HELO name is our own", OtherAddress: "the HELO is the address of somebody else",
 	ReverseUnknown: "DNS did not say all of the address's names", HeloUnknown: "DNS did not say where the HELO name leads",
@@ -258,7 +258,7 @@ func (r Reason) Temporary() bool { return ReverseUnknown <= r && r <= NullMXUnkn
 
 // adverse reports whether the reason speaks against the client, or for caution.
 func (r Reason) adverse() bool {
-	return r > InnerClient && r != HeloSPFPass && r != CSAPass && r != MailFromPass && r != HeloIsPTR
+	return r > PrivateClient && r != HeloSPFPass && r != CSAPass && r != MailFromPass && r != HeloIsPTR
 }
 
 // reasons lists what is to be said of the results.
@@ -273,24 +273,24 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.spf == denies, HeloSPFFail)
 	add(e.csa == denies, CSADenied)
 	add(e.claim == ourName, OwnName)
-	add(e.claim == notItsOwn, OtherAddress)
-	add(!known || v.Reverse.Status.Temporary(), ReverseUnknown)
+	add(e.claim == otherAddress, OtherAddress)
+	add(!known || v.IPRev.Status.Temporary(), ReverseUnknown)
 	add(e.resolves == unknown, HeloUnknown)
-	add(e.spf == unheard, HeloSPFUnknown)
-	add(e.csa == unheard, CSAUnknown)
-	add(spfWord(v.MailFromSPF) == unheard, MailFromUnknown)
+	add(e.spf == unanswered, HeloSPFUnknown)
+	add(e.csa == unanswered, CSAUnknown)
+	add(spfStatement(v.MailFromSPF) == unanswered, MailFromUnknown)
 	add(v.NullMX != nil && v.NullMX.Status.Temporary(), NullMXUnknown)
-	add(v.Reverse.Status == fcrdns.PermError, NoPTR)
-	add(v.Reverse.Status == fcrdns.Fail, Unconfirmed)
-	add(v.Name != "" && v.Looks.Verdict == ptrname.Generic, GenericName)
+	add(v.IPRev.Status == fcrdns.PermError, NoPTR)
+	add(v.IPRev.Status == fcrdns.Fail, Unconfirmed)
+	add(v.PTRName != "" && v.PTRLook.Kind == ptrname.Generic, GenericName)
 	add(e.claim == noHelo, NoHelo)
 	add(e.claim == malformed, MalformedHelo)
 	add(e.claim == unqualified, UnqualifiedHelo)
-	add(e.claim == itsAddress, AddressLiteral)
+	add(e.claim == ownAddress, AddressLiteral)
 	add(e.claim == aName && e.resolves == no, HeloUnresolved)
-	add(e.claim == aName && e.resolves == yes && v.Name == "" && known, HeloAlone)
-	add(e.claim == aName && v.Name != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
-	add(v.Name != "" && v.Relation == helo.Identical, HeloIsPTR)
+	add(e.claim == aName && e.resolves == yes && v.PTRName == "" && known, HeloAlone)
+	add(e.claim == aName && v.PTRName != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
+	add(v.PTRName != "" && v.Relation == helo.Identical, HeloIsPTR)
 	add(e.spf == authorizes, HeloSPFPass)
 	add(e.csa == authorizes, CSAPass)
 	if v.Step != AtMailFrom {
@@ -298,7 +298,7 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	}
 	add(v.MailFromSPF == nil, MalformedSender)
 	add(v.NullMX != nil && v.NullMX.Status == nullmx.Null, NullMXSender)
-	if r := v.MailFromSPF; r != nil && spfWord(r) != unheard {
+	if r := v.MailFromSPF; r != nil && spfStatement(r) != unanswered {
 		add(r.Status == spf.Fail && authorizesNobody(r), NullSPFSender)
 		add(r.Status == spf.Fail && !authorizesNobody(r), MailFromFail)
 		add(r.Status == spf.SoftFail, MailFromSoftFail)
@@ -310,5 +310,5 @@ func (v *Verdict) reasons(e evidence) []Reason {
 
 // authorizesNobody reports whether the record that denied the client is a null one.
 func authorizesNobody(r *spf.Result) bool {
-	return r.Term.Text != "" && len(r.Term.Path) == 0 && len(r.Replies) > 0 && slices.ContainsFunc(r.Replies[0].TXT(), spf.IsNull)
+	return r.Term.Text != "" && len(r.Term.Path) == 0 && len(r.Responses) > 0 && slices.ContainsFunc(r.Responses[0].TXT(), spf.IsNull)
 }

@@ -63,7 +63,7 @@ var (
 func policyFail(text string) *spf.Result {
 	return &spf.Result{
 		Status: spf.Fail, Domain: "example.test.", Term: spf.TermAt{Text: "-all", Domain: "example.test."},
-		Replies: []resolver.Reply{{Name: "example.test.", Type: dns.TypeTXT, Answer: resolver.Answer{Records: []dns.RR{&dns.TXT{Txt: []string{text}}}}}},
+		Responses: []resolver.Response{{Name: "example.test.", Type: dns.TypeTXT, Answer: resolver.Answer{Records: []dns.RR{&dns.TXT{Txt: []string{text}}}}}},
 	}
 }
 
@@ -107,7 +107,7 @@ var situations = []situation{
 	{"confirmed, unrelated, generic", named(fcrdns.Pass, confirmed("192-0-2-10.dsl.isp.test")), good},
 	{"unconfirmed", named(fcrdns.Fail, fcrdns.Name{Name: "mta1.example.test.", Outcome: fcrdns.Mismatch}), good},
 	{"none", noReverse, good},
-	{"not known", &fcrdns.Result{Status: fcrdns.TempError, Err: errDown, PTR: resolver.Reply{Err: errDown}}, good},
+	{"not known", &fcrdns.Result{Status: fcrdns.TempError, Err: errDown, PTR: resolver.Response{Err: errDown}}, good},
 	{"of the organization, confirmed or not", named(fcrdns.TempError, unanswered("mta1.example.test")), good},
 	{"unrelated, confirmed or not", named(fcrdns.TempError, unanswered("mail.other.test")), good},
 	{"two of the organization, one confirmed", named(fcrdns.Pass, confirmed("mta1.example.test"), unanswered("mta2.example.test")), good},
@@ -127,9 +127,9 @@ var greetings = []struct {
 	{"a name of ours", "mx.here.test", true},
 }
 
-func heloResult(heloName string, status helo.Status) *helo.HeloResult {
-	parsed, err := helo.ParseHelo(heloName)
-	r := &helo.HeloResult{Helo: parsed, Status: status, Err: err}
+func heloResult(heloName string, status helo.Status) *helo.Result {
+	parsed, err := helo.Parse(heloName)
+	r := &helo.Result{Argument: parsed, Status: status, Err: err}
 	if status == helo.TempError {
 		r.Err = errDown
 	}
@@ -181,7 +181,7 @@ func levels(t *testing.T) (string, int) {
 				continue // the reverse name was confirmed by the same answer
 			}
 			leads := map[helo.Status]string{helo.Pass: "yes", helo.Fail: "no", helo.TempError: "not known"}[resolves]
-			v := identity.Verdict{Step: identity.AtHelo, Client: client, Reverse: s.result, Greeting: s.helo, Helo: heloResult(s.helo, resolves)}
+			v := identity.Verdict{Step: identity.AtHelo, Client: client, IPRev: s.result, HeloText: s.helo, Helo: heloResult(s.helo, resolves)}
 			row(append([]string{s.reverse, leads}, judge(v, false)...)...)
 		}
 	}
@@ -191,7 +191,7 @@ func levels(t *testing.T) (string, int) {
 	for _, g := range greetings {
 		level := ""
 		for _, s := range situations {
-			v := identity.Verdict{Step: identity.AtHelo, Client: client, Reverse: s.result, Greeting: g.helo}
+			v := identity.Verdict{Step: identity.AtHelo, Client: client, IPRev: s.result, HeloText: g.helo}
 			if g.helo != "-" {
 				status := helo.Fail
 				if strings.Contains(g.helo, " ") {
@@ -225,7 +225,7 @@ func adviceRules() []adviceRule {
 	add := func(name string, set func(*identity.Verdict), policy string, change identity.Policy) {
 		out = append(out, adviceRule{name, set, policy, change})
 	}
-	add("HELO malformed", func(v *identity.Verdict) { v.Greeting, v.Helo = "a b", heloResult("a b", helo.PermError) },
+	add("HELO malformed", func(v *identity.Verdict) { v.HeloText, v.Helo = "a b", heloResult("a b", helo.PermError) },
 		"RejectMalformedHelo", identity.Policy{RejectMalformedHelo: true})
 	for _, s := range heloSPFs {
 		set := func(v *identity.Verdict) { v.HeloSPF = s.result }
@@ -244,13 +244,13 @@ func adviceRules() []adviceRule {
 		add("CSA "+c.name, set, "", identity.Policy{})
 	}
 	add("HELO is another address", func(v *identity.Verdict) {
-		v.Greeting, v.Helo = "[192.0.2.99]", heloResult("[192.0.2.99]", helo.Fail)
+		v.HeloText, v.Helo = "[192.0.2.99]", heloResult("[192.0.2.99]", helo.Fail)
 	}, "", identity.Policy{})
 	for _, s := range situations {
 		set := func(v *identity.Verdict) {
-			v.Reverse = s.result
+			v.IPRev = s.result
 			if s.helo == generic {
-				v.Greeting, v.Helo = generic, heloResult(generic, helo.Pass)
+				v.HeloText, v.Helo = generic, heloResult(generic, helo.Pass)
 			}
 		}
 		if s.result.Status == fcrdns.Pass {
@@ -288,7 +288,7 @@ func adviceRules() []adviceRule {
 // fine is a client against which nothing speaks.
 func fine() identity.Verdict {
 	return identity.Verdict{
-		Step: identity.AtMailFrom, Client: client, Reverse: situations[0].result, Greeting: good, Helo: heloResult(good, helo.Pass),
+		Step: identity.AtMailFrom, Client: client, IPRev: situations[0].result, HeloText: good, Helo: heloResult(good, helo.Pass),
 		HeloSPF: heloSPFs[4].result, CSA: csas[1].result, Sender: "a@example.test", MailFromSPF: mailSPFs[2].result, NullMX: nullMXs[1].result,
 	}
 }
@@ -370,9 +370,9 @@ func TestDecisionsCombined(t *testing.T) {
 								continue
 							}
 							v := fine()
-							v.Reverse, v.HeloSPF, v.CSA, v.MailFromSPF, v.NullMX = s.result, h.result, c.result, m.result, x.result
+							v.IPRev, v.HeloSPF, v.CSA, v.MailFromSPF, v.NullMX = s.result, h.result, c.result, m.result, x.result
 							got := identity.Judge(v, false, p)
-							want := max(alone(func(v *identity.Verdict) { v.Reverse = s.result }), alone(func(v *identity.Verdict) { v.HeloSPF = h.result }),
+							want := max(alone(func(v *identity.Verdict) { v.IPRev = s.result }), alone(func(v *identity.Verdict) { v.HeloSPF = h.result }),
 								alone(func(v *identity.Verdict) { v.CSA = c.result }), alone(func(v *identity.Verdict) { v.MailFromSPF = m.result }),
 								alone(func(v *identity.Verdict) { v.NullMX = x.result }))
 							if got.Advice.Action != want {

@@ -8,16 +8,10 @@
 // the SMTP reply ready; Level and Reasons are for scoring and logs, and every result is
 // there in full. The zero [Policy] refuses clients only on the word of the owner of the
 // name that they use. [Verdict.AuthenticationResults] records it in the message, after
-// fields that are [Foreign] were deleted. How levels and advice come about is written
+// fields that are [ForgedResults] were deleted. How levels and advice come about is written
 // down whole in docs/decisions.md.
 //
-// The parts can be used alone:
-//
-//   - [helo.ParseHelo] reads the argument of HELO.
-//   - [helo.HeloChecker.Check] tells whether a HELO name leads back to the client, or to
-//     every address of an MTA. Decide on Status; Err explains.
-//   - [helo.OrganizationalDomain] and [helo.Relate] find the organization behind names, and
-//     [helo.Unicode] shows a name to people.
+// Package helo, and the packages of the mechanisms, can be used alone.
 //
 // A HELO name that leads to the client is the client's own. The best one is
 // another name than the PTR name, of the same organization: it cannot be guessed

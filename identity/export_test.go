@@ -16,7 +16,7 @@ import (
 func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, heloName, sender, domain string) {
 	policy := spf.Checker{Resolver: r, Speculate: spf.SpeculateNone, NoExplanation: true}
 	fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	helo.HeloChecker{Resolver: r}.Check(ctx, heloName, client)
+	helo.Checker{Resolver: r}.Check(ctx, heloName, client)
 	policy.CheckHelo(ctx, client, heloName)
 	csa.Checker{Resolver: r, Sequential: true}.Check(ctx, client, heloName)
 	policy.CheckMailFrom(ctx, client, heloName, sender)
@@ -25,6 +25,6 @@ func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, hel
 
 // Judge draws the verdict from results.
 func Judge(v Verdict, ours bool, p Policy) *Verdict {
-	v.draw(ours, p)
+	v.decide(ours, p)
 	return &v
 }

@@ -16,7 +16,7 @@ import (
 // message (RFC 8601), with its name, without a final line end: iprev, and SPF of both
 // identities. The server's own name is the usual authserv-id, and anything but letters,
 // digits, dots, hyphens and underscores in it is an error. First delete the fields that
-// are [Foreign]; then put this one above the Received field.
+// are [ForgedResults]; then put this one above the Received field.
 //
 // What the client or its DNS says stands there only where it needs no quoting: readers
 // of this field differ in what quotes they understand. Received-SPF has more, see
@@ -26,12 +26,12 @@ func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 		return "", fmt.Errorf("identity: authserv-id %q: letters, digits, dots, hyphens and underscores expected", authservID)
 	}
 	var results []authres.Result
-	if r := v.Reverse; r != nil && r.Status != fcrdns.NotApplicable {
+	if r := v.IPRev; r != nil && r.Status != fcrdns.NotApplicable {
 		// RFC 8601, Section 2.7.3.
 		results = append(results, &authres.IPRevResult{Value: authres.ResultValue(r.Status.String()), Reason: v.reverseReason(), IP: headerAddr(v.Client)})
 	}
 	if r := v.HeloSPF; r != nil {
-		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), Helo: headerName(v.Greeting)})
+		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), Helo: headerName(v.HeloText)})
 	}
 	if r := v.MailFromSPF; r != nil {
 		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), From: headerSender(r)})
@@ -98,12 +98,12 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// Foreign reports whether an Authentication-Results field, of which this is the value,
+// ForgedResults reports whether an Authentication-Results field, of which this is the value,
 // claims to be ours: a message from outside that has one forges it, and it must be
 // deleted before ours is added (RFC 8601, Section 5). So must one whose authserv-id
 // cannot be read. Ask of every field of that name, and of no other; the ARC set of
 // RFC 8617 is signed, and stays.
-func Foreign(value, authservID string) bool {
+func ForgedResults(value, authservID string) bool {
 	rest, ok := skipCFWS(value)
 	if !ok {
 		return true

@@ -153,11 +153,11 @@ func TestForeign(t *testing.T) {
 		{"mx.other.test (mx.here.test); spf=pass", false},
 		{"mx.other.test; spf=pass smtp.mailfrom=mx.here.test", false},
 	} {
-		if got := identity.Foreign(tt.value, "mx.here.test"); got != tt.want {
+		if got := identity.ForgedResults(tt.value, "mx.here.test"); got != tt.want {
 			t.Errorf("%q: %v", tt.value, got)
 		}
 	}
-	if !identity.Foreign("xn--bcher-kva.test; none", "bücher.test") || identity.Foreign("other id; none", "") {
+	if !identity.ForgedResults("xn--bcher-kva.test; none", "bücher.test") || identity.ForgedResults("other id; none", "") {
 		t.Error("names are compared as text")
 	}
 }
@@ -166,9 +166,9 @@ func TestForeign(t *testing.T) {
 func FuzzForeign(f *testing.F) {
 	f.Add("(a) ", "mx.here.test")
 	f.Fuzz(func(t *testing.T, value, id string) {
-		identity.Foreign(value, id)
+		identity.ForgedResults(value, id)
 		field, err := (&identity.Verdict{}).AuthenticationResults(id)
-		if err == nil && !identity.Foreign(strings.TrimPrefix(field, "Authentication-Results:"), id) {
+		if err == nil && !identity.ForgedResults(strings.TrimPrefix(field, "Authentication-Results:"), id) {
 			t.Errorf("%q is not ours", field)
 		}
 	})

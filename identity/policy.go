@@ -109,7 +109,7 @@ func (p Policy) advise(v *Verdict) Advice {
 			advice.Action = Score
 		}
 	}
-	greeting := fmt.Sprintf("%+q", cut(v.Greeting))
+	greeting := fmt.Sprintf("%+q", cut(v.HeloText))
 	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO %s is neither a host name nor an address", greeting)
 	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: %s does not allow %s to greet with its name%s", greeting, v.Client, p.explanation(v.HeloSPF))
 	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: %s does not allow %s to greet with its name", greeting, v.Client)
@@ -121,7 +121,7 @@ func (p Policy) advise(v *Verdict) Advice {
 	const fail = "SPF: %s does not allow %s to send its mail%s"
 	reply(!p.AcceptNullSPFSender, Reject, NullSPFSender, 550, envelope.EnhancedCode{5, 7, 23}, fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
 	reply(p.RejectMailFromFail, Reject, MailFromFail, 550, envelope.EnhancedCode{5, 7, 23}, fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
-	reply(p.RejectUnconfirmed && v.Reverse.Status.Temporary(), Defer, ReverseUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the reverse name of %s could not be looked up", v.Client)
+	reply(p.RejectUnconfirmed && v.IPRev.Status.Temporary(), Defer, ReverseUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the reverse name of %s could not be looked up", v.Client)
 	reply(!p.AcceptUnknown, Defer, MailFromUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the SPF policy of %s could not be looked up", v.senderDomain())
 	return advice
 }

@@ -55,10 +55,10 @@ func TestSessionRepeats(t *testing.T) {
 		t.Errorf("%s %v", other.Advice, other.NullMX)
 	}
 	second := s.Helo(ctx, "mail.other.test")
-	if second.Level != identity.Anonymous || second.MailFromSPF != nil || second.Sender != "" || second.Reverse != first.Reverse {
+	if second.Level != identity.Anonymous || second.MailFromSPF != nil || second.Sender != "" || second.IPRev != first.IPRev {
 		t.Errorf("second EHLO: %s, sender %q", second.Level, second.Sender)
 	}
-	if first.Level != identity.Explicit || first.Greeting != "smtp.example.test" || first.Helo.Helo.Name != "smtp.example.test." {
+	if first.Level != identity.Explicit || first.HeloText != "smtp.example.test" || first.Helo.Argument.Name != "smtp.example.test." {
 		t.Errorf("the first verdict has changed: %+v", first)
 	}
 	back := s.Helo(ctx, "smtp.example.test")
@@ -147,8 +147,8 @@ func TestSessionClose(t *testing.T) {
 		s.Close()
 		start := time.Now()
 		v := s.Helo(t.Context(), "smtp.example.test")
-		if v.Level != identity.Undetermined || !errors.Is(v.Reverse.Err, context.Canceled) || time.Since(start) > 0 {
-			t.Errorf("%s after %v: %v", v.Level, time.Since(start), v.Reverse.Err)
+		if v.Level != identity.Undetermined || !errors.Is(v.IPRev.Err, context.Canceled) || time.Since(start) > 0 {
+			t.Errorf("%s after %v: %v", v.Level, time.Since(start), v.IPRev.Err)
 		}
 	})
 }
@@ -296,7 +296,7 @@ func sequentially(t *testing.T, zones string) int {
 func byHand(t testing.TB, r resolver.Resolver) {
 	t.Helper()
 	ctx := t.Context()
-	net := resolver.Net{Resolver: r}
+	net := resolver.AsNet{Resolver: r}
 	names, err := net.LookupAddr(ctx, client.String())
 	if err != nil {
 		t.Fatal(err)
@@ -386,7 +386,7 @@ func TestVerifierOrder(t *testing.T) {
 		v := verifier(nil)
 		v.Resolver = dnsfake.Shuffle(fakeClients(t), seed)
 		got := run(t, v, tt.client, tt.helo, tt.sender)
-		if got.Level != healthy.Level || got.Advice != healthy.Advice || keywords(got.Reasons) != keywords(healthy.Reasons) || got.Name != healthy.Name {
+		if got.Level != healthy.Level || got.Advice != healthy.Advice || keywords(got.Reasons) != keywords(healthy.Reasons) || got.PTRName != healthy.PTRName {
 			t.Errorf("%s %s %s: %s %s, in another order %s %s (seed %d)", tt.client, tt.helo, tt.sender, healthy.Level, healthy.Advice, got.Level, got.Advice, seed)
 		}
 	}

@@ -50,13 +50,13 @@ type Verdict struct {
 	Advice  Advice
 	Client  netip.Addr // IPv4-mapped ones as IPv4, without zone
 
-	Reverse  *fcrdns.Result
-	Name     string             // of the confirmed reverse names the one that HELO is compared with; "" for none
-	Looks    ptrname.Assessment // of Name
+	IPRev    *fcrdns.Result
+	PTRName  string             // of the confirmed reverse names the one that HELO is compared with; "" for none
+	PTRLook  ptrname.Assessment // of Name
 	Relation helo.Relation      // of the HELO name to Name; 0 without one of them
 
-	Greeting string // what the client said in HELO: untrusted
-	Helo     *helo.HeloResult
+	HeloText string // what the client said in HELO: untrusted
+	Helo     *helo.Result
 	HeloSPF  *spf.Result
 	CSA      *csa.Result
 
@@ -84,7 +84,7 @@ func (v *Verdict) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("reply", v.Advice.String()))
 	}
 	if v.Step >= AtHelo {
-		attrs = append(attrs, slog.String("helo", untrusted.Line(v.Greeting)))
+		attrs = append(attrs, slog.String("helo", untrusted.Line(v.HeloText)))
 	}
 	if v.Step == AtMailFrom {
 		attrs = append(attrs, slog.String("sender", untrusted.Line(v.Sender)))
@@ -94,7 +94,7 @@ func (v *Verdict) LogValue() slog.Value {
 			attrs = append(attrs, slog.Any(key, value))
 		}
 	}
-	add("reverse", v.Reverse, v.Reverse != nil)
+	add("reverse", v.IPRev, v.IPRev != nil)
 	add("helo_address", v.Helo, v.Helo != nil)
 	add("helo_spf", v.HeloSPF, v.HeloSPF != nil)
 	add("csa", v.CSA, v.CSA != nil)
@@ -107,7 +107,7 @@ func (v *Verdict) LogValue() slog.Value {
 func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 	v := &Verdict{Step: step, Client: s.client}
 	if s.helo != nil {
-		v.Greeting = s.helo.text
+		v.HeloText = s.helo.text
 		if s.helo.mail != nil {
 			v.Sender = s.helo.mail.text
 		}
@@ -116,7 +116,7 @@ func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 		v.Level, v.Reasons, v.Advice = NotApplicable, []Reason{s.exempt}, Advice{Action: Accept}
 		return v
 	}
-	v.Reverse = s.reverse.wait(ctx, func(err error) *fcrdns.Result {
+	v.IPRev = s.reverse.wait(ctx, func(err error) *fcrdns.Result {
 		return &fcrdns.Result{Addr: s.client, Status: fcrdns.TempError, Err: err}
 	})
 	ours := false
@@ -127,15 +127,15 @@ func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 	if s.helo != nil && s.helo.mail != nil {
 		s.helo.mail.results(ctx, v, s.helo.text)
 	}
-	v.draw(ours, s.verifier.Policy)
+	v.decide(ours, s.verifier.Policy)
 	v.Questions = s.memory.count()
 	return v
 }
 
 func (h *heloStep) results(ctx context.Context, v *Verdict) {
-	v.Helo = h.address.wait(ctx, func(err error) *helo.HeloResult {
-		parsed, _ := helo.ParseHelo(h.text)
-		return &helo.HeloResult{Helo: parsed, Status: helo.TempError, Unknown: []netip.Addr{v.Client}, Err: err}
+	v.Helo = h.address.wait(ctx, func(err error) *helo.Result {
+		parsed, _ := helo.Parse(h.text)
+		return &helo.Result{Argument: parsed, Status: helo.TempError, Unknown: []netip.Addr{v.Client}, Err: err}
 	})
 	v.HeloSPF = h.spf.wait(ctx, func(err error) *spf.Result {
 		return &spf.Result{Status: spf.TempError, Identity: spf.Helo, Addr: v.Client, Helo: h.text, Domain: h.text, Err: err}
@@ -160,13 +160,13 @@ func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
 	}
 }
 
-// draw derives level, reasons and advice from the results.
-func (v *Verdict) draw(ours bool, p Policy) {
-	e := evidence{claim: v.claim(ours), spf: spfWord(v.HeloSPF), csa: csaWord(v.CSA)}
+// decide derives level, reasons and advice from the results.
+func (v *Verdict) decide(ours bool, p Policy) {
+	e := evidence{claim: v.claim(ours), spf: spfStatement(v.HeloSPF), csa: csaStatement(v.CSA)}
 	if v.Helo != nil {
 		e.resolves = map[helo.Status]answer{helo.Pass: yes, helo.TempError: unknown}[v.Helo.Status]
 	}
-	e.reverse = v.reverses(e.claim)
+	e.reverse = v.reverseStates(e.claim)
 	v.Level = e.level()
 	v.Reasons = v.reasons(e)
 	v.Advice = p.advise(v)
@@ -178,49 +178,49 @@ func (v *Verdict) claim(ours bool) claim {
 		return noHelo
 	case ours:
 		return ourName
-	case v.Helo.Helo.Addr.IsValid() && v.Helo.Helo.Addr != v.Client:
-		return notItsOwn
-	case v.Helo.Helo.Addr.IsValid():
-		return itsAddress
-	case v.Helo.Helo.Name == "":
+	case v.Helo.Argument.Addr.IsValid() && v.Helo.Argument.Addr != v.Client:
+		return otherAddress
+	case v.Helo.Argument.Addr.IsValid():
+		return ownAddress
+	case v.Helo.Argument.Name == "":
 		return malformed
-	case !v.Helo.Helo.Resolvable():
+	case !v.Helo.Argument.Resolvable():
 		return unqualified
 	}
 	return aName
 }
 
-// spfWord is what the owner of a name says by SPF. A DNS failure that RFC 7208 counts
+// spfStatement is what the owner of a name says by SPF. A DNS failure that RFC 7208 counts
 // as no match may have hidden a match.
-func spfWord(r *spf.Result) word {
+func spfStatement(r *spf.Result) statement {
 	switch {
 	case r == nil:
-		return silent
+		return saysNothing
 	case r.Status.Temporary(), r.Degraded.Text != "":
-		return unheard
+		return unanswered
 	case r.Status == spf.Pass:
 		return authorizes
 	case r.Status == spf.Fail:
 		return denies
 	}
-	return silent
+	return saysNothing
 }
 
-func csaWord(r *csa.Result) word {
+func csaStatement(r *csa.Result) statement {
 	if r == nil {
-		return silent
+		return saysNothing
 	}
-	return map[csa.Status]word{csa.Pass: authorizes, csa.Fail: denies, csa.TempError: unheard}[r.Status]
+	return map[csa.Status]statement{csa.Pass: authorizes, csa.Fail: denies, csa.TempError: unanswered}[r.Status]
 }
 
-// reverses sets the name that HELO is compared with, and returns what it may be to
+// reverseStates sets the name that HELO is compared with, and returns what it may be to
 // HELO: more than one state where DNS left names unconfirmed.
-func (v *Verdict) reverses(c claim) []reverse {
-	if v.Reverse.PTR.Err != nil || v.Reverse.Status == fcrdns.TempError && len(v.Reverse.Names) == 0 {
+func (v *Verdict) reverseStates(c claim) []reverse {
+	if v.IPRev.PTR.Err != nil || v.IPRev.Status == fcrdns.TempError && len(v.IPRev.Names) == 0 {
 		return anyReverse(c)
 	}
 	var confirmed, unanswered []string
-	for _, n := range v.Reverse.Names {
+	for _, n := range v.IPRev.Names {
 		switch n.Outcome {
 		case fcrdns.Confirmed:
 			confirmed = append(confirmed, n.Name)
@@ -230,12 +230,12 @@ func (v *Verdict) reverses(c claim) []reverse {
 	}
 	heloName := ""
 	if v.Helo != nil {
-		heloName = v.Helo.Helo.Name
+		heloName = v.Helo.Argument.Name
 	}
 	var state reverse
-	v.Name, state = best(confirmed, heloName, v.Client)
-	if v.Name != "" {
-		v.Looks = ptrname.Classify(v.Client, v.Name)
+	v.PTRName, state = best(confirmed, heloName, v.Client)
+	if v.PTRName != "" {
+		v.PTRLook = ptrname.Classify(v.Client, v.PTRName)
 		if heloName != "" {
 			v.Relation = state.relation
 		}
@@ -267,7 +267,7 @@ func best(names []string, heloName string, client netip.Addr) (string, reverse) 
 	}
 	for _, n := range names {
 		relation, _ := helo.Relate(heloName, n)
-		r := reverse{true, relation, ptrname.Classify(client, n).Verdict == ptrname.Generic}
+		r := reverse{true, relation, ptrname.Classify(client, n).Kind == ptrname.Generic}
 		if rank(r) > rank(state) {
 			name, state = n, r
 		}

@@ -42,9 +42,9 @@ type Verifier struct {
 	// Trusted are inner relays, submitting clients, backup MX: NotApplicable, and
 	// nothing is asked about them.
 	Trusted []netip.Prefix
-	// Inner also judges clients of private and link-local addresses and the machine
+	// AllowPrivate also judges clients of private and link-local addresses and the machine
 	// itself, for networks with a reverse DNS of their own.
-	Inner bool
+	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string
 	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout.
@@ -72,8 +72,8 @@ type Session struct {
 // heloStep is what is known by HELO.
 type heloStep struct {
 	text    string
-	ours    bool                    // it claims to be us
-	address *task[*helo.HeloResult] // nil where the client has sent none, as spf and csa
+	ours    bool                // it claims to be us
+	address *task[*helo.Result] // nil where the client has sent none, as spf and csa
 	spf     *task[*spf.Result]
 	csa     *task[*csa.Result]
 	mail    *mailStep // the last MAIL FROM under this HELO
@@ -99,12 +99,12 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	s := &Session{verifier: v, client: client.Unmap().WithZone("")}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.memory = &memory{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[question]*reply)}
-	checker := fcrdns.Checker{Inner: v.Inner}
+	checker := fcrdns.Checker{AllowPrivate: v.AllowPrivate}
 	switch {
 	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return p.Contains(s.client) }):
 		s.exempt = TrustedClient
 	case checker.Check(s.ctx, s.client).Status == fcrdns.NotApplicable: // which it tells without a resolver
-		s.exempt = InnerClient
+		s.exempt = PrivateClient
 	}
 	if s.exempt == 0 {
 		checker.Resolver = s.memory
@@ -143,8 +143,8 @@ func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 
 func (s *Session) startHelo(name string) *heloStep {
 	h := &heloStep{text: name, ours: s.verifier.ours(s.client, name)}
-	h.address = start(s, func(ctx context.Context) *helo.HeloResult {
-		return helo.HeloChecker{Resolver: s.memory}.Check(ctx, name, s.client)
+	h.address = start(s, func(ctx context.Context) *helo.Result {
+		return helo.Checker{Resolver: s.memory}.Check(ctx, name, s.client)
 	})
 	h.spf = start(s, func(ctx context.Context) *spf.Result { return s.spf().CheckHelo(ctx, s.client, name) })
 	h.csa = start(s, func(ctx context.Context) *csa.Result {
@@ -202,7 +202,7 @@ func (v Verifier) ours(client netip.Addr, heloName string) bool {
 	own := func(addr netip.Addr) bool {
 		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return a.Unmap().WithZone("") == addr })
 	}
-	parsed, err := helo.ParseHelo(heloName)
+	parsed, err := helo.Parse(heloName)
 	if err != nil || own(client) {
 		return false
 	}

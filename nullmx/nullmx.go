@@ -89,8 +89,8 @@ type Result struct {
 	Status Status
 	MX     []*dns.MX // sorted by preference, then by name; shared, read only
 	Lints  []Lint
-	// Replies is what DNS said: the MX records, and with none of them the addresses.
-	Replies []resolver.Reply
+	// Responses is what DNS said: the MX records, and with none of them the addresses.
+	Responses []resolver.Response
 	// Authentic is set when every answer that the status rests on is.
 	Authentic bool
 	Err       error
@@ -130,7 +130,7 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 	}
 	r.Domain = name
 	mx := resolver.Ask(ctx, c.Resolver, name, dns.TypeMX)
-	r.Replies, r.Authentic = []resolver.Reply{mx}, mx.Authentic
+	r.Responses, r.Authentic = []resolver.Response{mx}, mx.Authentic
 	if mx.Err != nil {
 		r.Status, r.Err = TempError, mx.Err
 		return r
@@ -162,13 +162,13 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 
 // implicit looks for an address in place of a mail exchanger.
 func (c Checker) implicit(ctx context.Context, r *Result) {
-	var replies [2]resolver.Reply
+	var replies [2]resolver.Response
 	var wg sync.WaitGroup
 	for i, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, r.Domain, qtype) })
 	}
 	wg.Wait()
-	r.Replies = append(r.Replies, replies[:]...)
+	r.Responses = append(r.Responses, replies[:]...)
 	var failed error
 	r.Status = None
 	for _, reply := range replies {
@@ -244,7 +244,7 @@ func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 			if name, err := dnsname.Canonical(t.Host); err == nil {
 				t.Host = name
 			}
-			t.Addrs, t.Err = resolver.Addrs(ctx, c.Resolver, t.Host)
+			t.Addrs, t.Err = resolver.LookupAddrs(ctx, c.Resolver, t.Host)
 			slices.SortFunc(t.Addrs, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(a.BitLen(), b.BitLen()), a.Compare(b)) })
 		})
 	}

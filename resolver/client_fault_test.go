@@ -275,7 +275,7 @@ func TestClientEscapedNames(t *testing.T) {
 	}
 }
 
-// A TXT record may hold any octets too.
+// A LookupTXT record may hold any octets too.
 func TestClientTXTOctets(t *testing.T) {
 	var octets [256]byte
 	var escaped strings.Builder
@@ -287,7 +287,7 @@ func TestClientTXTOctets(t *testing.T) {
 	c := &resolver.Client{}
 	c.Servers = []netip.AddrPort{startServer(t, always(dns.RcodeSuccess,
 		fmt.Sprintf(`www.example.test. 300 IN TXT "%s" "%s"`, escaped.String()[:half], escaped.String()[half:])))}
-	got, err := resolver.TXT(t.Context(), c, "www.example.test")
+	got, err := resolver.LookupTXT(t.Context(), c, "www.example.test")
 	if diff := gocmp.Diff([]string{string(octets[:])}, got); err != nil || diff != "" {
 		t.Errorf("error %v (-want +got)\n%s", err, diff)
 	}

@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 			return &resolver.Overlay{Base: fake, Zones: mustZones(t, "$ORIGIN elsewhere.test.")}
 		},
 		"System": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
-			return resolver.System{Resolver: netResolver(t, resolvertest.Serve(t, fake))}
+			return resolver.FromNet{Resolver: netResolver(t, resolvertest.Serve(t, fake))}
 		},
 	} {
 		t.Run(name, func(t *testing.T) { resolvertest.TestResolver(t, newResolver) })

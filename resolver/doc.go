@@ -8,13 +8,13 @@
 //   - [Cache] answers again what it has heard, for as long as it holds.
 //   - [Overlay] answers as the DNS would after a change: zones or single records
 //     laid over another Resolver.
-//   - [System] asks as the rest of the machine does, by a *net.Resolver.
+//   - [FromNet] asks as the rest of the machine does, by a *net.Resolver.
 //   - [Func] turns a function into a Resolver. Tracing, counting or rewriting
 //     questions is a Func around another Resolver.
-//   - [Net] gives a Resolver the look-up methods of *net.Resolver, for code
+//   - [AsNet] gives a Resolver the look-up methods of *net.Resolver, for code
 //     written against those.
 //
-// To ask, use [Addrs], [TXT], [MX], [SRV], [RP] and [PTR] for plain data, and
+// To ask, use [LookupAddrs], [LookupTXT], [LookupMX], [LookupSRV], [LookupRP] and [LookupPTR] for plain data, and
 // [Ask] when the evidence matters too: who answered, by way of which aliases,
 // how long it holds, whether it was authenticated.
 //

@@ -45,11 +45,11 @@ func ExampleCache_Flush() {
 		return zones.Lookup(ctx, name, qtype)
 	})}
 	ctx := context.Background()
-	fmt.Println(resolver.Addrs(ctx, c, "mail.example.test"))
+	fmt.Println(resolver.LookupAddrs(ctx, c, "mail.example.test"))
 	text = "mail A 192.0.2.20"
-	fmt.Println(resolver.Addrs(ctx, c, "mail.example.test"))
+	fmt.Println(resolver.LookupAddrs(ctx, c, "mail.example.test"))
 	c.Flush()
-	fmt.Println(resolver.Addrs(ctx, c, "mail.example.test"))
+	fmt.Println(resolver.LookupAddrs(ctx, c, "mail.example.test"))
 	// Output:
 	// [192.0.2.10] <nil>
 	// [192.0.2.10] <nil>

@@ -38,7 +38,7 @@ func ExampleSystemClient() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	names, err := resolver.PTR(context.Background(), client, netip.MustParseAddr("192.0.2.10"))
+	names, err := resolver.LookupPTR(context.Background(), client, netip.MustParseAddr("192.0.2.10"))
 	fmt.Println(names, err)
 }
 

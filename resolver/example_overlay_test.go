@@ -27,7 +27,7 @@ post  A  192.0.2.10
 	}
 	whatIf := &resolver.Overlay{Base: live, Patch: resolver.Patch{
 		Add:    []dns.RR{added},
-		Remove: []resolver.RRset{{Name: "mta1.example.org", Type: dns.TypeA}},
+		Remove: []resolver.Question{{Name: "mta1.example.org", Type: dns.TypeA}},
 	}}
 	for _, name := range []string{"post.example.org", "mta1.example.org"} {
 		fmt.Println(resolver.Ask(context.Background(), whatIf, name, dns.TypeA))

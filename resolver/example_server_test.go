@@ -81,7 +81,7 @@ func ExampleTransfer() {
 		log.Print(err)
 		return
 	}
-	addrs, err := resolver.Addrs(context.Background(), zones, "mail.example.test")
+	addrs, err := resolver.LookupAddrs(context.Background(), zones, "mail.example.test")
 	fmt.Println(addrs, err)
 	// Output:
 	// [192.0.2.25 2001:db8::25] <nil>
@@ -100,7 +100,7 @@ func ExampleClient_reuseSockets() {
 	}
 	defer client.Close()
 	for _, name := range []string{"mail.example.test", "ns.example.test", "www.example.test"} {
-		addrs, err := resolver.Addrs(context.Background(), client, name)
+		addrs, err := resolver.LookupAddrs(context.Background(), client, name)
 		fmt.Println(name, addrs, err)
 	}
 	// Output:

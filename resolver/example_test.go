@@ -59,31 +59,31 @@ func ExampleAsk() {
 	// [192.0.2.10] NOERROR 1h0m0s <nil>
 }
 
-func ExampleAddrs() {
-	addrs, err := resolver.Addrs(context.Background(), zones(), "mail.example.test")
+func ExampleLookupAddrs() {
+	addrs, err := resolver.LookupAddrs(context.Background(), zones(), "mail.example.test")
 	fmt.Println(addrs, err)
-	addrs, err = resolver.Addrs(context.Background(), zones(), "nowhere.example.test")
+	addrs, err = resolver.LookupAddrs(context.Background(), zones(), "nowhere.example.test")
 	fmt.Println(addrs, err)
 	// Output:
 	// [192.0.2.10] <nil>
 	// [] <nil>
 }
 
-func ExampleTXT() {
-	fmt.Println(resolver.TXT(context.Background(), zones(), "example.test"))
+func ExampleLookupTXT() {
+	fmt.Println(resolver.LookupTXT(context.Background(), zones(), "example.test"))
 	// Output:
 	// [v=spf1 mx -all] <nil>
 }
 
-func ExampleMX() {
-	mx, err := resolver.MX(context.Background(), zones(), "example.test")
+func ExampleLookupMX() {
+	mx, err := resolver.LookupMX(context.Background(), zones(), "example.test")
 	fmt.Println(mx[0].Preference, mx[0].Mx, err)
 	// Output:
 	// 10 mail.example.test. <nil>
 }
 
-func ExamplePTR() {
-	fmt.Println(resolver.PTR(context.Background(), zones(), netip.MustParseAddr("192.0.2.10")))
+func ExampleLookupPTR() {
+	fmt.Println(resolver.LookupPTR(context.Background(), zones(), netip.MustParseAddr("192.0.2.10")))
 	// Output:
 	// [mail.example.test.] <nil>
 }
@@ -96,14 +96,14 @@ func ExampleFunc() {
 		fmt.Println("asked", name, resolver.TypeString(qtype), answer.Status)
 		return answer, err
 	})
-	_, _ = resolver.Addrs(context.Background(), traced, "nowhere.example.test")
+	_, _ = resolver.LookupAddrs(context.Background(), traced, "nowhere.example.test")
 	// Output:
 	// asked nowhere.example.test. A NXDOMAIN
 	// asked nowhere.example.test. AAAA NXDOMAIN
 }
 
-func ExampleNet() {
-	n := resolver.Net{Resolver: zones()}
+func ExampleAsNet() {
+	n := resolver.AsNet{Resolver: zones()}
 	mx, err := n.LookupMX(context.Background(), "example.test")
 	fmt.Println(mx[0].Host, err)
 	_, err = n.LookupMX(context.Background(), "nowhere.example.test")

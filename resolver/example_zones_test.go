@@ -81,7 +81,7 @@ func ExampleZones_With() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(resolver.Addrs(context.Background(), more, "mail.example.test"))
+	fmt.Println(resolver.LookupAddrs(context.Background(), more, "mail.example.test"))
 	// Output:
 	// [192.0.2.10 2001:db8::10] <nil>
 }
@@ -115,23 +115,23 @@ func ExampleZones_ServeDNS() {
 	// true [mail.example.test.	3600	IN	A	192.0.2.10]
 }
 
-func ExampleSRV() {
+func ExampleLookupSRV() {
 	z, err := resolver.ParseZones("$ORIGIN example.test.\n$TTL 3600\n_submissions._tcp SRV 0 1 465 mail\n")
 	if err != nil {
 		log.Fatal(err)
 	}
-	srv, err := resolver.SRV(context.Background(), z, "_submissions._tcp.example.test")
+	srv, err := resolver.LookupSRV(context.Background(), z, "_submissions._tcp.example.test")
 	fmt.Println(srv[0].Target, srv[0].Port, err)
 	// Output:
 	// mail.example.test. 465 <nil>
 }
 
-func ExampleRP() {
+func ExampleLookupRP() {
 	z, err := resolver.ParseZones("$ORIGIN example.test.\n$TTL 3600\nmail RP postmaster contact\n")
 	if err != nil {
 		log.Fatal(err)
 	}
-	rp, err := resolver.RP(context.Background(), z, "mail.example.test")
+	rp, err := resolver.LookupRP(context.Background(), z, "mail.example.test")
 	fmt.Println(rp[0].Mbox, rp[0].Txt, err)
 	// Output:
 	// postmaster.example.test. contact.example.test. <nil>

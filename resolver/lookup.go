@@ -25,7 +25,7 @@ func Records[R dns.RR](a Answer) []R {
 	return out
 }
 
-// Addrs returns the addresses of an answer to a question of type A or AAAA, in
+// LookupAddrs returns the addresses of an answer to a question of type A or AAAA, in
 // order, IPv4-mapped ones as IPv4.
 func (a Answer) Addrs() []netip.Addr {
 	var out []netip.Addr
@@ -44,7 +44,7 @@ func (a Answer) Addrs() []netip.Addr {
 	return out
 }
 
-// TXT returns the texts of an answer to a question of type TXT, in order: the
+// LookupTXT returns the texts of an answer to a question of type TXT, in order: the
 // strings of each record joined without a separator (RFC 7208, Section 3.3), as
 // the octets that were published, without the escapes of zone files.
 func (a Answer) TXT() []string {
@@ -55,10 +55,10 @@ func (a Answer) TXT() []string {
 	return out
 }
 
-// Addrs asks r for the addresses of name, A first, then AAAA. It returns what it
+// LookupAddrs asks r for the addresses of name, A first, then AAAA. It returns what it
 // has along with the error of a family that has no answer. A name without
 // addresses, or that does not exist, is no error: the slice is empty.
-func Addrs(ctx context.Context, r Resolver, name string) ([]netip.Addr, error) {
+func LookupAddrs(ctx context.Context, r Resolver, name string) ([]netip.Addr, error) {
 	v4 := Ask(ctx, r, name, dns.TypeA)
 	v6 := Ask(ctx, r, name, dns.TypeAAAA)
 	addrs := append(v4.Addrs(), v6.Addrs()...)
@@ -68,33 +68,33 @@ func Addrs(ctx context.Context, r Resolver, name string) ([]netip.Addr, error) {
 	return addrs, v6.Err
 }
 
-// TXT asks r for the texts of name, each the joined strings of one record as
+// LookupTXT asks r for the texts of name, each the joined strings of one record as
 // octets. No texts is no error.
-func TXT(ctx context.Context, r Resolver, name string) ([]string, error) {
+func LookupTXT(ctx context.Context, r Resolver, name string) ([]string, error) {
 	reply := Ask(ctx, r, name, dns.TypeTXT)
 	return reply.TXT(), reply.Err
 }
 
-// MX asks r for the MX records of name, in the order of the answer. No records
+// LookupMX asks r for the MX records of name, in the order of the answer. No records
 // is no error; a single record of "." is a Null MX (RFC 7505).
-func MX(ctx context.Context, r Resolver, name string) ([]*dns.MX, error) {
+func LookupMX(ctx context.Context, r Resolver, name string) ([]*dns.MX, error) {
 	return lookup[*dns.MX](ctx, r, name, dns.TypeMX)
 }
 
-// SRV asks r for the SRV records of name, in the order of the answer.
-func SRV(ctx context.Context, r Resolver, name string) ([]*dns.SRV, error) {
+// LookupSRV asks r for the SRV records of name, in the order of the answer.
+func LookupSRV(ctx context.Context, r Resolver, name string) ([]*dns.SRV, error) {
 	return lookup[*dns.SRV](ctx, r, name, dns.TypeSRV)
 }
 
-// RP asks r for the RP records of name, in the order of the answer.
-func RP(ctx context.Context, r Resolver, name string) ([]*dns.RP, error) {
+// LookupRP asks r for the RP records of name, in the order of the answer.
+func LookupRP(ctx context.Context, r Resolver, name string) ([]*dns.RP, error) {
 	return lookup[*dns.RP](ctx, r, name, dns.TypeRP)
 }
 
-// PTR asks r for the names of addr, in the order of the answer and as the
+// LookupPTR asks r for the names of addr, in the order of the answer and as the
 // answer spells them. Whoever may write the reverse zone may write any name
 // there: package fcrdns tells which of them are confirmed.
-func PTR(ctx context.Context, r Resolver, addr netip.Addr) ([]string, error) {
+func LookupPTR(ctx context.Context, r Resolver, addr netip.Addr) ([]string, error) {
 	records, err := lookup[*dns.PTR](ctx, r, ReverseName(addr), dns.TypePTR)
 	var names []string
 	for _, ptr := range records {

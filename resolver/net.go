@@ -11,25 +11,25 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Net gives any Resolver the look-up methods of *net.Resolver, for code that
+// AsNet gives any Resolver the look-up methods of *net.Resolver, for code that
 // was written against those. Errors are *net.DNSError: IsNotFound for NXDOMAIN
 // and NODATA, which package net does not tell apart, IsTemporary for every
 // failure, and UnwrapErr with the cause.
 //
 // Unlike *net.Resolver it takes names as absolute, reads no hosts file, keeps
-// MX and SRV records whose target is no host name, applies IDNA, and returns no
+// LookupMX and SRV records whose target is no host name, applies IDNA, and returns no
 // half answer: when one address family has no answer, LookupIPAddr fails.
-type Net struct{ Resolver Resolver }
+type AsNet struct{ Resolver Resolver }
 
 // LookupTXT returns the texts of name, the strings of each record joined.
-func (n Net) LookupTXT(ctx context.Context, name string) ([]string, error) {
+func (n AsNet) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	reply, err := n.ask(ctx, name, dns.TypeTXT)
 	return reply.TXT(), err
 }
 
 // LookupMX returns the MX records of name by preference. A Null MX has the host
 // ".".
-func (n Net) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
+func (n AsNet) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 	reply, err := n.ask(ctx, name, dns.TypeMX)
 	var out []*net.MX
 	for _, mx := range Records[*dns.MX](reply.Answer) {
@@ -41,11 +41,11 @@ func (n Net) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 
 // LookupIPAddr returns the addresses of host, IPv4 first. An address in text
 // form is returned as it is.
-func (n Net) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
+func (n AsNet) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []net.IPAddr{{IP: addr.Unmap().AsSlice(), Zone: addr.Zone()}}, nil
 	}
-	addrs, err := Addrs(ctx, n.Resolver, host)
+	addrs, err := LookupAddrs(ctx, n.Resolver, host)
 	if err != nil {
 		return nil, netError(host, err)
 	}
@@ -60,7 +60,7 @@ func (n Net) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error
 }
 
 // LookupAddr returns the names of an address in text form, with their final dots.
-func (n Net) LookupAddr(ctx context.Context, addr string) ([]string, error) {
+func (n AsNet) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 	ip, err := netip.ParseAddr(addr)
 	if err != nil {
 		return nil, &net.DNSError{UnwrapErr: err, Err: "unrecognized address", Name: addr}
@@ -76,7 +76,7 @@ func (n Net) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 // LookupSRV returns the SRV records of _service._proto.name, or of name itself
 // when service and proto are empty, by priority, then by falling weight: the
 // order is always the same. It also returns the name at the end of the aliases.
-func (n Net) LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
+func (n AsNet) LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
 	if service != "" || proto != "" {
 		name = "_" + service + "._" + proto + "." + name
 	}
@@ -96,7 +96,7 @@ func (n Net) LookupSRV(ctx context.Context, service, proto, name string) (string
 // notFound is what package net says for NXDOMAIN and NODATA.
 const notFound = "no such host"
 
-func (n Net) ask(ctx context.Context, name string, qtype uint16) (Reply, error) {
+func (n AsNet) ask(ctx context.Context, name string, qtype uint16) (Response, error) {
 	reply := Ask(ctx, n.Resolver, name, qtype)
 	if reply.Err != nil {
 		return reply, netError(name, reply.Err)

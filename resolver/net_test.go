@@ -19,14 +19,14 @@ var _ interface {
 	LookupIPAddr(context.Context, string) ([]net.IPAddr, error)
 	LookupAddr(context.Context, string) ([]string, error)
 	LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error)
-} = resolver.Net{}
+} = resolver.AsNet{}
 
 var _ interface {
 	LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error)
 } = net.DefaultResolver
 
 func TestNet(t *testing.T) {
-	n := resolver.Net{Resolver: mustParse(t, lookupZone+`
+	n := resolver.AsNet{Resolver: mustParse(t, lookupZone+`
 $ORIGIN sip.test.
 _sip._tcp SRV 20 1 5060 c
 _sip._tcp SRV 10 1 5060 a
@@ -65,7 +65,7 @@ alias._tcp CNAME _sip._tcp
 
 func TestNetErrors(t *testing.T) {
 	zones := mustParse(t, lookupZone)
-	n := resolver.Net{Resolver: zones}
+	n := resolver.AsNet{Resolver: zones}
 	ctx := t.Context()
 	dnsError := func(what string, err error, notFound, temporary, timeout bool) *net.DNSError {
 		t.Helper()
@@ -90,7 +90,7 @@ func TestNetErrors(t *testing.T) {
 	if e := dnsError("no address text", err, false, false, false); e.Err != "unrecognized address" {
 		t.Errorf("got %q", e.Err)
 	}
-	_, err = resolver.Net{}.LookupTXT(ctx, "example.test")
+	_, err = resolver.AsNet{}.LookupTXT(ctx, "example.test")
 	dnsError("no resolver", err, false, true, false)
 
 	// One family without an answer is no half answer.
@@ -100,7 +100,7 @@ func TestNetErrors(t *testing.T) {
 		}
 		return zones.Lookup(ctx, name, qtype)
 	})
-	ips, err := resolver.Net{Resolver: late}.LookupIPAddr(ctx, "mail.example.test")
+	ips, err := resolver.AsNet{Resolver: late}.LookupIPAddr(ctx, "mail.example.test")
 	e := dnsError("one family late", err, false, true, true)
 	if ips != nil || e.Server != "192.0.2.53:53" || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, %+v", ips, e)

@@ -50,11 +50,11 @@ type Overlay struct {
 type Patch struct {
 	Add     []dns.RR // beside the records that are there
 	Replace []dns.RR // in place of the RRsets of their names and types
-	Remove  []RRset
+	Remove  []Question
 }
 
-// An RRset is named by what its records have in common.
-type RRset struct {
+// An Question is named by what its records have in common.
+type Question struct {
 	Name string // in any form that Canonical accepts
 	Type uint16
 }
@@ -188,9 +188,9 @@ func (z zonesLayer) answer(_ context.Context, name string, qtype uint16) (Answer
 // patchLayer is a Patch, ready to be asked.
 type patchLayer struct {
 	base    Resolver
-	sets    map[RRset]change // by canonical name
-	exists  map[string]bool  // the names with new records, and those above them
-	domains map[string]bool  // of all names, see domainOf
+	sets    map[Question]change // by canonical name
+	exists  map[string]bool     // the names with new records, and those above them
+	domains map[string]bool     // of all names, see domainOf
 }
 
 // A change is what becomes of an RRset.
@@ -201,7 +201,7 @@ type change struct {
 
 // index brings a patch into a form that answers questions.
 func (p Patch) index(base Resolver) (patchLayer, error) {
-	l := patchLayer{base, make(map[RRset]change), make(map[string]bool), make(map[string]bool)}
+	l := patchLayer{base, make(map[Question]change), make(map[string]bool), make(map[string]bool)}
 	for _, set := range p.Remove {
 		if err := l.add(set.Name, set.Type, change{whole: true}); err != nil {
 			return l, err
@@ -226,7 +226,7 @@ func (l patchLayer) add(name string, qtype uint16, c change) error {
 	}
 	domain := domainOf(canonical)
 	l.domains[domain] = true
-	set := RRset{canonical, qtype}
+	set := Question{canonical, qtype}
 	known := l.sets[set]
 	known = change{merge(known.records, c.records), known.whole || c.whole}
 	if qtype == dns.TypeCNAME && len(known.records) > 0 {
@@ -256,8 +256,8 @@ func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answ
 	if qtype == dns.TypeANY {
 		return Answer{}, "", fmt.Errorf("%w: type ANY at %s, of which a patch is a partial view", errors.ErrUnsupported, name)
 	}
-	set, changed := l.sets[RRset{name, qtype}]
-	alias, aliasChanged := l.sets[RRset{name, dns.TypeCNAME}]
+	set, changed := l.sets[Question{name, qtype}]
+	alias, aliasChanged := l.sets[Question{name, dns.TypeCNAME}]
 	switch {
 	case followed(qtype) && len(alias.records) > 0:
 		return patched(Answer{Chain: alias.records}), l.target(alias.records), nil

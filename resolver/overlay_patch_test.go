@@ -58,7 +58,7 @@ func TestPatchAddsOnce(t *testing.T) {
 func TestPatchRefusesWildcards(t *testing.T) {
 	for _, p := range []resolver.Patch{
 		{Add: []dns.RR{mustRR(t, "*.example.test. 300 MX 0 .")}},
-		{Remove: []resolver.RRset{{Name: "*.wild.example.test", Type: dns.TypeA}}},
+		{Remove: []resolver.Question{{Name: "*.wild.example.test", Type: dns.TypeA}}},
 	} {
 		o := &resolver.Overlay{Base: mustZones(t, overlayBase), Patch: p}
 		if a, err := o.Lookup(t.Context(), "x.example.test.", dns.TypeMX); err == nil || !strings.Contains(err.Error(), "no wildcard") {

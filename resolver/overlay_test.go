@@ -106,7 +106,7 @@ func TestOverlayPatch(t *testing.T) {
 		Patch: resolver.Patch{
 			Add:     []dns.RR{mustRR(t, "post.example.test. 60 A 192.0.2.12"), mustRR(t, "a.new.wild.example.test. 60 MX 0 ."), mustRR(t, "alias.example.test. 60 TXT x")},
 			Replace: []dns.RR{mustRR(t, "www.other.test. 60 CNAME post.example.test.")},
-			Remove:  []resolver.RRset{{"kept.wild.example.test", dns.TypeA}, {"away.example.test", dns.TypeCNAME}},
+			Remove:  []resolver.Question{{"kept.wild.example.test", dns.TypeA}, {"away.example.test", dns.TypeCNAME}},
 		},
 	}
 	for _, tt := range []struct {
@@ -160,7 +160,7 @@ func TestOverlayErrors(t *testing.T) {
 		t.Errorf("a loop between patch and base: %v", err)
 	}
 	for _, patch := range []resolver.Patch{
-		{Remove: []resolver.RRset{{"a..b", dns.TypeA}}},
+		{Remove: []resolver.Question{{"a..b", dns.TypeA}}},
 		{Add: []dns.RR{mustRR(t, "x.test. 60 CNAME y.test."), mustRR(t, "x.test. 60 CNAME z.test.")}},
 		{Replace: []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{Name: "x.test.", Rrtype: dns.TypeCNAME}}}},
 	} {
@@ -195,9 +195,9 @@ func TestOverlayAgreesWithTheChange(t *testing.T) {
 	compared, differ := 0, 0
 	for range 500 {
 		const head = "$ORIGIN example.test.\n@ 300 SOA ns hostmaster 1 7200 900 1209600 60\n"
-		records := make(map[resolver.RRset][]string)
-		change := func(labels ...string) resolver.RRset {
-			return resolver.RRset{Name: name(labels...), Type: dns.StringToType[pick("A", "TXT")]}
+		records := make(map[resolver.Question][]string)
+		change := func(labels ...string) resolver.Question {
+			return resolver.Question{Name: name(labels...), Type: dns.StringToType[pick("A", "TXT")]}
 		}
 		n := 0
 		data := func(qtype uint16) string { // each different, so that no data are by chance a wildcard's
@@ -220,7 +220,7 @@ func TestOverlayAgreesWithTheChange(t *testing.T) {
 		}
 		before := text()
 		o := &resolver.Overlay{Base: mustZones(t, before)}
-		touched := make(map[resolver.RRset]bool)
+		touched := make(map[resolver.Question]bool)
 		for range 1 + random.IntN(3) {
 			set := change("a", "b") // a wildcard's change would be seen at names of which the patch knows nothing
 			if touched[set] {

@@ -90,9 +90,9 @@ func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, tex
 // The error wraps [ErrName].
 func Canonical(name string) (string, error) { return dnsname.Canonical(name) }
 
-// A Reply is one question and what came of it: the evidence that results carry.
+// A Response is one question and what came of it: the evidence that results carry.
 // Exactly one of Answer and Err means something: Err != nil is no answer.
-type Reply struct {
+type Response struct {
 	Name string // the name asked, in canonical form
 	Type uint16 // the type asked: dns.TypeA, …
 	Answer
@@ -106,8 +106,8 @@ type Reply struct {
 // A name under .onion, .local, .localhost or .invalid gets the answer NXDomain
 // and is not asked: it means nothing in the public DNS, and asking tells the
 // world about it (RFC 6761, RFC 6762, RFC 7686).
-func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Reply {
-	reply := Reply{Name: name, Type: qtype}
+func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Response {
+	reply := Response{Name: name, Type: qtype}
 	canonical, err := Canonical(name)
 	if err != nil {
 		reply.Err = &Error{Name: name, Type: qtype, Err: err}
@@ -146,9 +146,9 @@ func withoutNil(records []dns.RR) []dns.RR {
 
 // String is one line for a log or a report: the question, what came, and who
 // said so. Text from outside is escaped as in zone files or quoted.
-func (r Reply) String() string { return untrusted.Line(r.line()) }
+func (r Response) String() string { return untrusted.Line(r.line()) }
 
-func (r Reply) line() string {
+func (r Response) line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: ", r.Name, TypeString(r.Type))
 	switch {
@@ -182,6 +182,6 @@ func (r Reply) line() string {
 func TypeString(qtype uint16) string { return dns.Type(qtype).String() }
 
 // ReverseName returns the canonical name under in-addr.arpa or ip6.arpa whose
-// PTR records name addr, and "" for an invalid address. An IPv4-mapped address
+// LookupPTR records name addr, and "" for an invalid address. An IPv4-mapped address
 // gets its IPv4 name; a zone is dropped.
 func ReverseName(addr netip.Addr) string { return dnsname.Reverse(addr) }

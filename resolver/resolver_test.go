@@ -40,35 +40,35 @@ func TestTypedLookups(t *testing.T) {
 	r := mustParse(t, lookupZone)
 	ctx := t.Context()
 
-	addrs, err := resolver.Addrs(ctx, r, "WWW.Example.test")
+	addrs, err := resolver.LookupAddrs(ctx, r, "WWW.Example.test")
 	if want := []netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")}; err != nil || !cmp.Equal(want, addrs, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) {
 		t.Errorf("Addrs: %v, %v", addrs, err)
 	}
-	texts, err := resolver.TXT(ctx, r, "example.test")
+	texts, err := resolver.LookupTXT(ctx, r, "example.test")
 	if diff := cmp.Diff([]string{"v=spf1 -all", "café \"quoted\" back\\slash"}, texts); err != nil || diff != "" {
 		t.Errorf("TXT: %v\n%s", err, diff)
 	}
-	mx, err := resolver.MX(ctx, r, "example.test")
+	mx, err := resolver.LookupMX(ctx, r, "example.test")
 	if err != nil || len(mx) != 2 || mx[0].Mx != "b.example.test." {
 		t.Errorf("MX: %v, %v", mx, err)
 	}
-	srv, err := resolver.SRV(ctx, r, "_client._smtp.mail.example.test")
+	srv, err := resolver.LookupSRV(ctx, r, "_client._smtp.mail.example.test")
 	if err != nil || len(srv) != 1 || srv[0].Weight != 2 {
 		t.Errorf("SRV: %v, %v", srv, err)
 	}
-	rp, err := resolver.RP(ctx, r, "example.test")
+	rp, err := resolver.LookupRP(ctx, r, "example.test")
 	if err != nil || len(rp) != 1 || rp[0].Mbox != `first\.last.example.test.` {
 		t.Errorf("RP: %v, %v", rp, err)
 	}
-	names, err := resolver.PTR(ctx, r, netip.MustParseAddr("::ffff:192.0.2.10"))
+	names, err := resolver.LookupPTR(ctx, r, netip.MustParseAddr("::ffff:192.0.2.10"))
 	if err != nil || len(names) != 1 || names[0] != "Mail.example.test." {
 		t.Errorf("PTR: %v, %v", names, err)
 	}
 	// No records is no error.
-	if mx, err := resolver.MX(ctx, r, "nowhere.example.test"); err != nil || len(mx) != 0 {
+	if mx, err := resolver.LookupMX(ctx, r, "nowhere.example.test"); err != nil || len(mx) != 0 {
 		t.Errorf("MX of a name that does not exist: %v, %v", mx, err)
 	}
-	if _, err := resolver.PTR(ctx, r, netip.Addr{}); !errors.Is(err, resolver.ErrName) {
+	if _, err := resolver.LookupPTR(ctx, r, netip.Addr{}); !errors.Is(err, resolver.ErrName) {
 		t.Errorf("PTR of the zero Addr: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestAddrsKeepsWhatItHas(t *testing.T) {
 			}
 			return zones.Lookup(ctx, name, qtype)
 		})
-		addrs, err := resolver.Addrs(t.Context(), r, "mail.example.test")
+		addrs, err := resolver.LookupAddrs(t.Context(), r, "mail.example.test")
 		if !errors.Is(err, broken) || len(addrs) != 1 {
 			t.Errorf("got %v, %v", addrs, err)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
-// System is a *net.Resolver as a Resolver, for programs that must look names up
+// FromNet is a *net.Resolver as a Resolver, for programs that must look names up
 // as the rest of the machine does. Where nothing forces it, take [SystemClient]:
 // a *net.Resolver cannot tell much.
 //
@@ -31,7 +31,7 @@ import (
 // host, is an error: half an answer is none. A done context ends Lookup at once,
 // while package net may go on to its own timeout in the background, 10 s where
 // the system's configuration says nothing else.
-type System struct {
+type FromNet struct {
 	// Resolver is asked. Nil means one that is all Go, without cgo, and that
 	// reports a failing server.
 	Resolver *net.Resolver
@@ -42,7 +42,7 @@ type System struct {
 var systemResolver = &net.Resolver{PreferGo: true, StrictErrors: true}
 
 // Lookup implements Resolver.
-func (s System) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
+func (s FromNet) Lookup(ctx context.Context, name string, qtype uint16) (Answer, error) {
 	canonical, err := Canonical(name)
 	if err != nil {
 		return Answer{}, &Error{Name: name, Type: qtype, Err: err}

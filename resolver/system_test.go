@@ -42,7 +42,7 @@ odd   MX   10 mail
 odd   MX   20 bad\032host
 ns    A    192.0.2.1
 `)
-	s := resolver.System{Resolver: netResolver(t, resolvertest.Serve(t, fake))}
+	s := resolver.FromNet{Resolver: netResolver(t, resolvertest.Serve(t, fake))}
 	if a, err := s.Lookup(t.Context(), "example.test", dns.TypeNS); err != nil || len(a.Records) != 1 || a.Records[0].String() != "example.test.\t0\tIN\tNS\tns.example.test." || a.TTL != 0 {
 		t.Errorf("NS: %+v, %v", a, err)
 	}
@@ -79,12 +79,12 @@ ns    A    192.0.2.1
 	}
 }
 
-// The zero System asks the machine's resolvers. Nothing may leave the machine
+// The zero FromNet asks the machine's resolvers. Nothing may leave the machine
 // here: an ended context shows that it is there, and asks nobody.
 func TestSystemZero(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (resolver.System{}).Lookup(ctx, "example.test", dns.TypeA); !errors.Is(err, context.Canceled) {
+	if _, err := (resolver.FromNet{}).Lookup(ctx, "example.test", dns.TypeA); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

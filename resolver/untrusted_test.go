@@ -17,7 +17,7 @@ func TestHostileNamesStayOnOneLine(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	zones := mustZones(t, "$ORIGIN example.test.")
-	for _, r := range []resolver.Resolver{zones, &resolver.Client{}, resolver.System{}, &resolver.Overlay{}, nil} {
+	for _, r := range []resolver.Resolver{zones, &resolver.Client{}, resolver.FromNet{}, &resolver.Overlay{}, nil} {
 		for _, ctx := range []context.Context{t.Context(), canceled} {
 			for _, name := range []string{evil, evil + "..x", strings.Repeat(evil, 100)} {
 				lines := []string{resolver.Ask(ctx, r, name, dns.TypeA).String()}

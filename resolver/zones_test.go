@@ -116,10 +116,10 @@ func TestZonesOriginBelowAnother(t *testing.T) {
 	if diff := cmp.Diff([]string{"example.test."}, zones.Origins()); diff != "" {
 		t.Error(diff)
 	}
-	if got, err := resolver.TXT(t.Context(), zones, "x.y.example.test"); err != nil || len(got) != 1 {
+	if got, err := resolver.LookupTXT(t.Context(), zones, "x.y.example.test"); err != nil || len(got) != 1 {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got, err := resolver.TXT(t.Context(), zones, "x.sub.example.test"); err != nil || len(got) != 0 {
+	if got, err := resolver.LookupTXT(t.Context(), zones, "x.sub.example.test"); err != nil || len(got) != 0 {
 		t.Errorf("sub exists, so that no wildcard covers what is below it: got %q, %v", got, err)
 	}
 }

@@ -42,9 +42,9 @@ type Person struct {
 	Texts   []string // what they say, in alphabetical order, without the cut into strings
 	// Err tells why there are no Texts where a name for them is given: a failure of
 	// DNS, or ErrDangling.
-	Err   error
-	RR    *dns.RP        // the record; shared, read only
-	Reply resolver.Reply // the question for the texts; zero when nothing was asked
+	Err      error
+	RR       *dns.RP           // the record; shared, read only
+	Response resolver.Response // the question for the texts; zero when nothing was asked
 }
 
 // ErrDangling is the Err of a Person whose Text name has no TXT record.
@@ -54,7 +54,7 @@ var ErrDangling = errors.New("rp: there is no TXT record where the RP record poi
 // named. An error means that there is no answer yet; what is not known of one person
 // stands in the Person.
 func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]Person, error) {
-	records, err := resolver.RP(ctx, r, name)
+	records, err := resolver.LookupRP(ctx, r, name)
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +84,16 @@ func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]Person, er
 
 // fetch looks the texts of a person up.
 func (p *Person) fetch(ctx context.Context, r resolver.Resolver) {
-	p.Reply = resolver.Ask(ctx, r, p.Text, dns.TypeTXT)
-	if p.Reply.Err != nil {
-		p.Err = p.Reply.Err
+	p.Response = resolver.Ask(ctx, r, p.Text, dns.TypeTXT)
+	if p.Response.Err != nil {
+		p.Err = p.Response.Err
 		return
 	}
-	for _, rr := range resolver.Records[*dns.TXT](p.Reply.Answer) {
+	for _, rr := range resolver.Records[*dns.TXT](p.Response.Answer) {
 		p.Texts = append(p.Texts, txt.Join(rr.Txt))
 	}
 	slices.Sort(p.Texts)
 	if len(p.Texts) == 0 {
-		p.Err = fmt.Errorf("%w: %s: %s", ErrDangling, p.Text, p.Reply.Status)
+		p.Err = fmt.Errorf("%w: %s: %s", ErrDangling, p.Text, p.Response.Status)
 	}
 }

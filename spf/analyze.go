@@ -19,8 +19,8 @@ import (
 // An Analysis is what the policy of a domain says of all addresses, and what is wrong
 // with it. The limits of a check do not stop it.
 type Analysis struct {
-	Domain string // canonical, or as given where it is no name
-	Root   *Node  // the record of the domain, and all that it leads to
+	Domain string    // canonical, or as given where it is no name
+	Root   *TreeNode // the record of the domain, and all that it leads to
 	// Sets is what the policy says of which addresses, as the fewest networks. Each
 	// address is in one set: nobody is left out. What is Undecided is taken not to
 	// match, and limits not to be there.
@@ -35,18 +35,18 @@ type Analysis struct {
 	sources []source
 }
 
-// A Node is a record of the tree of a policy.
-type Node struct {
+// A TreeNode is a record of the tree of a policy.
+type TreeNode struct {
 	Domain string
 	Path   []TermAt // the includes and redirects that lead here, from the root
 	Text   string
-	Record *Record // the terms that are right, nil where there is no record
-	Parts  []Part  // one for each term of the record
+	Record *Record    // the terms that are right, nil where there is no record
+	Parts  []TreeTerm // one for each term of the record
 	// Own is what the terms of the record cost a client that none matches, Sum with
 	// those of the records below.
 	Own, Sum Cost
-	Reply    resolver.Reply // the TXT question
-	Err      error          // why there is no record, or none that receivers take
+	Response resolver.Response // the TXT question
+	Err      error             // why there is no record, or none that receivers take
 
 	deprecated bool // there is a record of type SPF
 }
@@ -64,13 +64,13 @@ func (c *Cost) add(other Cost) {
 	c.Voids6 += other.Voids6
 }
 
-// A Part is a term and what it stands for.
-type Part struct {
+// A TreeTerm is a term and what it stands for.
+type TreeTerm struct {
 	Term      Term
-	Name      string           // what it asks for, canonical; "" for nothing
-	Networks  []netip.Prefix   // who it stands for; by an include, who passes there
-	Below     *Node            // to which an include or redirect leads
-	Replies   []resolver.Reply // what DNS said of it, but for the record below
+	Name      string              // what it asks for, canonical; "" for nothing
+	Networks  []netip.Prefix      // who it stands for; by an include, who passes there
+	Below     *TreeNode           // to which an include or redirect leads
+	Responses []resolver.Response // what DNS said of it, but for the record below
 	Undecided bool
 	Err       error // why its Networks are not known
 
@@ -96,7 +96,7 @@ const (
 // limits. It asks at most 2,700 questions, [DefaultMaxOpen] at once: for 64
 // records, and for 64 terms with two address families and 20 mail exchangers.
 func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis {
-	a := &Analysis{Domain: domain, Root: &Node{Domain: domain}}
+	a := &Analysis{Domain: domain, Root: &TreeNode{Domain: domain}}
 	name, ok := judged(domain)
 	if !ok {
 		a.Root.Err = fmt.Errorf("%q: expected the name of a domain, of two labels at least", domain)
@@ -104,7 +104,7 @@ func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis 
 		return a
 	}
 	a.Domain, a.Root.Domain = name, name
-	s := survey{ctx: ctx, resolver: r, domain: name, replies: make(map[question]resolver.Reply)}
+	s := survey{ctx: ctx, resolver: r, domain: name, replies: make(map[question]resolver.Response)}
 	s.explore(a.Root)
 	a.Questions = len(s.replies)
 	a.Err = s.err
@@ -118,14 +118,14 @@ type survey struct {
 	ctx      context.Context
 	resolver resolver.Resolver
 	domain   string // the root's
-	replies  map[question]resolver.Reply
+	replies  map[question]resolver.Response
 	nodes    int
 	parts    int
 	err      error
 }
 
-func (s *survey) explore(root *Node) {
-	for level := []*Node{root}; len(level) > 0; {
+func (s *survey) explore(root *TreeNode) {
+	for level := []*TreeNode{root}; len(level) > 0; {
 		var questions []question
 		for _, n := range level {
 			questions = append(questions, question{n.Domain, dns.TypeTXT})
@@ -151,7 +151,7 @@ func (s *survey) ask(questions []question) {
 			left = append(left, q)
 		}
 	}
-	replies := make([]resolver.Reply, len(left))
+	replies := make([]resolver.Response, len(left))
 	open := make(chan struct{}, DefaultMaxOpen)
 	var asked sync.WaitGroup
 	for i, q := range left {
@@ -171,17 +171,17 @@ func (s *survey) ask(questions []question) {
 }
 
 // read reads the record of a node.
-func (s *survey) read(n *Node) {
-	n.Reply = s.replies[question{n.Domain, dns.TypeTXT}]
+func (s *survey) read(n *TreeNode) {
+	n.Response = s.replies[question{n.Domain, dns.TypeTXT}]
 	var records []*dns.TXT
-	for _, rr := range resolver.Records[*dns.TXT](n.Reply.Answer) {
+	for _, rr := range resolver.Records[*dns.TXT](n.Response.Answer) {
 		if isRecord(txt.Head(rr.Txt, len(version)+1)) {
 			records = append(records, rr)
 		}
 	}
 	switch {
-	case n.Reply.Err != nil:
-		n.Err = n.Reply.Err
+	case n.Response.Err != nil:
+		n.Err = n.Response.Err
 		return
 	case len(records) == 0:
 		n.Err = ErrNoRecord
@@ -193,7 +193,7 @@ func (s *survey) read(n *Node) {
 	n.Text = txt.Join(records[0].Txt)
 	n.Record, n.Err = Parse(n.Text)
 	for _, t := range n.Record.Terms {
-		n.Parts = append(n.Parts, Part{Term: t})
+		n.Parts = append(n.Parts, TreeTerm{Term: t})
 	}
 	for i := range n.reached() {
 		s.name(n, &n.Parts[i])
@@ -202,7 +202,7 @@ func (s *survey) read(n *Node) {
 
 // reached returns the parts that a check may come to: up to the first all, without a
 // redirect where there is any.
-func (n *Node) reached() []Part {
+func (n *TreeNode) reached() []TreeTerm {
 	for i := range n.Parts {
 		if n.Parts[i].Term.Kind == All {
 			return n.Parts[:i+1]
@@ -212,12 +212,12 @@ func (n *Node) reached() []Part {
 }
 
 // ignored reports whether a part of those that are reached has no effect.
-func (n *Node) ignored(p *Part) bool {
+func (n *TreeNode) ignored(p *TreeTerm) bool {
 	return p.Term.Kind == Redirect && n.Record.redirect() == nil
 }
 
 // name finds out what a part asks for.
-func (s *survey) name(n *Node, p *Part) {
+func (s *survey) name(n *TreeNode, p *TreeTerm) {
 	t := &p.Term
 	if !t.Kind.looksUp() || n.ignored(p) {
 		return
@@ -239,8 +239,8 @@ func (s *survey) name(n *Node, p *Part) {
 }
 
 // addresses asks for the addresses of the terms of a level.
-func (s *survey) addresses(level []*Node) {
-	var parts []*Part
+func (s *survey) addresses(level []*TreeNode) {
+	var parts []*TreeTerm
 	var questions, hosts []question
 	for _, n := range level {
 		for i := range n.reached() {
@@ -259,7 +259,7 @@ func (s *survey) addresses(level []*Node) {
 	s.ask(questions)
 	for _, p := range parts {
 		for _, q := range p.questions() {
-			p.Replies = append(p.Replies, s.replies[q])
+			p.Responses = append(p.Responses, s.replies[q])
 		}
 		if p.Term.Kind == MX {
 			hosts = append(hosts, p.hosts()...)
@@ -268,13 +268,13 @@ func (s *survey) addresses(level []*Node) {
 	s.ask(hosts)
 	for _, p := range parts {
 		for _, q := range p.hosts() {
-			p.Replies = append(p.Replies, s.replies[q])
+			p.Responses = append(p.Responses, s.replies[q])
 		}
 	}
 }
 
 // questions are those for the name of a part itself.
-func (p *Part) questions() []question {
+func (p *TreeTerm) questions() []question {
 	switch p.Term.Kind {
 	case MX:
 		return []question{{p.Name, dns.TypeMX}}
@@ -285,12 +285,12 @@ func (p *Part) questions() []question {
 }
 
 // hosts are the questions for the mail exchangers of an mx.
-func (p *Part) hosts() []question {
+func (p *TreeTerm) hosts() []question {
 	if p.Term.Kind != MX {
 		return nil
 	}
 	var names []string
-	for _, mx := range resolver.Records[*dns.MX](p.Replies[0].Answer) {
+	for _, mx := range resolver.Records[*dns.MX](p.Responses[0].Answer) {
 		name, err := resolver.Canonical(mx.Mx)
 		if err == nil && name != "." && !slices.Contains(names, name) && len(names) < maxHosts {
 			names = append(names, name)
@@ -305,16 +305,16 @@ func (p *Part) hosts() []question {
 }
 
 // below returns the records to which those of a level lead.
-func (s *survey) below(level []*Node) []*Node {
-	var next []*Node
+func (s *survey) below(level []*TreeNode) []*TreeNode {
+	var next []*TreeNode
 	for _, n := range level {
 		for i := range n.Parts {
 			p := &n.Parts[i]
 			if p.Name == "" || p.Term.Kind != Include && p.Term.Kind != Redirect {
 				continue
 			}
-			path := append(slices.Clone(n.Path), n.at(&p.Term))
-			p.Below = &Node{Domain: p.Name, Path: path}
+			path := append(slices.Clone(n.Path), n.termAt(&p.Term))
+			p.Below = &TreeNode{Domain: p.Name, Path: path}
 			switch {
 			case slices.ContainsFunc(path, func(t TermAt) bool { return t.Domain == p.Name }):
 				p.Below.Err = ErrLoop
@@ -328,8 +328,8 @@ func (s *survey) below(level []*Node) []*Node {
 	return next
 }
 
-// at tells where a term of the record stands.
-func (n *Node) at(t *Term) TermAt { return TermAt{t.Text, t.Offset, n.Domain, n.Path} }
+// termAt tells where a term of the record stands.
+func (n *TreeNode) termAt(t *Term) TermAt { return TermAt{t.Text, t.Offset, n.Domain, n.Path} }
 
 // Status tells what the policy says of an address, as Sets has it; None where there
 // is no policy.

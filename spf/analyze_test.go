@@ -57,8 +57,8 @@ func TestAnalyzeArchives(t *testing.T) {
 
 func analysisText(a *spf.Analysis) string {
 	var b strings.Builder
-	var node func(n *spf.Node, indent string)
-	node = func(n *spf.Node, indent string) {
+	var node func(n *spf.TreeNode, indent string)
+	node = func(n *spf.TreeNode, indent string) {
 		fmt.Fprintf(&b, "%s%s own %+v sum %+v", indent, n.Domain, n.Own, n.Sum)
 		if n.Err != nil {
 			fmt.Fprintf(&b, " %v", n.Err)

@@ -11,7 +11,7 @@ import (
 )
 
 // question asks the Resolver.
-func (e *evaluation) question(ctx context.Context, name string, qtype uint16) resolver.Reply {
+func (e *evaluation) question(ctx context.Context, name string, qtype uint16) resolver.Response {
 	if e.open != nil {
 		e.open <- struct{}{}
 		defer func() { <-e.open }()
@@ -21,11 +21,11 @@ func (e *evaluation) question(ctx context.Context, name string, qtype uint16) re
 }
 
 // ask asks a question, or waits for its answer where it is asked already.
-func (e *evaluation) ask(name string, qtype uint16) resolver.Reply {
+func (e *evaluation) ask(name string, qtype uint16) resolver.Response {
 	return e.askWithin(e.ctx, name, qtype)
 }
 
-func (e *evaluation) askWithin(ctx context.Context, name string, qtype uint16) resolver.Reply {
+func (e *evaluation) askWithin(ctx context.Context, name string, qtype uint16) resolver.Response {
 	if e.ahead != nil && (qtype == dns.TypeTXT || e.checker.Speculate == SpeculateAll) {
 		return e.ahead.ask(name, qtype).reply
 	}
@@ -33,7 +33,7 @@ func (e *evaluation) askWithin(ctx context.Context, name string, qtype uint16) r
 }
 
 // policy asks for the record of a domain and reads it.
-func (e *evaluation) policy(domain string) (resolver.Reply, *policy) {
+func (e *evaluation) policy(domain string) (resolver.Response, *policy) {
 	if e.ahead != nil {
 		f := e.ahead.ask(domain, dns.TypeTXT)
 		return f.reply, f.policy()
@@ -47,7 +47,7 @@ func (e *evaluation) policy(domain string) (resolver.Reply, *policy) {
 
 // each asks for all names at once, and gives visit the replies as they come, one at a
 // time, until it returns true: the questions that are still open are canceled then.
-func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Reply) (stop bool)) {
+func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Response) (stop bool)) {
 	e.limit(len(names))
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
@@ -115,7 +115,7 @@ type question struct {
 type future struct {
 	e      *evaluation
 	done   chan struct{}
-	reply  resolver.Reply
+	reply  resolver.Response
 	once   sync.Once
 	parsed *policy
 }

@@ -178,7 +178,7 @@ func BenchmarkBlitiri(b *testing.B) {
 				answers := l.prebuilt(b)
 				var r blitiri.DNSResolver = answers
 				if over == "zones" {
-					r = resolver.Net{Resolver: l.resolver(b)}
+					r = resolver.AsNet{Resolver: l.resolver(b)}
 				}
 				ip := net.IP(l.addr.AsSlice())
 				b.ReportAllocs()

@@ -114,7 +114,7 @@ func (c Checker) check(ctx context.Context, identity Identity, addr netip.Addr, 
 		defer stop()
 	}
 	e := evaluation{checker: c, ctx: ctx, result: r}
-	e.values = values{addr: addr, local: local, origin: shown(domain, name), helo: helo, receiver: cmp.Or(c.Receiver, unknown)}
+	e.values = values{addr: addr, local: local, origin: displayName(domain, name), helo: helo, receiver: cmp.Or(c.Receiver, unknown)}
 	e.run(name, e.values.origin)
 	return r
 }
@@ -134,9 +134,9 @@ func severalLabels(name string) bool {
 // oneLabel lets tests use a suite whose domains have one label.
 var oneLabel = false
 
-// shown is how macros have a domain: as it was given, but for U-labels and the final
+// displayName is how macros have a domain: as it was given, but for U-labels and the final
 // dot.
-func shown(domain, canonical string) string {
+func displayName(domain, canonical string) string {
 	for i := range len(domain) {
 		if domain[i] >= 0x80 {
 			domain = canonical

@@ -292,8 +292,8 @@ func TestAuthentic(t *testing.T) {
 		t.Error("authentic without the domain's own record")
 	}
 	fake.Authentic("example.test")
-	if r := c.CheckHelo(t.Context(), addr, "example.test"); !r.Authentic || len(r.Replies) != 2 {
-		t.Errorf("not authentic: %v", r.Replies)
+	if r := c.CheckHelo(t.Context(), addr, "example.test"); !r.Authentic || len(r.Responses) != 2 {
+		t.Errorf("not authentic: %v", r.Responses)
 	}
 }
 

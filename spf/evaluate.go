@@ -36,7 +36,7 @@ type evaluation struct {
 func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 	reply, policy := e.policy(domain)
 	e.use(reply)
-	e.result.Replies = append(e.result.Replies, reply)
+	e.result.Responses = append(e.result.Responses, reply)
 	switch {
 	case reply.Err != nil:
 		return TempError, reply.Err
@@ -44,7 +44,7 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 		return None, nil
 	case policy.err != nil:
 		if syntax, ok := errors.AsType[*SyntaxError](policy.err); ok {
-			e.result.Term = e.at(syntax.Problems[0].Text, syntax.Problems[0].Offset, domain)
+			e.result.Term = e.termAt(syntax.Problems[0].Text, syntax.Problems[0].Offset, domain)
 		}
 		return PermError, fmt.Errorf("%s: %w", domain, policy.err)
 	}
@@ -73,17 +73,17 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 // decided notes the term that decided, unless it was one of a record below.
 func (e *evaluation) decided(t *Term, domain string) {
 	if e.result.Term.Domain == "" {
-		e.result.Term = e.at(t.Text, t.Offset, domain)
+		e.result.Term = e.termAt(t.Text, t.Offset, domain)
 	}
 }
 
-// at tells where a term stands.
-func (e *evaluation) at(text string, offset int, domain string) TermAt {
+// termAt tells where a term stands.
+func (e *evaluation) termAt(text string, offset int, domain string) TermAt {
 	return TermAt{Text: text, Offset: offset, Domain: domain, Path: slices.Clone(e.path)}
 }
 
 // use notes that an answer has a part in the status.
-func (e *evaluation) use(reply resolver.Reply) {
+func (e *evaluation) use(reply resolver.Response) {
 	e.result.Authentic = e.result.Authentic && reply.Authentic
 }
 
@@ -97,10 +97,10 @@ func (e *evaluation) count() error {
 }
 
 // answer asks for the name of a term itself, and counts it where there is no data.
-func (e *evaluation) answer(name string, qtype uint16) (resolver.Reply, Status, error) {
+func (e *evaluation) answer(name string, qtype uint16) (resolver.Response, Status, error) {
 	reply := e.ask(name, qtype)
 	if reply.Err != nil {
-		e.result.Replies = append(e.result.Replies, reply)
+		e.result.Responses = append(e.result.Responses, reply)
 		return reply, TempError, reply.Err
 	}
 	e.use(reply)
@@ -162,7 +162,7 @@ func (e *evaluation) match(t *Term, domain, shown string) (matched bool, failed 
 		matched = slices.ContainsFunc(reply.Records, func(rr dns.RR) bool { _, ok := rr.(*dns.A); return ok })
 	}
 	if matched {
-		e.result.Replies = append(e.result.Replies, reply)
+		e.result.Responses = append(e.result.Responses, reply)
 	}
 	return matched, 0, nil
 }
@@ -242,18 +242,18 @@ func (e *evaluation) below(t *Term, name, domain string, included bool) (Status,
 }
 
 // mx is RFC 7208, Section 5.4, once the MX records are there.
-func (e *evaluation) mx(t *Term, reply resolver.Reply) (matched bool, failed Status, err error) {
+func (e *evaluation) mx(t *Term, reply resolver.Response) (matched bool, failed Status, err error) {
 	names, tooMany := mxNames(reply.Answer)
 	if tooMany {
 		return false, PermError, ErrMX
 	}
 	authentic := true
-	e.each(names, e.family(), func(host resolver.Reply) bool {
+	e.each(names, e.family(), func(host resolver.Response) bool {
 		matched = host.Err == nil && e.within(host.Answer, t)
 		authentic = host.Authentic && (matched || authentic)
 		switch {
 		case matched:
-			e.result.Replies = append(e.result.Replies, reply, host)
+			e.result.Responses = append(e.result.Responses, reply, host)
 		case host.Err != nil && err == nil:
 			err, failed = host.Err, TempError
 		}
@@ -316,15 +316,15 @@ func (e *evaluation) within(answer resolver.Answer, t *Term) bool {
 // degraded notes a term that a DNS failure kept from matching.
 func (e *evaluation) degraded(t *Term, domain string) {
 	if t != nil && e.result.Degraded.Domain == "" {
-		e.result.Degraded = e.at(t.Text, t.Offset, domain)
+		e.result.Degraded = e.termAt(t.Text, t.Offset, domain)
 	}
 }
 
 // reverse is the client's names, and what their own addresses say.
 type reverse struct {
-	reply   resolver.Reply
+	reply   resolver.Response
 	names   []string // canonical, sorted, the first ten
-	asked   map[string]resolver.Reply
+	asked   map[string]resolver.Response
 	counted bool // as a void look-up, once a check
 }
 
@@ -334,7 +334,7 @@ func (e *evaluation) names() *reverse {
 		return e.reverse
 	}
 	reply := e.ask(resolver.ReverseName(e.addr), dns.TypePTR)
-	e.reverse = &reverse{reply: reply, names: ptrNames(reply.Answer), asked: make(map[string]resolver.Reply)}
+	e.reverse = &reverse{reply: reply, names: ptrNames(reply.Answer), asked: make(map[string]resolver.Response)}
 	return e.reverse
 }
 
@@ -361,7 +361,7 @@ func under(names []string, domain string) []string {
 // has the client's address until it returns true. The error is a DNS failure.
 func (e *evaluation) confirm(names []string, found func(name string) bool) (err error) {
 	full := &Term{Len4: 32, Len6: 128}
-	visit := func(host resolver.Reply) bool {
+	visit := func(host resolver.Response) bool {
 		e.reverse.asked[host.Name] = host
 		e.use(host)
 		if host.Err != nil {
@@ -395,7 +395,7 @@ func (e *evaluation) ptr(t *Term, target, domain string) (matched bool, failed S
 	}
 	err = e.confirm(under(v.names, target), func(string) bool { matched = true; return true })
 	if matched {
-		e.result.Replies = append(e.result.Replies, v.reply)
+		e.result.Responses = append(e.result.Responses, v.reply)
 		return true, 0, nil
 	}
 	if err != nil {

@@ -140,8 +140,8 @@ func ExampleAnalysis_Status() {
 
 // The records that an organization needs: of a HELO name, of a domain that sends, of
 // a name that never does.
-func ExampleSenders_RR() {
-	for _, s := range []spf.Senders{
+func ExampleBuilder_RR() {
+	for _, s := range []spf.Builder{
 		{Name: "mail.example.test", Addrs: []netip.Addr{netip.MustParseAddr("2001:db8::10"), netip.MustParseAddr("192.0.2.10")}},
 		{Name: "example.test", Exchangers: true, Includes: []string{"_spf.mail.test"}, Others: spf.SoftFail},
 		{Name: "www.example.test"},

@@ -98,7 +98,7 @@ func (l *linter) add(severity Severity, code string, at TermAt, format string, a
 }
 
 // record adds a lint about a whole record.
-func (l *linter) record(n *Node, severity Severity, code, format string, args ...any) {
+func (l *linter) record(n *TreeNode, severity Severity, code, format string, args ...any) {
 	l.add(severity, code, TermAt{Domain: n.Domain, Path: n.Path}, format, args...)
 }
 
@@ -120,7 +120,7 @@ func (l *linter) limits() {
 }
 
 // node looks at one record.
-func (l *linter) node(n *Node) {
+func (l *linter) node(n *TreeNode) {
 	if !l.readable(n) || l.done[n.Domain] {
 		return
 	}
@@ -132,7 +132,7 @@ func (l *linter) node(n *Node) {
 	reached := n.reached()
 	for i := range n.Parts {
 		p := &n.Parts[i]
-		at := n.at(&p.Term)
+		at := n.termAt(&p.Term)
 		if i >= len(reached) && p.Term.Qualifier != 0 {
 			l.add(Warning, "after-all", at, "stands behind all, where nothing is looked at")
 			continue
@@ -143,7 +143,7 @@ func (l *linter) node(n *Node) {
 }
 
 // readable looks at why there is no record, or none that receivers take.
-func (l *linter) readable(n *Node) bool {
+func (l *linter) readable(n *TreeNode) bool {
 	at := TermAt{Domain: n.Domain, Path: n.Path}
 	if len(n.Path) > 0 {
 		at = n.Path[len(n.Path)-1] // the term to change is the one that leads there
@@ -158,7 +158,7 @@ func (l *linter) readable(n *Node) bool {
 			l.add(Broken, "syntax", TermAt{p.Text, p.Offset, n.Domain, n.Path}, "%s", p.Reason)
 		}
 		return n.Record != nil && len(n.Record.Terms) > 0
-	case n.Reply.Err != nil:
+	case n.Response.Err != nil:
 		l.add(Warning, "no-answer", at, "the record is not known: %v", n.Err)
 	case n.Err == ErrRecords:
 		l.add(Broken, "several-records", at, "%s has more than one SPF record: join them into one", n.Domain)
@@ -177,8 +177,8 @@ func (l *linter) readable(n *Node) bool {
 const maxUDP = 512
 
 // size looks at the form in which the record is published.
-func (l *linter) size(n *Node) {
-	records := resolver.Records[*dns.TXT](n.Reply.Answer)
+func (l *linter) size(n *TreeNode) {
+	records := resolver.Records[*dns.TXT](n.Response.Answer)
 	m := new(dns.Msg)
 	m.SetQuestion(n.Domain, dns.TypeTXT)
 	m.Compress = true
@@ -205,7 +205,7 @@ const (
 )
 
 // part looks at one term that is reached.
-func (l *linter) part(n *Node, p *Part, at TermAt) {
+func (l *linter) part(n *TreeNode, p *TreeTerm, at TermAt) {
 	switch p.Term.Kind {
 	case All:
 		switch {
@@ -246,7 +246,7 @@ func wide(p netip.Prefix) bool {
 }
 
 // lookup looks at what DNS said of a term.
-func (l *linter) lookup(n *Node, p *Part, at TermAt) {
+func (l *linter) lookup(n *TreeNode, p *TreeTerm, at TermAt) {
 	if first, twice := l.seen[p.Name]; p.Below != nil && twice {
 		l.add(Warning, "duplicate", at, "leads to the same record as %s: take out one of them", first)
 	} else if p.Below != nil {
@@ -258,20 +258,20 @@ func (l *linter) lookup(n *Node, p *Part, at TermAt) {
 	if p.Err != nil {
 		l.add(Warning, "bounds", at, "%v", p.Err)
 	}
-	if len(p.Replies) == 0 {
+	if len(p.Responses) == 0 {
 		return
 	}
-	if i := slices.IndexFunc(p.Replies, func(r resolver.Reply) bool { return r.Err != nil }); i >= 0 {
-		l.add(Warning, "no-answer", at, "the addresses are not known: %v", p.Replies[i].Err)
+	if i := slices.IndexFunc(p.Responses, func(r resolver.Response) bool { return r.Err != nil }); i >= 0 {
+		l.add(Warning, "no-answer", at, "the addresses are not known: %v", p.Responses[i].Err)
 		return
 	}
 	if p.Term.Kind == MX {
-		if hosts := len(resolver.Records[*dns.MX](p.Replies[0].Answer)); hosts > maxNames {
+		if hosts := len(resolver.Records[*dns.MX](p.Responses[0].Answer)); hosts > maxNames {
 			l.add(Broken, "mx", at, "%s has %d mail exchangers, and 10 are allowed", p.Name, hosts)
 		}
 	}
-	switch void4 := len(p.Replies[0].Records) == 0; {
-	case void4 && (p.Term.Kind != A || len(p.Replies[1].Records) == 0):
+	switch void4 := len(p.Responses[0].Records) == 0; {
+	case void4 && (p.Term.Kind != A || len(p.Responses[1].Records) == 0):
 		l.add(Warning, "void", at, "%s has no data: take the term out", p.Name)
 	case len(p.Networks) == 0:
 		l.add(Warning, "void", at, "%s has no address: take the term out", p.Name)
@@ -280,7 +280,7 @@ func (l *linter) lookup(n *Node, p *Part, at TermAt) {
 
 // covered looks for terms that can never match, since those before them have all
 // their addresses.
-func (l *linter) covered(n *Node) {
+func (l *linter) covered(n *TreeNode) {
 	reached, count := n.reached(), 0
 	for i := range reached {
 		p := &reached[i]
@@ -291,12 +291,12 @@ func (l *linter) covered(n *Node) {
 		if count++; count <= maxAlike {
 			by = coveredBy(reached[:i], p.set, by)
 		}
-		l.add(Warning, "covered", n.at(&p.Term), "can never match: %s", by)
+		l.add(Warning, "covered", n.termAt(&p.Term), "can never match: %s", by)
 	}
 }
 
 // coveredBy names the first term that has all addresses of a set, if one has.
-func coveredBy(before []Part, set *netipx.IPSet, several string) string {
+func coveredBy(before []TreeTerm, set *netipx.IPSet, several string) string {
 	for _, p := range before {
 		if p.set != nil && isEmpty(difference(set, p.set)) {
 			return p.Term.Text + " before it has all its addresses"

@@ -83,7 +83,7 @@ func randomClient(r *rand.Rand) netip.Addr {
 
 // same compares what must not depend on how the questions are asked.
 func same(a, b *spf.Result) string {
-	return cmp.Diff(a, b, cmpopts.IgnoreFields(spf.Result{}, "Questions", "Replies", "Authentic", "Err"), cmp.Comparer(func(x, y netip.Addr) bool { return x == y }))
+	return cmp.Diff(a, b, cmpopts.IgnoreFields(spf.Result{}, "Questions", "Responses", "Authentic", "Err"), cmp.Comparer(func(x, y netip.Addr) bool { return x == y }))
 }
 
 // shuffled answers with the records in another order each time.

@@ -14,11 +14,11 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Senders is who may use a name, to be published as its record: a HELO name with
+// Builder is who may use a name, to be published as its record: a HELO name with
 // the Addrs of its MTA, the preferred form, or with Own; the domain of an envelope
 // address with Addrs, Networks and Includes. Without any of them nobody may: the
 // record of a name that never sends.
-type Senders struct {
+type Builder struct {
 	Name       string         // whose record it is, in any form that resolver.Canonical accepts
 	Addrs      []netip.Addr   // duplicates do no harm
 	Networks   []netip.Prefix // host bits are cleared
@@ -34,7 +34,7 @@ type Senders struct {
 // Record returns the record: networks first, since they need no look-up. It refuses
 // what a Check would, and what surely is a slip: addresses that no host has, a
 // network that is everybody, the name as its own include, Others that pass.
-func (s Senders) Record() (*Record, error) {
+func (s Builder) Record() (*Record, error) {
 	if name, ok := judged(s.Name); !ok || dnsname.Reserved(name) {
 		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain in the public DNS, of two labels at least", s.Name)
 	}
@@ -65,7 +65,7 @@ func (s Senders) Record() (*Record, error) {
 }
 
 // RR returns the record as it is published, cut into strings of 255 octets.
-func (s Senders) RR() (*dns.TXT, error) {
+func (s Builder) RR() (*dns.TXT, error) {
 	record, err := s.Record()
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (s Senders) RR() (*dns.TXT, error) {
 }
 
 // networks returns the terms of addresses and networks, in their order, each once.
-func (s Senders) networks() ([]string, error) {
+func (s Builder) networks() ([]string, error) {
 	var prefixes []netip.Prefix
 	for _, addr := range s.Addrs {
 		addr = addr.Unmap().WithZone("")
@@ -114,7 +114,7 @@ func network(p netip.Prefix) string {
 }
 
 // includes returns the names to include, each once.
-func (s Senders) includes() ([]string, error) {
+func (s Builder) includes() ([]string, error) {
 	own, _ := resolver.Canonical(s.Name)
 	var names []string
 	for _, include := range s.Includes {

@@ -21,7 +21,7 @@ func TestSendersAgreeWithCheck(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range 500 {
-		s := spf.Senders{Name: "mail.example.test", TTL: 300, Others: []spf.Status{0, spf.Fail, spf.SoftFail, spf.Neutral}[r.IntN(4)]}
+		s := spf.Builder{Name: "mail.example.test", TTL: 300, Others: []spf.Status{0, spf.Fail, spf.SoftFail, spf.Neutral}[r.IntN(4)]}
 		for range r.IntN(60) {
 			addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(256))})
 			if r.IntN(2) == 0 {
@@ -57,24 +57,24 @@ func TestSendersAgreeWithCheck(t *testing.T) {
 // What a check would refuse, and what is a slip, is not built.
 func TestSendersRefuse(t *testing.T) {
 	for _, tt := range []struct {
-		s    spf.Senders
+		s    spf.Builder
 		want string
 	}{
-		{spf.Senders{}, `"": expected the name`},
-		{spf.Senders{Name: "localhost"}, "two labels"},
-		{spf.Senders{Name: "192.0.2.1"}, "expected the name"},
-		{spf.Senders{Name: "example.test", Addrs: []netip.Addr{{}}}, "no address of a host"},
-		{spf.Senders{Name: "example.test", Addrs: []netip.Addr{netip.IPv4Unspecified()}}, "no address of a host"},
-		{spf.Senders{Name: "example.test", Addrs: []netip.Addr{netip.MustParseAddr("ff02::1")}}, "no address of a host"},
-		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{{}}}, "expected an IPv4 or IPv6 network"},
-		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")}}, "expected an IPv4 or IPv6 network"},
-		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "everybody"},
-		{spf.Senders{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4")}}, "no network of hosts"},
-		{spf.Senders{Name: "example.test", Includes: []string{"nonsense"}}, `include "nonsense"`},
-		{spf.Senders{Name: "example.test", Includes: []string{"Example.Test."}}, "includes itself"},
-		{spf.Senders{Name: "example.test", Others: spf.Pass}, "Others is pass"},
-		{spf.Senders{Name: "example.test", Own: true, Exchangers: true, Includes: strings.Fields("a.test b.test c.test d.test e.test f.test g.test h.test i.test")}, "11 terms that need DNS"},
-		{spf.Senders{Name: "example.test", Addrs: manyAddrs(3000)}, "no DNS message"},
+		{spf.Builder{}, `"": expected the name`},
+		{spf.Builder{Name: "localhost"}, "two labels"},
+		{spf.Builder{Name: "192.0.2.1"}, "expected the name"},
+		{spf.Builder{Name: "example.test", Addrs: []netip.Addr{{}}}, "no address of a host"},
+		{spf.Builder{Name: "example.test", Addrs: []netip.Addr{netip.IPv4Unspecified()}}, "no address of a host"},
+		{spf.Builder{Name: "example.test", Addrs: []netip.Addr{netip.MustParseAddr("ff02::1")}}, "no address of a host"},
+		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{{}}}, "expected an IPv4 or IPv6 network"},
+		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")}}, "expected an IPv4 or IPv6 network"},
+		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "everybody"},
+		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4")}}, "no network of hosts"},
+		{spf.Builder{Name: "example.test", Includes: []string{"nonsense"}}, `include "nonsense"`},
+		{spf.Builder{Name: "example.test", Includes: []string{"Example.Test."}}, "includes itself"},
+		{spf.Builder{Name: "example.test", Others: spf.Pass}, "Others is pass"},
+		{spf.Builder{Name: "example.test", Own: true, Exchangers: true, Includes: strings.Fields("a.test b.test c.test d.test e.test f.test g.test h.test i.test")}, "11 terms that need DNS"},
+		{spf.Builder{Name: "example.test", Addrs: manyAddrs(3000)}, "no DNS message"},
 	} {
 		rr, err := tt.s.RR()
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -88,7 +88,7 @@ func TestSendersRefuse(t *testing.T) {
 	if _, err := record.RR("nonsense", 300); err == nil {
 		t.Error("a name that has no policy")
 	}
-	s := spf.Senders{Name: "example.test", Includes: strings.Fields("a.test b.test c.test d.test e.test f.test g.test h.test i.test j.test k.test")}
+	s := spf.Builder{Name: "example.test", Includes: strings.Fields("a.test b.test c.test d.test e.test f.test g.test h.test i.test j.test k.test")}
 	if _, err := s.RR(); !errors.Is(err, spf.ErrLookups) {
 		t.Error(err)
 	}

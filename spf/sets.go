@@ -65,7 +65,7 @@ func isEmpty(set *netipx.IPSet) bool { return len(set.Ranges()) == 0 }
 
 // evaluate tells what the record of a node and those below it say of everybody, as
 // a check does for one address (RFC 7208, Section 4), but for the limits.
-func (n *Node) evaluate() []source {
+func (n *TreeNode) evaluate() []source {
 	if failed := n.failed(); failed != 0 {
 		return []source{{status: failed, set: everybody, part: -1}}
 	}
@@ -75,7 +75,7 @@ func (n *Node) evaluate() []source {
 	}
 	for i := range n.reached() {
 		p := &n.Parts[i]
-		at := n.at(&p.Term)
+		at := n.termAt(&p.Term)
 		switch p.Term.Kind {
 		case Redirect, Exp, Modifier:
 			continue
@@ -115,7 +115,7 @@ func (n *Node) evaluate() []source {
 		}
 		for _, s := range p.Below.evaluate() {
 			if s.status == None {
-				s.at, s.status = n.at(&p.Term), PermError
+				s.at, s.status = n.termAt(&p.Term), PermError
 			}
 			claim(s.at, s.status, s.set, -1)
 		}
@@ -198,11 +198,11 @@ func (h *spanHeap) Pop() any {
 }
 
 // failed returns what a check makes of a record that it cannot evaluate, or 0.
-func (n *Node) failed() Status {
+func (n *TreeNode) failed() Status {
 	switch {
 	case n.Err == nil:
 		return 0
-	case n.Reply.Err != nil || n.Err == ErrBounds:
+	case n.Response.Err != nil || n.Err == ErrBounds:
 		return TempError
 	case n.Err == ErrNoRecord:
 		return None
@@ -211,19 +211,19 @@ func (n *Node) failed() Status {
 }
 
 // addresses returns who a term is, without those of an include.
-func (p *Part) addresses() *netipx.IPSet {
+func (p *TreeTerm) addresses() *netipx.IPSet {
 	switch p.Term.Kind {
 	case All:
 		return everybody
 	case IP4, IP6:
 		return build(func(b *netipx.IPSetBuilder) { b.AddPrefix(p.Term.Prefix.Masked()) })
 	case Exists:
-		if len(p.Replies) > 0 && len(resolver.Records[*dns.A](p.Replies[0].Answer)) > 0 {
+		if len(p.Responses) > 0 && len(resolver.Records[*dns.A](p.Responses[0].Answer)) > 0 {
 			return everybody
 		}
 	case A, MX:
 		return build(func(b *netipx.IPSetBuilder) {
-			for _, reply := range p.Replies {
+			for _, reply := range p.Responses {
 				for _, rr := range reply.Records {
 					switch rr := rr.(type) {
 					case *dns.A:
@@ -241,9 +241,9 @@ func (p *Part) addresses() *netipx.IPSet {
 }
 
 // failed returns the types of address, A or AAAA, of which the term's are not known.
-func (p *Part) failed() []uint16 {
+func (p *TreeTerm) failed() []uint16 {
 	var types []uint16
-	for _, reply := range p.Replies {
+	for _, reply := range p.Responses {
 		switch {
 		case reply.Err == nil && p.Err == nil:
 		case reply.Type == dns.TypeMX || p.Term.Kind == Exists || p.Err != nil:
@@ -265,10 +265,10 @@ func (a *Analysis) conclude() {
 		}
 	}
 	a.Root.sum()
-	a.Root.walk(func(n *Node) {
+	a.Root.walk(func(n *TreeNode) {
 		for i := range n.reached() {
 			if n.Parts[i].Undecided {
-				a.Undecided = append(a.Undecided, n.at(&n.Parts[i].Term))
+				a.Undecided = append(a.Undecided, n.termAt(&n.Parts[i].Term))
 			}
 		}
 	})
@@ -276,7 +276,7 @@ func (a *Analysis) conclude() {
 }
 
 // walk calls visit for a node and those below it, in the order of the records.
-func (n *Node) walk(visit func(*Node)) {
+func (n *TreeNode) walk(visit func(*TreeNode)) {
 	visit(n)
 	for i := range n.Parts {
 		if n.Parts[i].Below != nil {
@@ -286,17 +286,17 @@ func (n *Node) walk(visit func(*Node)) {
 }
 
 // sum counts what a record costs, and what those below it do.
-func (n *Node) sum() {
+func (n *TreeNode) sum() {
 	for i := range n.Parts {
 		p := &n.Parts[i]
-		if len(p.Replies) == 0 || p.Replies[0].Err != nil {
+		if len(p.Responses) == 0 || p.Responses[0].Err != nil {
 			continue
 		}
 		// An mx or an exists asks the same for every client, an a its own family.
-		void4 := len(p.Replies[0].Records) == 0
+		void4 := len(p.Responses[0].Records) == 0
 		void6 := void4
 		if p.Term.Kind == A {
-			void6 = p.Replies[1].Err == nil && len(p.Replies[1].Records) == 0
+			void6 = p.Responses[1].Err == nil && len(p.Responses[1].Records) == 0
 		}
 		if void4 {
 			n.Own.Voids4++

@@ -8,7 +8,7 @@
 //
 // The owner of a name calls [Analyze]: who may use the name, to the last address,
 // what it costs receivers to find out, and what is wrong; [Analysis.Flatten] writes
-// the same policy without look-ups. [Senders] writes a new one. [Parse] reads the
+// the same policy without look-ups. [Builder] writes a new one. [Parse] reads the
 // text of a record alone.
 //
 // Where RFC 7208 leaves a choice: a client is looked up in its own address family
@@ -151,9 +151,9 @@ type Result struct {
 	// a ptr or the macro p, which RFC 7208, Sections 5.5 and 7.3, count as no match.
 	// It is zero mostly. Who wants no verdict but for certain takes it as TempError.
 	Degraded TermAt
-	// Replies is what DNS said: of each record in the order in which they were
+	// Responses is what DNS said: of each record in the order in which they were
 	// reached, and of the name that decided.
-	Replies []resolver.Reply
+	Responses []resolver.Response
 	// Authentic is set when every answer that had a part in the status is.
 	Authentic bool
 	Err       error

@@ -229,7 +229,7 @@ func (o *options) lastMTA(set func(*org.MTA, string) error) func(string) error {
 // check finds flags that do not go together.
 func (o *options) check(rest []string) error {
 	described := o.org.Domain != "" || len(o.org.MTAs) > 0
-	helo, err := helo.ParseHelo(o.probe)
+	helo, err := helo.Parse(o.probe)
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])

@@ -75,7 +75,7 @@ func TestServes(t *testing.T) {
 	addr := netip.MustParseAddrPort(out.wait(t, `serving example\.test\. on (\S+),`))
 	client := &resolver.Client{Servers: []netip.AddrPort{addr}, Rounds: 1}
 	for _, want := range []int{0, 1} {
-		if addrs, _ := resolver.Addrs(t.Context(), client, "mail.example.test"); len(addrs) != want {
+		if addrs, _ := resolver.LookupAddrs(t.Context(), client, "mail.example.test"); len(addrs) != want {
 			t.Errorf("got %v, want %d", addrs, want)
 		}
 	}

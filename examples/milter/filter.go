@@ -75,7 +75,7 @@ func (f *filter) MailFrom(from, _ string, m milter.Modifier) (*milter.Response, 
 func (f *filter) Header(name, value string, _ milter.Modifier) (*milter.Response, error) {
 	if strings.EqualFold(strings.TrimRight(name, " \t"), resultsField) {
 		f.fields++
-		if identity.Foreign(value, f.authservID) {
+		if identity.ForgedResults(value, f.authservID) {
 			f.forged = append(f.forged, f.fields)
 		}
 	}

@@ -118,7 +118,7 @@ func parse(args []string) (*options, error) {
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
-	helo, err := helo.ParseHelo(o.name)
+	helo, err := helo.Parse(o.name)
 	switch {
 	case fs.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))

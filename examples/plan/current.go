@@ -172,12 +172,12 @@ func transfer(ctx context.Context, arg string, zones, there []string) (records [
 }
 
 // current returns what a plan is made upon.
-func (p *published) current(ctx context.Context, described *org.Organization) (*plan.Current, error) {
-	whole, err := plan.Whole(resolver.SeqOf(p.records...))
+func (p *published) current(ctx context.Context, described *org.Organization) (*plan.Published, error) {
+	whole, err := plan.FromZones(resolver.SeqOf(p.records...))
 	if err != nil || p.asked == nil {
 		return whole, err
 	}
-	return whole.Ask(ctx, p.asked, described)
+	return whole.WithAnswers(ctx, p.asked, described)
 }
 
 // demonstration returns what is published in the demonstration.

@@ -67,7 +67,7 @@ func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, s
 		return nil, err
 	}
 	// The whole zones take the place of the live ones.
-	whole, err := plan.Whole(resolver.SeqOf(now.records...))
+	whole, err := plan.FromZones(resolver.SeqOf(now.records...))
 	if err != nil {
 		return nil, err
 	}

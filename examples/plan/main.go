@@ -365,7 +365,7 @@ func (o *options) changes(p *plan.Plan, stderr io.Writer) ([]plan.Change, error)
 	}
 	yours, isps := 0, 0
 	for _, c := range changes {
-		if c.Owner == plan.ISP {
+		if c.Owner == plan.OwnerISP {
 			isps++
 		} else {
 			yours++

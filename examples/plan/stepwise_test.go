@@ -50,7 +50,7 @@ func TestStepByStep(t *testing.T) {
 		if len(todo.Steps) == 0 {
 			break
 		}
-		if todo.Steps[0].Stage == "greet" {
+		if todo.Steps[0].Stage == "set-helo" {
 			for _, observed := range []string{
 				"192.0.2.10=post.harbour.example", "2001:db8::10=post.harbour.example",
 				"192.0.2.20=mail2.harbour.example", "192.0.2.21=mail2.harbour.example", "192.0.2.22=mail2.harbour.example",

@@ -81,8 +81,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 // verdict is what is to be kept: here, what the README says of a client.
 func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
 	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	address := helo.HeloChecker{Resolver: r}.Check(ctx, greeting, client)
-	relation, _ := helo.Relate(address.Helo.Name, rdns.Name)
+	address := helo.Checker{Resolver: r}.Check(ctx, greeting, client)
+	relation, _ := helo.Relate(address.Argument.Name, rdns.Name)
 	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, address.Status, relation)
 }
 

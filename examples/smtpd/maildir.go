@@ -78,7 +78,7 @@ func copyMessage(w io.Writer, message io.Reader, authservID string) (forged int,
 			return nil
 		}
 		name, value, _ := strings.Cut(string(field), ":")
-		if strings.EqualFold(strings.TrimRight(name, " \t"), "Authentication-Results") && identity.Foreign(value, authservID) {
+		if strings.EqualFold(strings.TrimRight(name, " \t"), "Authentication-Results") && identity.ForgedResults(value, authservID) {
 			forged++
 		} else if _, err := w.Write(field); err != nil {
 			return err

@@ -126,7 +126,7 @@ func parse(args []string) (*options, error) {
 		o.verifier.Trusted = append(o.verifier.Trusted, prefix)
 		return nil
 	})
-	fs.BoolVar(&o.verifier.Inner, "inner", false, "")
+	fs.BoolVar(&o.verifier.AllowPrivate, "inner", false, "")
 	fs.BoolVar(&o.verifier.Policy.RejectMailFromFail, "reject-mail-from-fail", false, "")
 	fs.BoolVar(&o.verifier.Policy.Explain, "explain", false, "")
 	fs.IntVar(&o.connections, "connections", 200, "")
@@ -135,7 +135,7 @@ func parse(args []string) (*options, error) {
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
-	helo, err := helo.ParseHelo(o.name)
+	helo, err := helo.Parse(o.name)
 	switch {
 	case fs.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
@@ -235,7 +235,7 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 	defer os.RemoveAll(dir)
 	o := &options{
 		name: "mx.quay.example", maildir: dir, domains: []string{"quay.example"}, connections: 10, perClient: 10,
-		verifier: identity.Verifier{Resolver: zones, Inner: true},
+		verifier: identity.Verifier{Resolver: zones, AllowPrivate: true},
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

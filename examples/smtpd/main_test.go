@@ -114,7 +114,7 @@ func serve(t *testing.T, change func(*options)) *daemon {
 	d := &daemon{dir: t.TempDir(), log: new(bytes.Buffer)}
 	o := &options{
 		name: "mx.quay.example", maildir: d.dir, domains: []string{"quay.example"}, connections: 300, perClient: 300,
-		verifier: identity.Verifier{Resolver: zones, Inner: true},
+		verifier: identity.Verifier{Resolver: zones, AllowPrivate: true},
 	}
 	if change != nil {
 		change(o)

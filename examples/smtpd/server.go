@@ -120,11 +120,11 @@ func (s *session) trace() (string, error) {
 	}
 	// Only a HELO that was understood is repeated, and only a name that is confirmed.
 	helo, name := "unknown", "unknown"
-	if v.Helo != nil && v.Helo.Helo.Name != "" {
-		helo = strings.TrimSuffix(v.Helo.Helo.Name, ".")
+	if v.Helo != nil && v.Helo.Argument.Name != "" {
+		helo = strings.TrimSuffix(v.Helo.Argument.Name, ".")
 	}
-	if v.Name != "" {
-		name = strings.TrimSuffix(v.Name, ".")
+	if v.PTRName != "" {
+		name = strings.TrimSuffix(v.PTRName, ".")
 	}
 	field(fmt.Sprintf("Received: from %s (%s [%s])\r\n\tby %s with ESMTP; %s", helo, name, v.Client, s.server.name, time.Now().Format(time.RFC1123Z)))
 	return b.String(), nil

@@ -189,7 +189,7 @@ func explain(ctx context.Context, r resolver.Resolver, domain string, stdout io.
 }
 
 // tree prints a record and those below it.
-func tree(stdout io.Writer, n *spf.Node, indent string) {
+func tree(stdout io.Writer, n *spf.TreeNode, indent string) {
 	fmt.Fprintf(stdout, "%s%s", indent, n.Domain)
 	if n.Sum.Lookups > 0 {
 		fmt.Fprintf(stdout, "  (%d look-ups, %d with those below)", n.Own.Lookups, n.Sum.Lookups)

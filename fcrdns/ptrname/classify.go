@@ -9,70 +9,55 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/enum"
 )
 
-// Verdict says who seems to have given an address its name. The zero Verdict is
+// Kind says who seems to have given an address its name. The zero Verdict is
 // invalid.
-type Verdict uint8
+type Kind uint8
 
 // The verdicts on a name.
 const (
-	_          Verdict = iota
-	Deliberate         // somebody chose it, for a machine or a group of them
-	Unclear            // both could be: Score has the better guess
-	Generic            // it was made for whoever has the address, by a rule of the provider's
+	_          Kind = iota
+	Deliberate      // somebody chose it, for a machine or a group of them
+	Unclear         // both could be: Score has the better guess
+	Generic         // it was made for whoever has the address, by a rule of the provider's
 )
 
-var verdictText = []string{Deliberate: "deliberate", Unclear: "unclear", Generic: "generic"}
+var kindText = []string{Deliberate: "deliberate", Unclear: "unclear", Generic: "generic"}
 
 // String returns deliberate, unclear or generic.
-func (v Verdict) String() string { return enum.String(v, verdictText) }
+func (v Kind) String() string { return enum.String(v, kindText) }
 
 // MarshalText returns the text of String; an invalid Verdict is an error.
-func (v Verdict) MarshalText() ([]byte, error) { return enum.Marshal(v, verdictText) }
+func (v Kind) MarshalText() ([]byte, error) { return enum.Marshal(v, kindText) }
 
 // UnmarshalText accepts what MarshalText returns, in any case.
-func (v *Verdict) UnmarshalText(text []byte) error { return enum.Unmarshal(v, text, verdictText) }
+func (v *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal(v, text, kindText) }
 
 // An Assessment is what a name looks like, and why.
 type Assessment struct {
-	Verdict Verdict
+	Kind Kind
 	// Score is the sum of the weights, and of -1.1 for no reason at all: over 0 the name
-	// leans to generic. Within UnclearBand of 0 the Verdict is Unclear.
+	// leans to generic. Within 0.5 of 0 the Kind is Unclear.
 	Score   float64
 	Reasons []Reason // in the order in which they were found
 }
 
-// Without returns the assessment as it would be without the reasons of a code: for
-// those who do not want to know MailFamily, which is a list, and lists age.
-func (a Assessment) Without(c Code) Assessment {
-	kept := make([]Reason, 0, len(a.Reasons))
-	for _, r := range a.Reasons {
-		if r.Code != c {
-			kept = append(kept, r)
-		}
-	}
-	if len(kept) == len(a.Reasons) {
-		return a
-	}
-	return assess(kept)
-}
-
-// assess draws the verdict from the reasons.
+// assess draws the kind from the reasons.
 func assess(reasons []Reason) Assessment {
-	a := Assessment{Verdict: Unclear, Score: bias, Reasons: reasons}
+	a := Assessment{Kind: Unclear, Score: bias, Reasons: reasons}
 	for _, r := range reasons {
 		a.Score += r.Weight
 	}
 	a.Score = math.Round(10*a.Score) / 10 // as the weights are
-	if a.Score > UnclearBand {
-		a.Verdict = Generic
-	} else if a.Score < -UnclearBand {
-		a.Verdict = Deliberate
+	if a.Score > unclearBand {
+		a.Kind = Generic
+	} else if a.Score < -unclearBand {
+		a.Kind = Deliberate
 	}
 	return a
 }
 
-// UnclearBand is how far from 0 a Score leaves the Verdict Unclear.
-const UnclearBand = 0.5
+// unclearBand is how far from 0 a Score leaves the Kind Unclear.
+const unclearBand = 0.5
 
 // A Reason is one thing about a name that speaks for or against a generic one.
 type Reason struct {
@@ -104,7 +89,7 @@ func (r Reason) String() string { return fmt.Sprintf("%+.1f %s", r.Weight, r.Tex
 func Classify(addr netip.Addr, name string) Assessment {
 	canonical, err := dnsname.Canonical(name)
 	if err != nil || canonical == "." {
-		return Assessment{Verdict: Unclear}
+		return Assessment{Kind: Unclear}
 	}
 	e := examination{name: canonical[:len(canonical)-1]}
 	e.reasons = make([]Reason, 0, 8)

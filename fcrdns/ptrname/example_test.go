@@ -12,7 +12,7 @@ func ExampleClassify() {
 	client := netip.MustParseAddr("203.0.113.7")
 	for _, name := range []string{"203-0-113-7.dsl.isp.example", "mail.example.org", "zeus.customer.isp.example"} {
 		a := ptrname.Classify(client, name)
-		fmt.Printf("%s: %s (%+.1f)\n", name, a.Verdict, a.Score)
+		fmt.Printf("%s: %s (%+.1f)\n", name, a.Kind, a.Score)
 		for _, r := range a.Reasons {
 			fmt.Println("  ", r)
 		}

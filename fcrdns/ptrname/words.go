@@ -7,11 +7,11 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
-// kind is what a word says of a name.
-type kind uint8
+// wordClass is what a word says of a name.
+type wordClass uint8
 
 const (
-	_ kind = iota
+	_ wordClass = iota
 	access
 	assign
 	plain
@@ -22,8 +22,8 @@ const (
 
 // vocabulary has the words of both sorts of names, of several languages. No provider's
 // name is among them.
-var vocabulary = func() map[string]kind {
-	m := make(map[string]kind)
+var vocabulary = func() map[string]wordClass {
+	m := make(map[string]wordClass)
 	for k, words := range []string{
 		access: `dsl adsl sdsl vdsl xdsl hdsl rdsl idsl dyn dynamic dynamicip dynip dynadsl dyndsl dhcp ppp pppoe pppox pppool dial dialup dialin dialer
 			pool pools cable cablelink catv cpe cm cbl cab modem docsis gprs umts lte hspa mobile mobil wifi wimax wireless wlan wlans ftth fttx fttb fiber fibre
@@ -42,7 +42,7 @@ var vocabulary = func() map[string]kind {
 			intranet extranet office dc ad file files backup monitor nagios irc git svn wiki shop blog cdn static-content img media`,
 	} {
 		for w := range strings.FieldsSeq(words) {
-			m[w] = kind(k)
+			m[w] = wordClass(k)
 		}
 	}
 	return m
@@ -57,8 +57,8 @@ var (
 	roleEnds   = []string{"mail", "smtp", "mta", "mx", "relay", "mailer", "mgw", "smtpout", "mailgw", "mailhost", "spam"}
 )
 
-// kindOf returns what a word says.
-func kindOf(word string) kind {
+// classOf returns what a word says.
+func classOf(word string) wordClass {
 	if k, ok := vocabulary[word]; ok {
 		return k
 	}
@@ -97,7 +97,7 @@ func (e *examination) words() {
 			i++
 		}
 		word := e.host[start:i]
-		k := kindOf(word)
+		k := classOf(word)
 		if len(word) == 1 {
 			all = all && start > 0
 			continue // it says nothing
@@ -122,7 +122,7 @@ func (e *examination) words() {
 		}
 	}
 	for _, w := range []struct {
-		kind kind
+		kind wordClass
 		code Code
 	}{{access, AccessWord}, {assign, AssignWord}, {plain, PlainWord}, {machine, MachineWord}} {
 		if first[w.kind] != "" {

@@ -111,13 +111,13 @@ func judge(r rule.Rule, s subject) report.Finding {
 	known, _ := r.Outcome(out.code)
 	f := report.Finding{
 		Rule: r.ID, Level: r.Level, Subject: s.name(), Status: known.Status, Code: known.Code,
-		Message: known.Text, Remedy: known.Remedy, Evidence: append(report.EvidenceOf(out.evidence...), out.said...), Fix: []string{},
+		Message: known.Text, Remedy: known.Remedy, Evidence: append(report.EvidenceOf(out.evidence...), out.dialog...), Fix: []string{},
 	}
 	if out.detail != "" {
 		f.Message += ": " + out.detail
 	}
 	if f.Status == rule.Fail {
-		f.Mitigated = out.eased
+		f.Mitigated = out.mitigation
 		for _, record := range s.wanted {
 			if !out.mends(record) || out.saw(record) {
 				continue
@@ -144,12 +144,12 @@ func judge(r rule.Rule, s subject) report.Finding {
 // An outcome is what a check returns: one of its rule's codes, and what the
 // finding says beyond it.
 type outcome struct {
-	code     string
-	detail   string
-	evidence []resolver.Reply
-	said     []report.Evidence      // what a mail server said
-	fix      func(rule.Record) bool // of a failure: which wanted records would mend it; nil: none
-	eased    string                 // of a failure: what softens it, see Finding.Mitigated
+	code       string
+	detail     string
+	evidence   []resolver.Response
+	dialog     []report.Evidence      // what a mail server said
+	fix        func(rule.Record) bool // of a failure: which wanted records would mend it; nil: none
+	mitigation string                 // of a failure: what softens it, see Finding.Mitigated
 }
 
 // say adds to the detail.
@@ -164,7 +164,7 @@ func (o outcome) mends(record rule.Record) bool { return o.fix != nil && o.fix(r
 
 // saw reports whether a record is there already: what is wrong stands beside it.
 func (o outcome) saw(record rule.Record) bool {
-	return slices.ContainsFunc(o.evidence, func(r resolver.Reply) bool {
+	return slices.ContainsFunc(o.evidence, func(r resolver.Response) bool {
 		return slices.ContainsFunc(r.Records, func(rr dns.RR) bool { return dns.IsDuplicate(rr, record.RR) })
 	})
 }

@@ -86,7 +86,7 @@ func orgDomain(s subject) outcome {
 		return out
 	}
 	exists := s.exists()
-	out.evidence = []resolver.Reply{exists}
+	out.evidence = []resolver.Response{exists}
 	switch {
 	case exists.Err != nil:
 		out.code = "no-answer"

@@ -14,7 +14,7 @@ func heloName(s subject) outcome {
 		return outcome{code: "receives-only"}
 	}
 	out := outcome{code: "ok", detail: s.mta.Helo}
-	arg, err := helo.ParseHelo(s.mta.Helo)
+	arg, err := helo.Parse(s.mta.Helo)
 	has := arg.Faults.Has
 	switch {
 	case err != nil:
@@ -39,10 +39,10 @@ func withHelo(s subject) (outcome, bool) {
 		return outcome{code: "receives-only"}, false
 	case s.mta.helo == nil:
 		return outcome{code: "not-public"}, false
-	case !s.mta.helo().Helo.Resolvable():
+	case !s.mta.helo().Argument.Resolvable():
 		return outcome{code: "no-name", detail: s.mta.Helo}, false
 	}
-	return outcome{code: "ok", detail: s.mta.helo().Helo.Name}, true
+	return outcome{code: "ok", detail: s.mta.helo().Argument.Name}, true
 }
 
 func heloResolves(s subject) outcome {
@@ -51,7 +51,7 @@ func heloResolves(s subject) outcome {
 		return out
 	}
 	h := s.mta.helo()
-	out.evidence = h.Replies
+	out.evidence = h.Responses
 	switch {
 	case h.Status.Temporary():
 		out.code = "no-answer"
@@ -62,9 +62,9 @@ func heloResolves(s subject) outcome {
 		out.detail += " without " + join(h.Missing)
 	}
 	if len(h.Missing) > 0 {
-		out.fix = addressOf(h.Helo.Name, h.Missing...)
+		out.fix = addressOf(h.Argument.Name, h.Missing...)
 		// "you can at least increase the IPs authorized via SPF record"
-		out.eased = s.vouched(s.publicAddresses(s.mta)...)
+		out.mitigation = s.vouched(s.publicAddresses(s.mta)...)
 	}
 	return out
 }
@@ -78,7 +78,7 @@ type compared struct {
 }
 
 // compare puts the HELO name beside the names of every address. The outcome is
-// not ok where there is nothing to compare; failed tells that some address gave
+// noMail ok where there is nothing to compare; failed tells that some address gave
 // no answer.
 func compare(s subject) (out outcome, all []compared, failed bool) {
 	out, ok := withHelo(s)
@@ -92,7 +92,7 @@ func compare(s subject) (out outcome, all []compared, failed bool) {
 		out.evidence = append(out.evidence, a.evidence(false)...)
 		failed = failed || a.rdns().PTR.Err != nil
 		for _, name := range a.names() {
-			relation, domain := helo.Relate(s.mta.helo().Helo.Name, name, s.domain)
+			relation, domain := helo.Relate(s.mta.helo().Argument.Name, name, s.domain)
 			all = append(all, compared{a.addr, name, relation, domain})
 		}
 	}
@@ -117,16 +117,16 @@ func heloSameOrg(s subject) outcome {
 	}
 	for _, c := range all {
 		if !related(c.addr) {
-			out.code, out.detail = "unrelated", s.mta.helo().Helo.Name+" and "+c.name
+			out.code, out.detail = "unrelated", s.mta.helo().Argument.Name+" and "+c.name
 			out.fix = s.renamed(helo.SameOrganization, helo.Identical)
-			out.eased = s.vouched(s.publicAddresses(s.mta)...)
+			out.mitigation = s.vouched(s.publicAddresses(s.mta)...)
 			return out
 		}
 	}
 	switch {
 	case failed:
 		out.code = "no-answer"
-	case !s.owns(s.mta.helo().Helo.Name):
+	case !s.owns(s.mta.helo().Argument.Name):
 		out.code = "other-organization"
 		out.detail += ", not below " + s.domain
 	default:
@@ -159,7 +159,7 @@ func heloDiffers(s subject) outcome {
 // renamed selects the PTR records of the MTA, and what confirms them, if the
 // name described stands to the HELO name in one of the relations wanted.
 func (s subject) renamed(wanted ...helo.Relation) func(rule.Record) bool {
-	relation, _ := helo.Relate(s.mta.helo().Helo.Name, s.mta.ptr, s.domain)
+	relation, _ := helo.Relate(s.mta.helo().Argument.Name, s.mta.ptr, s.domain)
 	if s.mta.ptr == "" || !slices.Contains(wanted, relation) {
 		return nil
 	}

@@ -96,7 +96,7 @@ func mxHosts(s subject) outcome {
 			out.evidence = append(out.evidence, r.PTR)
 			for _, n := range r.Names {
 				if n.Outcome != fcrdns.Unusable {
-					out.evidence = append(out.evidence, n.Reply)
+					out.evidence = append(out.evidence, n.Response)
 				}
 			}
 			switch {
@@ -104,7 +104,7 @@ func mxHosts(s subject) outcome {
 				unknown = true
 			case r.Status != fcrdns.Pass:
 				faults[1] = append(faults[1], fmt.Sprintf("%s of %s", r.Addr, h.name))
-			case ptrname.Classify(r.Addr, r.Name).Verdict == ptrname.Generic:
+			case ptrname.Classify(r.Addr, r.Name).Kind == ptrname.Generic:
 				faults[2] = append(faults[2], fmt.Sprintf("%s of %s is %s", r.Addr, h.name, r.Name))
 			}
 		}
@@ -200,8 +200,8 @@ func ttls(s subject) outcome {
 
 // published returns what DNS said of the records that others look up for each mail: PTR
 // records, and the addresses, SPF and MX records of the organization's names.
-func (s subject) published() []resolver.Reply {
-	var all []resolver.Reply
+func (s subject) published() []resolver.Response {
+	var all []resolver.Response
 	for _, m := range s.mtas {
 		for _, a := range m.addresses {
 			if a.rdns != nil {
@@ -209,14 +209,14 @@ func (s subject) published() []resolver.Reply {
 			}
 		}
 		if m.helo != nil {
-			all = append(all, m.helo().Replies...)
+			all = append(all, m.helo().Responses...)
 		}
 	}
 	for _, n := range s.names {
-		all = append(all, n.policy().Root.Reply)
+		all = append(all, n.policy().Root.Response)
 		all = append(all, n.inbound().evidence()...)
 	}
-	return slices.DeleteFunc(all, func(r resolver.Reply) bool {
+	return slices.DeleteFunc(all, func(r resolver.Response) bool {
 		return len(r.Records) == 0 && r.Err == nil || r.Type != dns.TypePTR && !s.owns(r.Name)
 	})
 }

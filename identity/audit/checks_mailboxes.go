@@ -42,10 +42,10 @@ func roleMailboxes(s subject) outcome {
 		return out
 	}
 	if r.MX != nil {
-		out.evidence = r.MX.Replies
+		out.evidence = r.MX.Responses
 	}
 	if len(r.Replies) > 0 {
-		out.said = append(out.said, spoken(r))
+		out.dialog = append(out.dialog, spoken(r))
 	}
 	switch refused := slices.IndexFunc(r.Mailboxes, func(m roleaddr.Mailbox) bool { return m.Status == roleaddr.Fail }); {
 	case refused >= 0:

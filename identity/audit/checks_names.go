@@ -50,7 +50,7 @@ func heloCSA(s subject) outcome {
 			if !slices.Contains(c.reasons, r.Reason) {
 				continue
 			}
-			out.evidence = append(out.evidence, r.Replies...)
+			out.evidence = append(out.evidence, r.Responses...)
 			if out.code == "" {
 				out.code, reason = c.code, r.Reason
 			}
@@ -73,7 +73,7 @@ func domainCSA(s subject) outcome {
 		return outcome{code: "greets", detail: s.domain}
 	}
 	said := s.csa()
-	out := outcome{code: "no-policy", evidence: said.Replies, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
+	out := outcome{code: "no-policy", evidence: said.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
 	policy := func(rr *dns.SRV) bool { return rr.Priority == 1 && rr.Port&1 != 0 }
 	switch said.Reason {
 	case csa.Temporary:
@@ -83,7 +83,7 @@ func domainCSA(s subject) outcome {
 	case csa.ExplicitRequired:
 		out.code, out.detail = "ok", "that of "+said.Parent
 	case csa.Denied:
-		if slices.ContainsFunc(resolver.Records[*dns.SRV](said.Replies[0].Answer), policy) {
+		if slices.ContainsFunc(resolver.Records[*dns.SRV](said.Responses[0].Answer), policy) {
 			out.code = "ok"
 		}
 	}
@@ -164,10 +164,10 @@ func deniesAll(a *spf.Analysis) bool {
 func authorizesSome(a *spf.Analysis) bool { return len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0 }
 
 func nullSPF(s subject) outcome {
-	policy := s.not.policy()
-	out := outcome{evidence: []resolver.Reply{policy.Root.Reply}, fix: wantedBy(rule.NullSPF, s.not.name)}
+	policy := s.noMail.policy()
+	out := outcome{evidence: []resolver.Response{policy.Root.Response}, fix: wantedBy(rule.NullSPF, s.noMail.name)}
 	switch {
-	case policy.Root.Reply.Err != nil:
+	case policy.Root.Response.Err != nil:
 		out.code = "no-answer"
 	case errors.Is(policy.Root.Err, spf.ErrNoRecord):
 		out.code = "missing"
@@ -182,8 +182,8 @@ func nullSPF(s subject) outcome {
 }
 
 func nullMX(s subject) outcome {
-	mx, policy := s.not.mx(), s.not.policy
-	out := outcome{evidence: mx.Replies, fix: wantedBy(rule.NullMX, s.not.name)}
+	mx, policy := s.noMail.mx(), s.noMail.policy
+	out := outcome{evidence: mx.Responses, fix: wantedBy(rule.NullMX, s.noMail.name)}
 	switch status := mx.Status; {
 	case status == nullmx.TempError:
 		out.code = "no-answer"
@@ -193,7 +193,7 @@ func nullMX(s subject) outcome {
 		out.code = "no-address"
 	case authorizesSome(policy()):
 		out.code = "sends"
-		out.evidence = append(slices.Clip(out.evidence), policy().Root.Reply)
+		out.evidence = append(slices.Clip(out.evidence), policy().Root.Response)
 	case policy().Err != nil:
 		out.code = "no-answer"
 		out.evidence = policyEvidence(policy().Root, slices.Clone(out.evidence))
@@ -215,13 +215,13 @@ func exchangers(records []*dns.MX) string {
 }
 
 func ptrLocked(s subject) outcome {
-	n := s.not
+	n := s.noMail
 	if n.used != "" {
 		return outcome{code: n.used}
 	}
 	policy, mx, denied := n.policy(), n.mx(), n.csa()
 	out := outcome{code: "ok", fix: wantedBy(rule.PTRLocked, n.name, csa.Owner(n.name))}
-	out.evidence = slices.Concat([]resolver.Reply{policy.Root.Reply}, mx.Replies, denied.Replies)
+	out.evidence = slices.Concat([]resolver.Response{policy.Root.Response}, mx.Responses, denied.Responses)
 	var lacks []string
 	unknown := false
 	for _, part := range []struct {

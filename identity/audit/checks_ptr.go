@@ -208,19 +208,19 @@ func ptrNotGeneric(s subject) outcome {
 	if !ok {
 		return out
 	}
-	worst := ptrname.Assessment{Verdict: ptrname.Deliberate}
+	worst := ptrname.Assessment{Kind: ptrname.Deliberate}
 	for _, name := range s.addr.names() {
-		if a := ptrname.Classify(s.addr.addr, name); a.Verdict > worst.Verdict {
+		if a := ptrname.Classify(s.addr.addr, name); a.Kind > worst.Kind {
 			worst, out.detail = a, name+" ("+reasons(a)+")"
 		}
 	}
-	switch worst.Verdict {
+	switch worst.Kind {
 	case ptrname.Generic:
 		out.code = "generic"
-		if ptrname.Classify(s.addr.addr, s.mta.ptr).Verdict != ptrname.Generic {
+		if ptrname.Classify(s.addr.addr, s.mta.ptr).Kind != ptrname.Generic {
 			out.fix = ptrOf(s.addr.addr)
 		}
-		out.eased = s.vouched(s.addr.addr)
+		out.mitigation = s.vouched(s.addr.addr)
 	case ptrname.Unclear:
 		out.code = "unclear"
 	}
@@ -258,7 +258,7 @@ func ptrStatic(s subject) outcome {
 // then say that.
 func dynamicWord(addr netip.Addr, name string) string {
 	a := ptrname.Classify(addr, name)
-	if a.Verdict == ptrname.Deliberate || strings.Contains(name, "static") || strings.Contains(name, "fix") {
+	if a.Kind == ptrname.Deliberate || strings.Contains(name, "static") || strings.Contains(name, "fix") {
 		return ""
 	}
 	for _, r := range a.Reasons {

@@ -46,9 +46,9 @@ func exchangeIPv6(s subject) outcome {
 	return reverseName(s)
 }
 
-// named returns the outcome of a check that wants a reverse name to lead back where there
+// firstNameOutcome returns the outcome of a check that wants a reverse name to lead back where there
 // is none to judge, and false.
-func named(s subject) (outcome, bool) {
+func firstNameOutcome(s subject) (outcome, bool) {
 	if !s.public(s.addr) {
 		return outcome{code: "not-public"}, false
 	}
@@ -67,7 +67,7 @@ func named(s subject) (outcome, bool) {
 // one that comes first, and take a name that does not lead back for none. Which one of
 // several that is depends on the order in which DNS has them.
 func firstName(s subject) outcome {
-	out, ok := named(s)
+	out, ok := firstNameOutcome(s)
 	if !ok {
 		return out
 	}
@@ -113,7 +113,7 @@ func eximReverse(s subject) outcome {
 
 // confirmedBy judges by the names that count.
 func confirmedBy(s subject, counts func(fcrdns.Name) bool) outcome {
-	out, ok := named(s)
+	out, ok := firstNameOutcome(s)
 	if !ok {
 		return out
 	}
@@ -180,7 +180,7 @@ func postfixHeloSyntax(s subject) outcome {
 		return outcome{code: "receives-only"}
 	}
 	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo)}
-	arg, err := helo.ParseHelo(s.mta.Helo)
+	arg, err := helo.Parse(s.mta.Helo)
 	switch {
 	case err != nil, arg.Faults.Has(helo.NonASCII), arg.Name != "" && digits.MatchString(s.mta.Helo):
 		out.code = "malformed"
@@ -199,11 +199,11 @@ func greeting(s subject) (outcome, bool) {
 	case s.mta.helo == nil:
 		return outcome{code: "not-public"}, false
 	}
-	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo), evidence: s.mta.helo().Replies}, true
+	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo), evidence: s.mta.helo().Responses}, true
 }
 
 // literal reports whether a HELO is an address in brackets.
-func literal(arg helo.Helo) bool {
+func literal(arg helo.Argument) bool {
 	return arg.Addr.IsValid() && !arg.Faults.Has(helo.BareAddress)
 }
 
@@ -213,12 +213,12 @@ func postfixHeloHostname(s subject) outcome {
 		return out
 	}
 	h := s.mta.helo()
-	out.fix = addressOf(h.Helo.Name, h.Missing...)
+	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
-	case literal(h.Helo):
+	case literal(h.Argument):
 		out.code = "literal"
 		return out
-	case h.Helo.Name == "", h.Helo.Faults.Has(helo.FinalDot), h.Helo.Faults.Has(helo.NonASCII), digits.MatchString(h.Helo.Text):
+	case h.Argument.Name == "", h.Argument.Faults.Has(helo.FinalDot), h.Argument.Faults.Has(helo.NonASCII), digits.MatchString(h.Argument.Text):
 		// It asks for no name that is not valid in its eyes.
 		out.code = "no-name"
 		return out
@@ -229,7 +229,7 @@ func postfixHeloHostname(s subject) outcome {
 		return out
 	}
 	mx := s.mta.name.inbound().mx
-	out.evidence = slices.Concat(out.evidence, mx.Replies)
+	out.evidence = slices.Concat(out.evidence, mx.Responses)
 	switch mx.Status {
 	case nullmx.TempError:
 		out.code = "no-answer"
@@ -245,11 +245,11 @@ func eximHelo(s subject) outcome {
 		return out
 	}
 	h := s.mta.helo()
-	out.fix = addressOf(h.Helo.Name, h.Missing...)
+	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
-	case h.Status == helo.PermError, h.Helo.Faults.Has(helo.NonASCII), h.Helo.Faults.Has(helo.Underscore):
+	case h.Status == helo.PermError, h.Argument.Faults.Has(helo.NonASCII), h.Argument.Faults.Has(helo.Underscore):
 		out.code, out.fix = "malformed", nil
-	case h.Helo.Faults.Has(helo.BareAddress), literal(h.Helo) && h.Helo.Addr.Is6():
+	case h.Argument.Faults.Has(helo.BareAddress), literal(h.Argument) && h.Argument.Addr.Is6():
 		// It looks the one up as a name, and compares the other with its tag.
 		out.code = "not-verified"
 	case h.Status.Temporary():
@@ -274,7 +274,7 @@ func eximCSA(s subject) outcome {
 	var denied []netip.Addr
 	for _, known := range s.mta.csa {
 		r := known()
-		out.evidence = append(out.evidence, r.Replies...)
+		out.evidence = append(out.evidence, r.Responses...)
 		switch {
 		case r.Status == csa.Fail:
 			denied = append(denied, r.Addr)
@@ -298,9 +298,9 @@ func rspamdHelo(s subject) outcome {
 		return out
 	}
 	h := s.mta.helo()
-	out.fix = addressOf(h.Helo.Name, h.Missing...)
+	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
-	case !h.Helo.Resolvable(), h.Helo.Faults.Has(helo.Underscore), h.Helo.Faults.Has(helo.NonASCII):
+	case !h.Argument.Resolvable(), h.Argument.Faults.Has(helo.Underscore), h.Argument.Faults.Has(helo.NonASCII):
 		out.code, out.fix = "not-qualified", nil
 	case h.Status.Temporary():
 		out.code = "no-answer"
@@ -329,7 +329,7 @@ func heloEqualsPTR(s subject) outcome {
 		}
 		best := helo.Unrelated
 		for _, name := range a.names() {
-			relation, _ := helo.Relate(s.mta.helo().Helo.Name, name, s.domain)
+			relation, _ := helo.Relate(s.mta.helo().Argument.Name, name, s.domain)
 			if relation == helo.Identical || best == helo.Unrelated {
 				best = relation
 			}

@@ -19,7 +19,7 @@ import (
 func withPolicy(n *nameFacts) (outcome, bool) {
 	out := outcome{code: "ok", evidence: n.evidence(), fix: policyOf(n.name)}
 	switch root := n.policy().Root; {
-	case root.Reply.Err != nil:
+	case root.Response.Err != nil:
 		out.code = "no-answer"
 		return out, false
 	case errors.Is(root.Err, spf.ErrNoRecord):
@@ -59,7 +59,7 @@ func spfAgreed(s subject) outcome {
 		return outcome{code: "not-public"}
 	}
 	for _, sender := range s.of.senders {
-		out.evidence = append(out.evidence, sender.strict().Replies...)
+		out.evidence = append(out.evidence, sender.strict().Responses...)
 	}
 	for _, sender := range s.of.senders {
 		strict, lenient := sender.strict(), sender.lenient().Status
@@ -129,7 +129,7 @@ func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 			continue
 		}
 		r := sender.strict()
-		out.evidence = append(out.evidence, r.Replies...)
+		out.evidence = append(out.evidence, r.Responses...)
 		switch {
 		case temporary(r):
 			unknown = true

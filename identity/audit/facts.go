@@ -30,7 +30,7 @@ import (
 type facts struct {
 	allowDocumentation bool
 	domain             string // canonical
-	exists             func() resolver.Reply
+	exists             func() resolver.Response
 	mtas               []*mtaFacts
 	names              []*nameFacts
 	ptrNames           []*silentFacts
@@ -47,10 +47,10 @@ type mtaFacts struct {
 	org.MTA
 	ptr       string // the PTR name described, canonical; "" for none
 	addresses []*addressFacts
-	helo      func() *helo.HeloResult // nil when there is nothing to check
-	name      *nameFacts              // of the HELO name; nil where there is none to look up
-	csa       []func() *csa.Result    // of the HELO name, for each public address
-	rp        func() personFacts      // of the HELO name
+	helo      func() *helo.Result  // nil when there is nothing to check
+	name      *nameFacts           // of the HELO name; nil where there is none to look up
+	csa       []func() *csa.Result // of the HELO name, for each public address
+	rp        func() personFacts   // of the HELO name
 }
 
 // addressFacts is what is known of one address.
@@ -65,18 +65,18 @@ type addressFacts struct {
 // have are nil.
 type subject struct {
 	*facts
-	mta  *mtaFacts
-	addr *addressFacts
-	of   *nameFacts
-	not  *silentFacts // of a name that is not for mail
+	mta    *mtaFacts
+	addr   *addressFacts
+	of     *nameFacts
+	noMail *silentFacts // of a name that is not for mail
 }
 
 func (s subject) name() report.Subject {
 	switch {
 	case s.of != nil:
 		return report.Subject{Name: s.of.name}
-	case s.not != nil:
-		return report.Subject{Name: s.not.name}
+	case s.noMail != nil:
+		return report.Subject{Name: s.noMail.name}
 	case s.mta == nil:
 		return report.Subject{}
 	case s.addr == nil:
@@ -109,7 +109,7 @@ func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 				silent = f.ptrNames
 			}
 			for _, n := range silent {
-				if !yield(subject{facts: f, not: n}) {
+				if !yield(subject{facts: f, noMail: n}) {
 					return
 				}
 			}
@@ -166,7 +166,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 // of the answers.
 func (a Auditor) gather(ctx context.Context, f *facts) *questions {
 	q := new(questions)
-	f.exists = later(q, func() resolver.Reply { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
+	f.exists = later(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {
 			if f.public(fact) {
@@ -176,8 +176,8 @@ func (a Auditor) gather(ctx context.Context, f *facts) *questions {
 	}
 	for _, m := range f.mtas {
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
-			m.helo = later(q, func() *helo.HeloResult {
-				return helo.HeloChecker{Resolver: a.Resolver}.Check(ctx, m.Helo, addrs...)
+			m.helo = later(q, func() *helo.Result {
+				return helo.Checker{Resolver: a.Resolver}.Check(ctx, m.Helo, addrs...)
 			})
 		}
 	}
@@ -227,12 +227,12 @@ func (a *addressFacts) names() []string {
 }
 
 // evidence returns the PTR reply, and with forward the replies for its names.
-func (a *addressFacts) evidence(forward bool) []resolver.Reply {
+func (a *addressFacts) evidence(forward bool) []resolver.Response {
 	rdns := a.rdns()
-	out := []resolver.Reply{rdns.PTR}
+	out := []resolver.Response{rdns.PTR}
 	for _, n := range rdns.Names {
 		if forward && n.Outcome != fcrdns.Unusable {
-			out = append(out, n.Reply)
+			out = append(out, n.Response)
 		}
 	}
 	return out

@@ -25,7 +25,7 @@ type mailFacts struct {
 type hostFacts struct {
 	name    string
 	ours    bool // to be judged: an MTA of the description, or below the domain
-	replies []resolver.Reply
+	replies []resolver.Response
 	rdns    []*fcrdns.Result // of the public addresses of an exchanger, if it is ours, up to maxJudged
 }
 
@@ -40,20 +40,20 @@ func (a Auditor) gatherMail(ctx context.Context, f *facts, q *questions) {
 	for _, n := range f.names {
 		n.inbound = later(q, func() *mailFacts { return a.inbound(ctx, f, n) })
 		if n.mail {
-			n.wildcard = later(q, func() []resolver.Reply { return a.wildcard(ctx, nonexistent+n.name) })
+			n.wildcard = later(q, func() []resolver.Response { return a.wildcard(ctx, nonexistent+n.name) })
 		}
 	}
 }
 
 // wildcard asks a name that nobody has for the records that matter to mail: MX, and, if it
 // exists after all, A, AAAA and TXT.
-func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Reply {
-	replies := []resolver.Reply{resolver.Ask(ctx, a.Resolver, name, dns.TypeMX)}
+func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Response {
+	replies := []resolver.Response{resolver.Ask(ctx, a.Resolver, name, dns.TypeMX)}
 	if replies[0].Status == resolver.NXDomain {
 		return replies
 	}
 	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT}
-	replies = append(replies, make([]resolver.Reply, len(types))...)
+	replies = append(replies, make([]resolver.Response, len(types))...)
 	var wg sync.WaitGroup
 	for i, qtype := range types {
 		wg.Go(func() { replies[1+i] = resolver.Ask(ctx, a.Resolver, name, qtype) })
@@ -67,7 +67,7 @@ func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Reply {
 func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts {
 	m := &mailFacts{mx: nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name)}
 	if m.mx.Status == nullmx.Implicit {
-		m.hosts = []*hostFacts{{name: n.name, replies: m.mx.Replies[1:]}}
+		m.hosts = []*hostFacts{{name: n.name, replies: m.mx.Responses[1:]}}
 	}
 	for _, rr := range m.mx.MX {
 		name := dnsname.CanonicalOrEmpty(rr.Mx)
@@ -80,7 +80,7 @@ func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts
 	for _, h := range m.hosts {
 		if h.replies == nil {
 			wg.Go(func() {
-				h.replies = []resolver.Reply{resolver.Ask(ctx, a.Resolver, h.name, dns.TypeA), resolver.Ask(ctx, a.Resolver, h.name, dns.TypeAAAA)}
+				h.replies = []resolver.Response{resolver.Ask(ctx, a.Resolver, h.name, dns.TypeA), resolver.Ask(ctx, a.Resolver, h.name, dns.TypeAAAA)}
 			})
 		}
 	}
@@ -132,8 +132,8 @@ func (f *facts) publicAddr(addr netip.Addr) bool {
 }
 
 // evidence returns what DNS said of the mail of a name, without reverse names.
-func (m *mailFacts) evidence() []resolver.Reply {
-	out := slices.Clone(m.mx.Replies)
+func (m *mailFacts) evidence() []resolver.Response {
+	out := slices.Clone(m.mx.Responses)
 	if m.mx.Status != nullmx.Implicit {
 		for _, h := range m.hosts {
 			out = append(out, h.replies...)

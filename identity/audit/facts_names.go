@@ -28,16 +28,16 @@ type silentFacts struct {
 
 // personFacts is who is responsible for a name.
 type personFacts struct {
-	reply   resolver.Reply
+	reply   resolver.Response
 	persons []rp.Person
 }
 
 // evidence returns the records and the texts that they point to.
-func (p personFacts) evidence() []resolver.Reply {
-	out := []resolver.Reply{p.reply}
+func (p personFacts) evidence() []resolver.Response {
+	out := []resolver.Response{p.reply}
 	for _, person := range p.persons {
 		if person.Text != "" {
-			out = append(out, person.Reply)
+			out = append(out, person.Response)
 		}
 	}
 	return out

@@ -23,8 +23,8 @@ type nameFacts struct {
 	senders []*senderFacts
 
 	inbound   func() *mailFacts
-	wildcard  func() []resolver.Reply // at a label that nobody has; nil but for mail domains
-	mailboxes func() *roleaddr.Result // nil where mail servers are not to be asked
+	wildcard  func() []resolver.Response // at a label that nobody has; nil but for mail domains
+	mailboxes func() *roleaddr.Result    // nil where mail servers are not to be asked
 }
 
 // senderFacts is what SPF says of one address that sends under a name.
@@ -48,7 +48,7 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 		return f.names[i]
 	}
 	for _, m := range f.mtas {
-		if arg, err := helo.ParseHelo(m.Helo); m.Sends() && err == nil && arg.Resolvable() {
+		if arg, err := helo.Parse(m.Helo); m.Sends() && err == nil && arg.Resolvable() {
 			m.name = named(arg.Name)
 			m.name.sentBy(m, f.publicAddresses(m), true)
 		}
@@ -88,12 +88,12 @@ func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *questions) {
 }
 
 // evidence returns the records of the policy, and what is not known of it.
-func (n *nameFacts) evidence() []resolver.Reply { return policyEvidence(n.policy().Root, nil) }
+func (n *nameFacts) evidence() []resolver.Response { return policyEvidence(n.policy().Root, nil) }
 
-func policyEvidence(n *spf.Node, out []resolver.Reply) []resolver.Reply {
-	out = append(out, n.Reply)
+func policyEvidence(n *spf.TreeNode, out []resolver.Response) []resolver.Response {
+	out = append(out, n.Response)
 	for _, p := range n.Parts {
-		for _, reply := range p.Replies {
+		for _, reply := range p.Responses {
 			if reply.Err != nil {
 				out = append(out, reply)
 			}

@@ -16,7 +16,7 @@ func (f *facts) hosts() []report.Host {
 		if !m.Sends() {
 			h.Helo = ""
 		}
-		if arg, err := helo.ParseHelo(h.Helo); err == nil && arg.Name != "" {
+		if arg, err := helo.Parse(h.Helo); err == nil && arg.Name != "" {
 			h.Helo, h.HeloOwn = arg.Name, f.owns(arg.Name)
 		}
 		for _, a := range m.addresses {

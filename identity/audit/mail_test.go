@@ -53,10 +53,10 @@ func TestCostsAndInterop(t *testing.T) {
 	for _, r := range rule.All() {
 		for _, status := range []rule.Status{rule.Pass, rule.Fail, rule.Undecided, rule.NotApplicable} {
 			text := shown(r, status)
-			if got, want := strings.Contains(text, "\n    costs: "+r.Costs+"\n"), r.Costs != "" && status == rule.Fail; got != want {
+			if got, want := strings.Contains(text, "\n    costs: "+r.Impact+"\n"), r.Impact != "" && status == rule.Fail; got != want {
 				t.Errorf("%s %s: costs shown: %v", r.ID, status, got)
 			}
-			for _, other := range r.Interop {
+			for _, other := range r.Conflicts {
 				if got, want := strings.Contains(text, "\n    but: "+other+"\n"), status == rule.Pass || status == rule.Fail; got != want {
 					t.Errorf("%s %s: %q shown: %v", r.ID, status, other, got)
 				}

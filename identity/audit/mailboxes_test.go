@@ -57,7 +57,7 @@ func mailboxes(t testing.TB, r resolver.Resolver, script string) func(context.Co
 		}()
 		return ours, nil
 	}
-	return roleaddr.Checker{Resolver: r, Helo: "probe.example.net", Dial: dial, AllowInner: true}.Check
+	return roleaddr.Checker{Resolver: r, Helo: "probe.example.net", Dial: dial, AllowPrivate: true}.Check
 }
 
 // Only an audit that is told to asks mail servers, and none for what is not published yet.
@@ -83,7 +83,7 @@ func TestMailboxesAreAskedOnlyWhenToldTo(t *testing.T) {
 	if asked != 11 {
 		t.Errorf("%d domains were asked for", asked)
 	}
-	p, err := plan.New(s.org, new(plan.Current), plan.Options{})
+	p, err := plan.New(s.org, new(plan.Published), plan.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func (a Auditor) Prove(ctx context.Context, p *plan.Plan) (*report.Proof, error)
 	}
 	live := a.Resolver
 	a.Mailboxes = nil // no mail server knows of the plan
-	before, err := p.Current.Overlay(live, nil)
+	before, err := p.Published.Overlay(live, nil)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}

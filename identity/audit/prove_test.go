@@ -68,16 +68,16 @@ func parseZones(t *testing.T, text string) *resolver.Zones {
 	return z
 }
 
-func whole(t *testing.T, records iter.Seq2[dns.RR, error]) *plan.Current {
+func whole(t *testing.T, records iter.Seq2[dns.RR, error]) *plan.Published {
 	t.Helper()
-	current, err := plan.Whole(records)
+	current, err := plan.FromZones(records)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return current
 }
 
-func newPlan(t *testing.T, o *org.Organization, current *plan.Current) *plan.Plan {
+func newPlan(t *testing.T, o *org.Organization, current *plan.Published) *plan.Plan {
 	t.Helper()
 	p, err := plan.New(o, current, plan.Options{})
 	if err != nil {
@@ -92,14 +92,14 @@ func TestProve(t *testing.T) {
 	o := parseOrg(t, proveOrg)
 	live := parseZones(t, proveZone+proveReverse)
 	current := whole(t, live.Records())
-	asked, err := new(plan.Current).Ask(t.Context(), fake(t, live), o)
+	asked, err := new(plan.Published).WithAnswers(t.Context(), fake(t, live), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	isp := whole(t, parseZones(t, proveZone).Records()) // the PTR record is the ISP's to make
 	for _, test := range []struct {
 		name    string
-		current *plan.Current
+		current *plan.Published
 		live    resolver.Resolver
 		partial bool
 	}{
@@ -232,7 +232,7 @@ func ExampleAuditor_Prove() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	whole, err := plan.Whole(zones.Records())
+	whole, err := plan.FromZones(zones.Records())
 	if err != nil {
 		log.Fatal(err)
 	}

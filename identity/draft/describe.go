@@ -80,7 +80,7 @@ func (d *draft) server(addrs []netip.Addr) {
 		case len(a.names) > 1:
 			d.comment(path+".ptr", "%s has several names: %s", addr, strings.Join(a.names, " "))
 		}
-		if a.ptr != "" && ptrname.Classify(addr, a.ptr).Verdict == ptrname.Generic {
+		if a.ptr != "" && ptrname.Classify(addr, a.ptr).Kind == ptrname.Generic {
 			d.comment(path+".ptr", "%s looks like a name that providers make up: choose another", a.ptr)
 		}
 	}

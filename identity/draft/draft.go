@@ -187,13 +187,13 @@ func (d *draft) host(ctx context.Context, name string) *draftHost {
 	if d.hosts[name] = h; len(d.hosts) == maxDraftHosts {
 		d.comment("mtas", "there may be more: only %d names were looked at", maxDraftHosts)
 	}
-	addrs, err := resolver.Addrs(ctx, d.resolver, name)
+	addrs, err := resolver.LookupAddrs(ctx, d.resolver, name)
 	for _, addr := range known(d, "the addresses of "+name, addrs, err) {
 		if a := d.address(addr); a != nil && !slices.Contains(a.hosts, name) {
 			a.hosts = append(a.hosts, name)
 		}
 	}
-	texts, err := resolver.TXT(ctx, d.resolver, name)
+	texts, err := resolver.LookupTXT(ctx, d.resolver, name)
 	for _, text := range known(d, "the SPF record of "+name, texts, err) {
 		switch {
 		case spf.IsNull(text):
@@ -212,7 +212,7 @@ func (d *draft) host(ctx context.Context, name string) *draftHost {
 
 // exchangers looks at where the mail of the domain goes.
 func (d *draft) exchangers(ctx context.Context) {
-	mx, err := resolver.MX(ctx, d.resolver, d.o.Domain)
+	mx, err := resolver.LookupMX(ctx, d.resolver, d.o.Domain)
 	mx = known(d, "the mail servers of "+d.o.Domain, mx, err)
 	var foreign []string
 	for _, rr := range mx {
@@ -245,7 +245,7 @@ func (d *draft) takes(ctx context.Context, name string) {
 
 // policy looks at whom the SPF record of the domain lets send.
 func (d *draft) policy(ctx context.Context) {
-	texts, err := resolver.TXT(ctx, d.resolver, d.o.Domain)
+	texts, err := resolver.LookupTXT(ctx, d.resolver, d.o.Domain)
 	texts = slices.DeleteFunc(known(d, "the SPF record of "+d.o.Domain, texts, err), func(text string) bool {
 		return !spf.IsRecord(text)
 	})
@@ -291,7 +291,7 @@ func (d *draft) term(ctx context.Context, t spf.Term) {
 	case t.Kind == spf.A:
 		d.sendersAt(ctx, target, t)
 	case t.Kind == spf.MX:
-		mx, err := resolver.MX(ctx, d.resolver, target)
+		mx, err := resolver.LookupMX(ctx, d.resolver, target)
 		for _, rr := range known(d, "the mail servers of "+target, mx, err) {
 			if rr.Mx != "." {
 				d.sendersAt(ctx, dnsname.CanonicalOrEmpty(rr.Mx), t)
@@ -311,7 +311,7 @@ func (d *draft) sendersAt(ctx context.Context, name string, t spf.Term) {
 		}
 		return
 	}
-	addrs, err := resolver.Addrs(ctx, d.resolver, name)
+	addrs, err := resolver.LookupAddrs(ctx, d.resolver, name)
 	for _, addr := range known(d, "the addresses of "+name, addrs, err) {
 		bits := int(t.Len6)
 		if addr.Is4() {
@@ -328,7 +328,7 @@ func (d *draft) sendersAt(ctx context.Context, name string, t spf.Term) {
 func (d *draft) sender(ctx context.Context, p netip.Prefix) {
 	addr := p.Addr()
 	if p.IsSingleIP() && d.addrs[addr] == nil {
-		names, err := resolver.PTR(ctx, d.resolver, addr)
+		names, err := resolver.LookupPTR(ctx, d.resolver, addr)
 		if slices.ContainsFunc(known(d, "the name of "+addr.String(), names, err), d.ours) {
 			d.address(addr)
 		}
@@ -394,7 +394,7 @@ func (d *draft) follow(ctx context.Context) {
 	for i := 0; i < len(d.order) && d.err == nil; i++ { // it grows
 		addr := d.order[i]
 		a := d.addrs[addr]
-		names, err := resolver.PTR(ctx, d.resolver, addr)
+		names, err := resolver.LookupPTR(ctx, d.resolver, addr)
 		a.unasked = errors.Is(err, resolver.ErrNoZone)
 		a.names = known(d, "the name of "+addr.String(), names, err)
 		for _, name := range a.names {

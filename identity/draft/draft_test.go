@@ -194,7 +194,7 @@ func FuzzDraft(f *testing.F) {
 			t.Errorf("read back (-draft +parsed):\n%s", diff)
 		}
 		// A plan of it can be made.
-		whole, err := plan.Whole(zones.Records())
+		whole, err := plan.FromZones(zones.Records())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,7 @@ func FuzzParsePath(f *testing.F) {
 		if strings.ContainsAny(p.Address, "\r\n\x00") || !strings.HasSuffix(local+"@"+domain, p.Address) {
 			t.Errorf("%+v", p)
 		}
-		arg, err := helo.ParseHelo(p.Address[strings.LastIndexByte(p.Address, '@')+1:])
+		arg, err := helo.Parse(p.Address[strings.LastIndexByte(p.Address, '@')+1:])
 		if err != nil || arg.Name != p.Domain {
 			t.Errorf("%+v, and HELO has %+v, %v", p, arg, err)
 		}

@@ -103,7 +103,7 @@ func (h *Hardening) Records() iter.Seq[rule.Record] {
 			}
 			if !n.Has(flow.NullSPF) {
 				// RFC 2181, Section 5.2: all texts of a name have one TTL.
-				text, err := spf.Senders{Name: name, TTL: cmp.Or(n.TextTTL, rule.TTL)}.RR()
+				text, err := spf.Builder{Name: name, TTL: cmp.Or(n.TextTTL, rule.TTL)}.RR()
 				if err == nil && !yield(rule.Record{RR: text, Rules: []rule.ID{rule.NullSPF}}) {
 					return
 				}

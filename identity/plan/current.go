@@ -16,24 +16,24 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Current is what is published now. The zero Current knows nothing.
-type Current struct {
-	sets   map[resolver.RRset][]dns.RR // by canonical name
-	names  map[string]bool             // that exist in whole zones, also as names between others
-	apexes map[string]bool             // of whole zones
-	cuts   map[string]bool             // delegations
-	asked  map[string]string           // names that were only asked for, and the apex of their zone; "" for those of addresses
-	all    []dns.RR                    // of whole zones
+// Published is what is published now. The zero Current knows nothing.
+type Published struct {
+	sets   map[resolver.Question][]dns.RR // by canonical name
+	names  map[string]bool                // that exist in whole zones, also as names between others
+	apexes map[string]bool                // of whole zones
+	cuts   map[string]bool                // delegations
+	asked  map[string]string              // names that were only asked for, and the apex of their zone; "" for those of addresses
+	all    []dns.RR                       // of whole zones
 }
 
-// Whole returns what whole zones hold: all of their records, each zone with its SOA,
+// FromZones returns what whole zones hold: all of their records, each zone with its SOA,
 // as resolver.Zones.Records and a resolver.Transfer that ended without an error have
 // them. Never plan upon a part of a zone: what is missing would be planned again.
 //
 // The error is that of the records.
-func Whole(records iter.Seq2[dns.RR, error]) (*Current, error) {
-	c := &Current{
-		sets: make(map[resolver.RRset][]dns.RR), names: make(map[string]bool),
+func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
+	c := &Published{
+		sets: make(map[resolver.Question][]dns.RR), names: make(map[string]bool),
 		apexes: make(map[string]bool), cuts: make(map[string]bool), asked: make(map[string]string),
 	}
 	for rr, err := range records {
@@ -54,7 +54,7 @@ func Whole(records iter.Seq2[dns.RR, error]) (*Current, error) {
 		for at := name; at != "" && !c.names[at]; at = dnsname.Parent(at) {
 			c.names[at] = true
 		}
-		set := resolver.RRset{Name: name, Type: rr.Header().Rrtype}
+		set := resolver.Question{Name: name, Type: rr.Header().Rrtype}
 		c.sets[set] = append(c.sets[set], rr)
 	}
 	for set := range c.sets {
@@ -65,7 +65,7 @@ func Whole(records iter.Seq2[dns.RR, error]) (*Current, error) {
 	return c, nil
 }
 
-// Ask returns what is known and what a resolver says of the names outside whole zones
+// WithAnswers returns what is known and what a resolver says of the names outside whole zones
 // that the plan of an organization is about, among them those of its addresses. It is a
 // partial view: a wildcard looks like records of the name, and what else is in the zone
 // is not seen. It asks seven questions for each of those names at most, and for each
@@ -73,13 +73,13 @@ func Whole(records iter.Seq2[dns.RR, error]) (*Current, error) {
 //
 // The error is that of the first question without an answer: upon what is not known
 // whole nothing is planned.
-func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organization) (*Current, error) {
-	known := &Current{
+func (c *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org.Organization) (*Published, error) {
+	known := &Published{
 		sets: cloned(c.sets), names: cloned(c.names), apexes: cloned(c.apexes),
 		cuts: cloned(c.cuts), asked: cloned(c.asked), all: c.all,
 	}
-	subjects := make(map[resolver.RRset]bool) // that the plan is about
-	questions := make(map[resolver.RRset]bool)
+	subjects := make(map[resolver.Question]bool) // that the plan is about
+	questions := make(map[resolver.Question]bool)
 	wanted, _ := Want(o)
 	for _, w := range wanted {
 		set := setOf(w.RR)
@@ -91,15 +91,15 @@ func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organizat
 			continue
 		}
 		// Whether mail goes to the name and comes from it decides on both.
-		questions[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] = true
-		questions[resolver.RRset{Name: set.Name, Type: dns.TypeTXT}] = true
+		questions[resolver.Question{Name: set.Name, Type: dns.TypeMX}] = true
+		questions[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] = true
 		if isExchanger(w.RR) {
-			questions[resolver.RRset{Name: set.Name, Type: dns.TypeA}] = true
-			questions[resolver.RRset{Name: set.Name, Type: dns.TypeAAAA}] = true
+			questions[resolver.Question{Name: set.Name, Type: dns.TypeA}] = true
+			questions[resolver.Question{Name: set.Name, Type: dns.TypeAAAA}] = true
 		}
 		// To find the zone. A top-level domain is none: its servers may be others than r.
 		for at := set.Name; at == set.Name || dns.CountLabel(at) > 1; at = dnsname.Parent(at) {
-			questions[resolver.RRset{Name: at, Type: dns.TypeSOA}] = true
+			questions[resolver.Question{Name: at, Type: dns.TypeSOA}] = true
 		}
 	}
 	answers, err := lookup(ctx, r, slices.SortedFunc(maps.Keys(questions), compareSets))
@@ -115,7 +115,7 @@ func (c *Current) Ask(ctx context.Context, r resolver.Resolver, o *org.Organizat
 		}
 	}
 	for set := range subjects {
-		name := known.home(set).Name
+		name := known.storedAt(set).Name
 		known.asked[name] = ""
 		for at := name; at != "." && known.asked[name] == ""; at = dnsname.Parent(at) {
 			if soa[at] {
@@ -135,13 +135,13 @@ func cloned[K comparable, V any](m map[K]V) map[K]V {
 
 // lookup asks many questions, sixteen at a time, and returns their answers, or why one
 // has none.
-func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.RRset) (map[resolver.RRset]resolver.Answer, error) {
+func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Question) (map[resolver.Question]resolver.Answer, error) {
 	if r == nil {
 		return nil, resolver.ErrNoResolver
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	answers := make(map[resolver.RRset]resolver.Answer)
+	answers := make(map[resolver.Question]resolver.Answer)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 16)
@@ -164,7 +164,7 @@ func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.RRset
 }
 
 // learn takes in an answer.
-func (c *Current) learn(a resolver.Answer) {
+func (c *Published) learn(a resolver.Answer) {
 	for _, rr := range slices.Concat(a.Chain, a.Records) {
 		set := setOf(rr)
 		if apex, _ := c.zone(set.Name); apex == "" && !contains(c.sets[set], rr) {
@@ -175,14 +175,14 @@ func (c *Current) learn(a resolver.Answer) {
 
 // zone returns the apex of the whole zone in which the records of a name stand, "" where
 // it is none of those known, or why they cannot stand there.
-func (c *Current) zone(name string) (apex, obstacle string) {
+func (c *Published) zone(name string) (apex, obstacle string) {
 	for at := name; at != ""; at = dnsname.Parent(at) {
 		switch {
 		case c.apexes[at]:
 			return at, obstacle
 		case c.cuts[at]:
 			obstacle = fmt.Sprintf("%s is delegated to a zone that is not here: plan with that zone, too", at)
-		case at != name && len(c.sets[resolver.RRset{Name: at, Type: dns.TypeDNAME}]) > 0:
+		case at != name && len(c.sets[resolver.Question{Name: at, Type: dns.TypeDNAME}]) > 0:
 			// RFC 6672, Section 2.4: nothing stands below a DNAME.
 			obstacle = fmt.Sprintf("all names below %s are redirected by its DNAME record", at)
 		}
@@ -192,7 +192,7 @@ func (c *Current) zone(name string) (apex, obstacle string) {
 
 // wildcard returns the wildcard that answers for a name of a whole zone which does not
 // exist, "" for one that does (RFC 4592, Section 3.3.1).
-func (c *Current) wildcard(name string) string {
+func (c *Published) wildcard(name string) string {
 	encloser := name
 	for encloser != "" && !c.names[encloser] {
 		encloser = dnsname.Parent(encloser)
@@ -203,9 +203,9 @@ func (c *Current) wildcard(name string) string {
 	return "*." + encloser
 }
 
-// home returns where an RRset stands: the name of an address may be an alias into a
+// storedAt returns where an RRset stands: the name of an address may be an alias into a
 // zone of the address's user (RFC 2317, Section 4).
-func (c *Current) home(set resolver.RRset) resolver.RRset {
+func (c *Published) storedAt(set resolver.Question) resolver.Question {
 	for range 8 { // a loop ends as an alias
 		if target := c.alias(set.Name); target != "" && set.Type == dns.TypePTR {
 			set.Name = target
@@ -215,8 +215,8 @@ func (c *Current) home(set resolver.RRset) resolver.RRset {
 }
 
 // alias returns the target of a name's CNAME record, "" for none.
-func (c *Current) alias(name string) string {
-	for _, rr := range c.sets[resolver.RRset{Name: name, Type: dns.TypeCNAME}] {
+func (c *Published) alias(name string) string {
+	for _, rr := range c.sets[resolver.Question{Name: name, Type: dns.TypeCNAME}] {
 		if cname, ok := rr.(*dns.CNAME); ok {
 			return dnsname.CanonicalOrEmpty(cname.Target)
 		}
@@ -227,7 +227,7 @@ func (c *Current) alias(name string) string {
 // Overlay returns the DNS as it will be after changes: the whole zones with theirs,
 // and the others as a patch, which is a partial view. The error says why a server would
 // not load one of the zones.
-func (c *Current) Overlay(live resolver.Resolver, changes []Change) (*resolver.Overlay, error) {
+func (c *Published) Overlay(live resolver.Resolver, changes []Change) (*resolver.Overlay, error) {
 	o := &resolver.Overlay{Base: live}
 	if len(c.apexes) > 0 {
 		var text strings.Builder
@@ -240,10 +240,10 @@ func (c *Current) Overlay(live resolver.Resolver, changes []Change) (*resolver.O
 		}
 		o.Zones = zones
 	}
-	patched := make(map[resolver.RRset][]dns.RR) // the last change counts
+	patched := make(map[resolver.Question][]dns.RR) // the last change counts
 	for _, ch := range changes {
 		if !c.apexes[ch.Zone] {
-			patched[resolver.RRset{Name: ch.Name, Type: ch.Type}] = ch.After
+			patched[resolver.Question{Name: ch.Name, Type: ch.Type}] = ch.After
 		}
 	}
 	for set, after := range patched {
@@ -264,14 +264,14 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 			apexes[dnsname.CanonicalOrEmpty(rr.Header().Name)] = true
 		}
 	}
-	after := make(map[resolver.RRset][]dns.RR)
-	var order []resolver.RRset
+	after := make(map[resolver.Question][]dns.RR)
+	var order []resolver.Question
 	touched := make(map[string]bool)
 	for _, c := range changes {
 		if !apexes[c.Zone] {
 			continue
 		}
-		set := resolver.RRset{Name: c.Name, Type: c.Type}
+		set := resolver.Question{Name: c.Name, Type: c.Type}
 		if _, ok := after[set]; !ok {
 			order = append(order, set)
 		}

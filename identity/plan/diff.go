@@ -26,14 +26,14 @@ type Owner uint8
 
 // The owners of changes.
 const (
-	_       Owner = iota
-	You           // it is in a whole zone that was given
-	DNSHost       // it is in a zone that was only asked for: of whoever serves it for you
-	ISP           // it is in the reverse zone of whoever gave the address
-	MTA           // it is in the configuration of the mail server
+	_            Owner = iota
+	OwnerYou           // it is in a whole zone that was given
+	OwnerDNSHost       // it is in a zone that was only asked for: of whoever serves it for you
+	OwnerISP           // it is in the reverse zone of whoever gave the address
+	OwnerMTA           // it is in the configuration of the mail server
 )
 
-var ownerText = []string{You: "you", DNSHost: "dns-host", ISP: "isp", MTA: "mta"}
+var ownerText = []string{OwnerYou: "you", OwnerDNSHost: "dns-host", OwnerISP: "isp", OwnerMTA: "mta"}
 
 // String returns you, dns-host, isp or mta.
 func (o Owner) String() string { return enum.String(o, ownerText) }
@@ -72,28 +72,28 @@ type Kept struct {
 
 // diff finds what becomes of each RRset that is wanted.
 func (p *Plan) diff(adopt bool) {
-	wanted := make(map[resolver.RRset][]rule.Record)
+	wanted := make(map[resolver.Question][]rule.Record)
 	for _, r := range p.Wanted {
-		set := p.Current.home(setOf(r.RR))
+		set := p.Published.storedAt(setOf(r.RR))
 		wanted[set] = append(wanted[set], r)
 	}
 	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
-	slices.SortStableFunc(sets, func(a, b resolver.RRset) int { return cmp.Compare(turn(a), turn(b)) })
+	slices.SortStableFunc(sets, func(a, b resolver.Question) int { return cmp.Compare(planningOrder(a), planningOrder(b)) })
 	for _, set := range sets {
 		p.change(set, wanted[set], adopt)
 	}
-	p.welcome(adopt)
-	p.unpolice()
+	p.removeNullMX(adopt)
+	p.dropCSAPolicy()
 }
 
 // change plans what becomes of one RRset.
-func (p *Plan) change(set resolver.RRset, wanted []rule.Record, adopt bool) {
-	c := p.Current
-	if isExchanger(wanted[0].RR) && p.routed(set, adopt) {
+func (p *Plan) change(set resolver.Question, wanted []rule.Record, adopt bool) {
+	c := p.Published
+	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) {
 		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
 		return
 	}
-	ch, reason := p.place(set)
+	ch, reason := p.changeAt(set)
 	if reason == "" {
 		reason = c.mailAt(set, wanted, adopt)
 	}
@@ -134,33 +134,33 @@ func (p *Plan) change(set resolver.RRset, wanted []rule.Record, adopt bool) {
 		return
 	}
 	for _, w := range wanted {
-		if name, addr := p.astray(w); addr.IsValid() {
+		if name, addr := p.missingAddress(w); addr.IsValid() {
 			p.refuse(set, fmt.Sprintf("%s does not lead to %s, nor by this plan", name, addr))
 			return
 		}
 	}
-	name, _ := p.hidden(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
+	name, _ := p.lostWildcardTypes(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
 	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
-	if name != "" && turn(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
+	if name != "" && planningOrder(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
 		p.refuse(set, fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", c.wildcard(name), name))
 		return
 	}
 	p.Changes = append(p.Changes, ch)
 }
 
-// routed reports whether mail for a name has somewhere to go, or is meant to have
+// mailRouted reports whether mail for a name has somewhere to go, or is meant to have
 // nowhere, and welcome has to tell.
-func (p *Plan) routed(set resolver.RRset, adopt bool) bool {
-	now := p.Current.sets[set]
+func (p *Plan) mailRouted(set resolver.Question, adopt bool) bool {
+	now := p.Published.sets[set]
 	if len(now) == 0 {
 		return len(p.addresses(set.Name)) > 0
 	}
 	return !adopt || slices.ContainsFunc(now, isExchanger)
 }
 
-// turn is the order in which sets are planned: addresses, upon which others rest, before
+// planningOrder is the order in which sets are planned: addresses, upon which others rest, before
 // texts, before what needs either.
-func turn(set resolver.RRset) int {
+func planningOrder(set resolver.Question) int {
 	switch set.Type {
 	case dns.TypeA, dns.TypeAAAA:
 		return 0
@@ -177,21 +177,21 @@ func (p *Plan) dangles(rr dns.RR) bool {
 	if ok && person.Txt != "." {
 		text = dnsname.CanonicalOrEmpty(person.Txt)
 	}
-	if zone, obstacle := p.Current.zone(text); zone == "" || obstacle != "" {
+	if zone, obstacle := p.Published.zone(text); zone == "" || obstacle != "" {
 		return false // who knows
 	}
-	for _, at := range []string{text, p.Current.wildcard(text)} {
-		if p.Current.alias(at) != "" || len(p.after(resolver.RRset{Name: at, Type: dns.TypeTXT})) > 0 {
+	for _, at := range []string{text, p.Published.wildcard(text)} {
+		if p.Published.alias(at) != "" || len(p.after(resolver.Question{Name: at, Type: dns.TypeTXT})) > 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// astray returns the name that a PTR record, an MX record or one that authorizes a HELO
+// missingAddress returns the name that a PTR record, an MX record or one that authorizes a HELO
 // name rests on, and an address that this would have to lead to but does not: the record
 // would do harm.
-func (p *Plan) astray(wanted rule.Record) (name string, addr netip.Addr) {
+func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr) {
 	var addrs []netip.Addr
 	switch rr := wanted.RR.(type) {
 	case *dns.PTR:
@@ -225,21 +225,21 @@ func (p *Plan) astray(wanted rule.Record) (name string, addr netip.Addr) {
 
 // addresses returns those of a name as the plan leaves them.
 func (p *Plan) addresses(name string) []netip.Addr {
-	return addresses(p.after(resolver.RRset{Name: name, Type: dns.TypeA}), p.after(resolver.RRset{Name: name, Type: dns.TypeAAAA}))
+	return addresses(p.after(resolver.Question{Name: name, Type: dns.TypeA}), p.after(resolver.Question{Name: name, Type: dns.TypeAAAA}))
 }
 
-// place returns the change of nothing at an RRset, or why nothing can be written there.
-func (p *Plan) place(set resolver.RRset) (Change, string) {
-	c := p.Current
+// changeAt returns the change of nothing at an RRset, or why nothing can be written there.
+func (p *Plan) changeAt(set resolver.Question) (Change, string) {
+	c := p.Published
 	zone, obstacle := c.zone(set.Name)
 	target := c.alias(set.Name)
-	described := p.described(set.Name)
+	described := p.describedZone(set.Name)
 	foreign := described == "" && len(p.Organization.Zones) > 0
 	apex, asked := c.asked[set.Name]
 	if set.Type == dns.TypePTR {
 		apex = described // nobody else says whose it is
 	}
-	ch := Change{Owner: You, Zone: zone, Name: set.Name, Type: set.Type, Before: c.sets[set]}
+	ch := Change{Owner: OwnerYou, Zone: zone, Name: set.Name, Type: set.Type, Before: c.sets[set]}
 	switch {
 	case obstacle != "":
 		return ch, obstacle
@@ -249,18 +249,18 @@ func (p *Plan) place(set resolver.RRset) (Change, string) {
 		return ch, "it is in none of the zones described"
 	case zone != "" && !foreign:
 	case asked && apex != "":
-		ch.Owner, ch.Zone = DNSHost, apex
+		ch.Owner, ch.Zone = OwnerDNSHost, apex
 	case set.Type == dns.TypePTR && described == "":
-		ch.Owner, ch.Zone = ISP, ""
+		ch.Owner, ch.Zone = OwnerISP, ""
 	default:
 		return ch, "no zone is given that holds it"
 	}
 	return ch, ""
 }
 
-// described returns the zone of a name that the description says the organization
+// describedZone returns the zone of a name that the description says the organization
 // writes, "" for none.
-func (p *Plan) described(name string) string {
+func (p *Plan) describedZone(name string) string {
 	deepest := ""
 	for _, zone := range p.Organization.Zones {
 		if zone = dnsname.CanonicalOrEmpty(zone); dnsname.Under(name, zone) && len(zone) > len(deepest) {
@@ -279,17 +279,17 @@ func (c *Change) add(rr dns.RR) {
 	rr.Header().Name = c.Name
 	// RFC 2181, Section 5.2: one time to live for all of a set, also while it changes. In
 	// the answer of a cache it is only what is left of it.
-	if set := slices.Concat(c.Before, c.After); c.Owner == You && len(set) > 0 {
+	if set := slices.Concat(c.Before, c.After); c.Owner == OwnerYou && len(set) > 0 {
 		rr.Header().Ttl = set[0].Header().Ttl
 	}
 	c.After = append(slices.Clip(c.After), rr)
 }
 
-// welcome takes away the Null MX of names whose postmaster is written to.
-func (p *Plan) welcome(adopt bool) {
+// removeNullMX takes away the Null MX of names whose postmaster is written to.
+func (p *Plan) removeNullMX(adopt bool) {
 	var names []string
 	for _, m := range p.Organization.MTAs {
-		if arg, err := helo.ParseHelo(m.Helo); err == nil && arg.Name != "" && m.Sends() {
+		if arg, err := helo.Parse(m.Helo); err == nil && arg.Name != "" && m.Sends() {
 			names = append(names, arg.Name)
 		}
 	}
@@ -298,8 +298,8 @@ func (p *Plan) welcome(adopt bool) {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		set := resolver.RRset{Name: name, Type: dns.TypeMX}
-		ch, reason := p.place(set)
+		set := resolver.Question{Name: name, Type: dns.TypeMX}
+		ch, reason := p.changeAt(set)
 		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(p.after(set), isExchanger) {
 			continue
 		}
@@ -312,13 +312,13 @@ func (p *Plan) welcome(adopt bool) {
 	}
 }
 
-// unpolice takes the CSA policy out of the plan if an MTA would be denied by it, since
+// dropCSAPolicy takes the CSA policy out of the plan if an MTA would be denied by it, since
 // its HELO name gets no record of its own.
-func (p *Plan) unpolice() {
-	policy := resolver.RRset{Name: csa.Owner(p.Organization.Domain), Type: dns.TypeSRV}
+func (p *Plan) dropCSAPolicy() {
+	policy := resolver.Question{Name: csa.Owner(p.Organization.Domain), Type: dns.TypeSRV}
 	for _, m := range p.Organization.MTAs {
 		name := dnsname.CanonicalOrEmpty(m.Helo)
-		at := resolver.RRset{Name: csa.Owner(name), Type: dns.TypeSRV}
+		at := resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV}
 		if name == "" || !m.Sends() || !dnsname.Under(name, dnsname.CanonicalOrEmpty(p.Organization.Domain)) || at == policy || len(p.after(at)) > 0 {
 			continue
 		}
@@ -332,28 +332,28 @@ func (p *Plan) unpolice() {
 }
 
 // after returns the records of a set as the plan leaves them.
-func (p *Plan) after(set resolver.RRset) []dns.RR {
+func (p *Plan) after(set resolver.Question) []dns.RR {
 	for _, c := range p.Changes {
 		if c.Name == set.Name && c.Type == set.Type {
 			return c.After
 		}
 	}
-	return p.Current.sets[set]
+	return p.Published.sets[set]
 }
 
 // mailAt tells why a name is not to be declared one without mail: mail servers take
-// mail for it, or senders are authorized that stay so.
-func (c *Current) mailAt(set resolver.RRset, wanted []rule.Record, adopt bool) string {
+// wantMailSPF for it, or senders are authorized that stay so.
+func (c *Published) mailAt(set resolver.Question, wanted []rule.Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
 	if !nullMX && (set.Type != dns.TypeTXT || !isNullSPF(wanted[0].RR)) {
 		return ""
 	}
-	for _, rr := range c.sets[resolver.RRset{Name: set.Name, Type: dns.TypeMX}] {
+	for _, rr := range c.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
 		if isExchanger(rr) {
 			return "it has mail servers: describe it as a mail domain, or take its MX records away"
 		}
 	}
-	for _, rr := range c.sets[resolver.RRset{Name: set.Name, Type: dns.TypeTXT}] {
+	for _, rr := range c.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] {
 		// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
 		if nullMX && !adopt && isSPF(rr) && !isNullSPF(rr) {
 			return "its SPF record authorizes senders, whose mail would be refused for a Null MX"
@@ -362,15 +362,15 @@ func (c *Current) mailAt(set resolver.RRset, wanted []rule.Record, adopt bool) s
 	return ""
 }
 
-func (p *Plan) refuse(set resolver.RRset, reason string) {
+func (p *Plan) refuse(set resolver.Question, reason string) {
 	p.Refused = append(p.Refused, Refusal{Value: set.Name + " " + resolver.TypeString(set.Type), Reason: reason})
 }
 
 // setOf returns the RRset that a record belongs to. Names of wanted records are
 // canonical, but for their case.
-func setOf(rr dns.RR) resolver.RRset {
+func setOf(rr dns.RR) resolver.Question {
 	name, _ := dnsname.Canonical(rr.Header().Name)
-	return resolver.RRset{Name: name, Type: rr.Header().Rrtype}
+	return resolver.Question{Name: name, Type: rr.Header().Rrtype}
 }
 
 func rrs(records []rule.Record) []dns.RR {
@@ -429,10 +429,10 @@ func isNullSPF(rr dns.RR) bool {
 
 // compareChanges orders changes as the records of zones are.
 func compareChanges(a, b Change) int {
-	return compareSets(resolver.RRset{Name: a.Name, Type: a.Type}, resolver.RRset{Name: b.Name, Type: b.Type})
+	return compareSets(resolver.Question{Name: a.Name, Type: a.Type}, resolver.Question{Name: b.Name, Type: b.Type})
 }
 
 // compareSets orders RRsets as the records of zones are.
-func compareSets(a, b resolver.RRset) int {
+func compareSets(a, b resolver.Question) int {
 	return cmp.Or(dnsname.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 }

@@ -83,7 +83,7 @@ func (s scenario) plan(t testing.TB) *plan.Plan {
 	current := whole(t, resolver.SeqOf(s.zones...))
 	if s.asked != nil {
 		var err error
-		if current, err = current.Ask(t.Context(), s.asked, s.org); err != nil {
+		if current, err = current.WithAnswers(t.Context(), s.asked, s.org); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,7 +117,7 @@ func (s scenario) check(t *testing.T) string {
 	}
 	again := at.plan(t)
 	for _, c := range again.Changes {
-		if c.Owner == plan.You || s.asked != nil {
+		if c.Owner == plan.OwnerYou || s.asked != nil {
 			t.Errorf("planned again: %+v", c)
 		}
 	}
@@ -127,9 +127,9 @@ func (s scenario) check(t *testing.T) string {
 	stepwise := s.zones
 	for _, step := range p.Steps {
 		stepwise = plan.Apply(stepwise, step.Changes)
-		ttls := make(map[resolver.RRset]uint32) // RFC 2181, Section 5.2
+		ttls := make(map[resolver.Question]uint32) // RFC 2181, Section 5.2
 		for _, rr := range stepwise {
-			set := resolver.RRset{Name: rr.Header().Name, Type: rr.Header().Rrtype}
+			set := resolver.Question{Name: rr.Header().Name, Type: rr.Header().Rrtype}
 			if ttl, ok := ttls[set]; ok && ttl != rr.Header().Ttl {
 				t.Errorf("after step %s, two times to live: %d and of %v", step.Stage, ttl, rr)
 			}
@@ -168,9 +168,9 @@ func parseZones(t tb, text string) *resolver.Zones {
 }
 
 // whole returns what zones hold, whose records are all there.
-func whole(t tb, records iter.Seq2[dns.RR, error]) *plan.Current {
+func whole(t tb, records iter.Seq2[dns.RR, error]) *plan.Published {
 	t.Helper()
-	current, err := plan.Whole(records)
+	current, err := plan.FromZones(records)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,19 +191,19 @@ func TestNewBad(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		o       *org.Organization
-		current *plan.Current
+		current *plan.Published
 		want    string
 	}{
-		{"no organization", nil, new(plan.Current), "plan: no organization"},
-		{"an invalid one", new(org.Organization), new(plan.Current), "plan: domain: expected a DNS name\nmtas: expected at least one MTA"},
+		{"no organization", nil, new(plan.Published), "plan: no organization"},
+		{"an invalid one", new(org.Organization), new(plan.Published), "plan: domain: expected a DNS name\nmtas: expected at least one MTA"},
 		{"no zones", good, nil, "plan: the zones as they are now: expected a Current"},
 	} {
 		if p, err := plan.New(test.o, test.current, plan.Options{}); p != nil || err == nil || err.Error() != test.want {
 			t.Errorf("%s: %v, %q", test.name, p, err)
 		}
 	}
-	// The zero Current knows no zone: all is refused but what an ISP has.
-	p, err := plan.New(good, new(plan.Current), plan.Options{})
+	// The zero Published knows no zone: all is refused but what an ISP has.
+	p, err := plan.New(good, new(plan.Published), plan.Options{})
 	if err != nil || len(p.Changes) != 0 || len(p.Refused) == 0 {
 		t.Errorf("%+v, %v", p, err)
 	}

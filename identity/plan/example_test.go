@@ -69,7 +69,7 @@ _client._smtp.post SRV 1 2 1 post
 	if err != nil {
 		log.Fatal(err)
 	}
-	whole, err := plan.Whole(zones.Records())
+	whole, err := plan.FromZones(zones.Records())
 	if err != nil {
 		log.Fatal(err)
 	}

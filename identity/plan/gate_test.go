@@ -83,7 +83,7 @@ func TestWaitingToObserve(t *testing.T) {
 		"192.0.2.10": "plan: 192.0.2.10 was observed to greet with nothing: expected what it said in HELO",
 	} {
 		name := map[string]string{"192.0.2.99": "x.test"}[addr]
-		if _, err := plan.New(o, p.Current, plan.Options{Observed: map[netip.Addr]string{netip.MustParseAddr(addr): name}}); err == nil || err.Error() != said {
+		if _, err := plan.New(o, p.Published, plan.Options{Observed: map[netip.Addr]string{netip.MustParseAddr(addr): name}}); err == nil || err.Error() != said {
 			t.Errorf("%v, want %s", err, said)
 		}
 	}
@@ -114,7 +114,7 @@ func TestWaitingToObserve(t *testing.T) {
 func TestAskOneServer(t *testing.T) {
 	o := parse(t, "domain: example.test\nmtas: [{id: mx1, addresses: [192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]")
 	zones := parseZones(t, gateZone)
-	current, err := new(plan.Current).Ask(t.Context(), zones, o)
+	current, err := new(plan.Published).WithAnswers(t.Context(), zones, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestAskOneServer(t *testing.T) {
 		t.Errorf("%d changes, partial %t", len(p.Changes), p.Partial)
 	}
 	for _, c := range p.Changes {
-		if c.Owner == plan.DNSHost && c.Zone != "example.test." {
+		if c.Owner == plan.OwnerDNSHost && c.Zone != "example.test." {
 			t.Errorf("%s is in zone %s", c.Name, c.Zone)
 		}
 	}
@@ -135,7 +135,7 @@ func TestAskOneServer(t *testing.T) {
 		"an error":    resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) { return resolver.Answer{}, failure }),
 		"no resolver": nil,
 	} {
-		got, err := new(plan.Current).Ask(t.Context(), r, o)
+		got, err := new(plan.Published).WithAnswers(t.Context(), r, o)
 		if got != nil || err == nil || r != nil && !errors.Is(err, failure) || r == nil && !errors.Is(err, resolver.ErrNoResolver) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}

@@ -55,7 +55,7 @@ func TestStepsBreakNoMail(t *testing.T) {
 				}
 				if is.Level > worst || is.Advice.Action > was.Advice.Action {
 					rt.Fatalf("%s: %s from %s: said %s: %s %v, now %s: %s %v", what, on.sender, on.addr,
-						was.Greeting, was.Level, was.Reasons, is.Greeting, is.Level, is.Reasons)
+						was.HeloText, was.Level, was.Reasons, is.HeloText, is.Level, is.Reasons)
 				}
 			}
 		}
@@ -72,7 +72,7 @@ func TestStepsBreakNoMail(t *testing.T) {
 					waited++
 					return // the gate stays shut
 				}
-			case plan.Greet:
+			case plan.SetHelo:
 				greeted++
 				for _, h := range step.Hosts {
 					told := make(map[netip.Addr]string)
@@ -155,7 +155,7 @@ func (w *world) said(r dice, observed bool) map[netip.Addr]string {
 // likely reports whether an MTA is taken to greet with a name that leads to its address.
 func (w *world) likely(name string, addr netip.Addr) bool {
 	relation, _ := helo.Relate(name, w.org.Domain, w.org.Domain)
-	return relation != helo.Unrelated || ptrname.Classify(addr, name).Verdict != ptrname.Generic &&
+	return relation != helo.Unrelated || ptrname.Classify(addr, name).Kind != ptrname.Generic &&
 		slices.ContainsFunc(w.records, func(rr dns.RR) bool { ptr, ok := rr.(*dns.PTR); return ok && ptr.Ptr == name })
 }
 

@@ -2,7 +2,7 @@
 // servers, what that changes in its zones, and in which order.
 //
 // [New] makes a [Plan] from a description and what is published now: whole zones
-// ([Whole]), names asked of a resolver ([Current.Ask]), or both. Its Steps are to be made
+// ([FromZones]), names asked of a resolver ([Published.Ask]), or both. Its Steps are to be made
 // one after the other; between them stand gates, which wait for something to be true:
 // Step.Waiting tells what DNS can tell of it. Print all with [Plan.WriteText] or
 // [Plan.WriteJSON], the changes of a step as zone text, an nsupdate script or a letter
@@ -54,7 +54,7 @@ import (
 // A Plan is what becomes of an organization's records.
 type Plan struct {
 	Organization *org.Organization
-	Current      *Current      // what it is made upon
+	Published    *Published    // what it is made upon
 	Wanted       []rule.Record // see Want
 	Changes      []Change      // in the order of their names; nothing else is touched
 	Steps        []Step        // the changes in the order to make them, and what else there is to do
@@ -93,7 +93,7 @@ type Options struct {
 //
 // The error is that of Organization.Validate, or says that there is nothing to plan
 // upon, or what is wrong with Observed.
-func New(o *org.Organization, current *Current, options Options) (*Plan, error) {
+func New(o *org.Organization, current *Published, options Options) (*Plan, error) {
 	if o == nil {
 		return nil, errors.New("plan: no organization")
 	}
@@ -113,10 +113,10 @@ func New(o *org.Organization, current *Current, options Options) (*Plan, error) 
 		}
 		observed[addr.Unmap()] = options.Observed[addr]
 	}
-	p := &Plan{Organization: o, Current: current, Partial: slices.ContainsFunc(slices.Collect(maps.Values(current.asked)), func(apex string) bool { return apex != "" })}
+	p := &Plan{Organization: o, Published: current, Partial: slices.ContainsFunc(slices.Collect(maps.Values(current.asked)), func(apex string) bool { return apex != "" })}
 	w := want(o)
 	if options.DenyNames {
-		w.deny(o.Names)
+		w.wantDenials(o.Names)
 	}
 	p.Wanted, p.Refused = w.merged(), w.refusals
 	p.diff(options.Adopt)
@@ -132,7 +132,7 @@ func same(addr netip.Addr) func(netip.Addr) bool {
 }
 
 // Overlay returns the DNS as it will be when the whole plan is carried out, over the
-// live DNS; see [Current.Overlay].
+// live DNS; see [Published.Overlay].
 func (p *Plan) Overlay(live resolver.Resolver) (*resolver.Overlay, error) {
-	return p.Current.Overlay(live, p.Changes)
+	return p.Published.Overlay(live, p.Changes)
 }

@@ -69,7 +69,7 @@ func TestPlanPassesTheAudit(t *testing.T) {
 			rt.Fatal("a question that had an answer before")
 		}
 		for _, c := range again.Changes {
-			if c.Owner != plan.ISP || w.asked {
+			if c.Owner != plan.OwnerISP || w.asked {
 				rt.Errorf("planned again: %+v", c)
 			}
 		}
@@ -79,7 +79,7 @@ func TestPlanPassesTheAudit(t *testing.T) {
 	})
 }
 
-// named reports whether a plan says why a rule fails: something is kept or refused at a name
+// givesName reports whether a plan says why a rule fails: something is kept or refused at a name
 // that this finding rests on.
 func named(p *plan.Plan, w *world, f report.Finding) bool {
 	rests := w.restsOn(f)
@@ -117,7 +117,7 @@ func (w *world) restsOn(f report.Finding) map[string]bool {
 		switch {
 		case f.Rule == rule.MXHosts: // they may be any of the MTAs
 			mta(m, m.Addresses...)
-		case f.Rule == rule.MailRoute && m.Receives(): // mail may go to it
+		case f.Rule == rule.MailRoute && m.Receives(): // wantMailSPF may go to it
 			mta(m)
 		case f.Subject.MTA == m.ID && f.Subject.Address != "":
 			mta(m, netip.MustParseAddr(f.Subject.Address))
@@ -198,7 +198,7 @@ func TestPlanAsText(t *testing.T) {
 				rt.Errorf("zone text: got %q, want %q", got, want)
 			}
 		}
-		ours := slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.Owner == plan.ISP })
+		ours := slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.Owner == plan.OwnerISP })
 		if diff := cmp.Diff(data(w.after(ours).records), data(nsupdate(rt, w.records, script.String()))); diff != "" {
 			rt.Errorf("nsupdate (-Apply +script):\n%s", diff)
 		}

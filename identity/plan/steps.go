@@ -31,23 +31,23 @@ type Stage uint8
 
 // The stages. Confirm, Observe and Quiet are gates: something to wait for.
 const (
-	_        Stage = iota
-	Prepare        // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
-	Vouch          // CSA records of HELO names, which deny what their addresses do not have yet
-	Reverse        // PTR records
-	Confirm        // every address has a name that leads back to it
-	Greet          // the MTAs are told what to say in HELO
-	Observe        // they have been seen to say it, from every address
-	Quiet          // nothing sends as user@ a name of an MTA's addresses that will be locked
-	Lock           // PTR names are locked; old PTR records go
-	Envelope       // SPF records of mail domains, and MX records of those without any
-	Silence        // names without mail say so
-	Policy         // the CSA policy of the domain
+	_            Stage = iota
+	Prepare            // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
+	Authorize          // CSA records of HELO names, which deny what their addresses do not have yet
+	Reverse            // PTR records
+	Confirm            // every address has a name that leads back to it
+	SetHelo            // the MTAs are told what to say in HELO
+	Observe            // they have been seen to say it, from every address
+	CheckSenders       // nothing sends as user@ a name of an MTA's addresses that will be locked
+	Lock               // PTR names are locked; old PTR records go
+	Envelope           // SPF records of mail domains, and MX records of those without any
+	NoMail             // names without mail say so
+	Policy             // the CSA policy of the domain
 )
 
 var stageText = []string{
-	Prepare: "prepare", Vouch: "vouch", Reverse: "reverse", Confirm: "confirm", Greet: "greet", Observe: "observe", Quiet: "quiet",
-	Lock: "lock", Envelope: "envelope", Silence: "silence", Policy: "policy",
+	Prepare: "prepare", Authorize: "authorize", Reverse: "reverse", Confirm: "confirm", SetHelo: "set-helo", Observe: "observe", CheckSenders: "check-senders",
+	Lock: "lock", Envelope: "envelope", NoMail: "no-mail", Policy: "policy",
 }
 
 // String returns the name of the stage in lower case.
@@ -68,13 +68,13 @@ type Step struct {
 }
 
 // Gate reports whether the step only waits.
-func (s Step) Gate() bool { return s.Stage == Confirm || s.Stage == Observe || s.Stage == Quiet }
+func (s Step) Gate() bool { return s.Stage == Confirm || s.Stage == Observe || s.Stage == CheckSenders }
 
 // Owners returns who has to do something, each once.
 func (s Step) Owners() []Owner {
 	var out []Owner
-	if s.Stage == Greet {
-		out = append(out, MTA)
+	if s.Stage == SetHelo {
+		out = append(out, OwnerMTA)
 	}
 	for _, c := range s.Changes {
 		out = append(out, c.Owner)
@@ -113,7 +113,7 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 		}
 	}
 	for _, c := range p.Changes {
-		parts := p.inTurn(c, hosts, observed)
+		parts := p.splitChange(c, hosts, observed)
 		s := step(p.stage(parts[0], hosts, observed))
 		s.Changes = append(s.Changes, parts[0])
 		for _, narrowed := range parts[1:] { // to what is wanted alone
@@ -128,24 +128,24 @@ func (p *Plan) steps(observed map[netip.Addr]string) {
 			locked = append(locked, name)
 		}
 	}
-	if at[Silence] != nil { // cron on an MTA sends as root@ whatever name it has for itself
-		for _, c := range at[Silence].Changes {
+	if at[NoMail] != nil { // cron on an MTA sends as root@ whatever name it has for itself
+		for _, c := range at[NoMail].Changes {
 			if slices.ContainsFunc(p.addresses(c.Name), func(addr netip.Addr) bool { return ofMTA(hosts, addr) }) {
 				locked = append(locked, c.Name)
 			}
 		}
 	}
 	if slices.SortFunc(locked, dnsname.Compare); len(locked) > 0 {
-		step(Quiet).Names = slices.Compact(locked)
+		step(CheckSenders).Names = slices.Compact(locked)
 	}
 	for _, h := range hosts {
-		greets := h.Helo != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.unseen(addr) != "" })
-		if greets || at[Reverse] != nil && slices.ContainsFunc(at[Reverse].Changes, h.named) {
+		greets := h.Helo != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.notObserved(addr) != "" })
+		if greets || at[Reverse] != nil && slices.ContainsFunc(at[Reverse].Changes, h.givesName) {
 			confirm := step(Confirm)
 			confirm.Hosts = append(confirm.Hosts, h)
 		}
 		if greets {
-			greet, observe := step(Greet), step(Observe)
+			greet, observe := step(SetHelo), step(Observe)
 			greet.Hosts, observe.Hosts = append(greet.Hosts, h), append(observe.Hosts, h)
 		}
 	}
@@ -164,8 +164,8 @@ func hosts(o *org.Organization) []Host {
 	var out []Host
 	for _, m := range o.MTAs {
 		w := wanted{}
-		h := Host{MTA: m.ID, Addrs: w.publishable(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
-		if arg, err := helo.ParseHelo(m.Helo); err == nil && m.Sends() {
+		h := Host{MTA: m.ID, Addrs: w.publicAddresses(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
+		if arg, err := helo.Parse(m.Helo); err == nil && m.Sends() {
 			h.Helo = arg.Name
 		}
 		for i, addr := range h.Addrs {
@@ -176,8 +176,8 @@ func hosts(o *org.Organization) []Host {
 	return out
 }
 
-// named reports whether a change gives an address of the MTA its name.
-func (h Host) named(c Change) bool {
+// givesName reports whether a change gives an address of the MTA its name.
+func (h Host) givesName(c Change) bool {
 	return slices.ContainsFunc(c.After, func(rr dns.RR) bool {
 		ptr, ok := rr.(*dns.PTR)
 		return ok && h.PTR != "" && dnsname.CanonicalOrEmpty(ptr.Ptr) == h.PTR
@@ -188,7 +188,7 @@ func (h Host) named(c Change) bool {
 // verifier tells; nil where that is nothing. At Confirm that is every address of which a
 // receiver would not find the name, or has something against the MTA when it greets as it
 // shall. At Observe it is every address that was not observed to say it when the plan was
-// made, which no DNS tells: plan again with what is seen then. What sends mail nobody can
+// checkMade, which no DNS tells: plan again with what is seen then. What sends mail nobody can
 // ask, and steps that are no gates wait for nothing.
 func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 	var out []string
@@ -197,9 +197,9 @@ func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 			reason := ""
 			switch s.Stage {
 			case Confirm:
-				reason = h.waits(ctx, v, addr)
+				reason = h.notConfirmed(ctx, v, addr)
 			case Observe:
-				reason = h.unseen(addr)
+				reason = h.notObserved(addr)
 			}
 			if reason != "" {
 				out = append(out, fmt.Sprintf("%s/%s: %s", h.MTA, addr, reason))
@@ -209,9 +209,9 @@ func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 	return out
 }
 
-// unseen returns why an MTA is not known to say in HELO from an address what it shall, or
+// notObserved returns why an MTA is not known to say in HELO from an address what it shall, or
 // "".
-func (h Host) unseen(addr netip.Addr) string {
+func (h Host) notObserved(addr netip.Addr) string {
 	i := slices.IndexFunc(h.Observed, func(o flow.Observation) bool { return o.Addr == addr })
 	switch {
 	case i < 0:
@@ -222,17 +222,17 @@ func (h Host) unseen(addr netip.Addr) string {
 	return ""
 }
 
-// waits returns why an address of an MTA is not known by its names yet, or "".
-func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) string {
+// notConfirmed returns why an address of an MTA is not known by its names yet, or "".
+func (h Host) notConfirmed(ctx context.Context, v identity.Verifier, addr netip.Addr) string {
 	session := v.Session(ctx, addr)
 	defer session.Close()
 	verdict := session.Connect(ctx)
 	if h.Helo != "" {
 		verdict = session.Helo(ctx, h.Helo)
 	}
-	if h.PTR != "" && verdict.Reverse != nil && !slices.ContainsFunc(verdict.Reverse.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
+	if h.PTR != "" && verdict.IPRev != nil && !slices.ContainsFunc(verdict.IPRev.Names, func(n fcrdns.Name) bool { return n.Name == h.PTR && n.Outcome == fcrdns.Confirmed }) {
 		said := "no name of it leads to it"
-		switch r := verdict.Reverse; {
+		switch r := verdict.IPRev; {
 		case r.Name != "":
 			said = "that is " + strings.TrimSuffix(r.Name, ".")
 		case r.Err != nil:
@@ -247,16 +247,16 @@ func (h Host) waits(ctx context.Context, v identity.Verifier, addr netip.Addr) s
 	return ""
 }
 
-// greets returns the addresses that may greet with a name now, sorted: those that were
+// mayUseInHelo returns the addresses that may greet with a name now, sorted: those that were
 // observed to do so, and of the others those that the name leads to.
-func (p *Plan) greets(name string, hosts []Host, observed map[netip.Addr]string) []netip.Addr {
+func (p *Plan) mayUseInHelo(name string, hosts []Host, observed map[netip.Addr]string) []netip.Addr {
 	var out []netip.Addr
 	for _, h := range hosts {
 		for _, addr := range h.Addrs {
 			said, seen := observed[addr]
 			switch {
 			case h.Helo == "" && !seen:
-			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && p.Current.leads(name, addr):
+			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && p.Published.hasAddress(name, addr):
 				out = append(out, addr)
 			}
 		}
@@ -265,9 +265,9 @@ func (p *Plan) greets(name string, hosts []Host, observed map[netip.Addr]string)
 	return slices.Compact(out)
 }
 
-// leads reports whether a name has an address now.
-func (c *Current) leads(name string, addr netip.Addr) bool {
-	return slices.Contains(addresses(c.sets[resolver.RRset{Name: name, Type: dns.TypeA}], c.sets[resolver.RRset{Name: name, Type: dns.TypeAAAA}]), addr)
+// hasAddress reports whether a name has an address now.
+func (c *Published) hasAddress(name string, addr netip.Addr) bool {
+	return slices.Contains(addresses(c.sets[resolver.Question{Name: name, Type: dns.TypeA}], c.sets[resolver.Question{Name: name, Type: dns.TypeAAAA}]), addr)
 }
 
 // addresses returns the addresses of A and AAAA records.
@@ -275,12 +275,12 @@ func addresses(sets ...[]dns.RR) []netip.Addr {
 	return resolver.Answer{Records: slices.Concat(sets...)}.Addrs()
 }
 
-// inTurn divides a change that would shut out what an MTA may say in HELO until it is
+// splitChange divides a change that would shut out what an MTA may say in HELO until it is
 // told otherwise: first both hold, what was and what is wanted.
-func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []Change {
+func (p *Plan) splitChange(c Change, hosts []Host, observed map[netip.Addr]string) []Change {
 	first, second := c, c
 	switch {
-	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return p.needed(c.Name, rr, hosts, observed) }):
+	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return p.stillNeeded(c.Name, rr, hosts, observed) }):
 		first.After = c.Before
 		for _, rr := range c.Added() {
 			first.add(rr)
@@ -292,8 +292,8 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 				own = append(own, h.Addrs...)
 			}
 		}
-		others := slices.DeleteFunc(p.greets(c.Name, hosts, observed), func(addr netip.Addr) bool { return slices.Contains(own, addr) })
-		both, err := spf.Senders{Name: c.Name, TTL: rule.TTL, Addrs: append(own, others...)}.RR()
+		others := slices.DeleteFunc(p.mayUseInHelo(c.Name, hosts, observed), func(addr netip.Addr) bool { return slices.Contains(own, addr) })
+		both, err := spf.Builder{Name: c.Name, TTL: rule.TTL, Addrs: append(own, others...)}.RR()
 		if len(others) == 0 || err != nil {
 			return []Change{c}
 		}
@@ -306,9 +306,9 @@ func (p *Plan) inTurn(c Change, hosts []Host, observed map[netip.Addr]string) []
 	return []Change{first, second}
 }
 
-// needed reports whether an MTA may greet by what a PTR record says. A name that looks
+// stillNeeded reports whether an MTA may greet by what a PTR record says. A name that looks
 // generic vouches for none but a HELO of its own organization.
-func (p *Plan) needed(reverse string, rr dns.RR, hosts []Host, observed map[netip.Addr]string) bool {
+func (p *Plan) stillNeeded(reverse string, rr dns.RR, hosts []Host, observed map[netip.Addr]string) bool {
 	ptr, ok := rr.(*dns.PTR)
 	if !ok {
 		return false
@@ -316,14 +316,14 @@ func (p *Plan) needed(reverse string, rr dns.RR, hosts []Host, observed map[neti
 	for _, h := range hosts {
 		for _, addr := range h.Addrs {
 			// The name may be what that of the address is an alias of.
-			if p.Current.home(resolver.RRset{Name: dnsname.Reverse(addr), Type: dns.TypePTR}).Name != reverse {
+			if p.Published.storedAt(resolver.Question{Name: dnsname.Reverse(addr), Type: dns.TypePTR}).Name != reverse {
 				continue
 			}
 			if said, seen := observed[addr]; seen {
 				relation, _ := helo.Relate(said, ptr.Ptr, "")
 				return relation != helo.Unrelated
 			}
-			return ptrname.Classify(addr, ptr.Ptr).Verdict != ptrname.Generic
+			return ptrname.Classify(addr, ptr.Ptr).Kind != ptrname.Generic
 		}
 	}
 	return false
@@ -343,7 +343,7 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 		if name, _ := csa.NameOf(c.Name); p.denies(name, hosts, observed) {
 			return Lock
 		}
-		return Vouch
+		return Authorize
 	case is(rule.DomainCSA):
 		return Policy
 	case is(rule.MailSPF), is(rule.MailRoute):
@@ -351,7 +351,7 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 	case is(rule.PTRLocked):
 		return Lock
 	case (is(rule.NullSPF) || is(rule.NullMX)) && len(c.After) > 0:
-		return Silence
+		return NoMail
 	}
 	return Prepare
 }
@@ -359,23 +359,23 @@ func (p *Plan) stage(c Change, hosts []Host, observed map[netip.Addr]string) Sta
 // denies reports whether the CSA record of a HELO name would deny an MTA that greets
 // with it now, and is not denied already.
 func (p *Plan) denies(name string, hosts []Host, observed map[netip.Addr]string) bool {
-	own := p.Current.csa(name) // as long as there are any, those of its parents say nothing
+	own := p.Published.csa(name) // as long as there are any, those of its parents say nothing
 	if slices.ContainsFunc(own, csa.Denies) {
 		return false
 	}
 	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
-		if slices.ContainsFunc(p.Current.csa(at), csa.RequiresExplicit) {
+		if slices.ContainsFunc(p.Published.csa(at), csa.RequiresExplicit) {
 			return false // a policy that wants a record of each name
 		}
 	}
 	named := p.addresses(name)
-	return slices.ContainsFunc(p.greets(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
+	return slices.ContainsFunc(p.mayUseInHelo(name, hosts, observed), func(addr netip.Addr) bool { return !slices.Contains(named, addr) })
 }
 
 // csa returns the CSA records of a name.
-func (c *Current) csa(name string) []*dns.SRV {
+func (c *Published) csa(name string) []*dns.SRV {
 	var out []*dns.SRV
-	for _, rr := range c.sets[resolver.RRset{Name: csa.Owner(name), Type: dns.TypeSRV}] {
+	for _, rr := range c.sets[resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV}] {
 		if srv, ok := rr.(*dns.SRV); ok {
 			out = append(out, srv)
 		}

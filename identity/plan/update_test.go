@@ -23,7 +23,7 @@ func nsupdate(t *rapid.T, zones []dns.RR, script string) []dns.RR {
 		return rr
 	}
 	var zone string
-	var expected map[resolver.RRset][]dns.RR
+	var expected map[resolver.Question][]dns.RR
 	now := slices.Clone(zones)
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
@@ -34,7 +34,7 @@ func nsupdate(t *rapid.T, zones []dns.RR, script string) []dns.RR {
 		switch {
 		case strings.HasPrefix(line, ";"):
 		case command == "zone":
-			zone, expected = rest, make(map[resolver.RRset][]dns.RR)
+			zone, expected = rest, make(map[resolver.Question][]dns.RR)
 			if !slices.ContainsFunc(now, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA && rr.Header().Name == zone }) {
 				t.Fatalf("%s: no such zone", line)
 			}
@@ -47,12 +47,14 @@ func nsupdate(t *rapid.T, zones []dns.RR, script string) []dns.RR {
 			}
 		case command == "prereq yxrrset":
 			rr := parse(rest)
-			set := resolver.RRset{Name: rr.Header().Name, Type: rr.Header().Rrtype}
+			set := resolver.Question{Name: rr.Header().Name, Type: rr.Header().Rrtype}
 			expected[set] = append(expected[set], rr)
 		case command == "update delete", command == "update add":
 			// RFC 2136, Section 3.2.3: the sets are compared whole, but for their TTL.
 			for set, records := range expected {
-				there := slices.DeleteFunc(slices.Clone(now), func(rr dns.RR) bool { return resolver.RRset{Name: rr.Header().Name, Type: rr.Header().Rrtype} != set })
+				there := slices.DeleteFunc(slices.Clone(now), func(rr dns.RR) bool {
+					return resolver.Question{Name: rr.Header().Name, Type: rr.Header().Rrtype} != set
+				})
 				if len(there) != len(records) || slices.ContainsFunc(there, func(rr dns.RR) bool { return !has(records, rr) }) {
 					t.Fatalf("%s: prerequisite: %v, there is %v", set.Name, records, there)
 				}
@@ -99,7 +101,7 @@ func added(t *rapid.T, text string) []string {
 func changed(changes []plan.Change) []string {
 	var out []dns.RR
 	for _, c := range changes {
-		if c.Owner != plan.ISP {
+		if c.Owner != plan.OwnerISP {
 			out = append(out, c.Added()...)
 		}
 	}

@@ -47,18 +47,18 @@ func want(o *org.Organization) *wanted {
 	var sending []netip.Addr
 	var exchangers []string // names of MTAs that take mail
 	for _, m := range o.MTAs {
-		addrs := w.publishable(m)
+		addrs := w.publicAddresses(m)
 		if len(addrs) == 0 {
 			continue
 		}
 		name := ""
-		if m.PTR != "" && w.mapping(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName) {
-			w.ptrs(m, addrs)
+		if m.PTR != "" && w.wantAddresses(m, m.PTR, addrs, rule.PTRConfirmed, rule.PTROneName) {
+			w.wantPTRs(m, addrs)
 			name = m.PTR
 		}
 		if m.Sends() {
 			sending = append(sending, addrs...)
-			if w.greeting(m, addrs) {
+			if w.wantHelo(m, addrs) {
 				name = m.Helo // the PTR name is for nothing but the address
 			}
 		}
@@ -67,13 +67,13 @@ func want(o *org.Organization) *wanted {
 		}
 	}
 	for _, d := range o.MailDomains() {
-		w.mail(d, sending)
-		w.route(dnsname.CanonicalOrEmpty(d.Domain), exchangers)
+		w.wantMailSPF(d, sending)
+		w.wantMX(dnsname.CanonicalOrEmpty(d.Domain), exchangers)
 	}
-	w.spf()
-	w.responsible(o)
-	w.silent(o)
-	w.policy(o)
+	w.wantSPF()
+	w.wantContacts(o)
+	w.wantNullRecords(o)
+	w.wantCSAPolicy(o)
 	return w
 }
 
@@ -88,8 +88,8 @@ type wanted struct {
 	refusals   []Refusal
 }
 
-// publishable returns the addresses of an MTA that the public DNS may hold.
-func (w *wanted) publishable(m org.MTA) []netip.Addr {
+// publicAddresses returns the addresses of an MTA that the public DNS may hold.
+func (w *wanted) publicAddresses(m org.MTA) []netip.Addr {
 	var out []netip.Addr
 	for _, addr := range m.Addresses {
 		switch class, block := address.ClassOf(addr); class {
@@ -106,10 +106,10 @@ func (w *wanted) refuse(mta, value, reason string) {
 	w.refusals = append(w.refusals, Refusal{MTA: mta, Value: value, Reason: reason})
 }
 
-// mapping wants the addresses of a name, or refuses the name and returns false.
-func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) bool {
+// wantAddresses wants the addresses of a name, or refuses the name and returns false.
+func (w *wanted) wantAddresses(m org.MTA, name string, addrs []netip.Addr, rules ...rule.ID) bool {
 	rrs, err := fcrdns.Mapping{Name: name, Addrs: addrs, TTL: rule.TTL}.Addresses()
-	if !w.made(m.ID, name, err) || !w.owned(m.ID, name) {
+	if !w.checkMade(m.ID, name, err) || !w.checkOwned(m.ID, name) {
 		return false
 	}
 	for _, rr := range rrs {
@@ -118,8 +118,8 @@ func (w *wanted) mapping(m org.MTA, name string, addrs []netip.Addr, rules ...ru
 	return true
 }
 
-// ptrs wants the PTR records of an MTA whose name mapping accepted.
-func (w *wanted) ptrs(m org.MTA, addrs []netip.Addr) {
+// wantPTRs wants the PTR records of an MTA whose name mapping accepted.
+func (w *wanted) wantPTRs(m org.MTA, addrs []netip.Addr) {
 	name, _ := dnsname.Canonical(m.PTR)
 	w.mapped = append(w.mapped, name)
 	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: rule.TTL}.PTRs()
@@ -144,18 +144,18 @@ func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
 	})
 }
 
-// greeting wants the addresses of the HELO name and its SPF record, or refuses the name
+// wantHelo wants the addresses of the HELO name and its SPF record, or refuses the name
 // and returns false.
-func (w *wanted) greeting(m org.MTA, addrs []netip.Addr) bool {
-	arg, err := helo.ParseHelo(m.Helo)
+func (w *wanted) wantHelo(m org.MTA, addrs []netip.Addr) bool {
+	arg, err := helo.Parse(m.Helo)
 	switch {
 	case err != nil:
 		w.refuse(m.ID, m.Helo, "the HELO is malformed")
 	case arg.Name == "":
 		w.refuse(m.ID, m.Helo, "the HELO is an address, not a name")
-	case w.mapping(m, m.Helo, addrs, rule.HeloResolves):
+	case w.wantAddresses(m, m.Helo, addrs, rule.HeloResolves):
 		w.authorize(m.Helo, m, addrs, rule.HeloSPF, rule.HeloSPFStrict)
-		w.identity(m)
+		w.wantHeloRecords(m)
 		return true
 	}
 	return false
@@ -189,77 +189,77 @@ func compare(a, b dns.RR) int {
 // organization is the subject of rules that are judged once.
 const organization = "organization"
 
-// identity wants what says of a HELO name, which mapping has accepted, who uses it and
+// wantHeloRecords wants what says of a HELO name, which mapping has accepted, who uses it and
 // who is responsible.
-func (w *wanted) identity(m org.MTA) {
+func (w *wanted) wantHeloRecords(m org.MTA) {
 	name := dnsname.CanonicalOrEmpty(m.Helo)
-	if rr, err := csa.Authorize(name, rule.TTL); w.made(m.ID, name, err) {
+	if rr, err := csa.Authorize(name, rule.TTL); w.checkMade(m.ID, name, err) {
 		w.add(rr, m.ID, rule.HeloCSA)
 	}
-	w.person(name, org.MTALabel, w.contacts.MTA, m.ID, rule.HeloRP)
+	w.wantContact(name, org.MTALabel, w.contacts.MTA, m.ID, rule.HeloRP)
 }
 
-// responsible wants the RP records of the domain, and the texts that they point to.
-func (w *wanted) responsible(o *org.Organization) {
+// wantContacts wants the RP records of the domain, and the texts that they point to.
+func (w *wanted) wantContacts(o *org.Organization) {
 	for _, c := range []struct {
 		label   string
 		contact *org.Contact
 	}{{org.MTALabel, o.Contacts.MTA}, {org.AdminLabel, o.Contacts.Admin}, {org.AbuseLabel, o.Contacts.Abuse}} {
-		w.person(w.domain, c.label, c.contact, organization, rule.DomainRP)
+		w.wantContact(w.domain, c.label, c.contact, organization, rule.DomainRP)
 	}
 }
 
-// person wants the RP record of a name and the text of the contact, if there is one.
-func (w *wanted) person(name, label string, c *org.Contact, subject string, id rule.ID) {
+// wantContact wants the RP record of a name and the text of the contact, if there is one.
+func (w *wanted) wantContact(name, label string, c *org.Contact, subject string, id rule.ID) {
 	if c == nil {
 		return
 	}
 	at := label + w.domain
 	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(at, rule.TTL)
-	if !w.made("", at, err) {
+	if !w.checkMade("", at, err) {
 		return
 	}
 	entry, err := rp.Entry{Name: name, Mailbox: c.Mailbox, Text: at, TTL: rule.TTL}.RR()
-	if !w.made("", name, err) {
+	if !w.checkMade("", name, err) {
 		return
 	}
 	w.add(text, subject, id)
 	w.add(entry, subject, id)
 }
 
-// silent wants what says that a name has nothing to do with mail: of the names without
+// wantNullRecords wants what says that a name has nothing to do with mail: of the names without
 // any, and of PTR names, with which nobody shall greet either.
-func (w *wanted) silent(o *org.Organization) {
+func (w *wanted) wantNullRecords(o *org.Organization) {
 	for _, name := range o.Names {
-		w.null(name, rule.NullSPF, rule.NullMX)
+		w.wantNull(name, rule.NullSPF, rule.NullMX)
 	}
 	for _, name := range Lockable(o) {
-		if !slices.Contains(w.mapped, name) || !w.null(name, rule.PTRLocked, rule.PTRLocked) {
+		if !slices.Contains(w.mapped, name) || !w.wantNull(name, rule.PTRLocked, rule.PTRLocked) {
 			continue
 		}
-		if rr, err := csa.Deny(name, rule.TTL); w.made("", name, err) {
+		if rr, err := csa.Deny(name, rule.TTL); w.checkMade("", name, err) {
 			w.add(rr, name, rule.PTRLocked)
 		}
 	}
 }
 
-// null wants the null SPF record and the Null MX of a name, or refuses it and returns
+// wantNull wants the null SPF record and the Null MX of a name, or refuses it and returns
 // false.
-func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
+func (w *wanted) wantNull(name string, forSPF, forMX rule.ID) bool {
 	name = dnsname.CanonicalOrEmpty(name)
 	if dnsname.FormOf(name) == dnsname.Underscore {
 		w.refuse("", name, "no host and no mail domain has an underscore in its name")
 		return false
 	}
-	if !w.owned("", name) {
+	if !w.checkOwned("", name) {
 		return false
 	}
 	mx, err := nullmx.Record(name, rule.TTL)
-	if !w.made("", name, err) {
+	if !w.checkMade("", name, err) {
 		return false
 	}
-	txt, err := spf.Senders{Name: name, TTL: rule.TTL}.RR()
-	if !w.made("", name, err) {
+	txt, err := spf.Builder{Name: name, TTL: rule.TTL}.RR()
+	if !w.checkMade("", name, err) {
 		return false
 	}
 	w.add(mx, name, forMX)
@@ -267,32 +267,32 @@ func (w *wanted) null(name string, forSPF, forMX rule.ID) bool {
 	return true
 }
 
-// policy wants the CSA policy of the domain.
-func (w *wanted) policy(o *org.Organization) {
+// wantCSAPolicy wants the CSA policy of the domain.
+func (w *wanted) wantCSAPolicy(o *org.Organization) {
 	domain := dnsname.CanonicalOrEmpty(w.domain)
 	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == domain }) {
 		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
 		return
 	}
-	if rr, err := csa.Policy(domain, rule.TTL); w.made("", w.domain, err) {
+	if rr, err := csa.DenyUnlisted(domain, rule.TTL); w.checkMade("", w.domain, err) {
 		w.add(rr, organization, rule.DomainCSA)
 	}
 }
 
-// deny wants CSA records that deny names, each for itself.
-func (w *wanted) deny(names []string) {
+// wantDenials wants CSA records that deny names, each for itself.
+func (w *wanted) wantDenials(names []string) {
 	for _, name := range names {
-		if !w.owned("", name) {
+		if !w.checkOwned("", name) {
 			continue
 		}
-		if rr, err := csa.Deny(name, rule.TTL); w.made("", name, err) {
+		if rr, err := csa.Deny(name, rule.TTL); w.checkMade("", name, err) {
 			w.add(rr, organization, rule.DomainCSA)
 		}
 	}
 }
 
-// owned reports whether a name is the organization's, and refuses it if not.
-func (w *wanted) owned(mta, name string) bool {
+// checkOwned reports whether a name is the organization's, and refuses it if not.
+func (w *wanted) checkOwned(mta, name string) bool {
 	relation, _ := helo.Relate(name, w.domain, w.domain)
 	if relation == helo.Unrelated {
 		w.refuse(mta, name, "not a name of "+w.domain+": its owner publishes its records")
@@ -300,8 +300,8 @@ func (w *wanted) owned(mta, name string) bool {
 	return relation != helo.Unrelated
 }
 
-// made reports whether a record could be made, and refuses its name if not.
-func (w *wanted) made(mta, name string, err error) bool {
+// checkMade reports whether a record could be made, and refuses its name if not.
+func (w *wanted) checkMade(mta, name string, err error) bool {
 	if err == nil {
 		return true
 	}
@@ -340,7 +340,7 @@ func Lockable(o *org.Organization) []string {
 // senders is who the SPF record of a name shall authorize: a name has one record,
 // whatever it is used for.
 type senders struct {
-	spf.Senders
+	spf.Builder
 	mta   string // the first that greets with the name; "" for a mail domain
 	rules []rule.ID
 }
@@ -350,7 +350,7 @@ func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...
 	name, _ = dnsname.Canonical(name)
 	s, ok := w.senders[name]
 	if !ok {
-		s = &senders{Senders: spf.Senders{Name: name, TTL: rule.TTL}, mta: m.ID}
+		s = &senders{Builder: spf.Builder{Name: name, TTL: rule.TTL}, mta: m.ID}
 		w.senders[name] = s
 	}
 	s.Addrs = append(s.Addrs, addrs...)
@@ -362,8 +362,8 @@ func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...
 	return s
 }
 
-// mail wants the SPF record of a mail domain: whoever else sends, the MTAs do.
-func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
+// wantMailSPF wants the SPF record of a mail domain: whoever else sends, the MTAs do.
+func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
 	if len(sending) == 0 {
 		return // refused already: without an address the record would deny everybody
 	}
@@ -382,8 +382,8 @@ func (w *wanted) mail(d org.MailDomain, sending []netip.Addr) {
 	}
 }
 
-// route wants MX records of a mail domain that has no address by this plan.
-func (w *wanted) route(domain string, exchangers []string) {
+// wantMX wants MX records of a mail domain that has no address by this plan.
+func (w *wanted) wantMX(domain string, exchangers []string) {
 	if slices.ContainsFunc(w.records, func(r rule.Record) bool {
 		return isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain
 	}) {
@@ -395,8 +395,8 @@ func (w *wanted) route(domain string, exchangers []string) {
 	}
 }
 
-// spf wants the SPF records.
-func (w *wanted) spf() {
+// wantSPF wants the SPF records.
+func (w *wanted) wantSPF() {
 	names := make([]string, 0, len(w.senders))
 	for name := range w.senders {
 		names = append(names, name)
@@ -405,7 +405,7 @@ func (w *wanted) spf() {
 	for _, name := range names {
 		s := w.senders[name]
 		rr, err := s.RR()
-		if w.made(s.mta, name, err) {
+		if w.checkMade(s.mta, name, err) {
 			w.add(rr, "", s.rules...) // exceptions are made already
 		}
 	}

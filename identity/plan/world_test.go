@@ -287,7 +287,7 @@ func (w *world) plan(t tb) *plan.Plan {
 	current := whole(t, resolver.SeqOf(w.whole()...))
 	if w.asked {
 		var err error
-		if current, err = current.Ask(t.Context(), w.zones(t), w.org); err != nil {
+		if current, err = current.WithAnswers(t.Context(), w.zones(t), w.org); err != nil {
 			return nil // a delegation to where nobody answers: nothing is planned
 		}
 	}

@@ -52,13 +52,13 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for zone, changes := range byZone(changes) {
 		for part := range slices.Chunk(changes, perUpdate) {
-			fmt.Fprintf(&b, "zone %s\n", word(zone))
+			fmt.Fprintf(&b, "zone %s\n", escapeSpaces(zone))
 			for _, c := range part {
 				if len(c.Before) == 0 {
-					fmt.Fprintf(&b, "prereq nxrrset %s IN %s\n", word(c.Name), resolver.TypeString(c.Type))
+					fmt.Fprintf(&b, "prereq nxrrset %s IN %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type))
 				}
 				for _, rr := range c.Before {
-					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
+					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
 				}
 			}
 			for _, c := range part {
@@ -66,10 +66,10 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 					fmt.Fprintf(&b, "; %s\n", id.Comment())
 				}
 				for _, rr := range c.Removed() {
-					fmt.Fprintf(&b, "update delete %s IN %s %s\n", word(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
+					fmt.Fprintf(&b, "update delete %s IN %s %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
 				}
 				for _, rr := range c.Added() {
-					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", word(c.Name), rr.Header().Ttl, resolver.TypeString(c.Type), txt.Data(rr))
+					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", escapeSpaces(c.Name), rr.Header().Ttl, resolver.TypeString(c.Type), txt.Data(rr))
 				}
 			}
 			b.WriteString("send\n")
@@ -79,16 +79,16 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 	return err
 }
 
-// word returns a canonical name as nsupdate takes it: it ends a name at a space, also at
+// escapeSpaces returns a canonical name as nsupdate takes it: it ends a name at a space, also at
 // an escaped one, which the name behind an alias may have.
-func word(name string) string { return strings.ReplaceAll(name, `\ `, `\032`) }
+func escapeSpaces(name string) string { return strings.ReplaceAll(name, `\ `, `\032`) }
 
 // byZone yields the changes that are not an ISP's by their zones, in the order of names.
 func byZone(changes []Change) func(yield func(string, []Change) bool) {
 	zones := make(map[string][]Change)
 	var order []string
 	for _, c := range changes {
-		if c.Owner == ISP {
+		if c.Owner == OwnerISP {
 			continue
 		}
 		if len(zones[c.Zone]) == 0 {
@@ -113,7 +113,7 @@ func WriteLetter(w io.Writer, changes []Change) error {
 	var set, keep, remove []string
 	var lines strings.Builder
 	for _, c := range changes {
-		if c.Owner != ISP {
+		if c.Owner != OwnerISP {
 			continue
 		}
 		where := c.Name
@@ -242,17 +242,17 @@ func each[T, U any](list []T, f func(T) U) []U {
 
 // stageTitle says what is to be done, or waited for, in a stage.
 var stageTitle = map[Stage]string{
-	Prepare:  "Publish the addresses of the names, and the SPF records of the HELO names",
-	Vouch:    "Publish that the HELO names are used, and from which addresses",
-	Reverse:  "Give the addresses their names",
-	Confirm:  "Wait until every address has its name, and receivers have nothing against what the MTAs shall say",
-	Greet:    "Tell the MTAs what to say in HELO, and restart them, unless they say it already",
-	Observe:  "Wait until they are seen to say it, in a Received field or the log of another server",
-	Quiet:    "Wait until nothing sends mail as user@ these names: look at the envelope senders in the logs",
-	Lock:     "Publish that the PTR names greet nobody and send no mail, and take out what nobody needs any more",
-	Envelope: "Publish who sends in the name of the mail domains, and where their mail goes; if you are not sure that these are all, describe them with softfail first",
-	Silence:  "Publish that the other names neither send mail nor get any",
-	Policy:   "Publish that no other name of the domain greets",
+	Prepare:      "Publish the addresses of the names, and the SPF records of the HELO names",
+	Authorize:    "Publish that the HELO names are used, and from which addresses",
+	Reverse:      "Give the addresses their names",
+	Confirm:      "Wait until every address has its name, and receivers have nothing against what the MTAs shall say",
+	SetHelo:      "Tell the MTAs what to say in HELO, and restart them, unless they say it already",
+	Observe:      "Wait until they are seen to say it, in a Received field or the log of another server",
+	CheckSenders: "Wait until nothing sends mail as user@ these names: look at the envelope senders in the logs",
+	Lock:         "Publish that the PTR names greet nobody and send no mail, and take out what nobody needs any more",
+	Envelope:     "Publish who sends in the name of the mail domains, and where their mail goes; if you are not sure that these are all, describe them with softfail first",
+	NoMail:       "Publish that the other names neither send mail nor get any",
+	Policy:       "Publish that no other name of the domain greets",
 }
 
 // WriteText writes the plan for people: the steps in their order, then what is kept,
@@ -311,7 +311,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 }
 
 // ownerTitle is what an owner is called in the text.
-var ownerTitle = map[Owner]string{You: "you", DNSHost: "at your DNS host", ISP: "your ISP", MTA: "on the MTA"}
+var ownerTitle = map[Owner]string{OwnerYou: "you", OwnerDNSHost: "at your DNS host", OwnerISP: "your ISP", OwnerMTA: "on the MTA"}
 
 // text writes what is to be done in a step, or waited for.
 func (s Step) text(line func(string, ...any)) {
@@ -332,7 +332,7 @@ func (s Step) text(line func(string, ...any)) {
 			line("   %s at %s: %s", h.MTA, joined(h.Addrs), strings.Join(parts, ", "))
 		case Observe:
 			line("   %s: HELO %s", h.MTA, heloName)
-			reasons := each(h.Addrs, h.unseen)
+			reasons := each(h.Addrs, h.notObserved)
 			for i, reason := range reasons {
 				if reason == "" || slices.Index(reasons, reason) < i {
 					continue // seen, or with the first of its kind
@@ -345,7 +345,7 @@ func (s Step) text(line func(string, ...any)) {
 				}
 				line("     %s from %s", reason, joined(from))
 			}
-		case Greet:
+		case SetHelo:
 			line("   %s", h.MTA)
 			line("     Postfix, main.cf:                  smtp_helo_name = %s", heloName)
 			line("     Exim, the transports of smtp:      helo_data = %s", heloName)

@@ -98,11 +98,11 @@ If you would rather leave the names to us, RFC 2317 says how to delegate them.
 // All keys of the JSON document are always there, lists are never null, and it says what
 // the plan says.
 func TestWriteJSON(t *testing.T) {
-	empty, err := plan.New(parse(t, "domain: example.test\nmtas: [{addresses: [10.0.0.1], ptr: mta1.example.test, helo: post.example.test}]"), new(plan.Current), plan.Options{})
+	empty, err := plan.New(parse(t, "domain: example.test\nmtas: [{addresses: [10.0.0.1], ptr: mta1.example.test, helo: post.example.test}]"), new(plan.Published), plan.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	observed, err := plan.New(parse(t, "domain: example.test\nmtas: [{addresses: [192.0.2.10, 192.0.2.11], helo: post.example.test}]"), new(plan.Current), plan.Options{
+	observed, err := plan.New(parse(t, "domain: example.test\nmtas: [{addresses: [192.0.2.10, 192.0.2.11], helo: post.example.test}]"), new(plan.Published), plan.Options{
 		Observed: map[netip.Addr]string{netip.MustParseAddr("192.0.2.11"): "old.example.test"},
 	})
 	if err != nil {
@@ -181,7 +181,7 @@ func TestStagesAndOwnersAsText(t *testing.T) {
 		}
 		into encoding.TextUnmarshaler
 		want string
-	}{{plan.Vouch, &stage, "vouch"}, {plan.Policy, &stage, "policy"}, {plan.You, &owner, "you"}, {plan.MTA, &owner, "mta"}} {
+	}{{plan.Authorize, &stage, "authorize"}, {plan.Policy, &stage, "policy"}, {plan.OwnerYou, &owner, "you"}, {plan.OwnerMTA, &owner, "mta"}} {
 		text, err := test.value.MarshalText()
 		if err != nil || string(text) != test.want || test.value.String() != test.want {
 			t.Errorf("%s: %s, %v", test.want, text, err)
@@ -190,7 +190,7 @@ func TestStagesAndOwnersAsText(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if stage != plan.Policy || owner != plan.MTA {
+	if stage != plan.Policy || owner != plan.OwnerMTA {
 		t.Errorf("read back: %s, %s", stage, owner)
 	}
 	if _, err := plan.Stage(0).MarshalText(); err == nil || stage.UnmarshalText([]byte("x")) == nil {
@@ -208,7 +208,7 @@ func TestWriteUpdateOfAnyName(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	change := plan.Change{Owner: plan.You, Zone: "2.0.192.in-addr.arpa.", Name: `10\ \;x.2.0.192.in-addr.arpa.`, Type: dns.TypePTR, After: []dns.RR{ptr}}
+	change := plan.Change{Owner: plan.OwnerYou, Zone: "2.0.192.in-addr.arpa.", Name: `10\ \;x.2.0.192.in-addr.arpa.`, Type: dns.TypePTR, After: []dns.RR{ptr}}
 	if err := plan.WriteUpdate(&b, []plan.Change{change}); err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ var mapText string
 // through the function line first.
 var page = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
 	"line":   func(text any) string { return untrusted.Line(fmt.Sprint(text)) },
-	"host":   func(name string) string { return untrusted.Line(shown(name)) },
+	"host":   func(name string) string { return untrusted.Line(withoutDot(name)) },
 	"word":   func(s rule.Status) string { return statusTitle[s] },
 	"sign":   func(s rule.Status) string { return statusSign[s] },
 	"date":   date,

@@ -18,7 +18,7 @@ import (
 // it makes no link, mentions nobody, and forges no heading.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var m markdown
-	m.line("# Mail server identity of %s\n", code(shown(r.Organization)))
+	m.line("# Mail server identity of %s\n", code(withoutDot(r.Organization)))
 	v := r.verdict()
 	if v.Where != "" {
 		v.Text += " Concerned: " + code(v.Where) + "."
@@ -67,7 +67,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 // then what is new, other, better and gone.
 func (d *Delta) WriteMarkdown(w io.Writer) error {
 	var m markdown
-	m.line("# Mail server identity of %s, %s\n", code(shown(d.Organization)), d.since())
+	m.line("# Mail server identity of %s, %s\n", code(withoutDot(d.Organization)), d.since())
 	m.line("%s", escape(d.String()))
 	for kind := Worse; kind <= Gone; kind++ {
 		title := "\n## " + strings.ToUpper(kind.String()[:1]) + kind.String()[1:] + "\n"
@@ -87,7 +87,7 @@ func (d *Delta) WriteMarkdown(w io.Writer) error {
 			case Gone:
 				became = "was " + was
 			}
-			m.line("- %s: %s (%s), %s: %s", became, escape(ruleOf(f).Title), code(string(f.Rule)), code(f.Subject.String()), said(f))
+			m.line("- %s: %s (%s), %s: %s", became, escape(ruleOf(f).Title), code(string(f.Rule)), code(f.Subject.String()), statusWord(f))
 			if is == statusTitle[rule.Fail] {
 				m.details(f)
 			}
@@ -118,10 +118,10 @@ func (m *markdown) section(s section) {
 		if g.Why != "" {
 			m.line("%s\n", escape(g.Why))
 		}
-		if g.Costs != "" {
-			m.line("What a failure costs: %s\n", escape(g.Costs))
+		if g.Impact != "" {
+			m.line("What a failure costs: %s\n", escape(g.Impact))
 		}
-		for _, note := range g.Interop {
+		for _, note := range g.Conflicts {
 			m.line("But: %s\n", escape(note))
 		}
 		passed := 0
@@ -142,7 +142,7 @@ func (m *markdown) section(s section) {
 func (g ruleFindings) troubled() bool { return g.Open() || g.Has(rule.Waived) }
 
 func (m *markdown) finding(f Finding) {
-	m.line("- **%s** %s: %s", statusTitle[f.Status], code(f.Subject.String()), said(f))
+	m.line("- **%s** %s: %s", statusTitle[f.Status], code(f.Subject.String()), statusWord(f))
 	m.details(f)
 }
 
@@ -167,8 +167,8 @@ func (m *markdown) details(f Finding) {
 	}
 }
 
-// said is the message of a finding, with what is not the catalogue's in code.
-func said(f Finding) string {
+// dedupKey is the message of a finding, with what is not the catalogue's in code.
+func statusWord(f Finding) string {
 	text, detail := f.parts()
 	if text != "" && detail != "" {
 		return escape(text) + ": " + code(detail)

@@ -157,19 +157,19 @@ func (s *Summary) Add(status rule.Status) {
 
 // EvidenceOf writes replies as text, in order; those that say the same only once, since
 // checks of several addresses rest on the same answers. The slice is never nil.
-func EvidenceOf(replies ...resolver.Reply) []Evidence {
+func EvidenceOf(replies ...resolver.Response) []Evidence {
 	out := []Evidence{}
 	listed := make(map[string]bool)
 	for _, r := range replies {
-		if e := evidenceOf(r); !listed[e.said()] {
-			listed[e.said()] = true
+		if e := evidenceOf(r); !listed[e.dedupKey()] {
+			listed[e.dedupKey()] = true
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
-func evidenceOf(r resolver.Reply) Evidence {
+func evidenceOf(r resolver.Response) Evidence {
 	e := Evidence{
 		Name: r.Name, Type: resolver.TypeString(r.Type), Server: r.Server, Authentic: r.Authentic,
 		Aliases: []string{}, Records: []string{},

@@ -104,7 +104,7 @@ func draw(domain string, hosts []Host) *drawing {
 	arg := addresses + widths[1] + columnGap
 	d.Width = arg + widths[2] + barGap + barWidth
 	y := 24
-	for _, text := range wrap(shown(domain), (d.Width-2*barWidth)/charWidth, maxLines) {
+	for _, text := range wrap(withoutDot(domain), (d.Width-2*barWidth)/charWidth, maxLines) {
 		d.Domain = append(d.Domain, label{X: (d.Width - textWidth(text)) / 2, Y: y, Text: text})
 		y += lineHeight
 	}
@@ -173,7 +173,7 @@ func newRow(h Host) *row {
 			if n.Own {
 				own = Holds
 			}
-			name(i, shown(n.Name), "name", own, n.Confirmed)
+			name(i, withoutDot(n.Name), "name", own, n.Confirmed)
 		}
 		switch {
 		case a.PTR == Broken:
@@ -186,7 +186,7 @@ func newRow(h Host) *row {
 	}
 	r.helo = newBox("greets nobody", "off", nameChars)
 	if h.Helo != "" {
-		r.helo = newBox(shown(h.Helo), "name", nameChars)
+		r.helo = newBox(withoutDot(h.Helo), "name", nameChars)
 	}
 	return r
 }
@@ -273,8 +273,8 @@ func (r *row) links(left, right int) []link {
 	return out
 }
 
-// shown is a name without its final dot, as people write it.
-func shown(name string) string { return strings.TrimSuffix(name, ".") }
+// withoutDot is a name without its final dot, as people write it.
+func withoutDot(name string) string { return strings.TrimSuffix(name, ".") }
 
 // newBox returns a box of the size of its text, which is placed later.
 func newBox(text, class string, chars int) *box {

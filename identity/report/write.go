@@ -160,12 +160,12 @@ func (t *text) rule(g ruleFindings) {
 	if g.Has(rule.Fail) {
 		note("who", g.Receiver)
 		note("why", g.Why)
-		note("costs", g.Costs)
+		note("costs", g.Impact)
 		note("see", strings.Join(g.RFC, "; "))
 		note("see", g.Source)
 	}
 	if g.Has(rule.Fail) || g.Has(rule.Pass) {
-		for _, other := range g.Interop {
+		for _, other := range g.Conflicts {
 			note("but", other)
 		}
 	}
@@ -191,10 +191,10 @@ func (t *text) finding(f Finding) {
 	var above, full []string
 	for _, e := range f.Evidence {
 		said := e.String()
-		number, ok := t.seen[e.said()]
+		number, ok := t.seen[e.dedupKey()]
 		if !ok {
 			number = len(t.seen) + 1
-			t.seen[e.said()] = number
+			t.seen[e.dedupKey()] = number
 		}
 		if ok && brief {
 			above = append(above, fmt.Sprintf("#%d", number))
@@ -242,8 +242,8 @@ func (e Evidence) String() string {
 	return fmt.Sprintf("%s [%s]", strings.Join(parts, "; "), e.Server)
 }
 
-// said is String without telling an answer from what a resolver.Cache remembers of it.
-func (e Evidence) said() string {
+// dedupKey is String without telling an answer from what a resolver.Cache remembers of it.
+func (e Evidence) dedupKey() string {
 	e.Server = strings.TrimPrefix(e.Server, "cache of ")
 	return e.String()
 }

@@ -51,11 +51,11 @@ var catalogue = slices.Concat(identities, policies, mail, upkeep, receivers)
 var identities = []Rule{
 	{
 		ID: OrgDomain, Level: Must, Scope: Organization,
-		Title: "The organization has a domain in the public DNS",
-		Page:  "This means a domain name of your own, or use of a subdomain of another",
-		RFC:   []string{"RFC 6761", "RFC 5321, Section 2.3.5"},
-		Why:   "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
-		Costs: "Nothing that follows is tied to anybody, and Postfix with reject_unknown_sender_domain, as many others, refuses mail from a domain that does not exist.",
+		Title:  "The organization has a domain in the public DNS",
+		Advice: "This means a domain name of your own, or use of a subdomain of another",
+		RFC:    []string{"RFC 6761", "RFC 5321, Section 2.3.5"},
+		Why:    "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
+		Impact: "Nothing that follows is tied to anybody, and Postfix with reject_unknown_sender_domain, as many others, refuses mail from a domain that does not exist.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the domain exists", ""},
 			{"public-suffix", Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organization."},
@@ -69,11 +69,11 @@ var identities = []Rule{
 	},
 	{
 		ID: AddressPublic, Level: Must, Scope: Address,
-		Title: "The address is public, so that receivers see it and can look it up",
-		Page:  "first and foremost you need a static ip",
-		RFC:   []string{"RFC 6890", "RFC 5737", "RFC 6598"},
-		Why:   "Receivers judge the address that reaches them. A private or shared one is changed on the way, so that its name says nothing.",
-		Costs: "Receivers see another address than the one described, so that all that is published about this one goes unread.",
+		Title:  "The address is public, so that receivers see it and can look it up",
+		Advice: "first and foremost you need a static ip",
+		RFC:    []string{"RFC 6890", "RFC 5737", "RFC 6598"},
+		Why:    "Receivers judge the address that reaches them. A private or shared one is changed on the way, so that its name says nothing.",
+		Impact: "Receivers see another address than the one described, so that all that is published about this one goes unread.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the address is public unicast", ""},
 			{"allowed", Pass, "the address is set aside for documentation, which this audit accepts", ""},
@@ -85,11 +85,11 @@ var identities = []Rule{
 	},
 	{
 		ID: PTRExists, Level: Must, Scope: Address,
-		Title: "The address has a PTR record",
-		Page:  "then getting your ISP to setup an IP>name record for your IP {this is known as a PTR record}",
-		RFC:   []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
-		Why:   "Many receivers refuse a client without a PTR record outright: most such clients are infected machines.",
-		Costs: "Gmail refuses such mail, so does Postfix with reject_unknown_reverse_client_hostname; rspamd adds to its spam score.",
+		Title:  "The address has a PTR record",
+		Advice: "then getting your ISP to setup an IP>name record for your IP {this is known as a PTR record}",
+		RFC:    []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
+		Why:    "Many receivers refuse a client without a PTR record outright: most such clients are infected machines.",
+		Impact: "Gmail refuses such mail, so does Postfix with reject_unknown_reverse_client_hostname; rspamd adds to its spam score.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the address has a PTR record", ""},
 			{"missing", Fail, "the address has no PTR record", "Have the PTR record set by whoever the address is from, usually the provider; choose a name first, if there is none in the description."},
@@ -98,11 +98,11 @@ var identities = []Rule{
 	},
 	{
 		ID: PTRConfirmed, Level: Must, Scope: Address,
-		Title: "Every PTR name is forward-confirmed: it has the address",
-		Page:  "A Non-generic looking Forward Confirmed Reverse DNS Entry for your Static IP{s}",
-		RFC:   []string{"RFC 8601, Section 3", "RFC 1912, Section 2.1"},
-		Why:   "Anyone can write any name into a PTR record; only the name's owner can confirm it. Unconfirmed names count as none.",
-		Costs: "To Postfix, Exim and most others the address has no name then; Postfix with reject_unknown_client_hostname and OpenSMTPD with a filter on !fcrdns refuse it.",
+		Title:  "Every PTR name is forward-confirmed: it has the address",
+		Advice: "A Non-generic looking Forward Confirmed Reverse DNS Entry for your Static IP{s}",
+		RFC:    []string{"RFC 8601, Section 3", "RFC 1912, Section 2.1"},
+		Why:    "Anyone can write any name into a PTR record; only the name's owner can confirm it. Unconfirmed names count as none.",
+		Impact: "To Postfix, Exim and most others the address has no name then; Postfix with reject_unknown_client_hostname and OpenSMTPD with a filter on !fcrdns refuse it.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "every PTR name has the address", ""},
 			{"some-unconfirmed", Fail, "a PTR name does not have the address, though another has", "Keep the PTR record of the name that has the address, and have the others removed."},
@@ -114,12 +114,12 @@ var identities = []Rule{
 	},
 	{
 		ID: PTRSyntax, Level: Must, Scope: Address,
-		Title: "Every PTR name is a host name, without underscore",
-		Page:  "This involves first selecting a name NB:Do NOT use _ character!!",
-		RFC:   []string{"RFC 1123, Section 2.1", "RFC 952"},
-		Why:   "An underscore is legal in the DNS but not in host names. Some receivers drop such a name, and the address with it.",
-		Costs: "Exim from 4.97 on drops the name, and others may, so that the address counts there as one without any.",
-		Interop: []string{
+		Title:  "Every PTR name is a host name, without underscore",
+		Advice: "This involves first selecting a name NB:Do NOT use _ character!!",
+		RFC:    []string{"RFC 1123, Section 2.1", "RFC 952"},
+		Why:    "An underscore is legal in the DNS but not in host names. Some receivers drop such a name, and the address with it.",
+		Impact: "Exim from 4.97 on drops the name, and others may, so that the address counts there as one without any.",
+		Conflicts: []string{
 			"Postfix and mox take a PTR name with an underscore, so that a test with them shows nothing.",
 		},
 		Outcomes: []Outcome{
@@ -131,11 +131,11 @@ var identities = []Rule{
 	},
 	{
 		ID: PTROneName, Level: Must, Scope: MTA,
-		Title: "All addresses of the MTA have its one PTR name, and that name has them all",
-		Page:  "if you have multiple IPs on one MTA it is best to point each PTR at the one name, then point the name at ALL the IPs",
-		RFC:   []string{"RFC 1912, Section 2.1"},
-		Why:   "One name for one machine: whichever address a connection comes from, a receiver sees the same client.",
-		Costs: "Some addresses are judged as clients of another name or of none, so that mail is taken or refused by the address that it happens to leave from.",
+		Title:  "All addresses of the MTA have its one PTR name, and that name has them all",
+		Advice: "if you have multiple IPs on one MTA it is best to point each PTR at the one name, then point the name at ALL the IPs",
+		RFC:    []string{"RFC 1912, Section 2.1"},
+		Why:    "One name for one machine: whichever address a connection comes from, a receiver sees the same client.",
+		Impact: "Some addresses are judged as clients of another name or of none, so that mail is taken or refused by the address that it happens to leave from.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "one name stands at every address and has every address", ""},
 			{"other-name", Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
@@ -147,11 +147,11 @@ var identities = []Rule{
 	},
 	{
 		ID: PTRNotGeneric, Level: Must, Scope: Address,
-		Title: "No PTR name looks like one that a provider gives to every address",
-		Page:  "Non-generic looking means not looking like an automatically assigned name",
-		RFC:   []string{"RFC 1912, Section 2.1"},
-		Why:   "Names with the address or a word for access lines in them are those of infected machines at home. Receivers that refuse them do so by the looks alone.",
-		Costs: "SpamAssassin (RDNS_DYNAMIC) and rspamd (hfilter) add to the spam score, and lists of such names, as fqrdns.pcre for Postfix, refuse the client.",
+		Title:  "No PTR name looks like one that a provider gives to every address",
+		Advice: "Non-generic looking means not looking like an automatically assigned name",
+		RFC:    []string{"RFC 1912, Section 2.1"},
+		Why:    "Names with the address or a word for access lines in them are those of infected machines at home. Receivers that refuse them do so by the looks alone.",
+		Impact: "SpamAssassin (RDNS_DYNAMIC) and rspamd (hfilter) add to the spam score, and lists of such names, as fqrdns.pcre for Postfix, refuse the client.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "every PTR name looks like one that somebody chose", ""},
 			{"unclear", Pass, "a PTR name could be a provider's: some receivers may take it for one", ""},
@@ -163,9 +163,9 @@ var identities = []Rule{
 		// At the level of must, no audit could ever be without a doubt: DNS can show
 		// that an address is dynamic, never that it is not.
 		ID: PTRStatic, Level: Advice, Scope: Address,
-		Title: "No PTR name has a sign of dynamic assignment",
-		Page:  "This means Static IP{s}",
-		Why:   "A name, SPF or CSA record is about an address. Where that is another's tomorrow, they speak for the wrong machine. DNS does not say whether it is: ask the provider.",
+		Title:  "No PTR name has a sign of dynamic assignment",
+		Advice: "This means Static IP{s}",
+		Why:    "A name, SPF or CSA record is about an address. Where that is another's tomorrow, they speak for the wrong machine. DNS does not say whether it is: ask the provider.",
 		Outcomes: []Outcome{
 			{"dynamic", Fail, "a PTR name has a word for dynamic assignment", "Get a static address from the provider, or send by the provider's relay. If the address is static, have the PTR record say so with a name of your domain."},
 			{"unproven", Undecided, "no sign of dynamic assignment, and no proof of the opposite: DNS cannot give any", "Ask the provider whether the address is static, and if it is, say so in an exception of the description."},
@@ -174,9 +174,9 @@ var identities = []Rule{
 	},
 	{
 		ID: PTRRole, Level: Advice, Scope: Address,
-		Title: "The PTR name says what the address serves: mail alone, or more",
-		Page:  "if you have IP{s} dedicated to mail-only use then say name it smtp, mail, mx, mta or something-indicating-its-role",
-		Why:   "A name that says what the machine does is a name that somebody chose. A name for mail at the address of a whole office speaks for its PCs too: one such as head-office or clients fits there.",
+		Title:  "The PTR name says what the address serves: mail alone, or more",
+		Advice: "if you have IP{s} dedicated to mail-only use then say name it smtp, mail, mx, mta or something-indicating-its-role",
+		Why:    "A name that says what the machine does is a name that somebody chose. A name for mail at the address of a whole office speaks for its PCs too: one such as head-office or clients fits there.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the PTR name has a word for mail in it", ""},
 			{"shared", Pass, "no PTR name has a word for mail in it, as fits an address that serves more", ""},
@@ -187,11 +187,11 @@ var identities = []Rule{
 	},
 	{
 		ID: HeloName, Level: Must, Scope: MTA,
-		Title: "The MTA greets with a fully qualified host name",
-		Page:  "Select and use an e-mail client specific role name for this identity",
-		RFC:   []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5"},
-		Why:   "Receivers refuse a greeting that is no name, or one that means nothing outside its network.",
-		Costs: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
+		Title:  "The MTA greets with a fully qualified host name",
+		Advice: "Select and use an e-mail client specific role name for this identity",
+		RFC:    []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5"},
+		Why:    "Receivers refuse a greeting that is no name, or one that means nothing outside its network.",
+		Impact: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name is a fully qualified host name", ""},
 			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
@@ -203,11 +203,11 @@ var identities = []Rule{
 	},
 	{
 		ID: HeloResolves, Level: Must, Scope: MTA,
-		Title: "The HELO name has all addresses of the MTA",
-		Page:  "A helo/ehlo identity that also is resolvable via DNS to your MTA's IP{s}",
-		RFC:   []string{"RFC 5321, Section 2.3.5", "RFC 5321, Section 4.1.4"},
-		Why:   "A HELO name that leads back to the client is the client's own; any other could be anyone's.",
-		Costs: "Postfix with reject_unknown_helo_hostname refuses a name without any address, Exim with verify = helo one without the client's; rspamd and SpamAssassin add to the spam score.",
+		Title:  "The HELO name has all addresses of the MTA",
+		Advice: "A helo/ehlo identity that also is resolvable via DNS to your MTA's IP{s}",
+		RFC:    []string{"RFC 5321, Section 2.3.5", "RFC 5321, Section 4.1.4"},
+		Why:    "A HELO name that leads back to the client is the client's own; any other could be anyone's.",
+		Impact: "Postfix with reject_unknown_helo_hostname refuses a name without any address, Exim with verify = helo one without the client's; rspamd and SpamAssassin add to the spam score.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name has every address", ""},
 			{"no-address", Fail, "the HELO name has none of the MTA's addresses", "Point the HELO name at the addresses that the MTA's connections come from."},
@@ -217,11 +217,11 @@ var identities = []Rule{
 	},
 	{
 		ID: HeloSameOrg, Level: Must, Scope: MTA,
-		Title: "The HELO name and the PTR names belong to the organization",
-		Page:  "Continue to use your same Organisational Identity in a verifiable way in e-mail exchanges",
-		RFC:   []string{"RFC 5321, Section 4.1.4"},
-		Why:   "The confirmed PTR name ties the address to an organization. A HELO name of the same one is seen not to be forged. Names of a provider say who rents the address out, not who sends.",
-		Costs: "The confirmed name of the address says nothing for the greeting: unless a receiver looks the HELO name up, it is one that anybody could have made up.",
+		Title:  "The HELO name and the PTR names belong to the organization",
+		Advice: "Continue to use your same Organisational Identity in a verifiable way in e-mail exchanges",
+		RFC:    []string{"RFC 5321, Section 4.1.4"},
+		Why:    "The confirmed PTR name ties the address to an organization. A HELO name of the same one is seen not to be forged. Names of a provider say who rents the address out, not who sends.",
+		Impact: "The confirmed name of the address says nothing for the greeting: unless a receiver looks the HELO name up, it is one that anybody could have made up.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the HELO name and the PTR names are the organization's", ""},
 			{"unrelated", Fail, "the HELO name is of another organization than a PTR name", "Choose HELO and PTR names below the organization's domain. Where the domain is a subdomain of another organization's, describe it as the domain."},
@@ -231,10 +231,10 @@ var identities = []Rule{
 	},
 	{
 		ID: HeloDiffers, Level: ShouldMajor, Scope: MTA,
-		Title: "The HELO name is another name than the PTR name",
-		Page:  "it can be the same as above but it is better if it is a different name within the same domain",
-		Why:   "An infected machine looks up its own PTR name and greets with it. A name that it cannot guess tells the MTA from it. Some testers want the two to be equal: receivers do not.",
-		Interop: []string{
+		Title:  "The HELO name is another name than the PTR name",
+		Advice: "it can be the same as above but it is better if it is a different name within the same domain",
+		Why:    "An infected machine looks up its own PTR name and greets with it. A name that it cannot guess tells the MTA from it. Some testers want the two to be equal: receivers do not.",
+		Conflicts: []string{
 			"The self-checks of mailinabox and YunoHost call a HELO name that differs from the PTR name an error, mailcow's shows a red cross, mox's warns.",
 			"MXToolbox warns of a banner that differs from the PTR name.",
 			"maddy quarantines mail from such a client where require_matching_rdns is switched on; Postfix, Exim, OpenSMTPD, rspamd and Stalwart do not compare the two.",

@@ -13,7 +13,7 @@ func ExampleLookup() {
 	}
 	fmt.Println(r.Level, r.Title)
 	fmt.Println(r.Why)
-	fmt.Printf("The page says: %q\n", r.Page)
+	fmt.Printf("The page says: %q\n", r.Advice)
 	// Output:
 	// should-major The HELO name is another name than the PTR name
 	// An infected machine looks up its own PTR name and greets with it. A name that it cannot guess tells the MTA from it. Some testers want the two to be equal: receivers do not.

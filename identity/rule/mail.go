@@ -16,11 +16,11 @@ var mail = []Rule{
 	{
 		// A must, as the page has it: who cannot be written to cannot be complained to.
 		ID: MailRoute, Level: Must, Scope: Name,
-		Title: "Mail for postmaster and abuse at the name has somewhere to go",
-		Page:  "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity, either your MTA if it has just the A record, or another by adding MX records",
-		RFC:   []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 4", "RFC 7505, Section 4.2"},
-		Why:   "Who gets abuse from the server, or sees it broken, writes to these two at the name that it greets with and at the domain that it sends for. DNS shows where such mail goes, not whether anybody reads it.",
-		Costs: "Complaints bounce, and go to blocklists and to the provider of the address instead; Postfix with reject_unknown_sender_domain refuses a sender whose domain has neither an MX record nor an address, or has a Null MX.",
+		Title:  "Mail for postmaster and abuse at the name has somewhere to go",
+		Advice: "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity, either your MTA if it has just the A record, or another by adding MX records",
+		RFC:    []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 4", "RFC 7505, Section 4.2"},
+		Why:    "Who gets abuse from the server, or sees it broken, writes to these two at the name that it greets with and at the domain that it sends for. DNS shows where such mail goes, not whether anybody reads it.",
+		Impact: "Complaints bounce, and go to blocklists and to the provider of the address instead; Postfix with reject_unknown_sender_domain refuses a sender whose domain has neither an MX record nor an address, or has a Null MX.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "mail for the name has somewhere to go", ""},
 			{"some-lost", Pass, "mail for the name has somewhere to go, but a mail exchanger has no public address", ""},
@@ -34,11 +34,11 @@ var mail = []Rule{
 		// As weighty as the rules on PTR records are for the hosts that are described as
 		// MTAs: whether the description has a host changes nothing for who looks at it.
 		ID: MXHosts, Level: Must, Scope: MailDomain,
-		Title: "The organization's own mail exchangers have public addresses with confirmed names that are not generic",
-		Page:  "repeat this for any/all IPs used by your MTAs",
-		RFC:   []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
-		Why:   "A host that takes mail sends some, too: bounces, forwards, replies. It is then judged as any client, and so is the domain that names it.",
-		Costs: "Mail still comes in; what the host sends itself is refused or scored like that of any client without a name of its own, and an address that is not public gets no mail at all.",
+		Title:  "The organization's own mail exchangers have public addresses with confirmed names that are not generic",
+		Advice: "repeat this for any/all IPs used by your MTAs",
+		RFC:    []string{"RFC 1912, Section 2.1", "RFC 8601, Section 3"},
+		Why:    "A host that takes mail sends some, too: bounces, forwards, replies. It is then judged as any client, and so is the domain that names it.",
+		Impact: "Mail still comes in; what the host sends itself is refused or scored like that of any client without a name of its own, and an address that is not public gets no mail at all.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "every mail exchanger of the organization has public addresses with confirmed names", ""},
 			{"not-public", Fail, "a mail exchanger has an address that is not public", "Take the address out of the name that the MX record points to."},
@@ -51,11 +51,11 @@ var mail = []Rule{
 	},
 	{
 		ID: RoleMailboxes, Level: Must, Scope: Name,
-		Title: "The mail server of the name accepts mail for postmaster and abuse",
-		Page:  "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity",
-		RFC:   []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 4"},
-		Why:   "Who has to complain of mail from a name writes to these, and takes it for abandoned, or worse, where they bounce. Whether somebody reads them no server tells.",
-		Costs: "Complaints bounce, and go to blocklists and to the provider of the address instead.",
+		Title:  "The mail server of the name accepts mail for postmaster and abuse",
+		Advice: "ensure some system accepts mail addressed for (postmaster & abuse) @your-helo/ehlo-identity",
+		RFC:    []string{"RFC 5321, Section 4.5.1", "RFC 2142, Section 4"},
+		Why:    "Who has to complain of mail from a name writes to these, and takes it for abandoned, or worse, where they bounce. Whether somebody reads them no server tells.",
+		Impact: "Complaints bounce, and go to blocklists and to the provider of the address instead.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "postmaster and abuse are accepted", ""},
 			{"catch-all", Pass, "postmaster and abuse are accepted, but so is a mailbox that cannot exist: see that somebody reads them", ""},
@@ -69,10 +69,10 @@ var mail = []Rule{
 	},
 	{
 		ID: Wildcards, Level: Advice, Scope: MailDomain,
-		Title: "No wildcard gives names that do not exist a part in mail",
-		Page:  "explicity deny the use of other identities you control to be forged in e-mail if not intended to be used in e-mail",
-		RFC:   []string{"RFC 4592, Section 2.2", "RFC 7208, Section 3.5"},
-		Why:   "A wildcard answers for every name that does not exist, and for none that does: these still need records of their own. It answers below names too, so that _dmarc and _mta-sts of any name get a text that is not meant for them, and _client._smtp of any name exists.",
+		Title:  "No wildcard gives names that do not exist a part in mail",
+		Advice: "explicity deny the use of other identities you control to be forged in e-mail if not intended to be used in e-mail",
+		RFC:    []string{"RFC 4592, Section 2.2", "RFC 7208, Section 3.5"},
+		Why:    "A wildcard answers for every name that does not exist, and for none that does: these still need records of their own. It answers below names too, so that _dmarc and _mta-sts of any name get a text that is not meant for them, and _client._smtp of any name exists.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "no wildcard answers for a name that does not exist", ""},
 			{"silenced", Pass, "a wildcard answers for names that do not exist, and says that they have nothing to do with mail", ""},
@@ -84,10 +84,10 @@ var mail = []Rule{
 	},
 	{
 		ID: TTLs, Level: Advice, Scope: Organization,
-		Title: "The records of the mail servers live for five minutes at least, and for a week at most",
-		Page:  "prefferably using ip4:###.###.###.### method to directly mentioning all your IPs as it avoids others having to re-look at DNS",
-		RFC:   []string{"RFC 1912, Section 2.2"},
-		Why:   "Every receiver asks for these records. Under five minutes caches hardly help, and mail waits when the name server is away; over a week a mistake stays in them for longer than senders try. A cache shows the time that is left: too much of it is sure, too little is not.",
+		Title:  "The records of the mail servers live for five minutes at least, and for a week at most",
+		Advice: "prefferably using ip4:###.###.###.### method to directly mentioning all your IPs as it avoids others having to re-look at DNS",
+		RFC:    []string{"RFC 1912, Section 2.2"},
+		Why:    "Every receiver asks for these records. Under five minutes caches hardly help, and mail waits when the name server is away; over a week a mistake stays in them for longer than senders try. A cache shows the time that is left: too much of it is sure, too little is not.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "no record was seen with less than five minutes to live, or more than a week", ""},
 			{"too-high", Fail, "a record lives for more than a week", "Set a TTL between an hour and a day."},

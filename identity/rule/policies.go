@@ -5,10 +5,10 @@ package rule
 var policies = []Rule{
 	{
 		ID: SPFValid, Level: ShouldMajor, Scope: Name,
-		Title: "The SPF record is well-formed and within the limits of receivers",
-		Page:  "this means setting up an accurate SPF record",
-		RFC:   []string{"RFC 7208, Section 4.6.4", "RFC 7208, Section 12"},
-		Why:   "Receivers return permerror for a record that breaks the grammar or the limits, and many then refuse what it was to authorize.",
+		Title:  "The SPF record is well-formed and within the limits of receivers",
+		Advice: "this means setting up an accurate SPF record",
+		RFC:    []string{"RFC 7208, Section 4.6.4", "RFC 7208, Section 12"},
+		Why:    "Receivers return permerror for a record that breaks the grammar or the limits, and many then refuse what it was to authorize.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the SPF record is well-formed and within the limits", ""},
 			{"broken", Fail, "the SPF record is broken", "Mend what is named, or publish the record of the fix in its place, which passes what is described and nothing else."},
@@ -17,10 +17,10 @@ var policies = []Rule{
 	},
 	{
 		ID: SPFAgreed, Level: Advice, Scope: Name,
-		Title: "Strict and lenient receivers read the SPF record in the same way",
-		Page:  "this means setting up an accurate SPF record",
-		RFC:   []string{"RFC 7208, Section 4.6"},
-		Why:   "Some receivers refuse a record with any mistake in it, some look no further than the first term that matches. Where the two disagree, mail arrives here and is refused there.",
+		Title:  "Strict and lenient receivers read the SPF record in the same way",
+		Advice: "this means setting up an accurate SPF record",
+		RFC:    []string{"RFC 7208, Section 4.6"},
+		Why:    "Some receivers refuse a record with any mistake in it, some look no further than the first term that matches. Where the two disagree, mail arrives here and is refused there.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "strict and lenient receivers say the same of every address of the organization", ""},
 			{"disagreed", Fail, "strict and lenient receivers disagree about an address of the organization", "Make the record simpler: networks instead of names and macros. If it is broken, spf-valid names the place."},
@@ -29,10 +29,10 @@ var policies = []Rule{
 	},
 	{
 		ID: HeloSPF, Level: ShouldMajor, Scope: MTA,
-		Title: "The SPF record of the HELO name passes every address of the MTA, and denies others",
-		Page:  "SPF record for your chosen helo/ehlo identity",
-		RFC:   []string{"RFC 7208, Section 2.3", "RFC 7208, Section 10.1.2"},
-		Why:   "Receivers then reject who greets with this name from elsewhere, and bounces, which have no other sender, are known to be the MTA's.",
+		Title:  "The SPF record of the HELO name passes every address of the MTA, and denies others",
+		Advice: "SPF record for your chosen helo/ehlo identity",
+		RFC:    []string{"RFC 7208, Section 2.3", "RFC 7208, Section 10.1.2"},
+		Why:    "Receivers then reject who greets with this name from elsewhere, and bounces, which have no other sender, are known to be the MTA's.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the SPF record passes every address and denies others", ""},
 			{"missing", Fail, "the HELO name has no SPF record", "Publish the record."},
@@ -44,10 +44,10 @@ var policies = []Rule{
 	},
 	{
 		ID: HeloSPFStrict, Level: Advice, Scope: MTA,
-		Title: "The SPF record of the HELO name authorizes the MTA alone, and ends in -all",
-		Page:  `then the spf for this name simply needs to be "v=spf1 A -all"`,
-		RFC:   []string{"RFC 7208, Section 10.1.2"},
-		Why:   "Who uses the name is known to the last address, so that nothing speaks for ~all: a softfail tells receivers to take the mail.",
+		Title:  "The SPF record of the HELO name authorizes the MTA alone, and ends in -all",
+		Advice: `then the spf for this name simply needs to be "v=spf1 A -all"`,
+		RFC:    []string{"RFC 7208, Section 10.1.2"},
+		Why:    "Who uses the name is known to the last address, so that nothing speaks for ~all: a softfail tells receivers to take the mail.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the SPF record authorizes the MTA's addresses alone, and denies all others", ""},
 			{"no-fail", Fail, "the SPF record does not end in -all", "End the record in -all."},
@@ -59,10 +59,10 @@ var policies = []Rule{
 	},
 	{
 		ID: MailSPF, Level: ShouldMajor, Scope: MailDomain,
-		Title: "The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all",
-		Page:  "this means setting up a spf record autorising mail from user @ your-domain to come from ALL IPs possibly allowed to be seen by recievers",
-		RFC:   []string{"RFC 7208, Section 2.4", "RFC 7208, Section 10.1"},
-		Why:   "Receivers then know the organization's mail from forgeries in its name.",
+		Title:  "The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all",
+		Advice: "this means setting up a spf record autorising mail from user @ your-domain to come from ALL IPs possibly allowed to be seen by recievers",
+		RFC:    []string{"RFC 7208, Section 2.4", "RFC 7208, Section 10.1"},
+		Why:    "Receivers then know the organization's mail from forgeries in its name.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the SPF record passes every address and denies others", ""},
 			{"missing", Fail, "the mail domain has no SPF record", "Describe whatever else sends in its name, then publish the record."},
@@ -74,9 +74,9 @@ var policies = []Rule{
 	},
 	{
 		ID: HeloCSA, Level: ShouldMinor, Scope: MTA,
-		Title: "A CSA record (Client SMTP Authorization) authorizes the HELO name from every address of the MTA",
-		Page:  "this means setting up an explicit CSA record authorising this name's use in helo/ehlo",
-		Why:   "Receivers that look, as Exim can, then refuse who greets with this name from elsewhere, before any mail is sent.",
+		Title:  "A CSA record (Client SMTP Authorization) authorizes the HELO name from every address of the MTA",
+		Advice: "this means setting up an explicit CSA record authorising this name's use in helo/ehlo",
+		Why:    "Receivers that look, as Exim can, then refuse who greets with this name from elsewhere, before any mail is sent.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the CSA record authorizes every address", ""},
 			{"missing", Fail, "the HELO name has no CSA record", "Publish the record."},
@@ -88,10 +88,10 @@ var policies = []Rule{
 	},
 	{
 		ID: HeloRP, Level: ShouldMinor, Scope: MTA,
-		Title: "An RP record (Responsible Person) says who is responsible for the HELO name",
-		Page:  "this means setting up an accurate RP record for your chosen helo/ehlo identity name",
-		RFC:   []string{"RFC 1183, Section 2.2"},
-		Why:   "Who sees something wrong with the server knows whom to tell.",
+		Title:  "An RP record (Responsible Person) says who is responsible for the HELO name",
+		Advice: "this means setting up an accurate RP record for your chosen helo/ehlo identity name",
+		RFC:    []string{"RFC 1183, Section 2.2"},
+		Why:    "Who sees something wrong with the server knows whom to tell.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "an RP record names who is responsible", ""},
 			{"missing", Fail, "the HELO name has no RP record", "Publish the records of the fix, for which the description needs the contact mta."},
@@ -101,10 +101,10 @@ var policies = []Rule{
 	},
 	{
 		ID: NullMX, Level: ShouldMajor, Scope: OtherName,
-		Title: "A name without mail says so by a Null MX record",
-		Page:  "by adding an MX 0 . entry to them",
-		RFC:   []string{"RFC 7505"},
-		Why:   "Without any MX record mail is delivered to the address of the name: a forged sender there looks as one that could be answered.",
+		Title:  "A name without mail says so by a Null MX record",
+		Advice: "by adding an MX 0 . entry to them",
+		RFC:    []string{"RFC 7505"},
+		Why:    "Without any MX record mail is delivered to the address of the name: a forged sender there looks as one that could be answered.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the name has a Null MX record", ""},
 			{"missing", Fail, "the name has an address and no MX record, so that mail is delivered there", "Publish the record."},
@@ -116,10 +116,10 @@ var policies = []Rule{
 	},
 	{
 		ID: NullSPF, Level: ShouldMajor, Scope: OtherName,
-		Title: "A name without mail says so by the SPF record v=spf1 -all",
-		Page:  "this means setting up a null SPF record for your other non-mail identity names",
-		RFC:   []string{"RFC 7208, Section 10.1.2"},
-		Why:   "Whatever name has no record can be forged by anybody, and is.",
+		Title:  "A name without mail says so by the SPF record v=spf1 -all",
+		Advice: "this means setting up a null SPF record for your other non-mail identity names",
+		RFC:    []string{"RFC 7208, Section 10.1.2"},
+		Why:    "Whatever name has no record can be forged by anybody, and is.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the SPF record authorizes nobody", ""},
 			{"missing", Fail, "the name has no SPF record", "Publish the record."},
@@ -129,10 +129,10 @@ var policies = []Rule{
 	},
 	{
 		ID: PTRLocked, Level: ShouldMajor, Scope: PTRName,
-		Title: "The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it",
-		Page:  "have their PTR identities protected via SPF and CSA records instructing others that they should never be accepted in HELO identity ever from any IP",
-		RFC:   []string{"RFC 7208, Section 10.1.2", "RFC 7505"},
-		Why:   "The PTR name is the one that an infected machine at the address finds and greets with. Once the MTA greets with another, its owner can say that this one is never meant.",
+		Title:  "The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it",
+		Advice: "have their PTR identities protected via SPF and CSA records instructing others that they should never be accepted in HELO identity ever from any IP",
+		RFC:    []string{"RFC 7208, Section 10.1.2", "RFC 7505"},
+		Why:    "The PTR name is the one that an infected machine at the address finds and greets with. Once the MTA greets with another, its owner can say that this one is never meant.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the PTR name is denied as HELO name, sender and recipient", ""},
 			{"open", Fail, "the PTR name can be forged", "Publish the records, once nothing sends mail as user@ this name, as programs of the machine itself may."},
@@ -144,9 +144,9 @@ var policies = []Rule{
 	},
 	{
 		ID: DomainCSA, Level: ShouldMinor, Scope: Organization,
-		Title: "A CSA policy denies every name of the domain that has no record of its own",
-		Page:  "you can then set a global CSA policy which basically says allow no helo/ehlo from any non-explicitly authorised hosts in my domain",
-		Why:   "One record for all names that nobody thought of. Exim from 4.95 on applies it to names that exist only; the draft means all.",
+		Title:  "A CSA policy denies every name of the domain that has no record of its own",
+		Advice: "you can then set a global CSA policy which basically says allow no helo/ehlo from any non-explicitly authorised hosts in my domain",
+		Why:    "One record for all names that nobody thought of. Exim from 4.95 on applies it to names that exist only; the draft means all.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "the CSA policy of the domain denies what is not authorized", ""},
 			{"missing", Fail, "the domain has no CSA policy", "Publish the record when every HELO name has one that authorizes it."},
@@ -157,10 +157,10 @@ var policies = []Rule{
 	},
 	{
 		ID: DomainRP, Level: ShouldMinor, Scope: Organization,
-		Title: "RP records say who is responsible for the domain",
-		Page:  "this means setting up an accurate RP record(s) for your top level domain name",
-		RFC:   []string{"RFC 1183, Section 2.2"},
-		Why:   "Registries hide who has a domain. Who gets abuse from it, or sees it broken, looks here.",
+		Title:  "RP records say who is responsible for the domain",
+		Advice: "this means setting up an accurate RP record(s) for your top level domain name",
+		RFC:    []string{"RFC 1183, Section 2.2"},
+		Why:    "Registries hide who has a domain. Who gets abuse from it, or sees it broken, looks here.",
 		Outcomes: []Outcome{
 			{"ok", Pass, "RP records name who is responsible", ""},
 			{"missing", Fail, "the domain has no RP record", "Describe the contacts, and publish the records."},

@@ -104,18 +104,18 @@ func (s *Scope) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text
 
 // A Rule is one entry of the catalogue.
 type Rule struct {
-	ID       ID
-	Level    Level
-	Scope    Scope
-	Title    string    // what holds when the rule passes, as a sentence without full stop
-	Page     string    // the words of the advice page that it comes from; "" for a receiver's check, or a rule of the audit's own
-	RFC      []string  // where it is said, as "RFC 8601, Section 3"; may be empty
-	Why      string    // why it matters, in a sentence or two
-	Costs    string    // what a failure costs in practice, in a sentence; "" where nothing is known
-	Interop  []string  // where well-known programs want something else, a sentence each
-	Receiver string    // whose check it is, for those that are receivers' own; "" for the advice page's
-	Source   string    // of a receiver's check: where it is documented, with the name of the option
-	Outcomes []Outcome // every outcome it can have
+	ID        ID
+	Level     Level
+	Scope     Scope
+	Title     string    // what holds when the rule passes, as a sentence without full stop
+	Advice    string    // the words of the advice page that it comes from; "" for a receiver's check, or a rule of the audit's own
+	RFC       []string  // where it is said, as "RFC 8601, Section 3"; may be empty
+	Why       string    // why it matters, in a sentence or two
+	Impact    string    // what a failure costs in practice, in a sentence; "" where nothing is known
+	Conflicts []string  // where well-known programs want something else, a sentence each
+	Receiver  string    // whose check it is, for those that are receivers' own; "" for the advice page's
+	Source    string    // of a receiver's check: where it is documented, with the name of the option
+	Outcomes  []Outcome // every outcome it can have
 }
 
 // An Outcome is one way for a rule to come out.

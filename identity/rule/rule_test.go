@@ -137,11 +137,11 @@ func TestCatalogue(t *testing.T) {
 		ids[r.ID] = true
 		check(isPhrase(r.Title), "title %q", r.Title)
 		check(isSentence(r.Why), "why %q", r.Why)
-		check(r.Costs == "" && r.Level != rule.Must || isSentence(r.Costs), "costs %q, and a must has a cost", r.Costs)
-		for _, other := range r.Interop {
+		check(r.Impact == "" && r.Level != rule.Must || isSentence(r.Impact), "costs %q, and a must has a cost", r.Impact)
+		for _, other := range r.Conflicts {
 			check(isSentence(other), "interop %q", other)
 		}
-		check((r.Page != "") != (r.Receiver != "" || r.ID == rule.WaiversCurrent) && strings.TrimSpace(r.Page) == r.Page, "page %q, receiver %q", r.Page, r.Receiver)
+		check((r.Advice != "") != (r.Receiver != "" || r.ID == rule.WaiversCurrent) && strings.TrimSpace(r.Advice) == r.Advice, "page %q, receiver %q", r.Advice, r.Receiver)
 		for _, rfc := range r.RFC {
 			check(citation.MatchString(rfc), "RFC %q", rfc)
 		}

@@ -54,7 +54,7 @@ mx  A  192.0.2.25
 		Resolver: zones,
 		Helo:     "probe.example.net",
 		// In earnest these two stay as they are.
-		AllowInner: true,
+		AllowPrivate: true,
 		Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
 		},

@@ -93,10 +93,10 @@ type Checker struct {
 	// Dial connects to port 25 of an address; nil is TCP by the system. It must connect to
 	// this address and no other.
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
-	// AllowInner also connects to addresses that are not public unicast, for tests on
+	// AllowPrivate also connects to addresses that are not public unicast, for tests on
 	// loopback and in networks of one's own. Where domains come from others, it lets these
 	// choose which inner addresses to connect to.
-	AllowInner bool
+	AllowPrivate bool
 }
 
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly when Status
@@ -112,7 +112,7 @@ type Result struct {
 	// CatchAll is set when the server accepts a mailbox that cannot exist: that it
 	// accepts others says little then.
 	CatchAll bool
-	Replies  []Reply        // all that was said with Host, in order
+	Replies  []Exchange     // all that was said with Host, in order
 	MX       *nullmx.Result // where mail goes to; nil when Domain is none
 	Err      error
 }
@@ -125,8 +125,8 @@ type Mailbox struct {
 	Err     error
 }
 
-// A Reply is what a server said to one command.
-type Reply struct {
+// A Exchange is what a server said to one command.
+type Exchange struct {
 	Command string   // without line end; "" is for the greeting
 	Code    int      // 0 when no reply came
 	Lines   []string // of the reply, code and text, each printable on one line: escaped, untrusted
@@ -163,7 +163,7 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 		return r.fail(PermError, fmt.Errorf("%w: %.80q", ErrDomain, domain))
 	}
 	r.Domain = name
-	if arg, err := helo.ParseHelo(c.Helo); c.Helo != "" && (err != nil || arg.Faults.Has(helo.NonASCII)) {
+	if arg, err := helo.Parse(c.Helo); c.Helo != "" && (err != nil || arg.Faults.Has(helo.NonASCII)) {
 		return r.fail(PermError, fmt.Errorf("%w: %.80q", ErrHelo, c.Helo))
 	}
 	mx := nullmx.Checker{Resolver: c.Resolver}
@@ -210,7 +210,7 @@ func (r *Result) fail(status Status, err error) *Result {
 // choose returns the one address of a host to connect to.
 func (c Checker) choose(target nullmx.Target) (netip.AddrPort, error) {
 	for _, addr := range target.Addrs {
-		if class, _ := address.ClassOf(addr); class == address.Public || c.AllowInner {
+		if class, _ := address.ClassOf(addr); class == address.Public || c.AllowPrivate {
 			return netip.AddrPortFrom(addr, 25), nil
 		}
 	}

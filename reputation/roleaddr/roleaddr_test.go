@@ -110,7 +110,7 @@ func fake(t *testing.T) *dnsfake.Fake {
 }
 
 func checker(t *testing.T, n *network) roleaddr.Checker {
-	return roleaddr.Checker{Resolver: fake(t), Helo: "probe.example.net", Dial: n.dial, AllowInner: true}
+	return roleaddr.Checker{Resolver: fake(t), Helo: "probe.example.net", Dial: n.dial, AllowPrivate: true}
 }
 
 const (
@@ -255,7 +255,7 @@ func TestConversation(t *testing.T) {
 	if diff := cmp.Diff(want, n.said); diff != "" {
 		t.Errorf("said (-want +got):\n%s", diff)
 	}
-	last := slices.IndexFunc(r.Replies, func(r roleaddr.Reply) bool { return r.Command == bare })
+	last := slices.IndexFunc(r.Replies, func(r roleaddr.Exchange) bool { return r.Command == bare })
 	if got, want := r.Replies[last].String(), bare+": 550 5.1.1 no / 550 5.1.1 really"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -268,7 +268,7 @@ func TestConversation(t *testing.T) {
 func TestInnerAddresses(t *testing.T) {
 	n := &network{}
 	c := checker(t, n)
-	c.AllowInner = false
+	c.AllowPrivate = false
 	for _, domain := range []string{"example.test", "inner.example.test", "v6.example.test"} {
 		r := c.Check(t.Context(), domain)
 		invariant(t, r)
@@ -310,7 +310,7 @@ func TestLoopback(t *testing.T) {
 			}
 			said <- log
 		}()
-		c := roleaddr.Checker{Resolver: fake(t), AllowInner: true, Dial: func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+		c := roleaddr.Checker{Resolver: fake(t), AllowPrivate: true, Dial: func(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
 			if addr.Port() != 25 {
 				t.Errorf("port %d", addr.Port())
 			}
@@ -330,7 +330,7 @@ func TestLoopback(t *testing.T) {
 
 // The system's dialler has no more time than the rest.
 func TestTimeout(t *testing.T) {
-	c := roleaddr.Checker{Resolver: fake(t), AllowInner: true, Timeout: time.Nanosecond}
+	c := roleaddr.Checker{Resolver: fake(t), AllowPrivate: true, Timeout: time.Nanosecond}
 	if r := c.Check(t.Context(), "inner.example.test"); r.Status != roleaddr.TempError || !errors.Is(r.Err, context.DeadlineExceeded) {
 		t.Errorf("%s, %v", r.Status, r.Err)
 	}
@@ -377,7 +377,7 @@ func TestHostileServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				read := new(int)
-				c := roleaddr.Checker{Resolver: fake(t), AllowInner: true, Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+				c := roleaddr.Checker{Resolver: fake(t), AllowPrivate: true, Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
 					ours, theirs := net.Pipe()
 					go func() { serve(theirs); theirs.Close() }()
 					return counting{ours, read}, nil
@@ -486,7 +486,7 @@ func TestWorkIsBounded(t *testing.T) {
 		return resolver.Answer{Records: records}, nil
 	})
 	n := &network{}
-	r := roleaddr.Checker{Resolver: hostile, Dial: n.dial, AllowInner: true}.Check(t.Context(), "example.test")
+	r := roleaddr.Checker{Resolver: hostile, Dial: n.dial, AllowPrivate: true}.Check(t.Context(), "example.test")
 	if asked.Load() > 23 || len(n.dialed) != roleaddr.MaxHosts || r.Status != roleaddr.TempError {
 		t.Errorf("%d questions, dialed %v: %s", asked.Load(), n.dialed, r.Status)
 	}

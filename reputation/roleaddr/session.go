@@ -31,7 +31,7 @@ type session struct {
 	ctx     context.Context
 	text    *textproto.Conn
 	limit   *io.LimitedReader
-	replies []Reply
+	replies []Exchange
 	broken  error // why there is nothing more to say
 }
 
@@ -152,19 +152,19 @@ func (s *session) mailbox(address string) asked {
 }
 
 // command says a line and reads the reply.
-func (s *session) command(line string) (Reply, error) {
+func (s *session) command(line string) (Exchange, error) {
 	if s.broken != nil {
-		return Reply{}, s.broken
+		return Exchange{}, s.broken
 	}
 	if err := s.text.PrintfLine("%s", line); err != nil {
-		return s.lost(Reply{Command: line}, err)
+		return s.lost(Exchange{Command: line}, err)
 	}
 	return s.reply(line)
 }
 
 // reply reads a reply to a command.
-func (s *session) reply(command string) (Reply, error) {
-	r := Reply{Command: command}
+func (s *session) reply(command string) (Exchange, error) {
+	r := Exchange{Command: command}
 	code, text, err := s.text.ReadResponse(0)
 	if err != nil {
 		if s.limit.N <= 0 {
@@ -186,7 +186,7 @@ func (s *session) reply(command string) (Reply, error) {
 }
 
 // lost ends the session: a reply that did not come leaves nothing more to say.
-func (s *session) lost(r Reply, err error) (Reply, error) {
+func (s *session) lost(r Exchange, err error) (Exchange, error) {
 	s.replies = append(s.replies, r)
 	s.broken = cmp.Or(context.Cause(s.ctx), err)
 	return r, s.broken
@@ -195,7 +195,7 @@ func (s *session) lost(r Reply, err error) (Reply, error) {
 func shorten(line string) string { return line[:min(len(line), maxLine)] }
 
 // welcome returns why a reply is not the one wanted: ErrClient where it is for good.
-func (r Reply) welcome(want int) error {
+func (r Exchange) welcome(want int) error {
 	switch {
 	case r.Code == want:
 		return nil
@@ -208,7 +208,7 @@ func (r Reply) welcome(want int) error {
 // recipient reads the reply to RCPT. A 5yz reply says that there is no such mailbox only
 // with the codes for that: the others are about the client or its command, unless they
 // say that a bare address, which must be known, is no address.
-func (r Reply) recipient(bare bool) (Status, error) {
+func (r Exchange) recipient(bare bool) (Status, error) {
 	switch r.Code {
 	case 250, 251, 252:
 		return Pass, nil
@@ -230,7 +230,7 @@ func (r Reply) recipient(bare bool) (Status, error) {
 }
 
 // String returns the command and the reply on one line.
-func (r Reply) String() string {
+func (r Exchange) String() string {
 	command, lines := cmp.Or(r.Command, "greeting"), strings.Join(r.Lines, " / ")
 	return command + ": " + cmp.Or(lines, "no reply")
 }

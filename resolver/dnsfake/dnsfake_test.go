@@ -39,7 +39,7 @@ func TestAnswers(t *testing.T) {
 	fake := newFake(t)
 	var watched []dnsfake.Question
 	fake.Watch(func(q dnsfake.Question) { watched = append(watched, q) })
-	addrs, err := resolver.Addrs(t.Context(), fake, "MAIL.example.test")
+	addrs, err := resolver.LookupAddrs(t.Context(), fake, "MAIL.example.test")
 	if err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
@@ -80,7 +80,7 @@ func TestFaults(t *testing.T) {
 	}
 	fake := newFake(t)
 	fake.Fail("mail.example.test", dns.TypeANY, dnsfake.Network)
-	if _, err := resolver.Addrs(t.Context(), fake, "mail.example.test"); err == nil {
+	if _, err := resolver.LookupAddrs(t.Context(), fake, "mail.example.test"); err == nil {
 		t.Error("ANY stands for every type")
 	}
 }
@@ -166,7 +166,7 @@ func TestAdd(t *testing.T) {
 			t.Errorf("%s: %v, %v", tt.name, a.Records, err)
 		}
 	}
-	if got, err := resolver.TXT(t.Context(), fake, "mail.other.test"); err != nil || len(got) != 1 || got[0] != strings.Repeat("\x00\"x", 200) {
+	if got, err := resolver.LookupTXT(t.Context(), fake, "mail.other.test"); err != nil || len(got) != 1 || got[0] != strings.Repeat("\x00\"x", 200) {
 		t.Errorf("TXT: %q, %v", got, err)
 	}
 	// The line that a mistake is reported in is that of the text given.
@@ -210,7 +210,7 @@ func TestClear(t *testing.T) {
 	fake := newFake(t)
 	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail)
 	fake.Clear("Mail.example.test", dns.TypeA)
-	if addrs, err := resolver.Addrs(t.Context(), fake, "mail.example.test"); err != nil || len(addrs) != 2 {
+	if addrs, err := resolver.LookupAddrs(t.Context(), fake, "mail.example.test"); err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
 	fake.Clear("never.example.test", dns.TypeA)

@@ -25,7 +25,7 @@ mail A 192.0.2.10`)
 	}
 	fake.Fail("mail.example.test", dns.TypeAAAA, dnsfake.ServFail)
 
-	addrs, err := resolver.Addrs(context.Background(), fake, "mail.example.test")
+	addrs, err := resolver.LookupAddrs(context.Background(), fake, "mail.example.test")
 	fmt.Println(addrs, err)
 	fmt.Println(fake.Questions())
 	// Output:
@@ -42,7 +42,7 @@ func ExampleShuffle() {
 	shuffled := dnsfake.Shuffle(zones, 1)
 	orders := make(map[string]bool)
 	for range 100 {
-		records, err := resolver.MX(context.Background(), shuffled, "example.test")
+		records, err := resolver.LookupMX(context.Background(), shuffled, "example.test")
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -78,8 +78,8 @@ func ExampleFake_Add() {
 	fake.Add("mail A 192.0.2.11")
 	fake.AddTXT("example.test", "v=spf1 a:mail.example.test -all")
 	ctx := context.Background()
-	fmt.Println(resolver.Addrs(ctx, fake, "mail.example.test"))
-	fmt.Println(resolver.TXT(ctx, fake, "example.test"))
+	fmt.Println(resolver.LookupAddrs(ctx, fake, "mail.example.test"))
+	fmt.Println(resolver.LookupTXT(ctx, fake, "example.test"))
 	// Output:
 	// [192.0.2.10 192.0.2.11] <nil>
 	// [v=spf1 a:mail.example.test -all] <nil>
@@ -114,7 +114,7 @@ func ExampleRecord() {
 	var transcript strings.Builder // a file, say
 	recorder := dnsfake.Record(live, &transcript)
 	ctx := context.Background()
-	_, _ = resolver.Addrs(ctx, recorder, "mail.example.test")
+	_, _ = resolver.LookupAddrs(ctx, recorder, "mail.example.test")
 	if err := recorder.Err(); err != nil {
 		log.Fatal(err)
 	}
@@ -124,8 +124,8 @@ func ExampleRecord() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(resolver.Addrs(ctx, player, "mail.example.test"))
-	fmt.Println(resolver.TXT(ctx, player, "mail.example.test"))
+	fmt.Println(resolver.LookupAddrs(ctx, player, "mail.example.test"))
+	fmt.Println(resolver.LookupTXT(ctx, player, "mail.example.test"))
 	// Output:
 	// mail.example.test. A
 	// 	server "zone example.test."
@@ -159,7 +159,7 @@ func ExampleFake_Count() {
 		log.Fatal(err)
 	}
 	fake.Fail("mail.example.test", dns.TypeTXT, dnsfake.Timeout).Must()
-	_, _ = resolver.Addrs(context.Background(), fake, "mail.example.test")
+	_, _ = resolver.LookupAddrs(context.Background(), fake, "mail.example.test")
 
 	fmt.Println(fake.Count("mail.example.test", dns.TypeA))
 	fmt.Println(fake.Unasked()) // resolvertest.New looks at this when a test ends

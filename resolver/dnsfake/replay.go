@@ -25,7 +25,7 @@ var ErrNotRecorded = errors.New("the transcript does not have this question")
 // form) and asks nobody. Make one with [Replay].
 type Player struct {
 	mu       sync.Mutex
-	replies  map[Question][]resolver.Reply
+	replies  map[Question][]resolver.Response
 	missing  []error
 	answered map[Question]int
 }
@@ -37,7 +37,7 @@ type Player struct {
 // then with the last answer again. Any other question is an error that wraps
 // [ErrNotRecorded]; the next step for it is to record again.
 func Replay(file string, transcript io.Reader) (*Player, error) {
-	p := &Player{replies: make(map[Question][]resolver.Reply), answered: make(map[Question]int)}
+	p := &Player{replies: make(map[Question][]resolver.Response), answered: make(map[Question]int)}
 	reader := player{file: file, into: p.replies}
 	lines := bufio.NewScanner(transcript)
 	lines.Buffer(nil, maxLine)
@@ -92,7 +92,7 @@ func (p *Player) Missing() []error {
 type player struct {
 	file     string
 	line     int
-	into     map[Question][]resolver.Reply
+	into     map[Question][]resolver.Response
 	at       *Question // the question whose answer is being read
 	problems []resolver.Problem
 }
@@ -127,7 +127,7 @@ func (p *player) question(line string) {
 		return
 	}
 	p.at = &Question{canonical, qtype}
-	p.into[*p.at] = append(p.into[*p.at], resolver.Reply{Name: canonical, Type: qtype})
+	p.into[*p.at] = append(p.into[*p.at], resolver.Response{Name: canonical, Type: qtype})
 }
 
 // typeOf reads a type as resolver.TypeString writes it.
@@ -141,7 +141,7 @@ func typeOf(word string) (uint16, bool) {
 }
 
 // detail reads one line beneath a question.
-func (p *player) detail(r *resolver.Reply, line string) {
+func (p *player) detail(r *resolver.Response, line string) {
 	keyword, rest, _ := strings.Cut(line, " ")
 	var err error
 	switch keyword {
@@ -177,7 +177,7 @@ func (p *player) detail(r *resolver.Reply, line string) {
 	}
 }
 
-func (p *player) server(r *resolver.Reply, text string) (err error) {
+func (p *player) server(r *resolver.Response, text string) (err error) {
 	r.Server, err = strconv.Unquote(text)
 	return err
 }
@@ -191,7 +191,7 @@ func appendRR(to []dns.RR, text string) ([]dns.RR, error) {
 }
 
 // fault reads what is behind the word: a response code, a quoted text, or both.
-func fault(r *resolver.Reply, text string) error {
+func fault(r *resolver.Response, text string) error {
 	e := &resolver.Error{Name: r.Name, Type: r.Type, Server: r.Server}
 	r.Server, r.Err = "", e
 	word, quoted, _ := strings.Cut(text, " ")

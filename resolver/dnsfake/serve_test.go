@@ -189,7 +189,7 @@ func TestServeAtTaken(t *testing.T) {
 func TestServeClient(t *testing.T) {
 	server := serve(t, newFake(t))
 	client := &resolver.Client{Servers: []netip.AddrPort{server.Addr}}
-	if addrs, err := resolver.Addrs(t.Context(), client, "mail.example.test"); err != nil || len(addrs) != 2 {
+	if addrs, err := resolver.LookupAddrs(t.Context(), client, "mail.example.test"); err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
 }

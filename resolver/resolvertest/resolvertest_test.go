@@ -42,10 +42,10 @@ func (f *fakeTB) Fatalf(format string, args ...any) {
 func TestNew(t *testing.T) {
 	tb := &fakeTB{TB: t}
 	r := resolvertest.New(tb, "$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
-	if addrs, err := resolver.Addrs(t.Context(), r, "mail.example.test"); err != nil || len(addrs) != 1 {
+	if addrs, err := resolver.LookupAddrs(t.Context(), r, "mail.example.test"); err != nil || len(addrs) != 1 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
-	_, _ = resolver.TXT(t.Context(), r, "mail.example.tset")
+	_, _ = resolver.LookupTXT(t.Context(), r, "mail.example.tset")
 	if len(tb.errors) != 0 {
 		t.Errorf("reported before the end: %q", tb.errors)
 	}
@@ -86,7 +86,7 @@ func TestServe(t *testing.T) {
 	tb := &fakeTB{TB: t}
 	addr := resolvertest.Serve(tb, resolvertest.New(tb, "$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10"))
 	client := &resolver.Client{Servers: []netip.AddrPort{addr}}
-	if addrs, err := resolver.Addrs(t.Context(), client, "mail.example.test"); err != nil || len(addrs) != 1 {
+	if addrs, err := resolver.LookupAddrs(t.Context(), client, "mail.example.test"); err != nil || len(addrs) != 1 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
 	tb.end()
@@ -146,8 +146,8 @@ $TTL 300
 mail A 192.0.2.10`)
 
 	ctx := context.Background() // in a test: t.Context()
-	fmt.Println(resolver.Addrs(ctx, r, "mail.example.test"))
-	_, _ = resolver.TXT(ctx, r, "mail.example.tset") // a typo
+	fmt.Println(resolver.LookupAddrs(ctx, r, "mail.example.test"))
+	_, _ = resolver.LookupTXT(ctx, r, "mail.example.tset") // a typo
 
 	for _, fn := range t.cleanup { // the test ends
 		fn()

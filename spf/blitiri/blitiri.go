@@ -41,7 +41,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo, mailFrom stri
 	if mailFrom == "" {
 		mailFrom = "postmaster@" + helo
 	}
-	dns := oneFamily{resolver.Net{Resolver: c.Resolver}, addr.Is4()}
+	dns := oneFamily{resolver.AsNet{Resolver: c.Resolver}, addr.Is4()}
 	result, err := blitiri.CheckHostWithSender(addr.AsSlice(), helo, mailFrom, blitiri.WithContext(ctx), blitiri.WithResolver(dns))
 	r := new(Result)
 	if e := r.Status.UnmarshalText([]byte(result)); e != nil {
@@ -56,7 +56,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo, mailFrom stri
 // oneFamily is a Resolver as blitiri takes one. Of a name's addresses it has those
 // of the client's family alone: the others would hide that a term has no data.
 type oneFamily struct {
-	resolver.Net
+	resolver.AsNet
 	ipv4 bool
 }
 
@@ -73,5 +73,5 @@ func (o oneFamily) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr,
 		reply := resolver.Ask(ctx, o.Resolver, name, asked)
 		return reply.Answer, reply.Err
 	}
-	return resolver.Net{Resolver: family}.LookupIPAddr(ctx, host)
+	return resolver.AsNet{Resolver: family}.LookupIPAddr(ctx, host)
 }

@@ -31,7 +31,7 @@ func (p postfix) mailboxes(t *testing.T) {
 		{"receiver.test", "192.0.2.21", roleaddr.TempError, false, roleaddr.Pass}, // no reverse name: 450
 	} {
 		dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(tt.from), 0))}
-		r := roleaddr.Checker{Resolver: zones, Helo: "smtp.example.test", AllowInner: true, Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+		r := roleaddr.Checker{Resolver: zones, Helo: "smtp.example.test", AllowPrivate: true, Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", "127.0.0.1:2501")
 		}}.Check(t.Context(), tt.domain)
 		if len(r.Mailboxes) != 3 || r.Status != tt.status || r.CatchAll != tt.catchAll || r.Mailboxes[2].Status != tt.bare {

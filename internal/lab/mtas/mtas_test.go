@@ -44,7 +44,7 @@ var columns = []struct {
 		return okIf(v.Helo != nil && v.Helo.Status == helo.Pass || v.Relation == helo.Identical)
 	}},
 	{"exim-reverse", func(v *identity.Verdict) string {
-		if v.Reverse != nil && v.Reverse.Status.Temporary() {
+		if v.IPRev != nil && v.IPRev.Status.Temporary() {
 			return "defer"
 		}
 		return okIf(confirmed(v))
@@ -56,12 +56,12 @@ var columns = []struct {
 		return map[csa.Status]string{csa.Pass: "ok", csa.Fail: "fail", csa.TempError: "defer", csa.None: "unknown"}[v.CSA.Status]
 	}},
 	{"pf-reverse", func(v *identity.Verdict) string {
-		return okIf(v.Reverse != nil && (len(v.Reverse.Names) > 0))
+		return okIf(v.IPRev != nil && (len(v.IPRev.Names) > 0))
 	}},
 	{"pf-client", func(v *identity.Verdict) string { return okIf(confirmed(v)) }},
 	{"pf-helo", func(v *identity.Verdict) string { return okIf(v.Helo != nil && v.Helo.Status == helo.Pass) }},
 	{"pf-syntax", func(v *identity.Verdict) string {
-		return okIf(!v.Has(identity.MalformedHelo) && !v.Has(identity.UnqualifiedHelo) && !v.Has(identity.NoHelo) && (v.Helo == nil || !v.Helo.Helo.Faults.Has(helo.BareAddress)))
+		return okIf(!v.Has(identity.MalformedHelo) && !v.Has(identity.UnqualifiedHelo) && !v.Has(identity.NoHelo) && (v.Helo == nil || !v.Helo.Argument.Faults.Has(helo.BareAddress)))
 	}},
 	{"policyd", reply},
 	{"milter", reply},
@@ -74,7 +74,7 @@ func okIf(ok bool) string {
 	return "fail"
 }
 
-func confirmed(v *identity.Verdict) bool { return v.Reverse != nil && v.Reverse.Status == fcrdns.Pass }
+func confirmed(v *identity.Verdict) bool { return v.IPRev != nil && v.IPRev.Status == fcrdns.Pass }
 
 // reply is what a server answers that follows our advice.
 func reply(v *identity.Verdict) string {

@@ -91,7 +91,7 @@ func TestInteropPublish(t *testing.T) {
 	rrsets, greeted := 0, 0
 	for i, step := range publications[0].plan.Steps {
 		switch step.Stage {
-		case plan.Greet: // the last of what is sent as user@ the PTR name ends with it
+		case plan.SetHelo: // the last of what is sent as user@ the PTR name ends with it
 			says, greeted = configured(publications[0].text(t), o), len(x.log(t))
 			x.from = "john@example.test"
 		case plan.Observe:
@@ -103,7 +103,7 @@ func TestInteropPublish(t *testing.T) {
 					}
 				}
 			}
-		case plan.Quiet:
+		case plan.CheckSenders:
 			for _, name := range step.Names[:1] { // the other MTA's nobody ever sent as
 				sender, log := "@"+strings.TrimSuffix(name, "."), x.log(t)
 				if !strings.Contains(log[:greeted], sender) || strings.Contains(log[greeted:], sender) {
@@ -260,11 +260,11 @@ func (p *publication) make(t *testing.T, observed map[netip.Addr]string) {
 // ISP's what it answers.
 func (p *publication) again(t *testing.T, observed map[netip.Addr]string) *plan.Plan {
 	t.Helper()
-	whole, err := plan.Whole(resolver.SeqOf(transfer(t, p.at(), p.org.Zones...)...))
+	whole, err := plan.FromZones(resolver.SeqOf(transfer(t, p.at(), p.org.Zones...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	current, err := whole.Ask(t.Context(), p.dns, p.org)
+	current, err := whole.WithAnswers(t.Context(), p.dns, p.org)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func (p *publication) step(t *testing.T, i int) {
 	l := readLetter(t, step.Changes)
 	if asked := len(l.set) + len(l.remove); asked > 0 {
 		p.rename(t, l)
-	} else if slices.Contains(step.Owners(), plan.ISP) {
+	} else if slices.Contains(step.Owners(), plan.OwnerISP) {
 		t.Errorf("%s: step %s asks nothing of the ISP", p, step.Stage)
 	}
 }

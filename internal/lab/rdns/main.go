@@ -29,6 +29,9 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 )
 
+// unclearBand is how far from 0 a score leaves the kind unclear.
+const unclearBand = 0.5
+
 // A row is one labeled name.
 type row struct {
 	addr     netip.Addr
@@ -150,12 +153,12 @@ func report(title string, rows []*row) {
 			}
 		}
 		switch {
-		case r.score > ptrname.UnclearBand:
+		case r.score > unclearBand:
 			sure++
 			if r.generic {
 				sureRight++
 			}
-		case r.score < -ptrname.UnclearBand:
+		case r.score < -unclearBand:
 			sureDel++
 			if !r.generic {
 				sureDelRight++

@@ -74,12 +74,12 @@ func TestParseHelo(t *testing.T) {
 		{"[IPv6:1:2:3::6:7:8]", "", "1:2:3::6:7:8", 0},
 		{"[IPv6:1:2::3:4:192.0.2.1]", "", "1:2:0:0:3:4:c000:201", 0},
 	} {
-		got, err := helo.ParseHelo(test.helo)
+		got, err := helo.Parse(test.helo)
 		var addr netip.Addr
 		if test.addr != "" {
 			addr = netip.MustParseAddr(test.addr)
 		}
-		want := helo.Helo{Text: test.helo, Name: test.name, Addr: addr, Faults: test.faults}
+		want := helo.Argument{Text: test.helo, Name: test.name, Addr: addr, Faults: test.faults}
 		if err != nil || got != want {
 			t.Errorf("%q: got %+v, %v, want %+v", test.helo, got, err, want)
 		}
@@ -131,16 +131,16 @@ func TestParseHeloRefuses(t *testing.T) {
 		{"[IPv6:1:2:3:4:5:6:7::]", 6, noV6}, {"[IPv6:::2:3:4:5:6:7:8]", 6, noV6}, {"[IPv6:1:2:3::5:6:7:8]", 6, noV6},
 		{"[IPv6:1:2::4:5:6:192.0.2.1]", 6, noV6}, {"[IPv6:::2:3:4:5:6:192.0.2.1]", 6, noV6},
 	} {
-		got, err := helo.ParseHelo(test.helo)
-		if want := (helo.Helo{Text: test.helo}); got != want {
+		got, err := helo.Parse(test.helo)
+		if want := (helo.Argument{Text: test.helo}); got != want {
 			t.Errorf("%q: got %+v beside the error", test.helo, got)
 		}
-		e, ok := errors.AsType[*helo.HeloError](err)
-		if !ok || *e != (helo.HeloError{Text: test.helo, Offset: test.offset, Reason: test.reason}) {
+		e, ok := errors.AsType[*helo.Error](err)
+		if !ok || *e != (helo.Error{Text: test.helo, Offset: test.offset, Reason: test.reason}) {
 			t.Errorf("%q: got %+v, want %q at %d", test.helo, e, test.reason, test.offset)
 		}
 	}
-	_, err := helo.ParseHelo("a\r\nb")
+	_, err := helo.Parse("a\r\nb")
 	if got, want := err.Error(), `HELO "a\r\nb": '\r' is not in a host name at offset 1`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -208,16 +208,16 @@ func FuzzParseHelo(f *testing.F) {
 		f.Add(heloName)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		h, err := helo.ParseHelo(text)
+		h, err := helo.Parse(text)
 		if h.Text != text {
 			t.Errorf("%q: Text is %q", text, h.Text)
 		}
 		if err != nil {
-			e, ok := errors.AsType[*helo.HeloError](err)
+			e, ok := errors.AsType[*helo.Error](err)
 			if !ok || e.Text != text || e.Offset < 0 || e.Offset > len(text) || e.Reason == "" {
 				t.Errorf("%q: got the error %+v", text, err)
 			}
-			if h != (helo.Helo{Text: text}) || h.Resolvable() {
+			if h != (helo.Argument{Text: text}) || h.Resolvable() {
 				t.Errorf("%q: got %+v beside the error", text, h)
 			}
 			return
@@ -234,7 +234,7 @@ func FuzzParseHelo(f *testing.F) {
 			if h.Addr.Is6() {
 				back = "[IPv6:" + h.Addr.String() + "]"
 			}
-			if again, err := helo.ParseHelo(back); err != nil || again.Addr != h.Addr || again.Faults != 0 {
+			if again, err := helo.Parse(back); err != nil || again.Addr != h.Addr || again.Faults != 0 {
 				t.Errorf("%q is %s, which gives %+v, %v", text, back, again, err)
 			}
 			return
@@ -245,7 +245,7 @@ func FuzzParseHelo(f *testing.F) {
 		if strings.Trim(h.Name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 			t.Errorf("%q gives %q, which is no host name", text, h.Name)
 		}
-		again, err := helo.ParseHelo(h.Name)
+		again, err := helo.Parse(h.Name)
 		if want := h.Faults&^helo.NonASCII | helo.FinalDot; err != nil || again.Name != h.Name || again.Faults != want {
 			t.Errorf("%q gives %q, and that %+v, %v, want the faults %v", text, h.Name, again, err, want)
 		}

@@ -61,26 +61,26 @@ func words(addrs []netip.Addr) string {
 }
 
 // check checks, and holds what is true of every result.
-func check(t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *helo.HeloResult {
+func check(t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *helo.Result {
 	t.Helper()
 	return checkContext(t.Context(), t, r, heloName, given...)
 }
 
-func checkContext(ctx context.Context, t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *helo.HeloResult {
+func checkContext(ctx context.Context, t *testing.T, r resolver.Resolver, heloName string, given ...netip.Addr) *helo.Result {
 	t.Helper()
 	before := slices.Clone(given)
-	got := helo.HeloChecker{Resolver: r}.Check(ctx, heloName, given...)
+	got := helo.Checker{Resolver: r}.Check(ctx, heloName, given...)
 	if want := got.Status == helo.TempError || got.Status == helo.PermError; (got.Err != nil) != want {
 		t.Errorf("%q: status %v with error %v", heloName, got.Status, got.Err)
 	}
 	if got.Status.Temporary() != (got.Status == helo.TempError) {
 		t.Errorf("%v: Temporary is %v", got.Status, got.Status.Temporary())
 	}
-	if got.Helo.Text != heloName {
-		t.Errorf("%q: Text is %q", heloName, got.Helo.Text)
+	if got.Argument.Text != heloName {
+		t.Errorf("%q: Text is %q", heloName, got.Argument.Text)
 	}
-	if len(got.Replies) > 2 {
-		t.Errorf("%q: %d questions", heloName, len(got.Replies))
+	if len(got.Responses) > 2 {
+		t.Errorf("%q: %d questions", heloName, len(got.Responses))
 	}
 	for _, list := range [][]netip.Addr{got.Found, got.Missing, got.Unknown, got.Others} {
 		if !slices.IsSortedFunc(list, netip.Addr.Compare) || len(slices.Compact(slices.Clone(list))) != len(list) {
@@ -108,7 +108,7 @@ func TestCheck(t *testing.T) {
 			asked = append(asked, q.String())
 		}
 		slices.Sort(asked) // both are asked at once
-		for _, reply := range got.Replies {
+		for _, reply := range got.Responses {
 			replied = append(replied, reply.Name+" "+resolver.TypeString(reply.Type))
 		}
 		if diff := cmp.Diff(questions, asked); diff != "" {
@@ -241,7 +241,7 @@ func TestNoAnswerPossible(t *testing.T) {
 	}
 	for _, heloName := range []string{"", "a..b", "[192.0.2.256]", "mail!.example.test"} {
 		got := check(t, r, heloName, client)
-		if e, ok := errors.AsType[*helo.HeloError](got.Err); got.Status != helo.PermError || !ok || e.Text != heloName {
+		if e, ok := errors.AsType[*helo.Error](got.Err); got.Status != helo.PermError || !ok || e.Text != heloName {
 			t.Errorf("%q: got %+v", heloName, got)
 		}
 	}

@@ -1,0 +1,184 @@
+package helo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// Status is the outcome of a check. The zero Status is invalid.
+type Status uint8
+
+var statusText = []string{Pass: "pass", Fail: "fail", TempError: "temperror", PermError: "permerror"}
+
+// String returns pass, fail, temperror or permerror.
+func (s Status) String() string { return enum.String(s, statusText) }
+
+// MarshalText returns the text of String; an invalid Status is an error.
+func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
+
+// Temporary reports whether a later check may come out otherwise.
+func (s Status) Temporary() bool { return s == TempError }
+
+// ErrAddr is the cause of a PermError for an address that is invalid or missing.
+var ErrAddr = errors.New("no valid address to look for")
+
+// A Checker tells whether a HELO name leads to the client that says it. A
+// mismatch alone is no reason to refuse mail (RFC 5321, Section 4.1.4).
+type Checker struct {
+	// Resolver answers the questions. Nil makes every check that needs one a
+	// TempError with resolver.ErrNoResolver.
+	Resolver resolver.Resolver
+}
+
+// A Result is the outcome of a check with its evidence. Err is non-nil
+// exactly when Status is TempError or PermError.
+type Result struct {
+	Argument  Argument
+	Status    Status
+	Found     []netip.Addr // of the addresses given, those that the HELO name has, sorted
+	Missing   []netip.Addr // those that it lacks, sorted
+	Unknown   []netip.Addr // those of a family that DNS gave no answer for, sorted
+	Others    []netip.Addr // addresses of the name, in the families asked, that were not given
+	Responses []resolver.Response
+	// Authentic is set when every answer was, and there was one.
+	Authentic bool
+	Err       error
+}
+
+// LogValue groups what a log line needs.
+func (r *Result) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("name", cmp.Or(r.Argument.Name, untrusted.Line(r.Argument.Text))), slog.String("status", r.Status.String())}
+	if r.Argument.Faults != 0 {
+		attrs = append(attrs, slog.String("faults", r.Argument.Faults.String()))
+	}
+	if r.Err != nil {
+		attrs = append(attrs, slog.String("err", r.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Check looks the name of a HELO up and compares its addresses with those given:
+// the client's, or all those of an MTA. Only the families of these are asked, at
+// once: at most two questions, one round trip.
+//
+// An address that is known to be missing makes a Fail, whatever becomes of the
+// other family's question. An address literal is compared without a question, and
+// a name that the public DNS cannot hold (see [Argument.Resolvable]) fails without
+// one: there are no Replies then.
+func (c Checker) Check(ctx context.Context, heloName string, addrs ...netip.Addr) *Result {
+	parsed, err := Parse(heloName)
+	r := &Result{Argument: parsed}
+	if err != nil {
+		r.Status, r.Err = PermError, err
+		return r
+	}
+	given := sorted(addrs)
+	if len(given) == 0 || !given[0].IsValid() {
+		r.Status, r.Err = PermError, ErrAddr
+		return r
+	}
+	var has []netip.Addr
+	switch {
+	case parsed.Addr.IsValid():
+		has = []netip.Addr{parsed.Addr}
+	case parsed.Resolvable():
+		r.Responses = c.ask(ctx, parsed.Name, given)
+		for _, reply := range r.Responses {
+			for _, addr := range reply.Addrs() {
+				// An AAAA record of ::ffff:192.0.2.1 is no answer about IPv4.
+				if addr.Is6() == (reply.Type == dns.TypeAAAA) {
+					has = append(has, addr)
+				}
+			}
+		}
+	}
+	r.compare(given, sorted(has))
+	return r
+}
+
+// sorted returns addresses without mapping and zone, each once: IPv4 first, and
+// before it whatever is invalid.
+func sorted(addrs []netip.Addr) []netip.Addr {
+	var out []netip.Addr
+	for _, addr := range addrs {
+		out = append(out, addr.Unmap().WithZone(""))
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// ask asks for the families of the addresses, A before AAAA.
+func (c Checker) ask(ctx context.Context, name string, addrs []netip.Addr) []resolver.Response {
+	var types []uint16
+	if slices.ContainsFunc(addrs, netip.Addr.Is4) {
+		types = append(types, dns.TypeA)
+	}
+	if slices.ContainsFunc(addrs, netip.Addr.Is6) {
+		types = append(types, dns.TypeAAAA)
+	}
+	replies := make([]resolver.Response, len(types))
+	var wg sync.WaitGroup
+	for i, qtype := range types {
+		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, name, qtype) })
+	}
+	wg.Wait()
+	return replies
+}
+
+// compare draws the status. An address that is known to be missing decides,
+// whatever the other family's answer would have been.
+func (r *Result) compare(given, has []netip.Addr) {
+	failed := make(map[bool]error) // by whether the family is IPv6
+	r.Authentic = len(r.Responses) > 0
+	for _, reply := range r.Responses {
+		failed[reply.Type == dns.TypeAAAA] = reply.Err
+		r.Authentic = r.Authentic && reply.Authentic
+	}
+	for _, addr := range given {
+		switch {
+		case slices.Contains(has, addr):
+			r.Found = append(r.Found, addr)
+		case failed[addr.Is6()] != nil:
+			r.Unknown = append(r.Unknown, addr)
+		default:
+			r.Missing = append(r.Missing, addr)
+		}
+	}
+	for _, addr := range has {
+		if !slices.Contains(given, addr) {
+			r.Others = append(r.Others, addr)
+		}
+	}
+	switch {
+	case len(r.Missing) > 0:
+		r.Status = Fail
+	case len(r.Unknown) > 0:
+		r.Status, r.Err = TempError, errlist.Join(failed[false], failed[true])
+	default:
+		r.Status = Pass
+	}
+}
+
+// The statuses of a HELO check.
+const (
+	_         Status = iota
+	Pass             // the HELO name has every address asked about
+	Fail             // it lacks one
+	TempError        // it may have them all: DNS gave no answer that would tell
+	PermError        // the HELO is malformed, or there was no valid address to look for
+)
