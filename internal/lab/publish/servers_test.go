@@ -152,13 +152,13 @@ func (n nsd) rename(t *testing.T, l letter) {
 	t.Helper()
 	text := "$ORIGIN " + ispZone + "\n"
 	for _, ptr := range l.remove {
-		text += "; take out: " + ptr + "\n"
+		text += "; remove: " + ptr + "\n"
 	}
 	n.edit(t, text+strings.Join(l.set, "\n"))
 }
 
 // edit follows what the plan has for zone files: it puts the lines into their zones, and
-// takes out the records of which they say so.
+// removes the records that they tell to remove.
 func (n nsd) edit(t *testing.T, text string) {
 	t.Helper()
 	var f *zoneFile
@@ -168,14 +168,14 @@ func (n nsd) edit(t *testing.T, text string) {
 		if apex, ok := strings.CutPrefix(line, "$ORIGIN "); ok {
 			f = n.files[apex]
 			edited[apex] = f
-		} else if gone, ok := strings.CutPrefix(line, "; take out: "); ok {
+		} else if gone, ok := strings.CutPrefix(line, "; remove: "); ok {
 			i := slices.IndexFunc(f.lines, func(line string) bool {
 				a, _ := dns.NewRR(line)
 				b, err := dns.NewRR(gone)
 				return err == nil && a != nil && dns.IsDuplicate(a, b)
 			})
 			if i < 0 {
-				t.Fatalf("%s is not there to be taken out", gone)
+				t.Fatalf("%s is not there to be removed", gone)
 			}
 			f.lines = slices.Delete(f.lines, i, i+1)
 		} else {
@@ -205,7 +205,7 @@ func readLetter(t *testing.T, changes []plan.Change) letter {
 	var l letter
 	to := &l.set
 	for line := range strings.Lines(text.String()) {
-		if strings.HasPrefix(line, "Please take") {
+		if strings.HasPrefix(line, "Please remove") {
 			to = &l.remove
 		}
 		where, name, ok := strings.Cut(strings.TrimSpace(line), ": ")
