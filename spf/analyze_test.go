@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -64,7 +65,7 @@ func analysisText(a *spf.Analysis) string {
 			fmt.Fprintf(&b, " %v", n.Err)
 		}
 		b.WriteString("\n")
-		for _, p := range n.Parts {
+		for _, p := range n.Terms {
 			fmt.Fprintf(&b, "%s  %s %v\n", indent, p.Term.Text, p.Networks)
 			if p.Below != nil {
 				node(p.Below, indent+"    ")
@@ -228,5 +229,50 @@ func TestLintCodes(t *testing.T) {
 	}
 	if diff := cmp.Diff(given, documented); diff != "" {
 		t.Errorf("given and documented codes differ (-given +documented):\n%s", diff)
+	}
+}
+
+// What DNS does not tell is told as not known, and is never flattened.
+func TestAnalyzeWithoutAnswers(t *testing.T) {
+	const policy = "v=spf1 a:x.test mx:y.test include:z.test ~all"
+	for fails, want := range map[question]string{
+		{"example.test.", dns.TypeTXT}: "the record is not known",
+		{"z.test.", dns.TypeTXT}:       "the record is not known",
+		{"x.test.", dns.TypeAAAA}:      "the addresses are not known",
+		{"h0.y.test.", dns.TypeA}:      "the addresses are not known",
+		{"y.test.", dns.TypeMX}:        "the addresses are not known",
+	} {
+		r := failing{hostile{text: func(name string) string {
+			if name == "z.test." {
+				return "v=spf1 -all"
+			}
+			return policy
+		}, mx: 1}, fails}
+		a := spf.Analyze(t.Context(), r, "example.test")
+		if a.Err == nil || len(a.Sets[spf.TempError]) == 0 || !slices.ContainsFunc(a.Lints, func(l spf.Lint) bool { return l.Code == "no-answer" && strings.Contains(l.Text, want) }) {
+			t.Errorf("%v: %v, %v, %v", fails, a.Err, a.Sets, a.Lints)
+		}
+		if _, err := a.Flatten(300); !errors.Is(err, spf.ErrNotFlat) {
+			t.Errorf("%v: flattened: %v", fails, err)
+		}
+		checkAgrees(t, a, r)
+	}
+}
+
+// checkAgrees compares an analysis with checks.
+func checkAgrees(t *testing.T, a *spf.Analysis, r resolver.Resolver) {
+	t.Helper()
+	for _, addr := range []string{"192.0.2.200", "192.0.2.201", "2001:db8::1"} {
+		got := spf.Checker{Resolver: r, MaxVoids: -1}.CheckHelo(t.Context(), netip.MustParseAddr(addr), "example.test")
+		if want := a.Status(netip.MustParseAddr(addr)); got.Status != want {
+			t.Errorf("%s: check %s, analysis %s", addr, got.Status, want)
+		}
+	}
+}
+
+func TestAnalyzeNoName(t *testing.T) {
+	a := spf.Analyze(t.Context(), nil, "nonsense")
+	if a.Root.Err == nil || a.Questions != 0 || a.Status(netip.MustParseAddr("192.0.2.1")) == spf.Pass {
+		t.Errorf("%+v", a)
 	}
 }

@@ -130,14 +130,14 @@ func (l *linter) node(n *TreeNode) {
 		l.record(n, Warning, "no-all", "there is no all and no redirect: nothing is said of all others; end the record in -all or ~all")
 	}
 	reached := n.reached()
-	for i := range n.Parts {
-		p := &n.Parts[i]
+	for i := range n.Terms {
+		p := &n.Terms[i]
 		at := n.termAt(&p.Term)
 		if i >= len(reached) && p.Term.Qualifier != 0 {
 			l.add(Warning, "after-all", at, "stands behind all, where nothing is looked at")
 			continue
 		}
-		l.part(n, p, at)
+		l.term(n, p, at)
 	}
 	l.covered(n)
 }
@@ -204,8 +204,8 @@ const (
 	wide6 = 32
 )
 
-// part looks at one term that is reached.
-func (l *linter) part(n *TreeNode, p *TreeTerm, at TermAt) {
+// term looks at one term that is reached.
+func (l *linter) term(n *TreeNode, p *TreeTerm, at TermAt) {
 	switch p.Term.Kind {
 	case All:
 		switch {
