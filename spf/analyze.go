@@ -328,8 +328,8 @@ func (s *survey) below(level []*TreeNode) []*TreeNode {
 	return next
 }
 
-// termAt tells where a term of the record stands.
-func (n *TreeNode) termAt(t *Term) TermAt { return TermAt{t.Text, t.Offset, n.Domain, n.Path} }
+// termAt returns a term of the record, with its place.
+func (n *TreeNode) termAt(t *Term) TermAt { return t.at(n.Domain, n.Path) }
 
 // Status tells what the policy says of an address, as Sets has it; None where there
 // is no policy.

@@ -41,7 +41,14 @@ func TestAnalyzeArchives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := analysisText(spf.Analyze(t.Context(), zones, "example.test"))
+			a := spf.Analyze(t.Context(), zones, "example.test")
+			for _, term := range a.Undecided {
+				checkTermAt(t, term)
+			}
+			for _, lint := range a.Lints {
+				checkTermAt(t, lint.At)
+			}
+			got := analysisText(a)
 			if *update {
 				archive.Files[1].Data = []byte(got)
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {

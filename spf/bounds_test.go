@@ -22,7 +22,7 @@ import (
 )
 
 // With all that can be asked ahead, a check takes as long as the longest chain of
-// ownQuestions that depend on each other.
+// questions that depend on each other.
 func TestRoundTrips(t *testing.T) {
 	const roundTrip = 10 * time.Millisecond
 	for _, l := range loads {
