@@ -23,6 +23,7 @@ import (
 //   - voids-ipv6 (broken): the same for IPv6 clients alone
 //   - mx (broken): an mx with more than 10 mail exchangers
 //   - no-record (broken): the domain, or one that a term refers to, has no SPF record
+//   - near-miss (broken): such a domain has a text that is meant as an SPF record
 //   - several-records (broken): a name has more than one
 //   - syntax (broken): a term is wrong
 //   - loop (broken): an include or redirect leads back to itself
@@ -170,6 +171,13 @@ func (l *linter) readable(n *TreeNode) bool {
 	if len(n.Path) > 0 {
 		at = n.Path[len(n.Path)-1] // the term to change is the one that leads there
 		at.Path = n.Path[:len(n.Path)-1]
+	}
+	if n.Err == ErrNoRecord {
+		for _, text := range n.Response.TXT() {
+			if fault := NearMiss(text); fault != "" {
+				l.record(n, Broken, "near-miss", "receivers pass over %s: %s", short(text), fault)
+			}
+		}
 	}
 	syntax, broken := n.Err.(*SyntaxError)
 	switch {
