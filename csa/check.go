@@ -172,7 +172,7 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 		case Denies(rr): // weight 0 is read as 1
 			r.Status, r.Reason, r.Record = Fail, Denied, rr
 			return
-		case rr.Weight&ignoreTarget == 0:
+		case verifiable(rr):
 			candidates = append(candidates, rr)
 		case unverifiable == nil:
 			unverifiable = rr
