@@ -173,7 +173,7 @@ func ttls(s subject) outcome {
 		out.evidence = append(out.evidence, reply)
 		unknown = unknown || reply.Err != nil
 		for _, rr := range reply.Records {
-			switch name := fmt.Sprintf("%s %s", reply.Name, resolver.TypeString(reply.Type)); {
+			switch name := reply.Question.String(); {
 			case rr.Header().Ttl > longest:
 				high = append(high, name)
 			case rr.Header().Ttl < shortest:
