@@ -144,7 +144,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 // An outcome is what a check returns: one of its rule's codes, and what the
 // finding says beyond it.
 type outcome struct {
-	code       string
+	code       rule.Code
 	detail     string
 	evidence   []resolver.Response
 	dialog     []report.Evidence      // what a mail server said

@@ -70,41 +70,41 @@ var checks = map[rule.ID]func(subject) outcome{
 }
 
 func orgDomain(s subject) outcome {
-	out := outcome{code: "ok", detail: s.domain}
+	out := outcome{code: rule.CodeOK, detail: s.domain}
 	switch form := dnsname.FormOf(s.domain); {
 	case form == dnsname.Malformed, form == dnsname.Numeric:
-		out.code = "malformed"
+		out.code = rule.CodeMalformed
 		return out
 	case dnsname.Reserved(s.domain):
-		out.code = "reserved"
+		out.code = rule.CodeReserved
 		return out
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
-		out.code = "documentation"
+		out.code = rule.CodeDocumentation
 		return out
 	case suffix.Organizational(s.domain) == "":
-		out.code = "public-suffix"
+		out.code = rule.CodePublicSuffix
 		return out
 	}
 	exists := s.exists()
 	out.evidence = []resolver.Response{exists}
 	switch {
 	case exists.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case exists.Status == resolver.NXDomain:
-		out.code = "not-in-dns"
+		out.code = rule.CodeNotInDNS
 	case exists.Status == resolver.NotFound:
-		out.code = "cannot-tell"
+		out.code = rule.CodeCannotTell
 	}
 	return out
 }
 
 func addressPublic(s subject) outcome {
-	code := map[address.Class]string{
-		address.Public: "ok", address.Private: "private", address.Shared: "shared",
-		address.Documentation: "documentation", address.Special: "special",
+	code := map[address.Class]rule.Code{
+		address.Public: rule.CodeOK, address.Private: rule.CodePrivate, address.Shared: rule.CodeShared,
+		address.Documentation: rule.CodeDocumentation, address.Special: rule.CodeSpecial,
 	}[s.addr.class]
-	if code == "documentation" && s.allowDocumentation {
-		code = "allowed"
+	if code == rule.CodeDocumentation && s.allowDocumentation {
+		code = rule.CodeAllowed
 	}
 	return outcome{code: code, detail: s.addr.block}
 }

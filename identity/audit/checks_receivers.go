@@ -21,18 +21,18 @@ import (
 // reverseName judges for receivers that want any reverse name.
 func reverseName(s subject) outcome {
 	if !s.public(s.addr) {
-		return outcome{code: "not-public"}
+		return outcome{code: rule.CodeNotPublic}
 	}
-	out := outcome{code: "ok", evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
+	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
 	switch {
 	case s.addr.rdns().PTR.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(s.addr.rdns().Names) == 0:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	}
 	for _, name := range s.addr.names() {
 		if form := dnsname.FormOf(name); form == dnsname.Malformed || form == dnsname.Numeric {
-			out.code, out.detail = "no-host-name", name
+			out.code, out.detail = rule.CodeNoHostName, name
 		}
 	}
 	return out
@@ -41,7 +41,7 @@ func reverseName(s subject) outcome {
 // exchangeIPv6 is reverseName for IPv6.
 func exchangeIPv6(s subject) outcome {
 	if s.addr.addr.Is4() {
-		return outcome{code: "ipv4"}
+		return outcome{code: rule.CodeIPv4}
 	}
 	return reverseName(s)
 }
@@ -50,17 +50,17 @@ func exchangeIPv6(s subject) outcome {
 // is none to judge, and false.
 func firstNameOutcome(s subject) (outcome, bool) {
 	if !s.public(s.addr) {
-		return outcome{code: "not-public"}, false
+		return outcome{code: rule.CodeNotPublic}, false
 	}
 	addr := s.addr.addr
-	out := outcome{code: "ok", evidence: s.addr.evidence(true), fix: either(ptrOf(addr), addressOf(s.mta.ptr, addr))}
+	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(true), fix: either(ptrOf(addr), addressOf(s.mta.ptr, addr))}
 	switch {
 	case s.addr.rdns().PTR.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(s.addr.rdns().Names) == 0:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	}
-	return out, out.code == "ok"
+	return out, out.code == rule.CodeOK
 }
 
 // firstName judges for receivers that ask the system for the name of a client, look at the
@@ -86,13 +86,13 @@ func firstName(s subject) outcome {
 	out.detail = strings.Join(unconfirmed, ", ")
 	switch {
 	case len(unconfirmed) == len(s.addr.names()):
-		out.code = "unconfirmed"
+		out.code = rule.CodeUnconfirmed
 	case len(unconfirmed) > 0:
-		out.code = "some-unconfirmed"
+		out.code = rule.CodeSomeUnconfirmed
 	case unanswered:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case rdns.Skipped > 0:
-		out.code, out.detail = "too-many-names", fmt.Sprint(len(s.addr.names()))
+		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
 	}
 	return out
 }
@@ -105,8 +105,8 @@ func anyName(s subject) outcome {
 // eximReverse is anyName without names that have an underscore, which Exim drops from 4.97 on.
 func eximReverse(s subject) outcome {
 	out := confirmedBy(s, func(n fcrdns.Name) bool { return !n.Underscore })
-	if out.code == "unconfirmed" && s.addr.rdns().Status == fcrdns.Pass {
-		out.code, out.detail = "underscore", s.addr.rdns().Name
+	if out.code == rule.CodeUnconfirmed && s.addr.rdns().Status == fcrdns.Pass {
+		out.code, out.detail = rule.CodeUnderscore, s.addr.rdns().Name
 	}
 	return out
 }
@@ -125,11 +125,11 @@ func confirmedBy(s subject, counts func(fcrdns.Name) bool) outcome {
 	case slices.ContainsFunc(rdns.Names, has(fcrdns.Confirmed)):
 		return out
 	case rdns.Status == fcrdns.TempError || slices.ContainsFunc(rdns.Names, has(fcrdns.NoAnswer)):
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case rdns.Skipped > 0:
-		out.code, out.detail = "too-many-names", fmt.Sprint(len(s.addr.names()))
+		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
 	default:
-		out.code, out.detail = "unconfirmed", strings.Join(s.addr.names(), ", ")
+		out.code, out.detail = rule.CodeUnconfirmed, strings.Join(s.addr.names(), ", ")
 	}
 	return out
 }
@@ -148,14 +148,14 @@ var selective = []*regexp.Regexp{
 
 func selectiveRejection(s subject) outcome {
 	out := firstName(s)
-	if out.code == "not-public" {
+	if out.code == rule.CodeNotPublic {
 		return out
 	}
 	// A name that matches is no better when it does not lead back.
 	for _, name := range s.addr.names() {
 		for i, pattern := range selective {
 			if pattern.MatchString(strings.TrimSuffix(name, ".")) {
-				out.code, out.detail = "pattern", fmt.Sprintf("%s (rule %d)", name, i+1)
+				out.code, out.detail = rule.CodePattern, fmt.Sprintf("%s (rule %d)", name, i+1)
 				if selectivePattern(s.mta.ptr) {
 					out.fix = nil // the name described would be no better
 				}
@@ -177,15 +177,15 @@ var digits = regexp.MustCompile(`^[0-9.]+$`)
 
 func postfixHeloSyntax(s subject) outcome {
 	if !s.mta.Sends() {
-		return outcome{code: "receives-only"}
+		return outcome{code: rule.CodeReceivesOnly}
 	}
-	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo)}
+	out := outcome{code: rule.CodeOK, detail: fmt.Sprintf("%q", s.mta.Helo)}
 	arg, err := helo.Parse(s.mta.Helo)
 	switch {
 	case err != nil, arg.Faults.Has(helo.NonASCII), arg.Name != "" && digits.MatchString(s.mta.Helo):
-		out.code = "malformed"
+		out.code = rule.CodeMalformed
 	case arg.Faults.Has(helo.BareAddress), arg.Faults.Has(helo.SingleLabel):
-		out.code = "not-qualified"
+		out.code = rule.CodeNotQualified
 	}
 	return out
 }
@@ -195,11 +195,11 @@ func postfixHeloSyntax(s subject) outcome {
 func greeting(s subject) (outcome, bool) {
 	switch {
 	case !s.mta.Sends():
-		return outcome{code: "receives-only"}, false
+		return outcome{code: rule.CodeReceivesOnly}, false
 	case s.mta.helo == nil:
-		return outcome{code: "not-public"}, false
+		return outcome{code: rule.CodeNotPublic}, false
 	}
-	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo), evidence: s.mta.helo().Responses}, true
+	return outcome{code: rule.CodeOK, detail: fmt.Sprintf("%q", s.mta.Helo), evidence: s.mta.helo().Responses}, true
 }
 
 // literal reports whether a HELO is an address in brackets.
@@ -216,25 +216,25 @@ func postfixHeloHostname(s subject) outcome {
 	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
 	case literal(h.Argument):
-		out.code = "literal"
+		out.code = rule.CodeLiteral
 		return out
 	case h.Argument.Name == "", h.Argument.Faults.Has(helo.FinalDot), h.Argument.Faults.Has(helo.NonASCII), digits.MatchString(h.Argument.Text):
 		// It asks for no name that is not valid in its eyes.
-		out.code = "no-name"
+		out.code = rule.CodeNoName
 		return out
 	case len(h.Found)+len(h.Others) > 0:
 		return out
 	case s.mta.name == nil:
-		out.code = "not-found"
+		out.code = rule.CodeNotFound
 		return out
 	}
 	mx := s.mta.name.inbound().mx
 	out.evidence = slices.Concat(out.evidence, mx.Responses)
 	switch mx.Status {
 	case nullmx.TempError:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case nullmx.None, nullmx.NXDomain:
-		out.code = "not-found"
+		out.code = rule.CodeNotFound
 	}
 	return out
 }
@@ -248,14 +248,14 @@ func eximHelo(s subject) outcome {
 	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
 	case h.Status == helo.PermError, h.Argument.Faults.Has(helo.NonASCII), h.Argument.Faults.Has(helo.Underscore):
-		out.code, out.fix = "malformed", nil
+		out.code, out.fix = rule.CodeMalformed, nil
 	case h.Argument.Faults.Has(helo.BareAddress), literal(h.Argument) && h.Argument.Addr.Is6():
 		// It looks the one up as a name, and compares the other with its tag.
-		out.code = "not-verified"
+		out.code = rule.CodeNotVerified
 	case h.Status.Temporary():
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(h.Missing) > 0:
-		out.code = "not-verified"
+		out.code = rule.CodeNotVerified
 		out.detail += " without " + join(h.Missing)
 	}
 	return out
@@ -268,7 +268,7 @@ func eximCSA(s subject) outcome {
 	}
 	out.evidence = nil
 	if len(s.mta.csa) == 0 { // no name that could have a record
-		out.code = "unknown"
+		out.code = rule.CodeUnknown
 		return out
 	}
 	var denied []netip.Addr
@@ -279,13 +279,13 @@ func eximCSA(s subject) outcome {
 		case r.Status == csa.Fail:
 			denied = append(denied, r.Addr)
 		case r.Status.Temporary():
-			out.code = "no-answer"
-		case r.Status == csa.None && out.code == "ok":
-			out.code = "unknown"
+			out.code = rule.CodeNoAnswer
+		case r.Status == csa.None && out.code == rule.CodeOK:
+			out.code = rule.CodeUnknown
 		}
 	}
 	if len(denied) > 0 {
-		out.code = "denied"
+		out.code = rule.CodeDenied
 		out.detail += " from " + join(denied)
 		out.fix = wantedBy(rule.HeloCSA, csa.Owner(s.mta.name.name))
 	}
@@ -301,11 +301,11 @@ func rspamdHelo(s subject) outcome {
 	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
 	case !h.Argument.Resolvable(), h.Argument.Faults.Has(helo.Underscore), h.Argument.Faults.Has(helo.NonASCII):
-		out.code, out.fix = "not-qualified", nil
+		out.code, out.fix = rule.CodeNotQualified, nil
 	case h.Status.Temporary():
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(h.Missing) > 0:
-		out.code = "other-address"
+		out.code = rule.CodeOtherAddress
 		out.detail += " without " + join(h.Missing)
 	}
 	return out
@@ -341,13 +341,13 @@ func heloEqualsPTR(s subject) outcome {
 	}
 	switch {
 	case len(unrelated) > 0:
-		out.code = "unrelated"
+		out.code = rule.CodeUnrelated
 		out.detail += " at " + join(unrelated)
 		out.fix = s.renamed(helo.SameOrganization, helo.Identical)
 	case failed:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case !identical:
-		out.code = "differs"
+		out.code = rule.CodeDiffers
 	}
 	return out
 }

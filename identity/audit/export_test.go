@@ -4,7 +4,7 @@ import "github.com/bonafide-mta/bonafide/identity/rule"
 
 // Mutate makes the check of a rule return another code in place of one, until
 // restore is called.
-func Mutate(id rule.ID, code, instead string) (restore func()) {
+func Mutate(id rule.ID, code, instead rule.Code) (restore func()) {
 	original := checks[id]
 	checks[id] = func(s subject) outcome {
 		out := original(s)

@@ -56,9 +56,9 @@ func TestSelectivePatterns(t *testing.T) {
 			continue
 		}
 		n := names[i]
-		want := "ok"
+		want := rule.CodeOK
 		if n.rule > 0 {
-			want = "pattern"
+			want = rule.CodePattern
 		}
 		if f.Code != want || n.rule > 0 && !strings.HasSuffix(f.Message, fmt.Sprintf("%s. (rule %d)", n.name, n.rule)) {
 			t.Errorf("%s: %s, want rule %d", n.name, f.Message, n.rule)

@@ -60,16 +60,16 @@ func (f *facts) check(w Waiver) error {
 }
 
 func waiversCurrent(s subject) outcome {
-	out := outcome{code: "none"}
+	out := outcome{code: rule.CodeNone}
 	var expired []string
 	for _, w := range s.waivers {
-		if out.code = "ok"; w.expired(s.now) {
+		if out.code = rule.CodeOK; w.expired(s.now) {
 			last := w.Until.Add(-1) // of an exception, its last day
 			expired = append(expired, fmt.Sprintf("%s of %s until %s: %q", w.Rule, w.Subject, last.UTC().Format(time.DateOnly), w.Reason))
 		}
 	}
 	if len(expired) > 0 {
-		out.code, out.detail = "expired", strings.Join(expired, "; ")
+		out.code, out.detail = rule.CodeExpired, strings.Join(expired, "; ")
 	}
 	return out
 }

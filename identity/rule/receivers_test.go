@@ -43,7 +43,7 @@ func TestReceivers(t *testing.T) {
 		own = true
 		codes := make(map[rule.Status][]string)
 		for _, o := range r.Outcomes {
-			codes[o.Status] = append(codes[o.Status], o.Code)
+			codes[o.Status] = append(codes[o.Status], o.Code.String())
 		}
 		got = append(got, fmt.Sprintf("%s %s %v %v %v %v", r.ID, r.Scope, codes[rule.Pass], codes[rule.Fail], codes[rule.Undecided], codes[rule.NotApplicable]))
 		if r.Level != rule.Advice {
@@ -54,7 +54,7 @@ func TestReceivers(t *testing.T) {
 		}
 		// Who would refuse or score is said, but where the outcome is many rules' own.
 		for _, o := range r.Outcomes {
-			if o.Code != "too-many-names" && o.Status == rule.Fail && !strings.Contains(o.Text, strings.Split(r.Receiver, ",")[0]) && r.ID != rule.HeloEqualsPTR {
+			if o.Code != rule.CodeTooManyNames && o.Status == rule.Fail && !strings.Contains(o.Text, strings.Split(r.Receiver, ",")[0]) && r.ID != rule.HeloEqualsPTR {
 				t.Errorf("%s %s does not say whose check it is: %q", r.ID, o.Code, o.Text)
 			}
 		}

@@ -120,14 +120,14 @@ type Rule struct {
 
 // An Outcome is one way for a rule to come out.
 type Outcome struct {
-	Code   string // names the outcome within its rule, stable as the ID is
+	Code   Code // which outcome of the rule it is
 	Status Status
 	Text   string // the outcome as a clause: "the address has no PTR record"
 	Remedy string // for a Fail: what to do about it, beside publishing the records of the fix; for what only the operator can decide: how
 }
 
 // Outcome returns the outcome with a code.
-func (r Rule) Outcome(code string) (Outcome, bool) {
+func (r Rule) Outcome(code Code) (Outcome, bool) {
 	for _, o := range r.Outcomes {
 		if o.Code == code {
 			return o, true

@@ -7,9 +7,9 @@ var upkeep = []Rule{
 		Title: "No waiver has run out",
 		Why:   "What was meant for a time may have been forgotten: the failure counts as one again.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "every waiver holds", ""},
-			{"expired", Fail, "a waiver has run out", "Mend what was waived, then take the waiver out; or give it another date."},
-			{"none", NotApplicable, "nothing is waived", ""},
+			{CodeOK, Pass, "every waiver holds", ""},
+			{CodeExpired, Fail, "a waiver has run out", "Mend what was waived, then take the waiver out; or give it another date."},
+			{CodeNone, NotApplicable, "nothing is waived", ""},
 		},
 	},
 }
