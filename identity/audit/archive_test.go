@@ -229,15 +229,22 @@ func TestArchivesReachEveryOutcome(t *testing.T) {
 
 // The catalogue and the checks are about the same rules.
 func TestEveryRuleHasACheck(t *testing.T) {
-	checked := audit.Checked()
+	own, receivers := audit.Checked()
+	used := make(map[rule.Check]bool)
 	for _, r := range rule.All() {
-		if !checked[r.ID] {
-			t.Errorf("%s has no check", r.ID)
+		if own[r.ID] == receivers[r.Check] {
+			t.Errorf("%s: a function of its own %t, one for what its receiver looks at %t", r.ID, own[r.ID], receivers[r.Check])
 		}
-		delete(checked, r.ID)
+		delete(own, r.ID)
+		used[r.Check] = true
 	}
-	for id := range checked {
+	for id := range own {
 		t.Errorf("%s has a check and no entry in the catalogue", id)
+	}
+	for check := range receivers {
+		if !used[check] {
+			t.Errorf("no receiver looks at %s", check)
+		}
 	}
 }
 

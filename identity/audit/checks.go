@@ -15,7 +15,8 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// checks judges the rules. Each function returns one of its rule's codes.
+// checks judges the rules of the advice page and of the audit itself. Each function returns
+// one of its rule's codes. For receivers' rules see receiverChecks.
 var checks = map[rule.ID]func(subject) outcome{
 	rule.OrgDomain:     orgDomain,
 	rule.AddressPublic: addressPublic,
@@ -50,23 +51,14 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.TTLs:          ttls,
 
 	rule.WaiversCurrent: waiversCurrent,
+}
 
-	rule.PostfixReverseClient: reverseName,
-	rule.PostfixClient:        firstName,
-	rule.EximReverse:          eximReverse,
-	rule.OpenSMTPDFCrDNS:      firstName,
-	rule.RspamdHostname:       firstName,
-	rule.SelectiveRejection:   selectiveRejection,
-	rule.GmailFCrDNS:          anyName,
-	rule.YahooFCrDNS:          anyName,
-	rule.OutlookPTR:           reverseName,
-	rule.ExchangeIPv6PTR:      exchangeIPv6,
-	rule.PostfixHeloSyntax:    postfixHeloSyntax,
-	rule.PostfixHeloHostname:  postfixHeloHostname,
-	rule.EximHelo:             eximHelo,
-	rule.EximCSA:              eximCSA,
-	rule.RspamdHelo:           rspamdHelo,
-	rule.HeloEqualsPTR:        heloEqualsPTR,
+// checkOf returns what judges a rule.
+func checkOf(r rule.Rule) func(subject) outcome {
+	if check := checks[r.ID]; check != nil {
+		return check
+	}
+	return func(s subject) outcome { return receiverChecks[r.Check](r, s) }
 }
 
 func orgDomain(s subject) outcome {

@@ -30,11 +30,12 @@ const (
 	nameHelo    = "Configure a host name of the organization in the MTA, fully qualified, of letters, digits, hyphens and dots."
 )
 
-// receivers are the checks that well-known receivers document: what becomes of the
-// MTA's mail there. Most are options that not everyone switches on.
+// receivers is the table of the checks that well-known receivers document: what becomes of
+// the MTA's mail there. Most are options that not everyone switches on. A row is all that
+// there is to a rule; package audit judges it by its Check.
 var receivers = []Rule{
 	{
-		ID: PostfixReverseClient, Level: Advice, Scope: Address,
+		ID: PostfixReverseClient, Level: Advice, Scope: Address, Check: CheckPTR,
 		Receiver: "Postfix", Source: "postconf(5): reject_unknown_reverse_client_hostname",
 		Title: "Postfix finds a reverse name of the address",
 		Why:   "With reject_unknown_reverse_client_hostname it refuses clients without one, by 450 unless configured otherwise: the mildest of its checks, and common.",
@@ -46,7 +47,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: PostfixClient, Level: Advice, Scope: Address,
+		ID: PostfixClient, Level: Advice, Scope: Address, Check: CheckFirstName,
 		Receiver: "Postfix", Source: "postconf(5): reject_unknown_client_hostname",
 		Title: "Postfix finds the address under its reverse name",
 		Why:   "With reject_unknown_client_hostname it refuses clients whose reverse name is missing or does not lead back, by 450 unless configured otherwise. Of several names it looks at one.",
@@ -59,7 +60,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: EximReverse, Level: Advice, Scope: Address,
+		ID: EximReverse, Level: Advice, Scope: Address, Check: CheckAnyName,
 		Receiver: "Exim", Source: "The Exim specification, Access control lists: verify = reverse_host_lookup",
 		Title: "Exim verifies a host name of the address",
 		Why:   "An access control list with verify = reverse_host_lookup refuses clients of whose reverse names none leads back. From 4.97 on a name with an underscore counts as none.",
@@ -72,7 +73,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: OpenSMTPDFCrDNS, Level: Advice, Scope: Address,
+		ID: OpenSMTPDFCrDNS, Level: Advice, Scope: Address, Check: CheckFirstName,
 		Receiver: "OpenSMTPD", Source: "smtpd.conf(5), MAIL FILTERING: fcrdns, rdns",
 		Title: "OpenSMTPD finds the forward-confirmed reverse DNS of the address valid",
 		Why:   "Its filters match connections on !rdns and !fcrdns, and what they match can be refused. Of several reverse names it looks at one.",
@@ -85,7 +86,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: RspamdHostname, Level: Advice, Scope: Address,
+		ID: RspamdHostname, Level: Advice, Scope: Address, Check: CheckFirstName,
 		Receiver: "rspamd", Source: "rspamd, conf/scores.d/hfilter_group.conf: HFILTER_HOSTNAME_UNKNOWN",
 		Title: "rspamd is told a host name of the client",
 		Why:   "Its module hfilter, on by default, adds 2.5 to the score of mail from a client that the MTA in front has no confirmed name for.",
@@ -98,7 +99,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: SelectiveRejection, Level: Advice, Scope: Address,
+		ID: SelectiveRejection, Level: Advice, Scope: Address, Check: CheckFirstName,
 		Receiver: "S25R", Source: "H. Asami, Study Report of an Anti-spam System with a 99% Block Rate: The Selective SMTP Rejection (S25R) System, http://gabacho.reto.jp/en/anti-spam/",
 		Title: "No reverse name matches the patterns of Selective SMTP Rejection",
 		Why:   "Receivers that use S25R answer 450 to whoever has no confirmed name, or one with numbers as end users' lines have, until somebody puts the client on a list of exceptions.",
@@ -112,7 +113,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: GmailFCrDNS, Level: Advice, Scope: Address,
+		ID: GmailFCrDNS, Level: Advice, Scope: Address, Check: CheckAnyName,
 		Receiver: "Gmail", Source: "Email sender guidelines, https://support.google.com/mail/answer/81126: IP addresses",
 		Title: "Gmail finds the address under its reverse name",
 		Why:   "Its guidelines require of all senders a PTR record whose name leads back. It refuses the mail of others, by 550 5.7.25, or marks it as spam.",
@@ -124,7 +125,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: YahooFCrDNS, Level: Advice, Scope: Address,
+		ID: YahooFCrDNS, Level: Advice, Scope: Address, Check: CheckAnyName,
 		Receiver: "Yahoo Mail", Source: "Sender best practices, https://senders.yahooinc.com/best-practices/",
 		Title: "Yahoo Mail finds the address under its reverse name",
 		Why:   "Its requirements of all senders have valid forward and reverse DNS for the addresses that mail comes from; without, mail is filtered or refused.",
@@ -136,7 +137,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: OutlookPTR, Level: Advice, Scope: Address,
+		ID: OutlookPTR, Level: Advice, Scope: Address, Check: CheckPTR,
 		Receiver: "Outlook.com", Source: "Policies, https://sendersupport.olc.protection.outlook.com/pm/policies.aspx",
 		Title: "Outlook.com finds a reverse name of the address",
 		Why:   "Its policies say that servers which connect must have valid reverse DNS records.",
@@ -148,7 +149,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: ExchangeIPv6PTR, Level: Advice, Scope: Address,
+		ID: ExchangeIPv6PTR, Level: Advice, Scope: Address, Check: CheckPTR,
 		Receiver: "Exchange Online", Source: "Support for anonymous inbound email over IPv6, and error code 5.7.25, https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online",
 		Title: "Exchange Online finds a reverse name of the IPv6 address",
 		Why:   "It takes mail over IPv6 only from addresses with a PTR record, and refuses others by 5.7.25.",
@@ -161,7 +162,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: PostfixHeloSyntax, Level: Advice, Scope: MTA,
+		ID: PostfixHeloSyntax, Level: Advice, Scope: MTA, Check: CheckHeloSyntax,
 		Receiver: "Postfix", Source: "postconf(5): reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname",
 		Title: "Postfix takes what the MTA says in HELO for a fully qualified name",
 		Why:   "Both restrictions are common, and refuse at once: by 501 and 504.",
@@ -173,7 +174,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: PostfixHeloHostname, Level: Advice, Scope: MTA,
+		ID: PostfixHeloHostname, Level: Advice, Scope: MTA, Check: CheckHeloLookup,
 		Receiver: "Postfix", Source: "postconf(5): reject_unknown_helo_hostname",
 		Title: "Postfix finds an address or MX record of the HELO name",
 		Why:   "With reject_unknown_helo_hostname it refuses a HELO name without either, by 450 unless configured otherwise. Whose address it is does not matter to it.",
@@ -186,7 +187,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: EximHelo, Level: Advice, Scope: MTA,
+		ID: EximHelo, Level: Advice, Scope: MTA, Check: CheckHeloAddress,
 		Receiver: "Exim", Source: "The Exim specification, Access control lists: verify = helo",
 		Title: "Exim verifies the HELO",
 		Why:   "With verify = helo, or helo_verify_hosts, it refuses clients whose HELO does not lead back to them. A HELO with other characters than letters, digits, hyphens and dots it refuses at once, unless helo_allow_chars has them.",
@@ -198,7 +199,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: EximCSA, Level: Advice, Scope: MTA,
+		ID: EximCSA, Level: Advice, Scope: MTA, Check: CheckHeloCSA,
 		Receiver: "Exim", Source: "The Exim specification, Access control lists: verify = csa",
 		Title: "Exim finds nothing against the HELO name in CSA records",
 		Why:   "With verify = csa it refuses clients that a CSA record denies the name. It is the only receiver known to look.",
@@ -210,7 +211,7 @@ var receivers = []Rule{
 		},
 	},
 	{
-		ID: RspamdHelo, Level: Advice, Scope: MTA,
+		ID: RspamdHelo, Level: Advice, Scope: MTA, Check: CheckHeloAddress,
 		Receiver: "rspamd", Source: "rspamd, conf/scores.d/hfilter_group.conf: HFILTER_HELO_NOT_FQDN, HFILTER_HELO_IP_A",
 		Title: "rspamd scores nothing for the HELO",
 		Why:   "Its module hfilter, on by default, scores a HELO that is no fully qualified name, or has not the client's address.",
@@ -223,7 +224,7 @@ var receivers = []Rule{
 	},
 	{
 		// Different names in one organization are what helo-differs asks for: no failure.
-		ID: HeloEqualsPTR, Level: Advice, Scope: MTA,
+		ID: HeloEqualsPTR, Level: Advice, Scope: MTA, Check: CheckHeloPTR,
 		Receiver: "Mail-in-a-Box, YunoHost, mailcow, mox, MXToolbox, maddy",
 		Source:   "maddy, Misc checks: require_matching_rdns; Mail-in-a-Box, management/status_checks.py; YunoHost, src/diagnosers/24-mail.py; mailcow, dns_diagnostics.php; mox, webadmin/admin.go",
 		Title:    "The HELO name is a PTR name of every address, as some testers want it",
