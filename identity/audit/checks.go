@@ -50,7 +50,7 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.Wildcards:     wildcards,
 	rule.TTLs:          ttls,
 
-	rule.WaiversCurrent: waiversCurrent,
+	rule.ExceptionsCurrent: exceptionsCurrent,
 }
 
 // checkOf returns what judges a rule.

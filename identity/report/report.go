@@ -95,7 +95,7 @@ type Finding struct {
 	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
 	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
 	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
-	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of a waiver
+	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of an exception
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
 	// status stays what it is.
 	Mitigated string `json:"mitigated"`

@@ -30,7 +30,7 @@ const (
 	DomainCSA     ID = "domain-csa"
 	DomainRP      ID = "domain-rp"
 
-	WaiversCurrent ID = "waivers-current"
+	ExceptionsCurrent ID = "exceptions-current"
 )
 
 // Outcomes that several rules share.

@@ -61,7 +61,7 @@ const (
 	Fail                 // it does not
 	Undecided            // DNS gave no answer that would tell; never counted as Fail
 	NotApplicable        // the rule is not about this subject
-	Waived               // it does not hold, and the operator has said that this is meant
+	Waived               // it does not hold, or nobody but the operator can tell, and an exception of the description says that this is meant
 )
 
 var statusText = []string{Pass: "pass", Fail: "fail", Undecided: "undecided", NotApplicable: "not-applicable", Waived: "waived"}

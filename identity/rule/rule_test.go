@@ -47,7 +47,7 @@ func TestFrozen(t *testing.T) {
 		"role-mailboxes must name",
 		"wildcards advice mail-domain",
 		"ttls advice organization",
-		"waivers-current advice organization",
+		"exceptions-current advice organization",
 	}
 	var got []string
 	for _, r := range rule.All() {
@@ -63,7 +63,7 @@ func TestFrozen(t *testing.T) {
 // Nor does an outcome change its code or its status: reports have them. Only a
 // rule that asks DNS can be undecided, and it has an outcome for no answer.
 func TestFrozenOutcomes(t *testing.T) {
-	asksNothing := []rule.ID{rule.AddressPublic, rule.HeloName, rule.WaiversCurrent}
+	asksNothing := []rule.ID{rule.AddressPublic, rule.HeloName, rule.ExceptionsCurrent}
 	var got []string
 	for _, r := range rule.All() {
 		if r.Receiver != "" {
@@ -110,7 +110,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"role-mailboxes [ok catch-all] [refused bare-refused] [deferred unclear no-answer] [no-server]",
 		"wildcards [ok silenced] [mail address text] [no-answer] []",
 		"ttls [ok] [too-high] [low no-answer] [nothing]",
-		"waivers-current [ok] [expired] [] [none]",
+		"exceptions-current [ok] [expired] [] [none]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the outcomes have changed (-was +is):\n%s", diff)
@@ -141,7 +141,7 @@ func TestCatalogue(t *testing.T) {
 		for _, other := range r.Conflicts {
 			check(isSentence(other), "interop %q", other)
 		}
-		check((r.Advice != "") != (r.Receiver != "" || r.ID == rule.WaiversCurrent) && strings.TrimSpace(r.Advice) == r.Advice, "page %q, receiver %q", r.Advice, r.Receiver)
+		check((r.Advice != "") != (r.Receiver != "" || r.ID == rule.ExceptionsCurrent) && strings.TrimSpace(r.Advice) == r.Advice, "page %q, receiver %q", r.Advice, r.Receiver)
 		for _, rfc := range r.RFC {
 			check(citation.MatchString(rfc), "RFC %q", rfc)
 		}
