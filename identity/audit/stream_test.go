@@ -196,7 +196,7 @@ func TestTimeout(t *testing.T) {
 			if f.Status != want.Status && f.Status != rule.Undecided {
 				t.Errorf("%s %s is %s, healthy %s", f.Rule, f.Subject, f.Status, want.Status)
 			}
-			if f.Code != "no-answer" {
+			if f.Code != rule.CodeNoAnswer {
 				continue
 			}
 			late++
