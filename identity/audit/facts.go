@@ -29,7 +29,8 @@ import (
 // facts is what the description and the DNS say.
 type facts struct {
 	allowDocumentation bool
-	domain             string // canonical
+	domain             string                 // canonical
+	owns               func(name string) bool // org.Organization.Owns
 	exists             func() resolver.Response
 	mtas               []*mtaFacts
 	names              []*nameFacts
@@ -146,7 +147,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), now: now(), exceptions: o.Exceptions}
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, now: now(), exceptions: o.Exceptions}
 	f.wanted, _ = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}
@@ -205,13 +206,6 @@ func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {
 		}
 	}
 	return out
-}
-
-// owns reports whether a name is the organization's: below its domain, or below
-// the registered domain that this is a part of.
-func (f *facts) owns(name string) bool {
-	relation, _ := helo.Relate(name, f.domain, f.domain)
-	return relation != helo.Unrelated
 }
 
 // names returns all names of the PTR records, sorted. Which of them are confirmed

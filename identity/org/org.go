@@ -40,7 +40,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
 //go:embed schema.json
@@ -98,6 +100,24 @@ func (o *Organization) At(t time.Time) *Organization {
 	at := *o
 	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool { return e.Expired(t) })
 	return &at
+}
+
+// Owns reports whether a name is the organization's: Domain, a name below Domain, or one
+// with the same registered domain by the public suffix list. If Domain is deeper than a
+// registered domain, such as museum.example.org, all names of example.org count, because
+// receivers see one organization. If Domain is itself a public suffix, only names below it
+// count. The name may be in any form; a text that is not a DNS name is nobody's. Zones has
+// no say: it lists what the organization writes.
+func (o *Organization) Owns(name string) bool {
+	n, domain := dnsname.CanonicalOrEmpty(name), dnsname.CanonicalOrEmpty(o.Domain)
+	switch {
+	case n == "" || domain == "":
+		return false
+	case n == domain, domain != "." && dnsname.Under(n, domain):
+		return true
+	}
+	registered := suffix.Organizational(domain)
+	return registered != "" && registered == suffix.Organizational(n)
 }
 
 // Contacts says who is responsible; any may be nil.
@@ -191,8 +211,8 @@ func (r Role) MarshalText() ([]byte, error) { return enum.Marshal(r, roleText) }
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (r *Role) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, roleText) }
 
-// The labels below the domain of the organization at which the texts of its contacts are,
-// for the RP records that point to them.
+// The labels, with their dot, that are put before Domain to name the texts of the contacts:
+// RP records point to these names (as in the advice, "_mtacontact.example.org").
 const (
 	MTALabel   = "_mtacontact."
 	AdminLabel = "_admincontact."
