@@ -144,9 +144,9 @@ func TestInterop(t *testing.T) {
 		return
 	}
 	clients := readClients(t)
-	dns := network(t, clients)
+	dns, etc := network(t, clients)
 	x := newExim(t)
-	p := newPostfix(t)
+	p := newPostfix(t, etc)
 	t.Logf("%s, %s", x.Version, p.version)
 
 	levels, advices := make(map[string]int), make(map[string]int)

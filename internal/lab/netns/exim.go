@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 )
 
 // An Exim is a configuration of Exim, with files of its own.
@@ -23,7 +25,7 @@ type Exim struct {
 // NewExim writes a configuration. The system must be that of Etc.
 func NewExim(t *testing.T, settings string) Exim {
 	t.Helper()
-	x := Exim{path: Find(t, "exim4", "exim4-daemon-light"), Dir: t.TempDir()}
+	x := Exim{path: debian.Program(t, "exim4", "exim4-daemon-light"), Dir: t.TempDir()}
 	x.conf = filepath.Join(x.Dir, "exim.conf")
 	Write(t, x.conf, "keep_environment =\nexim_path = "+x.path+"\nlog_file_path = "+x.Dir+"/%slog\nspool_directory = "+x.Dir+"\n"+settings)
 	// Exim gives up root before it looks at a configuration that is not the system's.

@@ -4,6 +4,7 @@ package netns
 
 import (
 	"context"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -39,14 +41,15 @@ func Enter(t *testing.T, env ...string) bool {
 // Loopback brings the loopback up, which has no address but its own at first.
 func Loopback(t *testing.T, addrs ...netip.Addr) {
 	t.Helper()
-	Run(t, "ip", "link", "set", "lo", "up")
+	ip := debian.Program(t, "ip", "iproute2")
+	Run(t, ip, "link", "set", "lo", "up")
 	for _, addr := range addrs {
 		prefix, _ := addr.Prefix(addr.BitLen())
 		args := []string{"addr", "add", prefix.String(), "dev", "lo"}
 		if addr.Is6() {
 			args = append(args, "nodad")
 		}
-		Run(t, "ip", args...)
+		Run(t, ip, args...)
 	}
 }
 
@@ -88,9 +91,15 @@ func Ask(w dns.ResponseWriter, question *dns.Msg, server netip.AddrPort) *dns.Ms
 }
 
 // Etc gives the system an /etc of its own, with the users of mail servers and the
-// resolver of Resolve, and an empty /run.
-func Etc(t *testing.T) {
+// resolver of Resolve, and an empty /run. It returns the /etc that is hidden by it,
+// where installed packages have their files.
+func Etc(t *testing.T) fs.FS {
 	t.Helper()
+	hidden, err := os.OpenRoot("/etc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { hidden.Close() })
 	for _, path := range []string{"/etc", "/run"} {
 		if err := syscall.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
 			t.Fatalf("%s: %v", path, err)
@@ -102,16 +111,7 @@ func Etc(t *testing.T) {
 	Write(t, "/etc/services", "smtp 25/tcp\n")
 	Write(t, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nDebian-exim:x:65533:65533:::\npostfix:x:65532:65532:::\nnobody:x:65534:65534:::\n")
 	Write(t, "/etc/group", "root:x:0:\nDebian-exim:x:65533:\npostfix:x:65532:\npostdrop:x:65531:\nmail:x:8:\nnogroup:x:65534:\n")
-}
-
-// Find returns the path of a program of a Debian package.
-func Find(t *testing.T, program, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		t.Fatalf("no %s: install it (Debian: %s), or unpack the package and put it into PATH", program, pkg)
-	}
-	return path
+	return hidden.FS()
 }
 
 // Run runs a program, which has to succeed, and returns what it says.

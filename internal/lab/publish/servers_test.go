@@ -16,8 +16,8 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
-	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -58,7 +58,7 @@ type bind struct {
 
 func newBIND(t *testing.T) host {
 	t.Helper()
-	return bind{nameserver.BIND(t, before(t)...), netns.Find(t, "nsupdate", "bind9-dnsutils")}
+	return bind{nameserver.BIND(t, before(t)...), debian.Program(t, "nsupdate", "bind9-dnsutils")}
 }
 
 func (b bind) at() nameserver.Server { return b.Server }
