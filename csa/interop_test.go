@@ -133,7 +133,7 @@ func TestInteropExim(t *testing.T) {
 		return
 	}
 	r := network(t)
-	netns.Etc(t)
+	netns.MountEtc(t)
 	// verify = csa fails for fail alone. The second statement says what it found.
 	exim := netns.NewExim(t, `primary_hostname = mta.receiver.test
 log_selector = -all
@@ -253,13 +253,13 @@ func network(t *testing.T) resolver.Resolver {
 	nsd := nameserver.NSD(t, zones...)
 	t.Log(nsd.Version, len(zones), "zones")
 
-	return netns.Resolve(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
+	return netns.ServeDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
 		name := strings.ToLower(question.Question[0].Name)
 		if strings.HasSuffix(name, ".lame.test.") {
 			w.WriteMsg(new(dns.Msg).SetRcode(question, dns.RcodeServerFailure))
 			return
 		}
-		reply := netns.Ask(w, question, nsd.Addr)
+		reply := netns.Forward(w, question, nsd.Addr)
 		if name == "_client._smtp.additional.csa.test." { // one of two addresses, as a full cache may send
 			other, _ := dns.NewRR("host.example.test. 300 A 192.0.2.99")
 			reply.Extra = append([]dns.RR{other}, slices.DeleteFunc(reply.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })...)

@@ -37,7 +37,7 @@ func network(t *testing.T, clients []client) (resolver.Resolver, fs.FS) {
 		}
 	}
 	netns.Loopback(t, addrs...)
-	etc := netns.Etc(t)
+	etc := netns.MountEtc(t)
 	f, err := os.Open("testdata/dns.zone")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func network(t *testing.T, clients []client) (resolver.Resolver, fs.FS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return netns.Resolve(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+	return netns.ServeDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
 		m.RecursionAvailable = true
 		name := strings.ToLower(q.Question[0].Name)
@@ -141,7 +141,7 @@ func configure(t *testing.T, etc fs.FS) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		netns.Write(t, "/etc/postfix/"+file, string(text)+more)
+		netns.WriteFile(t, "/etc/postfix/"+file, string(text)+more)
 	}
 }
 
@@ -172,15 +172,15 @@ func await(t *testing.T, addr string) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("nobody listens at %s", addr)
+	t.Fatalf("nothing listens at %s", addr)
 }
 
-// ask adds what Postfix says of a client: for its own restrictions whether it refuses,
-// for our programs the reply.
+// ask adds what Postfix says about a client: whether its own restrictions refuse, and
+// the reply by our programs.
 func (p postfix) ask(t *testing.T, c client, theirs map[string]string) {
 	t.Helper()
 	for _, q := range ports {
-		got := session(t, c, q.port)
+		got := smtpSession(t, c, q.port)
 		if strings.HasPrefix(q.column, "pf-") {
 			got = okIf(got == "ok")
 		}
@@ -188,9 +188,9 @@ func (p postfix) ask(t *testing.T, c client, theirs map[string]string) {
 	}
 }
 
-// stamps sends messages with a forged field by both programs, and looks at what is
+// checkStamps sends messages with a forged field through both programs, and checks what is
 // delivered.
-func (p postfix) stamps(t *testing.T) {
+func (p postfix) checkStamps(t *testing.T) {
 	t.Helper()
 	for _, q := range ports[4:] {
 		os.RemoveAll(p.mail)
