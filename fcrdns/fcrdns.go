@@ -25,7 +25,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -225,32 +224,26 @@ func (c Checker) names(ptr resolver.Answer) (names []Name, skipped int) {
 // confirm looks up the client's family at every usable name, all at once. The
 // other family could not confirm anything.
 func (c Checker) confirm(ctx context.Context, r *Result) {
-	qtype := dns.TypeA
-	if r.Addr.Is6() {
-		qtype = dns.TypeAAAA
-	}
-	var wg sync.WaitGroup
-	for i := range r.Names {
-		name := &r.Names[i]
-		if name.Outcome == Unusable {
-			continue
+	var questions []resolver.Question
+	for _, name := range r.Names { // the usable ones come first
+		if name.Outcome != Unusable {
+			questions = append(questions, resolver.Question{Name: name.Name, Type: resolver.AddrType(r.Addr)})
 		}
-		wg.Go(func() {
-			name.Response = resolver.Ask(ctx, c.Resolver, name.Name, qtype)
-			addrs := name.Response.Addrs()
-			switch {
-			case name.Response.Err != nil:
-				name.Outcome = NoAnswer
-			case slices.Contains(addrs, r.Addr):
-				name.Outcome = Confirmed
-			case len(addrs) > 0:
-				name.Outcome = Mismatch
-			default:
-				name.Outcome = NoAddress
-			}
-		})
 	}
-	wg.Wait()
+	for i, response := range resolver.AskAll(ctx, c.Resolver, questions...) {
+		name, addrs := &r.Names[i], response.Addrs()
+		name.Response = response
+		switch {
+		case response.Err != nil:
+			name.Outcome = NoAnswer
+		case slices.Contains(addrs, r.Addr):
+			name.Outcome = Confirmed
+		case len(addrs) > 0:
+			name.Outcome = Mismatch
+		default:
+			name.Outcome = NoAddress
+		}
+	}
 }
 
 // conclude draws the status from the outcomes.
