@@ -3,8 +3,8 @@
 // 8601, Section 3, calls this check iprev.
 //
 // Call [Checker.Check]; decide on Status, Err explains. To publish, write a
-// [Mapping] as records; [ReverseName] and [FromReverseName] convert between
-// addresses and names under in-addr.arpa and ip6.arpa.
+// [Mapping] as records; resolver.ReverseName and resolver.FromReverseName convert
+// between addresses and names under in-addr.arpa and ip6.arpa.
 //
 // A confirmed name says who runs the address, not whether they are good, and
 // nothing about what the client said in HELO. Whoever runs the reverse zone may
@@ -169,7 +169,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr) *Result {
 		r.Status = NotApplicable
 		return r
 	}
-	r.PTR = resolver.Ask(ctx, c.Resolver, ReverseName(r.Addr), dns.TypePTR)
+	r.PTR = resolver.Ask(ctx, c.Resolver, resolver.ReverseName(r.Addr), dns.TypePTR)
 	if r.PTR.Err != nil {
 		r.Status, r.Err = TempError, r.PTR.Err
 		return r

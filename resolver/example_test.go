@@ -144,3 +144,15 @@ mail A  192.0.2.10`)
 	// mail.example.test. AAAA: no records (zone example.test.)
 	// example.test. MX: 10 mail.example.test. (zone example.test.)
 }
+
+func ExampleReverseName() {
+	fmt.Println(resolver.ReverseName(netip.MustParseAddr("192.0.2.10")))
+	// Output:
+	// 10.2.0.192.in-addr.arpa.
+}
+
+func ExampleFromReverseName() {
+	fmt.Println(resolver.FromReverseName("10.2.0.192.in-addr.arpa"))
+	// Output:
+	// 192.0.2.10 <nil>
+}

@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/miekg/dns"
@@ -88,8 +87,3 @@ func Canonical(name string) (string, error) { return dnsname.Canonical(name) }
 // TypeString returns the name of a record type as zone files write it: "A",
 // and "TYPE65280" for one without a name (RFC 3597).
 func TypeString(qtype uint16) string { return dns.Type(qtype).String() }
-
-// ReverseName returns the canonical name under in-addr.arpa or ip6.arpa whose
-// LookupPTR records name addr, and "" for an invalid address. An IPv4-mapped address
-// gets its IPv4 name; a zone is dropped.
-func ReverseName(addr netip.Addr) string { return dnsname.Reverse(addr) }
