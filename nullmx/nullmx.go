@@ -28,7 +28,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -157,13 +156,8 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 
 // implicit looks for an address in place of a mail exchanger.
 func (c Checker) implicit(ctx context.Context, r *Result) {
-	var replies [2]resolver.Response
-	var wg sync.WaitGroup
-	for i, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, r.Domain, qtype) })
-	}
-	wg.Wait()
-	r.Responses = append(r.Responses, replies[:]...)
+	replies := resolver.AskAll(ctx, c.Resolver, resolver.AddrQuestions(r.Domain)...)
+	r.Responses = append(r.Responses, replies...)
 	var failed error
 	r.Status = None
 	for _, reply := range replies {
@@ -240,18 +234,21 @@ func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 	if r.Status == Implicit {
 		targets = []Target{{Host: r.Domain}}
 	}
-	var wg sync.WaitGroup
-	for i := range targets {
-		wg.Go(func() {
-			t := &targets[i]
-			if name, err := dnsname.Canonical(t.Host); err == nil {
-				t.Host = name
-			}
-			t.Addrs, t.Err = resolver.LookupAddrs(ctx, c.Resolver, t.Host)
-			slices.SortFunc(t.Addrs, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(a.BitLen(), b.BitLen()), a.Compare(b)) })
-		})
+	var questions []resolver.Question
+	for _, t := range targets {
+		questions = append(questions, resolver.AddrQuestions(t.Host)...)
 	}
-	wg.Wait()
+	replies := resolver.AskAll(ctx, c.Resolver, questions...)
+	for i := range targets {
+		t, v4, v6 := &targets[i], replies[2*i], replies[2*i+1]
+		t.Host = v4.Name
+		t.Addrs = append(v4.Addrs(), v6.Addrs()...)
+		slices.SortFunc(t.Addrs, netip.Addr.Compare) // IPv4 first
+		t.Err = v4.Err
+		if t.Err == nil {
+			t.Err = v6.Err
+		}
+	}
 	return targets
 }
 

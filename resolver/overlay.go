@@ -66,14 +66,14 @@ func (o *Overlay) Lookup(ctx context.Context, name string, qtype uint16) (Answer
 func (o *Overlay) layers() Resolver {
 	top := o.Base
 	if top == nil {
-		top = Func(func(context.Context, string, uint16) (Answer, error) { return Answer{}, ErrNoResolver })
+		top = failing(ErrNoResolver)
 	}
 	if o.Zones != nil {
 		top = layer{top, zonesLayer{o.Zones}}
 	}
 	patch, err := o.Patch.index(top)
 	if err != nil {
-		return Func(func(context.Context, string, uint16) (Answer, error) { return Answer{}, err })
+		return failing(err)
 	}
 	return layer{top, patch}
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 	"go4.org/netipx"
@@ -93,7 +92,7 @@ const (
 
 // Analyze looks at the whole policy of a domain: the tree of its records, the exact
 // addresses that it authorizes, and what is wrong with it, even when it breaks the
-// limits. It asks at most 2,700 questions, [DefaultMaxOpen] at once: for 64
+// limits. It asks at most 2,700 questions, [resolver.AtOnce] at once: for 64
 // records, and for 64 terms with two address families and 20 mail exchangers.
 func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis {
 	a := &Analysis{Domain: domain, Root: &TreeNode{Domain: domain}}
@@ -151,21 +150,10 @@ func (s *survey) ask(questions []resolver.Question) {
 			left = append(left, q)
 		}
 	}
-	replies := make([]resolver.Response, len(left))
-	open := make(chan struct{}, DefaultMaxOpen)
-	var asked sync.WaitGroup
-	for i, q := range left {
-		open <- struct{}{}
-		asked.Go(func() {
-			replies[i] = resolver.Ask(s.ctx, s.resolver, q.Name, q.Type)
-			<-open
-		})
-	}
-	asked.Wait()
-	for i, q := range left {
-		s.replies[q] = replies[i]
-		if replies[i].Err != nil && s.err == nil && q.Type != dns.TypeSPF {
-			s.err = replies[i].Err
+	for i, reply := range resolver.AskAll(s.ctx, s.resolver, left...) {
+		s.replies[left[i]] = reply
+		if reply.Err != nil && s.err == nil && reply.Type != dns.TypeSPF {
+			s.err = reply.Err
 		}
 	}
 }
@@ -281,7 +269,7 @@ func (p *TreeTerm) ownQuestions() []resolver.Question {
 	case Exists:
 		return []resolver.Question{{Name: p.Name, Type: dns.TypeA}}
 	}
-	return []resolver.Question{{Name: p.Name, Type: dns.TypeA}, {Name: p.Name, Type: dns.TypeAAAA}}
+	return resolver.AddrQuestions(p.Name)
 }
 
 // hostQuestions are the questions for the mail exchangers of an mx.
@@ -299,7 +287,7 @@ func (p *TreeTerm) hostQuestions() []resolver.Question {
 	slices.Sort(names)
 	var questions []resolver.Question
 	for _, name := range names {
-		questions = append(questions, resolver.Question{Name: name, Type: dns.TypeA}, resolver.Question{Name: name, Type: dns.TypeAAAA})
+		questions = append(questions, resolver.AddrQuestions(name)...)
 	}
 	return questions
 }

@@ -287,12 +287,7 @@ func mxNames(answer resolver.Answer) (names []string, tooMany bool) {
 const maxNames = 10
 
 // family is the type of the records that have addresses of the client's family.
-func (e *evaluation) family() uint16 {
-	if e.addr.Is4() {
-		return dns.TypeA
-	}
-	return dns.TypeAAAA
-}
+func (e *evaluation) family() uint16 { return resolver.AddrType(e.addr) }
 
 // within reports whether the client is in the network of a term around one of the
 // addresses of an answer.

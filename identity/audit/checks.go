@@ -7,7 +7,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -105,7 +104,7 @@ func addressPublic(s subject) outcome {
 func ptrOf(addrs ...netip.Addr) func(rule.Record) bool {
 	return func(r rule.Record) bool {
 		return r.RR.Header().Rrtype == dns.TypePTR && slices.ContainsFunc(addrs, func(a netip.Addr) bool {
-			return fcrdns.ReverseName(a) == r.RR.Header().Name
+			return resolver.ReverseName(a) == r.RR.Header().Name
 		})
 	}
 }

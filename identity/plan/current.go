@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -69,7 +68,7 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 // that the plan of an organization is about, among them those of its addresses. It is a
 // partial view: a wildcard looks like records of the name, and what else is in the zone
 // is not seen. It asks seven questions for each of those names at most, and for each
-// label of the names one, of which sixteen run at a time.
+// label of the names one, resolver.AtOnce at a time.
 //
 // The error is that of the first question without an answer: upon what is not known
 // whole nothing is planned.
@@ -94,8 +93,9 @@ func (c *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] = true
 		if isExchanger(w.RR) {
-			questions[resolver.Question{Name: set.Name, Type: dns.TypeA}] = true
-			questions[resolver.Question{Name: set.Name, Type: dns.TypeAAAA}] = true
+			for _, q := range resolver.AddrQuestions(set.Name) {
+				questions[q] = true
+			}
 		}
 		// To find the zone. A top-level domain is none: its servers may be others than r.
 		for at := set.Name; at == set.Name || dns.CountLabel(at) > 1; at = dnsname.Parent(at) {
@@ -133,7 +133,7 @@ func cloned[K comparable, V any](m map[K]V) map[K]V {
 	return maps.Clone(m)
 }
 
-// lookup asks many questions, sixteen at a time, and returns their answers, or why one
+// lookup asks many questions, resolver.AtOnce at a time, and returns their answers, or why one
 // has none.
 func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Question) (map[resolver.Question]resolver.Answer, error) {
 	if r == nil {
@@ -141,26 +141,24 @@ func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Quest
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	first := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		response := resolver.Ask(ctx, r, name, qtype)
+		if response.Err != nil {
+			cancel(response.Err) // the first error counts; the other answers are of no use
+		}
+		return response.Answer, response.Err
+	})
 	answers := make(map[resolver.Question]resolver.Answer)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 16)
-	for _, q := range questions {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			a, err := r.Lookup(ctx, q.Name, q.Type)
-			if err != nil {
-				cancel(err) // the first error counts; the other answers are of no use
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			answers[q] = a
-		})
+	for i, response := range resolver.AskAll(ctx, first, questions...) {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		if response.Err != nil {
+			return nil, response.Err
+		}
+		answers[questions[i]] = response.Answer
 	}
-	wg.Wait()
-	return answers, context.Cause(ctx)
+	return answers, nil
 }
 
 // learn takes in an answer.
