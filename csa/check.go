@@ -113,7 +113,7 @@ func (c Checker) records(ctx context.Context, name string) resolver.Response {
 	owner := prefix + name
 	if _, err := dnsname.Canonical(owner); err != nil {
 		// Nothing can stand below a name of this length.
-		return resolver.Response{Name: owner, Type: dns.TypeSRV, Answer: resolver.Answer{Status: resolver.NXDomain}}
+		return resolver.Response{Question: resolver.Question{Name: owner, Type: dns.TypeSRV}, Answer: resolver.Answer{Status: resolver.NXDomain}}
 	}
 	return resolver.Ask(ctx, c.Resolver, owner, dns.TypeSRV)
 }

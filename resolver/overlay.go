@@ -48,15 +48,9 @@ type Overlay struct {
 // load, such as an address beside a CNAME, is not noticed, and a DNAME redirects
 // nothing.
 type Patch struct {
-	Add     []dns.RR // beside the records that are there
-	Replace []dns.RR // in place of the RRsets of their names and types
-	Remove  []Question
-}
-
-// An Question is named by what its records have in common.
-type Question struct {
-	Name string // in any form that Canonical accepts
-	Type uint16
+	Add     []dns.RR   // beside the records that are there
+	Replace []dns.RR   // in place of the RRsets of their names and types
+	Remove  []Question // the RRsets that are gone
 }
 
 // Lookup implements Resolver.

@@ -90,11 +90,21 @@ func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, tex
 // The error wraps [ErrName].
 func Canonical(name string) (string, error) { return dnsname.Canonical(name) }
 
+// A Question asks for the records of one name and type. It also names the RRset
+// that answers it (RFC 2181, Section 5). Questions with canonical names are equal
+// exactly when they ask the same, so that a Question can be the key of a map.
+type Question struct {
+	Name string // in any form that Canonical accepts
+	Type uint16 // dns.TypeA, …
+}
+
+// String returns the name and the type, as in "mail.example.org. A".
+func (q Question) String() string { return q.Name + " " + TypeString(q.Type) }
+
 // A Response is one question and what came of it: the evidence that results carry.
-// Exactly one of Answer and Err means something: Err != nil is no answer.
+// Only one of Answer and Err applies: a non-nil Err means that there is no answer.
 type Response struct {
-	Name string // the name asked, in canonical form
-	Type uint16 // the type asked: dns.TypeA, …
+	Question // its Name is canonical, unless it is not a DNS name
 	Answer
 	Err error
 }
@@ -107,7 +117,7 @@ type Response struct {
 // and is not asked: it means nothing in the public DNS, and asking tells the
 // world about it (RFC 6761, RFC 6762, RFC 7686).
 func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Response {
-	reply := Response{Name: name, Type: qtype}
+	reply := Response{Question: Question{name, qtype}}
 	canonical, err := Canonical(name)
 	if err != nil {
 		reply.Err = &Error{Name: name, Type: qtype, Err: err}
@@ -150,7 +160,7 @@ func (r Response) String() string { return untrusted.Line(r.line()) }
 
 func (r Response) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: ", r.Name, TypeString(r.Type))
+	fmt.Fprintf(&b, "%s: ", r.Question)
 	switch {
 	case r.Err != nil:
 		e, _ := asError(wrap(r.Name, r.Type, r.Err))

@@ -104,7 +104,7 @@ func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis 
 		return a
 	}
 	a.Domain, a.Root.Domain = name, name
-	s := survey{ctx: ctx, resolver: r, domain: name, replies: make(map[question]resolver.Response)}
+	s := survey{ctx: ctx, resolver: r, domain: name, replies: make(map[resolver.Question]resolver.Response)}
 	s.explore(a.Root)
 	a.Questions = len(s.replies)
 	a.Err = s.err
@@ -118,7 +118,7 @@ type survey struct {
 	ctx      context.Context
 	resolver resolver.Resolver
 	domain   string // the root's
-	replies  map[question]resolver.Response
+	replies  map[resolver.Question]resolver.Response
 	nodes    int
 	terms    int
 	err      error
@@ -126,9 +126,9 @@ type survey struct {
 
 func (s *survey) explore(root *TreeNode) {
 	for level := []*TreeNode{root}; len(level) > 0; {
-		var questions []question
+		var questions []resolver.Question
 		for _, n := range level {
-			questions = append(questions, question{n.Domain, dns.TypeTXT})
+			questions = append(questions, resolver.Question{Name: n.Domain, Type: dns.TypeTXT})
 		}
 		s.nodes += len(level)
 		s.ask(questions)
@@ -139,13 +139,13 @@ func (s *survey) explore(root *TreeNode) {
 		level = s.below(level)
 	}
 	// Type SPF is no part of a policy any more (RFC 7208, Section 3.1): for a lint.
-	s.ask([]question{{root.Domain, dns.TypeSPF}})
-	root.deprecated = len(s.replies[question{root.Domain, dns.TypeSPF}].Records) > 0
+	s.ask([]resolver.Question{{Name: root.Domain, Type: dns.TypeSPF}})
+	root.deprecated = len(s.replies[resolver.Question{Name: root.Domain, Type: dns.TypeSPF}].Records) > 0
 }
 
 // ask asks all questions that were not, some at once.
-func (s *survey) ask(questions []question) {
-	var left []question
+func (s *survey) ask(questions []resolver.Question) {
+	var left []resolver.Question
 	for _, q := range questions {
 		if _, known := s.replies[q]; !known && !slices.Contains(left, q) {
 			left = append(left, q)
@@ -157,14 +157,14 @@ func (s *survey) ask(questions []question) {
 	for i, q := range left {
 		open <- struct{}{}
 		asked.Go(func() {
-			replies[i] = resolver.Ask(s.ctx, s.resolver, q.name, q.qtype)
+			replies[i] = resolver.Ask(s.ctx, s.resolver, q.Name, q.Type)
 			<-open
 		})
 	}
 	asked.Wait()
 	for i, q := range left {
 		s.replies[q] = replies[i]
-		if replies[i].Err != nil && s.err == nil && q.qtype != dns.TypeSPF {
+		if replies[i].Err != nil && s.err == nil && q.Type != dns.TypeSPF {
 			s.err = replies[i].Err
 		}
 	}
@@ -172,7 +172,7 @@ func (s *survey) ask(questions []question) {
 
 // read reads the record of a node.
 func (s *survey) read(n *TreeNode) {
-	n.Response = s.replies[question{n.Domain, dns.TypeTXT}]
+	n.Response = s.replies[resolver.Question{Name: n.Domain, Type: dns.TypeTXT}]
 	var records []*dns.TXT
 	for _, rr := range resolver.Records[*dns.TXT](n.Response.Answer) {
 		if isRecord(txt.Head(rr.Txt, len(version)+1)) {
@@ -241,7 +241,7 @@ func (s *survey) name(n *TreeNode, p *TreeTerm) {
 // addresses asks for the addresses of the terms of a level.
 func (s *survey) addresses(level []*TreeNode) {
 	var asking []*TreeTerm
-	var questions, hosts []question
+	var questions, hosts []resolver.Question
 	for _, n := range level {
 		for i := range n.reached() {
 			p := &n.Terms[i]
@@ -274,18 +274,18 @@ func (s *survey) addresses(level []*TreeNode) {
 }
 
 // ownQuestions are those for the name of a term itself.
-func (p *TreeTerm) ownQuestions() []question {
+func (p *TreeTerm) ownQuestions() []resolver.Question {
 	switch p.Term.Kind {
 	case MX:
-		return []question{{p.Name, dns.TypeMX}}
+		return []resolver.Question{{Name: p.Name, Type: dns.TypeMX}}
 	case Exists:
-		return []question{{p.Name, dns.TypeA}}
+		return []resolver.Question{{Name: p.Name, Type: dns.TypeA}}
 	}
-	return []question{{p.Name, dns.TypeA}, {p.Name, dns.TypeAAAA}}
+	return []resolver.Question{{Name: p.Name, Type: dns.TypeA}, {Name: p.Name, Type: dns.TypeAAAA}}
 }
 
 // hostQuestions are the questions for the mail exchangers of an mx.
-func (p *TreeTerm) hostQuestions() []question {
+func (p *TreeTerm) hostQuestions() []resolver.Question {
 	if p.Term.Kind != MX {
 		return nil
 	}
@@ -297,9 +297,9 @@ func (p *TreeTerm) hostQuestions() []question {
 		}
 	}
 	slices.Sort(names)
-	var questions []question
+	var questions []resolver.Question
 	for _, name := range names {
-		questions = append(questions, question{name, dns.TypeA}, question{name, dns.TypeAAAA})
+		questions = append(questions, resolver.Question{Name: name, Type: dns.TypeA}, resolver.Question{Name: name, Type: dns.TypeAAAA})
 	}
 	return questions
 }

@@ -240,12 +240,12 @@ func TestLintCodes(t *testing.T) {
 // What DNS does not tell is told as not known, and is never flattened.
 func TestAnalyzeWithoutAnswers(t *testing.T) {
 	const policy = "v=spf1 a:x.test mx:y.test include:z.test ~all"
-	for fails, want := range map[question]string{
-		{"example.test.", dns.TypeTXT}: "the record is not known",
-		{"z.test.", dns.TypeTXT}:       "the record is not known",
-		{"x.test.", dns.TypeAAAA}:      "the addresses are not known",
-		{"h0.y.test.", dns.TypeA}:      "the addresses are not known",
-		{"y.test.", dns.TypeMX}:        "the addresses are not known",
+	for fails, want := range map[resolver.Question]string{
+		{Name: "example.test.", Type: dns.TypeTXT}: "the record is not known",
+		{Name: "z.test.", Type: dns.TypeTXT}:       "the record is not known",
+		{Name: "x.test.", Type: dns.TypeAAAA}:      "the addresses are not known",
+		{Name: "h0.y.test.", Type: dns.TypeA}:      "the addresses are not known",
+		{Name: "y.test.", Type: dns.TypeMX}:        "the addresses are not known",
 	} {
 		r := failing{hostile{text: func(name string) string {
 			if name == "z.test." {

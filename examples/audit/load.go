@@ -166,10 +166,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 			continue
 		}
 		domain, _ := helo.OrganizationalDomain(d.org.Domain)
-		d.org.Names = slices.DeleteFunc(slices.Clone(registered[domain]), func(name string) bool {
-			relation, _ := helo.Relate(name, d.org.Domain, d.org.Domain)
-			return relation == helo.Unrelated
-		})
+		d.org.Names = slices.DeleteFunc(slices.Clone(registered[domain]), func(name string) bool { return !d.org.Owns(name) })
 	}
 	return nil
 }

@@ -29,7 +29,8 @@ import (
 // facts is what the description and the DNS say.
 type facts struct {
 	allowDocumentation bool
-	domain             string // canonical
+	domain             string                 // canonical
+	owns               func(name string) bool // org.Organization.Owns
 	exists             func() resolver.Response
 	mtas               []*mtaFacts
 	names              []*nameFacts
@@ -38,7 +39,7 @@ type facts struct {
 	csa                func() *csa.Result // of the domain, for no address at all
 	rp                 func() personFacts // of the domain
 	now                time.Time
-	waivers            []Waiver
+	exceptions         []org.Exception // all of the description, expired or not
 	wanted             []rule.Record
 }
 
@@ -146,7 +147,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), now: now()}
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, now: now(), exceptions: o.Exceptions}
 	f.wanted, _ = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}
@@ -159,7 +160,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	}
 	f.describeNames(o.MailDomains())
 	f.describeSilent(o)
-	return f, f.describeWaivers(a.Waivers, o.Exceptions)
+	return f, f.checkExceptions()
 }
 
 // gather lists the questions of an audit, in the order in which the catalogue has need
@@ -205,13 +206,6 @@ func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {
 		}
 	}
 	return out
-}
-
-// owns reports whether a name is the organization's: below its domain, or below
-// the registered domain that this is a part of.
-func (f *facts) owns(name string) bool {
-	relation, _ := helo.Relate(name, f.domain, f.domain)
-	return relation != helo.Unrelated
 }
 
 // names returns all names of the PTR records, sorted. Which of them are confirmed

@@ -18,7 +18,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
-	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
@@ -159,8 +158,7 @@ func known[T any](d *draft, about string, answer T, err error) T {
 
 // ours reports whether a name is one of the organization that a host can have.
 func (d *draft) ours(name string) bool {
-	relation, _ := helo.Relate(name, d.o.Domain, d.o.Domain)
-	return relation != helo.Unrelated && dnsname.FormOf(name) == dnsname.Host
+	return d.o.Owns(name) && dnsname.FormOf(name) == dnsname.Host
 }
 
 // address returns what is known of an address, or nil beyond the bounds.

@@ -13,7 +13,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
-	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
@@ -367,7 +366,7 @@ func (s *Survey) describe(o *org.Organization) {
 	}
 	for _, n := range s.nodes {
 		name := n.Name
-		if relation, _ := helo.Relate(name, o.Domain, o.Domain); relation == helo.Unrelated {
+		if !o.Owns(name) {
 			s.ties[name] = "it is no name of " + o.Domain
 			delete(s.noMail, name)
 		}

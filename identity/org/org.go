@@ -40,7 +40,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
 //go:embed schema.json
@@ -80,29 +82,42 @@ type Exception struct {
 	// MTA, ID/address, or a name, which is canonical after Parse.
 	Subject string `json:"subject"`
 	Reason  string `json:"reason"` // for reports
-	// Until is the last day of the exception (UTC), as 2027-01-31, or "" if it has none.
+	// Until is the last day of the exception, as 2027-01-31, or "" if it has none. The
+	// exception is in force through the whole of that day in UTC.
 	Until string `json:"until,omitempty"`
 }
 
-// End returns when the exception has run out, the midnight after its last day; the zero
-// Time when it never does, or Until is no date.
-func (e Exception) End() time.Time {
+// Expired reports whether the last day of the exception is over at a time, in UTC. An
+// exception without a last day, or one that is not a date, never expires.
+func (e Exception) Expired(at time.Time) bool {
 	day, err := time.Parse(time.DateOnly, e.Until)
-	if err != nil {
-		return time.Time{}
-	}
-	return day.AddDate(0, 0, 1)
+	return err == nil && !at.Before(day.AddDate(0, 0, 1))
 }
 
-// At returns the description as it holds at a time: without the exceptions that have run
-// out. It shares all else with o.
+// At returns the description as it holds at a time: without the exceptions that have
+// expired. It shares all else with o.
 func (o *Organization) At(t time.Time) *Organization {
 	at := *o
-	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool {
-		end := e.End()
-		return !end.IsZero() && !t.Before(end)
-	})
+	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool { return e.Expired(t) })
 	return &at
+}
+
+// Owns reports whether a name is the organization's: Domain, a name below Domain, or one
+// with the same registered domain by the public suffix list. If Domain is deeper than a
+// registered domain, such as museum.example.org, all names of example.org count, because
+// receivers see one organization. If Domain is itself a public suffix, only names below it
+// count. The name may be in any form; a text that is not a DNS name is nobody's. Zones has
+// no say: it lists what the organization writes.
+func (o *Organization) Owns(name string) bool {
+	n, domain := dnsname.CanonicalOrEmpty(name), dnsname.CanonicalOrEmpty(o.Domain)
+	switch {
+	case n == "" || domain == "":
+		return false
+	case n == domain, domain != "." && dnsname.Under(n, domain):
+		return true
+	}
+	registered := suffix.Organizational(domain)
+	return registered != "" && registered == suffix.Organizational(n)
 }
 
 // Contacts says who is responsible; any may be nil.
@@ -196,8 +211,8 @@ func (r Role) MarshalText() ([]byte, error) { return enum.Marshal(r, roleText) }
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (r *Role) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, roleText) }
 
-// The labels below the domain of the organization at which the texts of its contacts are,
-// for the RP records that point to them.
+// The labels, with their dot, that are put before Domain to name the texts of the contacts:
+// RP records point to these names (as in the advice, "_mtacontact.example.org").
 const (
 	MTALabel   = "_mtacontact."
 	AdminLabel = "_admincontact."

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 )
 
@@ -230,5 +231,54 @@ func TestParseReadsJSON(t *testing.T) {
 	want.MTAs[1].Helo = o.MTAs[1].Helo
 	if diff := cmp.Diff(want, got, sameAddr); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestOwns(t *testing.T) {
+	for _, test := range []struct {
+		domain, name string
+		want         bool
+	}{
+		{"example.test", "example.test.", true},
+		{"example.test.", "a.b.EXAMPLE.test", true},
+		{"Example.test", "notexample.test", false},
+		{"example.test", `a\.example.test`, false},
+		{"example.test", "test", false},
+		{"example.test", "other.test", false},
+		{"bücher.example", "post.xn--bcher-kva.example", true},
+		// A domain deeper than the registered one: the names beside it count, too.
+		{"museum.friends.example", "museum.friends.example", true},
+		{"museum.friends.example", "mta1.museum.friends.example", true},
+		{"museum.friends.example", "friends.example", true},
+		{"museum.friends.example", "post.friends.example", true},
+		{"museum.friends.example", "other.example", false},
+		// Customers of a registry, or of a provider on the public suffix list, are strangers.
+		{"example.co.uk", "mail.example.co.uk", true},
+		{"example.co.uk", "other.co.uk", false},
+		{"example.co.uk", "co.uk", false},
+		{"one.github.io", "two.github.io", false},
+		{"one.github.io", "github.io", false},
+		// A public suffix of one's own: only what is below it.
+		{"github.io", "github.io", true},
+		{"github.io", "two.github.io", true},
+		{"github.io", "other.io", false},
+		// The root owns nothing below it, and names that are not names are nobody's.
+		{".", "example.test", false},
+		{".", ".", true},
+		{"example.test", ".", false},
+		{"example.test", "", false},
+		{"example.test", "a..example.test", false},
+		{"example.test", "192.0.2.1", false},
+		{"", "", false},
+		{"", "example.test", false},
+		{"a..test", "a..test", false},
+	} {
+		o := &org.Organization{Domain: test.domain}
+		if got := o.Owns(test.name); got != test.want {
+			t.Errorf("%q owns %q: %v, want %v", test.domain, test.name, got, test.want)
+		}
+		if relation, _ := helo.Relate(test.name, test.domain, test.domain); (relation != helo.Unrelated) != test.want {
+			t.Errorf("%q and %q: helo.Relate says %s", test.domain, test.name, relation)
+		}
 	}
 }

@@ -384,7 +384,7 @@ func (c *Published) mailAt(set resolver.Question, wanted []rule.Record, adopt bo
 }
 
 func (p *Plan) refuse(set resolver.Question, reason string) {
-	p.Refused = append(p.Refused, Refusal{Value: set.Name + " " + resolver.TypeString(set.Type), Reason: reason})
+	p.Refused = append(p.Refused, Refusal{Value: set.String(), Reason: reason})
 }
 
 // setOf returns the RRset that a record belongs to. Names of wanted records are

@@ -89,7 +89,7 @@ type Options struct {
 // records there.
 //
 // Exceptions count whatever their last day: give [org.Organization.At] of today, where
-// some may have run out.
+// some may have expired.
 //
 // The error is that of Organization.Validate, or says that there is nothing to plan
 // upon, or what is wrong with Observed.

@@ -43,7 +43,7 @@ func Want(o *org.Organization) ([]rule.Record, []Refusal) {
 }
 
 func want(o *org.Organization) *wanted {
-	w := &wanted{domain: o.Domain, senders: make(map[string]*senders), contacts: o.Contacts, exceptions: o.Exceptions}
+	w := &wanted{org: o, senders: make(map[string]*senders)}
 	var sending []netip.Addr
 	var exchangers []string // names of MTAs that take mail
 	for _, m := range o.MTAs {
@@ -71,21 +71,19 @@ func want(o *org.Organization) *wanted {
 		w.wantMX(dnsname.CanonicalOrEmpty(d.Domain), exchangers)
 	}
 	w.wantSPF()
-	w.wantContacts(o)
-	w.wantNullRecords(o)
-	w.wantCSAPolicy(o)
+	w.wantContacts()
+	w.wantNullRecords()
+	w.wantCSAPolicy()
 	return w
 }
 
 // wanted collects records and refusals.
 type wanted struct {
-	domain     string              // the organization's
-	senders    map[string]*senders // by canonical name
-	mapped     []string            // the PTR names that records are made for, canonical
-	contacts   org.Contacts
-	exceptions []org.Exception
-	records    []rule.Record
-	refusals   []Refusal
+	org      *org.Organization
+	senders  map[string]*senders // by canonical name
+	mapped   []string            // the PTR names that records are made for, canonical
+	records  []rule.Record
+	refusals []Refusal
 }
 
 // publicAddresses returns the addresses of an MTA that the public DNS may hold.
@@ -140,7 +138,7 @@ func (w *wanted) add(rr dns.RR, subject string, rules ...rule.ID) {
 // rules returns those of the rules from which the subject is not excepted.
 func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
 	return slices.DeleteFunc(slices.Clone(rules), func(id rule.ID) bool {
-		return slices.ContainsFunc(w.exceptions, func(e org.Exception) bool { return e.Rule == string(id) && e.Subject == subject })
+		return slices.ContainsFunc(w.org.Exceptions, func(e org.Exception) bool { return e.Rule == string(id) && e.Subject == subject })
 	})
 }
 
@@ -196,16 +194,17 @@ func (w *wanted) wantHeloRecords(m org.MTA) {
 	if rr, err := csa.Authorize(name, rule.TTL); w.checkMade(m.ID, name, err) {
 		w.add(rr, m.ID, rule.HeloCSA)
 	}
-	w.wantContact(name, org.MTALabel, w.contacts.MTA, m.ID, rule.HeloRP)
+	w.wantContact(name, org.MTALabel, w.org.Contacts.MTA, m.ID, rule.HeloRP)
 }
 
 // wantContacts wants the RP records of the domain, and the texts that they point to.
-func (w *wanted) wantContacts(o *org.Organization) {
+func (w *wanted) wantContacts() {
+	contacts := w.org.Contacts
 	for _, c := range []struct {
 		label   string
 		contact *org.Contact
-	}{{org.MTALabel, o.Contacts.MTA}, {org.AdminLabel, o.Contacts.Admin}, {org.AbuseLabel, o.Contacts.Abuse}} {
-		w.wantContact(w.domain, c.label, c.contact, organization, rule.DomainRP)
+	}{{org.MTALabel, contacts.MTA}, {org.AdminLabel, contacts.Admin}, {org.AbuseLabel, contacts.Abuse}} {
+		w.wantContact(w.org.Domain, c.label, c.contact, organization, rule.DomainRP)
 	}
 }
 
@@ -214,7 +213,7 @@ func (w *wanted) wantContact(name, label string, c *org.Contact, subject string,
 	if c == nil {
 		return
 	}
-	at := label + w.domain
+	at := label + w.org.Domain
 	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(at, rule.TTL)
 	if !w.checkMade("", at, err) {
 		return
@@ -229,11 +228,11 @@ func (w *wanted) wantContact(name, label string, c *org.Contact, subject string,
 
 // wantNullRecords wants what says that a name has nothing to do with mail: of the names without
 // any, and of PTR names, with which nobody shall greet either.
-func (w *wanted) wantNullRecords(o *org.Organization) {
-	for _, name := range o.Names {
+func (w *wanted) wantNullRecords() {
+	for _, name := range w.org.Names {
 		w.wantNull(name, rule.NullSPF, rule.NullMX)
 	}
-	for _, name := range Lockable(o) {
+	for _, name := range Lockable(w.org) {
 		if !slices.Contains(w.mapped, name) || !w.wantNull(name, rule.PTRLocked, rule.PTRLocked) {
 			continue
 		}
@@ -268,13 +267,13 @@ func (w *wanted) wantNull(name string, forSPF, forMX rule.ID) bool {
 }
 
 // wantCSAPolicy wants the CSA policy of the domain.
-func (w *wanted) wantCSAPolicy(o *org.Organization) {
-	domain := dnsname.CanonicalOrEmpty(w.domain)
-	if slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == domain }) {
-		w.refuse("", w.domain, "an MTA greets with it: a CSA policy would deny that")
+func (w *wanted) wantCSAPolicy() {
+	domain := dnsname.CanonicalOrEmpty(w.org.Domain)
+	if slices.ContainsFunc(w.org.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == domain }) {
+		w.refuse("", w.org.Domain, "an MTA greets with it: a CSA policy would deny that")
 		return
 	}
-	if rr, err := csa.DenyUnlisted(domain, rule.TTL); w.checkMade("", w.domain, err) {
+	if rr, err := csa.DenyUnlisted(domain, rule.TTL); w.checkMade("", w.org.Domain, err) {
 		w.add(rr, organization, rule.DomainCSA)
 	}
 }
@@ -293,11 +292,11 @@ func (w *wanted) wantDenials(names []string) {
 
 // checkOwned reports whether a name is the organization's, and refuses it if not.
 func (w *wanted) checkOwned(mta, name string) bool {
-	relation, _ := helo.Relate(name, w.domain, w.domain)
-	if relation == helo.Unrelated {
-		w.refuse(mta, name, "not a name of "+w.domain+": its owner publishes its records")
+	owned := w.org.Owns(name)
+	if !owned {
+		w.refuse(mta, name, "not a name of "+w.org.Domain+": its owner publishes its records")
 	}
-	return relation != helo.Unrelated
+	return owned
 }
 
 // checkMade reports whether a record could be made, and refuses its name if not.

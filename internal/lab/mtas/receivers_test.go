@@ -73,9 +73,9 @@ func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, thei
 func agrees(f report.Finding, said string) bool {
 	switch f.Status {
 	case rule.Pass:
-		return said == "ok" && f.Code != "unknown" || said == f.Code
+		return said == "ok" && f.Code != rule.CodeUnknown || said == f.Code.String()
 	case rule.Fail:
-		return said == "fail" || said == "501" && f.Code == "malformed"
+		return said == "fail" || said == "501" && f.Code == rule.CodeMalformed
 	case rule.Undecided: // which is refused for now, or deferred
 		return said == "fail" || said == "defer"
 	}
@@ -89,11 +89,11 @@ func differs(f report.Finding, said string, c client) string {
 		return "the client is not public"
 	case said == "501":
 		return "Exim refused the HELO before"
-	case f.Code == "some-unconfirmed" && said == "ok":
+	case f.Code == rule.CodeSomeUnconfirmed && said == "ok":
 		return "the name that comes first leads back"
-	case f.Code == "underscore" && said == "ok":
+	case f.Code == rule.CodeUnderscore && said == "ok":
 		return "this Exim is older than 4.97"
-	case f.Rule == rule.EximHelo && f.Code == "malformed" && strings.Contains(c.helo, "_"):
+	case f.Rule == rule.EximHelo && f.Code == rule.CodeMalformed && strings.Contains(c.helo, "_"):
 		return "this Exim is told to take underscores"
 	case strings.HasPrefix(string(f.Rule), "postfix-") && c.differs["pf-syntax"] == "sender-syntax":
 		return "Postfix refused the sender"
