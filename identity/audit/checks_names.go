@@ -3,7 +3,6 @@ package audit
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -155,13 +154,10 @@ func domainRP(s subject) outcome {
 	return out
 }
 
-// deniesAll reports whether a policy says of everybody that they may not.
-func deniesAll(a *spf.Analysis) bool {
-	return a.Err == nil && len(a.Undecided) == 0 && slices.Equal(slices.Collect(maps.Keys(a.Sets)), []spf.Status{spf.Fail})
-}
-
 // authorizesSome reports whether a policy passes somebody, as far as is known.
-func authorizesSome(a *spf.Analysis) bool { return len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0 }
+func authorizesSome(a *spf.Analysis) bool {
+	return !a.IsNull() && (len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0)
+}
 
 func nullSPF(s subject) outcome {
 	policy := s.noMail.policy()
@@ -171,7 +167,7 @@ func nullSPF(s subject) outcome {
 		out.code = rule.CodeNoAnswer
 	case errors.Is(policy.Root.Err, spf.ErrNoRecord):
 		out.code = rule.CodeMissing
-	case deniesAll(policy):
+	case policy.IsNull():
 		out.code = rule.CodeOK
 	case policy.Err != nil && !authorizesSome(policy):
 		out.code, out.evidence = rule.CodeNoAnswer, policyEvidence(policy.Root, nil)
@@ -228,7 +224,7 @@ func ptrLocked(s subject) outcome {
 		what           string
 		there, unknown bool
 	}{
-		{"null SPF", deniesAll(policy), policy.Err != nil && !authorizesSome(policy)},
+		{"null SPF", policy.IsNull(), policy.Err != nil && !authorizesSome(policy)},
 		{"Null MX", mx.Status == nullmx.Null, mx.Status.Temporary()},
 		{"CSA denial", denied.Reason == csa.Denied, denied.Status.Temporary()},
 	} {

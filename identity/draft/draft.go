@@ -244,13 +244,13 @@ func (d *draft) takes(ctx context.Context, name string) {
 // policy looks at whom the SPF record of the domain lets send.
 func (d *draft) policy(ctx context.Context) {
 	texts, err := resolver.LookupTXT(ctx, d.resolver, d.o.Domain)
-	texts = slices.DeleteFunc(known(d, "the SPF record of "+d.o.Domain, texts, err), func(text string) bool {
-		return !spf.IsRecord(text)
-	})
+	all := known(d, "the SPF record of "+d.o.Domain, texts, err)
+	texts = slices.DeleteFunc(slices.Clone(all), func(text string) bool { return !spf.IsRecord(text) })
 	switch {
 	case d.err != nil:
 		return
 	case len(texts) == 0:
+		d.nearMisses(d.o.Domain, all)
 		d.comment("mail", "%s has no SPF record: whether others send in its name cannot be known", d.o.Domain)
 		return
 	case len(texts) > 1:
@@ -273,6 +273,15 @@ func (d *draft) policy(ctx context.Context) {
 	}
 	slices.Sort(d.mail.Includes)
 	d.mail.Includes = slices.Compact(d.mail.Includes)
+}
+
+// nearMisses comments on the texts of a name without an SPF record that are meant as one.
+func (d *draft) nearMisses(name string, texts []string) {
+	for _, text := range texts {
+		if fault := spf.NearMiss(text); fault != "" {
+			d.comment("mail", "%s has the text %.80q, which is meant to say who sends, but is not an SPF record: %s", name, text, fault)
+		}
+	}
 }
 
 // term looks at whom a term of the SPF record lets send.
@@ -370,8 +379,12 @@ func (d *draft) read(ctx context.Context, records []dns.RR) {
 				mail[name] = true
 			}
 		case *dns.TXT:
-			switch {
-			case !spf.IsRecord(txt.Join(rr.Txt)) || spf.IsNull(txt.Join(rr.Txt)) || !d.ours(name) || name == d.o.Domain:
+			switch text := txt.Join(rr.Txt); {
+			case !d.ours(name) || name == d.o.Domain || spf.IsNull(text):
+			case !spf.IsRecord(text):
+				if !addressed[name] { // harden tells about the others
+					d.nearMisses(name, []string{text})
+				}
 			case addressed[name]:
 				d.host(ctx, name)
 			default:

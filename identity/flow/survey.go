@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"iter"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -48,7 +49,7 @@ const (
 	GetsMail                     // has an MX record that is not a Null MX
 	NullMX                       // has a Null MX
 	Sends                        // has an SPF record that is not null
-	NullSPF                      // has a null SPF record
+	NullSPF                      // has a null SPF record, or one that redirects to a null one
 	SeveralSPF                   // has several SPF records, which receivers reject (RFC 7208, Section 4.5)
 	Serves                       // has an SRV record
 	Exchanger                    // is the target of an MX record
@@ -65,6 +66,8 @@ type Survey struct {
 	ties      map[string]string       // names that something ties to mail, and what
 	networks  map[netip.Prefix]string // that an SPF record authorizes, and whose
 	lengths   []int                   // of those, IPv6 and IPv4 alike
+	redirects map[string]redirect     // of the SPF records of names
+	meant     map[string]string       // names with a text that is meant as an SPF record, and what is wrong with it
 	noMail    map[string]bool         // described as names without mail
 	described map[string]string       // as names with mail, and of what; nil without a description
 	hosts     map[netip.Addr]string   // addresses of MTAs, and whose
@@ -77,6 +80,7 @@ func Read(records iter.Seq2[dns.RR, error], o *org.Organization) (*Survey, error
 	s := &Survey{
 		marks: make(map[string]Trait), cuts: make(map[string]Trait), apexes: make(map[string]bool),
 		ties: make(map[string]string), networks: make(map[netip.Prefix]string), noMail: make(map[string]bool),
+		redirects: make(map[string]redirect), meant: make(map[string]string),
 	}
 	for rr, err := range records {
 		if err != nil {
@@ -88,6 +92,7 @@ func Read(records iter.Seq2[dns.RR, error], o *org.Organization) (*Survey, error
 		return nil, errors.New("expected a whole zone, with its SOA record")
 	}
 	s.arrange()
+	s.followRedirects()
 	for p := range s.networks {
 		if !slices.Contains(s.lengths, p.Bits()) {
 			s.lengths = append(s.lengths, p.Bits())
@@ -116,6 +121,16 @@ func (s *Survey) Described(name string) string { return s.described[name] }
 
 // NoMail reports whether the description lists a name as one without mail.
 func (s *Survey) NoMail(name string) bool { return s.noMail[name] }
+
+// NearMiss returns why receivers pass over a text of a name that is meant as an SPF record,
+// "" if the name has no such text or has an SPF record. Its owner meant to say who sends.
+func (s *Survey) NearMiss(name string) string {
+	fault := s.meant[name]
+	if fault != "" && s.Node(name).Has(Sends|NullSPF) {
+		return ""
+	}
+	return fault
+}
 
 // Authorizer returns the name whose SPF record has a network with an address, "" for none.
 func (s *Survey) Authorizer(addr netip.Addr) string {
@@ -278,6 +293,10 @@ func (s *Survey) text(name string, n *Node, rr *dns.TXT) {
 	n.TextTTL = rr.Hdr.Ttl
 	text := txt.Join(rr.Txt)
 	if !spf.IsRecord(text) {
+		// Of several, the reason does not depend on the order of records.
+		if fault := spf.NearMiss(text); fault != "" && (s.meant[name] == "" || fault < s.meant[name]) {
+			s.meant[name] = fault
+		}
 		return
 	}
 	if n.Has(Sends | NullSPF) {
@@ -290,13 +309,43 @@ func (s *Survey) text(name string, n *Node, rr *dns.TXT) {
 	n.Traits |= Sends
 	record, _ := spf.Parse(text) // with the terms that are right
 	for _, t := range record.Terms {
-		if t.Qualifier == spf.Fail {
-			continue
-		}
-		if t.Prefix.IsValid() && t.Prefix.Bits() > 0 {
+		switch {
+		case t.Qualifier == spf.Fail:
+		case t.Prefix.IsValid() && t.Prefix.Bits() > 0:
 			s.networks[t.Prefix.Masked()] = name
-		} else if t.Domain != "" && !strings.Contains(t.Domain, "%") {
-			s.tie(t.Domain, "the SPF record of "+name+" has it")
+		case t.Domain == "" || strings.Contains(t.Domain, "%"):
+		case t.Kind == spf.Redirect:
+			s.redirects[name] = redirect{text, t.Domain}
+		default:
+			s.tie(t.Domain, inSPF(name))
+		}
+	}
+}
+
+// inSPF is what ties a name in the SPF record of another to mail.
+func inSPF(name string) string { return "the SPF record of " + name + " has it" }
+
+// A redirect is an SPF record with a redirect, and the domain that it leads to.
+type redirect struct{ text, domain string }
+
+// followRedirects finds the names whose SPF record redirects to a null one. The others tie
+// the domain to mail.
+func (s *Survey) followRedirects() {
+	record := func(domain string) string {
+		switch n := s.Node(domain); {
+		case n.Has(SeveralSPF):
+			return ""
+		case n.Has(NullSPF):
+			return "v=spf1 -all" // or as good as that
+		}
+		return s.redirects[domain].text
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.redirects)) {
+		r := s.redirects[name]
+		if n := s.Node(name); !n.Has(SeveralSPF) && spf.IsNullBy(r.text, record) {
+			n.Traits = n.Traits&^Sends | NullSPF
+		} else {
+			s.tie(r.domain, inSPF(name))
 		}
 	}
 }

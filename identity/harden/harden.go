@@ -40,7 +40,7 @@ type Hardening struct {
 
 // Zones reads the records of whole zones, as resolver.Transfer and resolver.Zones.Records
 // yield them, and finds the names without mail. It leaves alone what has mail servers, or
-// an SPF record that authorizes senders; what mail seems to come from: targets of MX
+// an SPF record that authorizes senders, or a text that is meant as one; what mail seems to come from: targets of MX
 // records and of SRV records for mail, names and addresses in SPF records, names with a
 // CSA record that authorizes, with a DKIM key or a DMARC policy of their own, and those
 // with a word for mail in them; and names that hold nothing themselves: aliases, names at

@@ -18,7 +18,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
-	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // An Owner is who makes a change. The zero Owner is invalid.
@@ -94,6 +93,11 @@ func (p *Plan) change(set resolver.Question, wanted []rule.Record, adopt bool) {
 		return
 	}
 	ch, reason := p.changeAt(set)
+	wanted = c.asPublished(ch.Before, wanted)
+	goes := p.replaced(ch.Before, wanted)
+	if reason == "" && len(goes) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
+		return // it is there
+	}
 	if reason == "" {
 		reason = c.mailAt(set, wanted, adopt)
 	}
@@ -101,27 +105,14 @@ func (p *Plan) change(set resolver.Question, wanted []rule.Record, adopt bool) {
 		p.refuse(set, reason)
 		return
 	}
-	goes := without(ch.Before, rrs(wanted)) // for what is wanted
-	switch {
-	case set.Type == dns.TypeA, set.Type == dns.TypeAAAA:
-		goes = nil // there may be others beside
-	case set.Type == dns.TypeRP: // likewise, but for those that lead nowhere
-		goes = slices.DeleteFunc(goes, func(rr dns.RR) bool { return !p.dangles(rr) })
-		if len(goes) > 0 && !adopt {
-			p.Kept = append(p.Kept, Kept{goes, nil, "the text that it points to is not there"})
-			goes = nil
-		}
-	case isSPF(wanted[0].RR):
-		goes = slices.DeleteFunc(goes, func(rr dns.RR) bool { return !isSPF(rr) })
-	}
 	// The description says which name an address has: another PTR record goes.
 	if len(goes) > 0 && set.Type != dns.TypePTR && !adopt {
-		reason := "another record is there, which somebody may rely on"
-		if isSPF(wanted[0].RR) && len(goes) > 1 {
-			reason = "there are several SPF records, of which receivers take none: describe all that sends, then adopt the plan"
+		if set.Type != dns.TypeRP {
+			p.Kept = append(p.Kept, Kept{goes, wanted, keptReason(goes)})
+			return
 		}
-		p.Kept = append(p.Kept, Kept{goes, wanted, reason})
-		return
+		p.Kept = append(p.Kept, Kept{goes, nil, "the text that it points to is not there"})
+		goes = nil
 	}
 	ch.After = without(ch.Before, goes)
 	for _, w := range wanted {
@@ -146,6 +137,31 @@ func (p *Plan) change(set resolver.Question, wanted []rule.Record, adopt bool) {
 		return
 	}
 	p.Changes = append(p.Changes, ch)
+}
+
+// replaced returns the records of a set that what is wanted replaces.
+func (p *Plan) replaced(published []dns.RR, wanted []rule.Record) []dns.RR {
+	goes := without(published, rrs(wanted))
+	switch first := wanted[0].RR; {
+	case isAddress(first):
+		return nil // there may be others beside
+	case first.Header().Rrtype == dns.TypeRP: // likewise, except for those whose text is missing
+		return slices.DeleteFunc(goes, func(rr dns.RR) bool { return !p.dangles(rr) })
+	case isSPF(first):
+		return append(slices.DeleteFunc(goes, func(rr dns.RR) bool { return !isSPF(rr) }), nearMisses(published)...)
+	}
+	return goes
+}
+
+// keptReason returns why records are not replaced.
+func keptReason(records []dns.RR) string {
+	switch {
+	case nearMiss(records[0]) != "":
+		return meantToSend(records[0])
+	case isSPF(records[0]) && len(records) > 1:
+		return "there are several SPF records, of which receivers take none: describe all that sends, then adopt the plan"
+	}
+	return "another record is there, which somebody may rely on"
 }
 
 // mailRouted reports whether mail for a name has somewhere to go, or is meant to have
@@ -345,7 +361,7 @@ func (p *Plan) after(set resolver.Question) []dns.RR {
 // wantMailSPF for it, or senders are authorized that stay so.
 func (c *Published) mailAt(set resolver.Question, wanted []rule.Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
-	if !nullMX && (set.Type != dns.TypeTXT || !isNullSPF(wanted[0].RR)) {
+	if !nullMX && (set.Type != dns.TypeTXT || !c.isNullSPF(wanted[0].RR)) {
 		return ""
 	}
 	for _, rr := range c.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
@@ -353,11 +369,16 @@ func (c *Published) mailAt(set resolver.Question, wanted []rule.Record, adopt bo
 			return "it has mail servers: describe it as a mail domain, or take its MX records away"
 		}
 	}
-	for _, rr := range c.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] {
-		// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
-		if nullMX && !adopt && isSPF(rr) && !isNullSPF(rr) {
-			return "its SPF record authorizes senders, whose mail would be refused for a Null MX"
-		}
+	if !nullMX || adopt {
+		return ""
+	}
+	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
+	texts := c.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}]
+	if slices.ContainsFunc(texts, func(rr dns.RR) bool { return isSPF(rr) && !c.isNullSPF(rr) }) {
+		return "its SPF record authorizes senders, whose mail would be refused for a Null MX"
+	}
+	for _, rr := range nearMisses(texts) {
+		return meantToSend(rr)
 	}
 	return ""
 }
@@ -401,12 +422,6 @@ func contains(records []dns.RR, rr dns.RR) bool {
 	})
 }
 
-// isSPF reports whether a record is an SPF record.
-func isSPF(rr dns.RR) bool {
-	t, ok := rr.(*dns.TXT)
-	return ok && spf.IsRecord(txt.Join(t.Txt))
-}
-
 // isNullMX reports whether a record is a Null MX.
 func isNullMX(rr dns.RR) bool {
 	mx, ok := rr.(*dns.MX)
@@ -419,12 +434,6 @@ func isExchanger(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeMX && !i
 // isAddress reports whether a record is an A or AAAA record.
 func isAddress(rr dns.RR) bool {
 	return rr.Header().Rrtype == dns.TypeA || rr.Header().Rrtype == dns.TypeAAAA
-}
-
-// isNullSPF reports whether a record is a null SPF record.
-func isNullSPF(rr dns.RR) bool {
-	t, ok := rr.(*dns.TXT)
-	return ok && spf.IsNull(txt.Join(t.Txt))
 }
 
 // compareChanges orders changes as the records of zones are.
