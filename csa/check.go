@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -81,10 +80,10 @@ func recordable(helo string) string {
 func (c Checker) ask(ctx context.Context, name string) (own resolver.Response, parents func() []resolver.Response) {
 	names := above(name)
 	if c.Sequential {
-		return c.records(ctx, name), func() []resolver.Response {
+		return c.records(ctx, name)[0], func() []resolver.Response {
 			var replies []resolver.Response
 			for _, parent := range names {
-				reply := c.records(ctx, parent)
+				reply := c.records(ctx, parent)[0]
 				replies = append(replies, reply)
 				if requires(reply) != nil {
 					break
@@ -94,28 +93,31 @@ func (c Checker) ask(ctx context.Context, name string) (own resolver.Response, p
 		}
 	}
 	ahead, cancel := context.WithCancel(ctx)
-	replies := make([]resolver.Response, len(names))
-	var wg sync.WaitGroup
-	for i, parent := range names {
-		wg.Go(func() { replies[i] = c.records(ahead, parent) })
-	}
-	own = c.records(ctx, name)
+	defer cancel()
+	above := make(chan []resolver.Response)
+	go func() { above <- c.records(ahead, names...) }()
+	own = c.records(ctx, name)[0]
 	if own.Err != nil || len(own.Records) > 0 {
-		cancel() // nobody wants to know any more
+		cancel() // the parents' records make no difference
 	}
-	wg.Wait()
-	cancel()
+	replies := <-above
 	return own, func() []resolver.Response { return replies }
 }
 
-// records asks for the records of a name.
-func (c Checker) records(ctx context.Context, name string) resolver.Response {
-	owner := prefix + name
-	if _, err := dnsname.Canonical(owner); err != nil {
-		// Nothing can stand below a name of this length.
-		return resolver.Response{Name: owner, Type: dns.TypeSRV, Answer: resolver.Answer{Status: resolver.NXDomain}}
+// records asks for the records of names.
+func (c Checker) records(ctx context.Context, names ...string) []resolver.Response {
+	var questions []resolver.Question
+	for _, name := range names {
+		questions = append(questions, resolver.Question{Name: prefix + name, Type: dns.TypeSRV})
 	}
-	return resolver.Ask(ctx, c.Resolver, owner, dns.TypeSRV)
+	replies := resolver.AskAll(ctx, c.Resolver, questions...)
+	for i := range replies {
+		if _, err := dnsname.Canonical(replies[i].Name); err != nil {
+			// No name can exist below a name of this length.
+			replies[i].Answer, replies[i].Err = resolver.Answer{Status: resolver.NXDomain}, nil
+		}
+	}
+	return replies
 }
 
 // above returns the parents of a name that may have a policy, from the top.
@@ -172,7 +174,7 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 		case Denies(rr): // weight 0 is read as 1
 			r.Status, r.Reason, r.Record = Fail, Denied, rr
 			return
-		case rr.Weight&ignoreTarget == 0:
+		case verifiable(rr):
 			candidates = append(candidates, rr)
 		case unverifiable == nil:
 			unverifiable = rr
@@ -214,10 +216,6 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 // targets asks for the addresses of the targets of records, of the client's family:
 // the other could not match. What is not among the replies, as ".", has none.
 func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map[string]resolver.Response {
-	qtype := dns.TypeA
-	if r.Addr.Is6() {
-		qtype = dns.TypeAAAA
-	}
 	var names []string
 	for _, rr := range records {
 		if name := target(rr); name != "." {
@@ -230,15 +228,14 @@ func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map
 		r.Skipped = len(names) - MaxTargets
 		names = names[:MaxTargets]
 	}
-	replies := make([]resolver.Response, len(names))
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, name, qtype) })
+	var questions []resolver.Question
+	for _, name := range names {
+		questions = append(questions, resolver.Question{Name: name, Type: resolver.AddrType(r.Addr)})
 	}
-	wg.Wait()
+	replies := resolver.AskAll(ctx, c.Resolver, questions...)
 	out := make(map[string]resolver.Response)
-	for i, name := range names {
-		out[name] = replies[i]
+	for _, reply := range replies {
+		out[reply.Name] = reply
 	}
 	r.Responses = append(r.Responses, replies...)
 	return out

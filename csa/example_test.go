@@ -73,7 +73,7 @@ _client._smtp.post 3600 SRV 1 1 25 .`)
 		fmt.Println(lint)
 	}
 	// Output:
-	// an MTA greets with the name, and the weight 1 denies that: publish 1 2 1, or greet with another name (denied-helo)
-	// the port is 25, and denies every name below that has no record: it is no port, but 0, or 1 to deny names below (port)
+	// an MTA uses the name in HELO, and the weight 1 denies that: publish 1 2 1, or use another HELO name (denied-helo)
+	// the port is 25, which denies every name below that has no record: publish 0, or 1 to deny names below (port)
 	// the target is the root: name the domain itself, as a placeholder (no-target)
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// interopZone has what is compared beside the zone of the other tests: a record of
-// every weight and port, of a name itself (own) and of its parent (par), with a target
-// that has the client's address, others, none, and one that nobody answers for.
+// interopZone has the zone of the other tests, and a record with every weight and port, of
+// a name itself (own) and of its parent (par), with a target that has the client's address,
+// other addresses, none, and one whose servers fail.
 func interopZone() string {
 	var b strings.Builder
 	b.WriteString(zone + `
@@ -85,7 +85,7 @@ func caseName(weight, port int, target string) string {
 	return fmt.Sprintf("w%dp%d-%s", weight, port, target)
 }
 
-// A difference is a case of which Exim says something else, with the number of its row
+// A difference is a case for which Exim says something else, with the number of its row
 // among Exim's documented departures from the draft:
 //
 //  1. since 4.95, no parent is searched for a name that does not exist
@@ -126,6 +126,14 @@ var differences = []difference{
 	{"w2.example.test", "-bh 2001:db8::10", 16},
 }
 
+// byOrder has names of which some differ, by their row: the order in which the server
+// sends records decides which.
+var byOrder = map[string]int{
+	"order.one.test": 6, "order2.one.test": 6, "two-or-one.example.test": 6,
+	"match.one.test": 5, "match2.one.test": 5, "second.example.test": 5, "three-and-two.example.test": 5, "two-or-three.example.test": 5,
+	"empty.both2.test": 4, "empty.both3.test": 4,
+}
+
 // TestInteropExim asks Exim's verify = csa about the clients that csa.Check is asked
 // about, of the same servers, in a network of its own.
 func TestInteropExim(t *testing.T) {
@@ -133,7 +141,7 @@ func TestInteropExim(t *testing.T) {
 		return
 	}
 	r := network(t)
-	netns.Etc(t)
+	netns.MountEtc(t)
 	// verify = csa fails for fail alone. The second statement says what it found.
 	exim := netns.NewExim(t, `primary_hostname = mta.receiver.test
 log_selector = -all
@@ -147,10 +155,46 @@ check:
 `)
 	t.Log(exim.Version)
 
-	type question struct{ helo, addr string }
+	seen := make(map[int]int) // rows
+	unexplained := 0
+	statuses := make(map[csa.Status]int)
+	questions := interopQuestions()
+	for _, q := range questions {
+		addr := strings.TrimPrefix(q.addr, "-bh ")
+		ours := csa.Checker{Resolver: r}.Check(t.Context(), netip.MustParseAddr(addr), q.helo)
+		statuses[ours.Status]++
+		theirs := askExim(t, exim, q.addr, q.helo)
+		i := slices.IndexFunc(differences, func(d difference) bool { return d.helo == q.helo && d.addr == q.addr })
+		equal := theirs == eximStatus(ours.Reason)
+		switch {
+		case !equal && i >= 0:
+			seen[differences[i].row]++
+		case !equal && byOrder[q.helo] > 0:
+			seen[byOrder[q.helo]]++
+		case !equal:
+			unexplained++
+			t.Errorf("%s %s: Exim %q, ours %s (%s)", q.addr, q.helo, theirs, ours.Status, ours.Reason)
+		case i >= 0:
+			t.Errorf("%s %s: row %d no longer occurs", q.addr, q.helo, differences[i].row)
+		}
+	}
+	for _, row := range byOrder {
+		if seen[row] == 0 {
+			t.Errorf("row %d no longer occurs", row)
+		}
+	}
+	t.Logf("statuses %v; differences by row %v", statuses, seen)
+	t.Logf("%d sessions with Exim: %d unexplained differences", len(questions), unexplained)
+}
+
+// A question is a client.
+type question struct{ helo, addr string }
+
+// interopQuestions returns the clients that both are asked about.
+func interopQuestions() []question {
 	var questions []question
 	for _, tt := range cases {
-		// What Exim refuses as HELO, and what a line of SMTP does not hold.
+		// Not names that Exim refuses in HELO, or that do not fit on a line of SMTP.
 		if !strings.ContainsAny(tt.helo, "!ö") && len(tt.helo) > 1 && len(tt.helo) < 200 && !strings.Contains(tt.helo, "..") && tt.helo != "2001:db8::10" {
 			questions = append(questions, question{tt.helo, "192.0.2.10"})
 		}
@@ -170,45 +214,11 @@ check:
 		name := caseName(weight, port, target)
 		questions = append(questions, question{name + ".own.test", "192.0.2.10"}, question{"child." + name + ".par.test", "192.0.2.10"})
 	})
-
-	byOrder := map[string]int{ // which of two differs depends on how the server orders records
-		"order.one.test": 6, "order2.one.test": 6, "two-or-one.example.test": 6,
-		"match.one.test": 5, "match2.one.test": 5, "second.example.test": 5, "three-and-two.example.test": 5, "two-or-three.example.test": 5,
-		"empty.both2.test": 4, "empty.both3.test": 4,
-	}
-	seen := make(map[int]int) // rows
-	unexplained := 0
-	statuses := make(map[csa.Status]int)
-	for _, q := range questions {
-		addr := strings.TrimPrefix(q.addr, "-bh ")
-		ours := csa.Checker{Resolver: r}.Check(t.Context(), netip.MustParseAddr(addr), q.helo)
-		statuses[ours.Status]++
-		theirs := check(t, exim, q.addr, q.helo)
-		i := slices.IndexFunc(differences, func(d difference) bool { return d.helo == q.helo && d.addr == q.addr })
-		equal := theirs == said(ours.Reason)
-		switch {
-		case !equal && i >= 0:
-			seen[differences[i].row]++
-		case !equal && byOrder[q.helo] > 0:
-			seen[byOrder[q.helo]]++
-		case !equal:
-			unexplained++
-			t.Errorf("%s %s: Exim %q, ours %s (%s)", q.addr, q.helo, theirs, ours.Status, ours.Reason)
-		case i >= 0:
-			t.Errorf("%s %s: row %d does not occur any more", q.addr, q.helo, differences[i].row)
-		}
-	}
-	for _, row := range byOrder {
-		if seen[row] == 0 {
-			t.Errorf("row %d does not occur any more", row)
-		}
-	}
-	t.Logf("statuses %v; differences by row %v", statuses, seen)
-	t.Logf("%d sessions with Exim: %d unexplained differences", len(questions), unexplained)
+	return questions
 }
 
-// said is what Exim says for a reason. It has one word for what is not known.
-func said(r csa.Reason) string {
+// eximStatus returns what Exim says for a reason. All that is not known is one status.
+func eximStatus(r csa.Reason) string {
 	switch r {
 	case csa.Authorized:
 		return "ok"
@@ -253,13 +263,13 @@ func network(t *testing.T) resolver.Resolver {
 	nsd := nameserver.NSD(t, zones...)
 	t.Log(nsd.Version, len(zones), "zones")
 
-	return netns.Resolve(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
+	return netns.ServeDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
 		name := strings.ToLower(question.Question[0].Name)
 		if strings.HasSuffix(name, ".lame.test.") {
 			w.WriteMsg(new(dns.Msg).SetRcode(question, dns.RcodeServerFailure))
 			return
 		}
-		reply := netns.Ask(w, question, nsd.Addr)
+		reply := netns.Forward(w, question, nsd.Addr)
 		if name == "_client._smtp.additional.csa.test." { // one of two addresses, as a full cache may send
 			other, _ := dns.NewRR("host.example.test. 300 A 192.0.2.99")
 			reply.Extra = append([]dns.RR{other}, slices.DeleteFunc(reply.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })...)
@@ -284,8 +294,8 @@ var (
 	continued = regexp.MustCompile(`\r?\n550[- ]`) // of a reply that Exim cut into lines
 )
 
-// check returns what Exim says of a client: the status and, of a failure, why.
-func check(t *testing.T, exim netns.Exim, addr, helo string) string {
+// askExim returns what Exim says about a client: the status and, for a failure, why.
+func askExim(t *testing.T, exim netns.Exim, addr, helo string) string {
 	t.Helper()
 	flags := []string{"-bs", "-oMa", addr}
 	if bh, ok := strings.CutPrefix(addr, "-bh "); ok {

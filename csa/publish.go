@@ -64,52 +64,60 @@ func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]*dns.SRV, 
 }
 
 // A Lint is one thing about the records of a name that its owner should know. The
-// codes are: several, revision, reserved-weight, weight-zero, unverifiable, port,
-// no-target, denied-helo.
+// codes are:
+//
+//   - several: more than one record
+//   - revision: a priority other than 1
+//   - reserved-weight: a weight over 3
+//   - denied-helo: an MTA uses the name in HELO, and the record denies that
+//   - weight-zero: the weight 0, which should not be published
+//   - unverifiable: the weight 3, by which no address proves anything
+//   - port: a port over 1
+//   - no-target: the target is the root
 type Lint struct {
 	Code   string
-	Record *dns.SRV // nil where it is about all
 	Text   string   // what is so, and what to do
+	Record *dns.SRV // nil for a lint about all records
 }
 
 // String returns text and code on one line.
 func (l Lint) String() string { return fmt.Sprintf("%s (%s)", l.Text, l.Code) }
 
-// LintRecords tells what is odd about the records of a name, in their order. Helo says
-// that an MTA greets with the name.
+// LintRecords returns what is odd about the records of a name, in their order. Helo says
+// that an MTA uses the name in HELO.
 func LintRecords(records []*dns.SRV, helo bool) []Lint {
 	var lints []Lint
 	if len(records) > 1 {
-		lints = append(lints, Lint{"several", nil, fmt.Sprintf("%d records: receivers differ in which one they take; keep one", len(records))})
+		lints = append(lints, Lint{"several", fmt.Sprintf("%d records: receivers differ in which one they take; keep one", len(records)), nil})
 	}
 	for _, rr := range records {
 		add := func(code, format string, args ...any) {
-			lints = append(lints, Lint{code, rr, fmt.Sprintf(format, args...)})
+			lints = append(lints, Lint{code, fmt.Sprintf(format, args...), rr})
 		}
-		switch denies := rr.Weight&authorized == 0; {
+		switch {
 		case rr.Priority != revision:
 			add("revision", "the priority is %d: receivers pass over all but 1", rr.Priority)
 			continue
-		case rr.Weight > authorized|ignoreTarget:
+		case !known(rr):
 			add("reserved-weight", "the weight is %d: receivers pass over those above 3", rr.Weight)
 			continue
-		case denies && helo:
-			add("denied-helo", "an MTA greets with the name, and the weight %d denies that: publish 1 2 1, or greet with another name", rr.Weight)
+		case Denies(rr) && helo:
+			add("denied-helo", "an MTA uses the name in HELO, and the weight %d denies that: publish 1 2 1, or use another HELO name", rr.Weight)
 		case rr.Weight == 0:
-			add("weight-zero", "the weight is 0, which should not be published: 1 says that nobody greets with the name")
-		case rr.Weight&ignoreTarget != 0 && !denies:
+			add("weight-zero", "the weight is 0, which should not be published: 1 says that nobody uses the name in HELO")
+		case Authorizes(rr) && !verifiable(rr):
 			add("unverifiable", "the weight is 3, by which no address proves anything: 2 makes the target's addresses count")
 		}
 		if rr.Port > explicit {
-			meaning := "says nothing"
-			if rr.Port&explicit != 0 {
+			meaning := "has no meaning"
+			if RequiresExplicit(rr) {
 				meaning = "denies every name below that has no record"
 			}
-			add("port", "the port is %d, and %s: it is no port, but 0, or 1 to deny names below", rr.Port, meaning)
+			add("port", "the port is %d, which %s: publish 0, or 1 to deny names below", rr.Port, meaning)
 		}
 		if target(rr) == "." {
 			text := "the target is the root: name the domain itself, as a placeholder"
-			if rr.Weight&(authorized|ignoreTarget) == authorized {
+			if Authorizes(rr) && verifiable(rr) {
 				text = "the target is the root, which has no address, so that nobody is authorized: name the MTA"
 			}
 			add("no-target", "%s", text)

@@ -39,6 +39,9 @@ func known(rr *dns.SRV) bool {
 	return rr.Priority == revision && rr.Weight <= authorized|ignoreTarget
 }
 
+// verifiable reports whether the addresses of the target of a record prove anything.
+func verifiable(rr *dns.SRV) bool { return rr.Weight&ignoreTarget == 0 }
+
 // Authorizes reports whether a record says that its name is used in HELO. It may still
 // not tell from which addresses (weight 3).
 func Authorizes(rr *dns.SRV) bool { return known(rr) && rr.Weight&authorized != 0 }

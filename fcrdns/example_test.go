@@ -64,15 +64,3 @@ func ExampleMapping_PTRs() {
 	// Output:
 	// 10.2.0.192.in-addr.arpa.	60	IN	PTR	mta1.example.test. <nil>
 }
-
-func ExampleReverseName() {
-	fmt.Println(fcrdns.ReverseName(netip.MustParseAddr("192.0.2.10")))
-	// Output:
-	// 10.2.0.192.in-addr.arpa.
-}
-
-func ExampleFromReverseName() {
-	fmt.Println(fcrdns.FromReverseName("10.2.0.192.in-addr.arpa"))
-	// Output:
-	// 192.0.2.10 <nil>
-}

@@ -3,8 +3,8 @@
 // 8601, Section 3, calls this check iprev.
 //
 // Call [Checker.Check]; decide on Status, Err explains. To publish, write a
-// [Mapping] as records; [ReverseName] and [FromReverseName] convert between
-// addresses and names under in-addr.arpa and ip6.arpa.
+// [Mapping] as records; resolver.ReverseName and resolver.FromReverseName convert
+// between addresses and names under in-addr.arpa and ip6.arpa.
 //
 // A confirmed name says who runs the address, not whether they are good, and
 // nothing about what the client said in HELO. Whoever runs the reverse zone may
@@ -25,7 +25,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -170,7 +169,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr) *Result {
 		r.Status = NotApplicable
 		return r
 	}
-	r.PTR = resolver.Ask(ctx, c.Resolver, ReverseName(r.Addr), dns.TypePTR)
+	r.PTR = resolver.Ask(ctx, c.Resolver, resolver.ReverseName(r.Addr), dns.TypePTR)
 	if r.PTR.Err != nil {
 		r.Status, r.Err = TempError, r.PTR.Err
 		return r
@@ -225,32 +224,26 @@ func (c Checker) names(ptr resolver.Answer) (names []Name, skipped int) {
 // confirm looks up the client's family at every usable name, all at once. The
 // other family could not confirm anything.
 func (c Checker) confirm(ctx context.Context, r *Result) {
-	qtype := dns.TypeA
-	if r.Addr.Is6() {
-		qtype = dns.TypeAAAA
-	}
-	var wg sync.WaitGroup
-	for i := range r.Names {
-		name := &r.Names[i]
-		if name.Outcome == Unusable {
-			continue
+	var questions []resolver.Question
+	for _, name := range r.Names { // the usable ones come first
+		if name.Outcome != Unusable {
+			questions = append(questions, resolver.Question{Name: name.Name, Type: resolver.AddrType(r.Addr)})
 		}
-		wg.Go(func() {
-			name.Response = resolver.Ask(ctx, c.Resolver, name.Name, qtype)
-			addrs := name.Response.Addrs()
-			switch {
-			case name.Response.Err != nil:
-				name.Outcome = NoAnswer
-			case slices.Contains(addrs, r.Addr):
-				name.Outcome = Confirmed
-			case len(addrs) > 0:
-				name.Outcome = Mismatch
-			default:
-				name.Outcome = NoAddress
-			}
-		})
 	}
-	wg.Wait()
+	for i, response := range resolver.AskAll(ctx, c.Resolver, questions...) {
+		name, addrs := &r.Names[i], response.Addrs()
+		name.Response = response
+		switch {
+		case response.Err != nil:
+			name.Outcome = NoAnswer
+		case slices.Contains(addrs, r.Addr):
+			name.Outcome = Confirmed
+		case len(addrs) > 0:
+			name.Outcome = Mismatch
+		default:
+			name.Outcome = NoAddress
+		}
+	}
 }
 
 // conclude draws the status from the outcomes.

@@ -214,7 +214,7 @@ func TestFaultBesideConfirmed(t *testing.T) {
 func TestCanceled(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	synctest.Test(t, func(t *testing.T) {
-		for _, slow := range []dnsfake.Question{{Name: "10.2.0.192.in-addr.arpa", Type: dns.TypePTR}, {Name: "mail.example.test", Type: dns.TypeA}} {
+		for _, slow := range []resolver.Question{{Name: "10.2.0.192.in-addr.arpa", Type: dns.TypePTR}, {Name: "mail.example.test", Type: dns.TypeA}} {
 			r := resolvertest.New(t, zone)
 			r.Delay(slow.Name, slow.Type, time.Hour)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -11,27 +11,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// ReverseName returns the canonical name whose PTR records name addr: under
-// in-addr.arpa (RFC 1035, Section 3.5) or, by nibbles, ip6.arpa (RFC 3596,
-// Section 2.5). An IPv4-mapped address gets its IPv4 name and a zone is dropped.
-// It returns "" for an invalid address.
-func ReverseName(addr netip.Addr) string { return dnsname.Reverse(addr) }
-
-// FromReverseName returns the address of a reverse name, in any case, with or
-// without the final dot. A name of fewer labels, a network's, is an error, and
-// so is one of RFC 2317 (11.8-15.2.0.192.in-addr.arpa), which says no address.
-func FromReverseName(name string) (netip.Addr, error) {
-	canonical, err := dnsname.Canonical(name)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("fcrdns: %w", err)
-	}
-	addr := dnsname.FromReverse(canonical)
-	if !addr.IsValid() {
-		return netip.Addr{}, fmt.Errorf("fcrdns: %q is no reverse name of an address: expected four numbers under in-addr.arpa or 32 hexadecimal digits under ip6.arpa", name)
-	}
-	return addr, nil
-}
-
 // A Mapping is a name and its addresses, to be published both ways: PTR records
 // for the addresses, A and AAAA records for the name.
 type Mapping struct {
@@ -49,7 +28,7 @@ func (m Mapping) PTRs() ([]*dns.PTR, error) {
 	}
 	var out []*dns.PTR
 	for _, addr := range addrs {
-		out = append(out, &dns.PTR{Hdr: header(ReverseName(addr), dns.TypePTR, m.TTL), Ptr: name})
+		out = append(out, &dns.PTR{Hdr: header(dnsname.Reverse(addr), dns.TypePTR, m.TTL), Ptr: name})
 	}
 	return out, nil
 }

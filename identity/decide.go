@@ -1,8 +1,6 @@
 package identity
 
 import (
-	"slices"
-
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/helo"
@@ -308,7 +306,5 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	return out
 }
 
-// authorizesNobody reports whether the record that denied the client is a null one.
-func authorizesNobody(r *spf.Result) bool {
-	return r.Term.Text != "" && len(r.Term.Path) == 0 && len(r.Responses) > 0 && slices.ContainsFunc(r.Responses[0].TXT(), spf.IsNull)
-}
+// authorizesNobody reports whether the policy that denied the client denies everybody.
+func authorizesNobody(r *spf.Result) bool { return r.Term.Text != "" && r.IsNull() }

@@ -63,7 +63,7 @@ var (
 func policyFail(text string) *spf.Result {
 	return &spf.Result{
 		Status: spf.Fail, Domain: "example.test.", Term: spf.TermAt{Text: "-all", Domain: "example.test."},
-		Responses: []resolver.Response{{Name: "example.test.", Type: dns.TypeTXT, Answer: resolver.Answer{Records: []dns.RR{&dns.TXT{Txt: []string{text}}}}}},
+		Responses: []resolver.Response{{Question: resolver.Question{Name: "example.test.", Type: dns.TypeTXT}, Answer: resolver.Answer{Records: []dns.RR{&dns.TXT{Txt: []string{text}}}}}},
 	}
 }
 

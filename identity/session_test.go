@@ -261,7 +261,7 @@ func TestSessionRoundTrips(t *testing.T) {
 			if want := time.Duration(2+tt.depth) * roundTrip; elapsed != want {
 				t.Errorf("%s took %v, expected %v", tt.name, elapsed, want)
 			}
-			asked := make(map[dnsfake.Question]bool)
+			asked := make(map[resolver.Question]bool)
 			for _, q := range fake.Questions() {
 				if asked[q] {
 					t.Errorf("%s: asked twice: %v", tt.name, q)
@@ -285,7 +285,7 @@ func sequentially(t *testing.T, zones string) int {
 		t.Fatal(err)
 	}
 	identity.Sequential(t.Context(), fake, client, "smtp.example.test", "a@sender.test", "sender.test")
-	asked := make(map[dnsfake.Question]bool)
+	asked := make(map[resolver.Question]bool)
 	for _, q := range fake.Questions() {
 		asked[q] = true
 	}

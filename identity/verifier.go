@@ -98,7 +98,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	}
 	s := &Session{verifier: v, client: client.Unmap().WithZone("")}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	s.memory = &memory{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[question]*reply)}
+	s.memory = &memory{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[resolver.Question]*reply)}
 	checker := fcrdns.Checker{AllowPrivate: v.AllowPrivate}
 	switch {
 	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return p.Contains(s.client) }):
@@ -294,12 +294,7 @@ type memory struct {
 	questions int           // that may be asked
 
 	mu    sync.Mutex
-	asked map[question]*reply
-}
-
-type question struct {
-	name  string
-	qtype uint16
+	asked map[resolver.Question]*reply
 }
 
 type reply struct {
@@ -310,7 +305,7 @@ type reply struct {
 
 // Lookup implements resolver.Resolver.
 func (m *memory) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-	r, err := m.ask(question{name, qtype})
+	r, err := m.ask(resolver.Question{Name: name, Type: qtype})
 	if err != nil {
 		return resolver.Answer{}, err
 	}
@@ -323,7 +318,7 @@ func (m *memory) Lookup(ctx context.Context, name string, qtype uint16) (resolve
 }
 
 // ask returns the reply to a question, which may still be under way.
-func (m *memory) ask(q question) (*reply, error) {
+func (m *memory) ask(q resolver.Question) (*reply, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r, ok := m.asked[q]; ok {
@@ -341,7 +336,7 @@ func (m *memory) ask(q question) (*reply, error) {
 		defer close(r.done)
 		ctx, cancel := context.WithTimeout(m.ctx, m.timeout)
 		defer cancel()
-		r.answer, r.err = m.resolver.Lookup(ctx, q.name, q.qtype)
+		r.answer, r.err = m.resolver.Lookup(ctx, q.Name, q.Type)
 	}()
 	return r, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
 
@@ -174,7 +175,7 @@ func TestVerifier(t *testing.T) {
 		if v.Level == identity.NotApplicable && (v.Questions > 0 || len(fake.Questions()) > 0) {
 			t.Errorf("%s: asked %v", tt.client, fake.Questions())
 		}
-		asked := make(map[dnsfake.Question]bool)
+		asked := make(map[resolver.Question]bool)
 		for _, q := range fake.Questions() {
 			if asked[q] {
 				t.Errorf("%s %s %s: asked twice: %v", tt.client, tt.helo, tt.sender, q)

@@ -28,7 +28,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -96,16 +95,17 @@ type Result struct {
 	Err       error
 }
 
-// A Lint is one thing about the MX records that their owner should know. The codes
-// are:
+// A Lint is one thing about the MX records of a name that its owner should know. The
+// codes are:
 //
-//   - mixed: a Null MX beside others
-//   - preference: a Null MX whose preference is not 0
+//   - mixed: a Null MX beside other records
 //   - duplicate: several Null MX records
-//   - no-host: an exchanger that is no host name, as an address is none
+//   - preference: a Null MX whose preference is not 0
+//   - no-host: an exchanger that is not a host name, such as an address
 type Lint struct {
-	Code string
-	Text string // what is so, and what to do
+	Code   string
+	Text   string  // what is so, and what to do
+	Record *dns.MX // nil for a lint about all records
 }
 
 // String returns text and code on one line.
@@ -138,16 +138,10 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 	r.MX = slices.SortedFunc(slices.Values(resolver.Records[*dns.MX](mx.Answer)), func(a, b *dns.MX) int {
 		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.String(), b.String()))
 	})
-	nulls := 0
-	for _, rr := range r.MX {
-		if IsNull(rr) {
-			nulls++
-		}
-	}
 	switch {
-	case len(r.MX) > 0 && nulls == len(r.MX):
+	case IsNull(r.MX...):
 		r.Status = Null
-	case nulls > 0:
+	case slices.ContainsFunc(r.MX, func(rr *dns.MX) bool { return IsNull(rr) }):
 		r.Status = Mixed
 	case len(r.MX) > 0:
 		r.Status = Explicit
@@ -156,19 +150,14 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 	default:
 		c.implicit(ctx, r)
 	}
-	r.lint(nulls)
+	r.Lints = LintRecords(r.MX)
 	return r
 }
 
 // implicit looks for an address in place of a mail exchanger.
 func (c Checker) implicit(ctx context.Context, r *Result) {
-	var replies [2]resolver.Response
-	var wg sync.WaitGroup
-	for i, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, r.Domain, qtype) })
-	}
-	wg.Wait()
-	r.Responses = append(r.Responses, replies[:]...)
+	replies := resolver.AskAll(ctx, c.Resolver, resolver.AddrQuestions(r.Domain)...)
+	r.Responses = append(r.Responses, replies...)
 	var failed error
 	r.Status = None
 	for _, reply := range replies {
@@ -184,28 +173,36 @@ func (c Checker) implicit(ctx context.Context, r *Result) {
 	}
 }
 
-// lint looks at the records.
-func (r *Result) lint(nulls int) {
-	add := func(code, format string, args ...any) {
-		r.Lints = append(r.Lints, Lint{code, fmt.Sprintf(format, args...)})
+// LintRecords returns what is odd about the MX records of a name, in their order.
+func LintRecords(records []*dns.MX) []Lint {
+	var lints []Lint
+	add := func(rr *dns.MX, code, format string, args ...any) {
+		lints = append(lints, Lint{code, fmt.Sprintf(format, args...), rr})
 	}
-	if r.Status == Mixed {
-		add("mixed", "a Null MX beside %d mail exchangers, to which mail is delivered: take out the one or the others", len(r.MX)-nulls)
+	nulls := 0
+	for _, rr := range records {
+		if IsNull(rr) {
+			nulls++
+		}
+	}
+	if others := len(records) - nulls; nulls > 0 && others > 0 {
+		add(nil, "mixed", "a Null MX beside %d mail exchangers, to which mail is delivered: remove either the Null MX or the others", others)
 	}
 	if nulls > 1 {
-		add("duplicate", "%d Null MX records: keep one", nulls)
+		add(nil, "duplicate", "%d Null MX records: keep one", nulls)
 	}
-	for _, rr := range r.MX {
+	for _, rr := range records {
 		if IsNull(rr) {
-			if rr.Preference != 0 {
-				add("preference", "the preference of the Null MX is %d: 0 is what RFC 7505 has", rr.Preference)
+			if rr.Preference != 0 { // RFC 7505, Section 3
+				add(rr, "preference", "the preference of the Null MX is %d: RFC 7505 specifies 0", rr.Preference)
 			}
 			continue
 		}
 		if name, err := dnsname.Canonical(rr.Mx); err != nil || dnsname.FormOf(name) != dnsname.Host {
-			add("no-host", "the mail exchanger %.80q is no host name of the public DNS", rr.Mx)
+			add(rr, "no-host", "the mail exchanger %.80q is not a host name of the public DNS", rr.Mx)
 		}
 	}
+	return lints
 }
 
 // IsNull reports whether MX records say that a domain takes no mail: there are some, and
@@ -237,18 +234,21 @@ func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 	if r.Status == Implicit {
 		targets = []Target{{Host: r.Domain}}
 	}
-	var wg sync.WaitGroup
-	for i := range targets {
-		wg.Go(func() {
-			t := &targets[i]
-			if name, err := dnsname.Canonical(t.Host); err == nil {
-				t.Host = name
-			}
-			t.Addrs, t.Err = resolver.LookupAddrs(ctx, c.Resolver, t.Host)
-			slices.SortFunc(t.Addrs, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(a.BitLen(), b.BitLen()), a.Compare(b)) })
-		})
+	var questions []resolver.Question
+	for _, t := range targets {
+		questions = append(questions, resolver.AddrQuestions(t.Host)...)
 	}
-	wg.Wait()
+	replies := resolver.AskAll(ctx, c.Resolver, questions...)
+	for i := range targets {
+		t, v4, v6 := &targets[i], replies[2*i], replies[2*i+1]
+		t.Host = v4.Name
+		t.Addrs = append(v4.Addrs(), v6.Addrs()...)
+		slices.SortFunc(t.Addrs, netip.Addr.Compare) // IPv4 first
+		t.Err = v4.Err
+		if t.Err == nil {
+			t.Err = v6.Err
+		}
+	}
 	return targets
 }
 

@@ -95,15 +95,15 @@ func TestCheck(t *testing.T) {
 		var codes []string
 		for _, l := range got.Lints {
 			codes = append(codes, l.Code)
-			if !strings.HasSuffix(l.String(), "("+l.Code+")") {
-				t.Errorf("%s: %s", tt.domain, l)
+			if about := l.Code == "mixed" || l.Code == "duplicate"; !strings.HasSuffix(l.String(), "("+l.Code+")") || about != (l.Record == nil) {
+				t.Errorf("%s: %s of %v", tt.domain, l, l.Record)
 			}
 		}
 		if diff := cmp.Diff(tt.lints, codes); diff != "" {
 			t.Errorf("%s: lints (-want +got):\n%s", tt.domain, diff)
 		}
 		if is := nullmx.IsNull(got.MX...); is != (tt.status == nullmx.Null) {
-			t.Errorf("%s: Is says %t", tt.domain, is)
+			t.Errorf("%s: IsNull is %t", tt.domain, is)
 		}
 		invariants(t, got)
 	}

@@ -31,7 +31,7 @@ const (
 // negative answer without a SOA record is (RFC 2308, Section 5), and no longer
 // than MaxTTL, or three hours if it is negative. NXDOMAIN is kept for the name and
 // answers questions of every type; at the end of a chain of aliases, where it is
-// said of another name, it is kept for the one question, as all else is.
+// said of another name, it is kept for the one question, as all else is. Nothing is kept for the reserved type 65535.
 //
 // A failure is kept for 1 s, and for 2, 4, 8, 16 and then 30 s when the same
 // question fails again and again: many clients must not become many questions to
@@ -80,7 +80,7 @@ type Cache struct {
 
 	mu      sync.Mutex // for all below
 	entries *simplelru.LRU[uint64, cacheEntry]
-	flights map[cacheKey]*flight
+	flights map[Question]*flight
 	cost    int64   // of all entries
 	peak    int     // the most entries there were
 	server  *string // of the newest answer
@@ -125,7 +125,7 @@ func (c *Cache) init() {
 }
 
 func (c *Cache) empty() {
-	c.flights = make(map[cacheKey]*flight)
+	c.flights = make(map[Question]*flight)
 	c.cost, c.peak, c.server = 0, 0, new(string)
 	// The one error is that of a size of zero. Ours is in bytes.
 	c.entries, _ = simplelru.NewLRU(math.MaxInt, func(_ uint64, e cacheEntry) { c.cost -= int64(e.cost) })
@@ -148,7 +148,7 @@ func (c *Cache) Lookup(ctx context.Context, name string, qtype uint16) (Answer, 
 	if c.Resolver == nil {
 		return Answer{}, &Error{Name: canonical, Type: qtype, Err: ErrNoResolver}
 	}
-	q := cacheKey{canonical, uint32(qtype)}
+	q := Question{canonical, qtype}
 	f, answer, err := c.find(ctx, q)
 	if f == nil {
 		return answer, err
@@ -167,14 +167,14 @@ func (c *Cache) Lookup(ctx context.Context, name string, qtype uint16) (Answer, 
 
 // find returns what is in memory for a question. Where that is nothing, it
 // returns the flight that will bring it, with a seat taken.
-func (c *Cache) find(ctx context.Context, q cacheKey) (*flight, Answer, error) {
+func (c *Cache) find(ctx context.Context, q Question) (*flight, Answer, error) {
 	c.once.Do(c.init)
 	hash, now := c.hash(q), c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.get(hash, q, now)
 	if !ok || e.failure != nil { // an answer comes before a failure
-		every := cacheKey{q.name, everyType}
+		every := Question{q.Name, everyType}
 		if answer, found := c.get(c.hash(every), every, now); found {
 			e, ok = answer, true
 		}
@@ -211,7 +211,7 @@ type flight struct {
 
 // start puts a question to the Resolver, with the values of its first caller's
 // context, and not its end: that must not be the end of others.
-func (c *Cache) start(ctx context.Context, q cacheKey) *flight {
+func (c *Cache) start(ctx context.Context, q Question) *flight {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orDefault(c.Timeout, defaultCacheTimeout))
 	f := &flight{cancel: cancel, landed: make(chan struct{})}
 	c.flights[q] = f
@@ -224,7 +224,7 @@ func (c *Cache) start(ctx context.Context, q cacheKey) *flight {
 var errExited = errors.New("the Resolver called runtime.Goexit")
 
 // fly asks the Resolver, and lands whatever that does.
-func (c *Cache) fly(ctx context.Context, q cacheKey, f *flight) {
+func (c *Cache) fly(ctx context.Context, q Question, f *flight) {
 	defer f.cancel()
 	var k keepsake
 	defer func() {
@@ -233,10 +233,10 @@ func (c *Cache) fly(ctx context.Context, q cacheKey, f *flight) {
 		}
 		c.land(q, f, k)
 	}()
-	f.err = &Error{Name: q.name, Type: uint16(q.qtype), Err: errExited} // unless Lookup returns
-	f.answer, f.err = c.Resolver.Lookup(ctx, q.name, uint16(q.qtype))
+	f.err = &Error{Name: q.Name, Type: q.Type, Err: errExited} // unless Lookup returns
+	f.answer, f.err = c.Resolver.Lookup(ctx, q.Name, q.Type)
 	if e, ok := asError(f.err); ok && e == nil { // a careless Resolver's nil pointer
-		f.err = wrap(q.name, uint16(q.qtype), f.err)
+		f.err = wrap(q.Name, q.Type, f.err)
 	}
 	// Clipped: what one caller appends must not be another's.
 	f.answer.Records, f.answer.Chain = slices.Clip(withoutNil(f.answer.Records)), slices.Clip(withoutNil(f.answer.Chain))
@@ -246,7 +246,7 @@ func (c *Cache) fly(ctx context.Context, q cacheKey, f *flight) {
 // land keeps what a flight has brought, and lets its callers go. Nothing is kept
 // of a flight that all have left, or from before a Flush: its failure may be our
 // cancellation, and its answer older than that of another flight.
-func (c *Cache) land(q cacheKey, f *flight, k keepsake) {
+func (c *Cache) land(q Question, f *flight, k keepsake) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(f.landed)
@@ -257,7 +257,7 @@ func (c *Cache) land(q cacheKey, f *flight, k keepsake) {
 }
 
 // leave gives up a seat. Without a caller, a flight ends.
-func (c *Cache) leave(q cacheKey, f *flight) {
+func (c *Cache) leave(q Question, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.seats--

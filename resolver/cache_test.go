@@ -30,7 +30,7 @@ type source struct {
 
 func (s *source) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 	s.mu.Lock()
-	s.asked = append(s.asked, name+" "+resolver.TypeString(qtype))
+	s.asked = append(s.asked, resolver.Question{Name: name, Type: qtype}.String())
 	s.mu.Unlock()
 	return s.say(ctx, name, qtype)
 }
@@ -290,11 +290,8 @@ func TestCacheFailures(t *testing.T) {
 	bubble(t, "of one question", func(t *testing.T) {
 		s := saying(resolver.Answer{}, servfail)
 		c := &resolver.Cache{Resolver: s}
-		for _, q := range []struct {
-			name  string
-			qtype uint16
-		}{{cacheName, dns.TypeA}, {cacheName, dns.TypeMX}, {"example.test.", dns.TypeA}} {
-			if _, err := c.Lookup(t.Context(), q.name, q.qtype); err == nil || len(s.questions()) != 1 {
+		for _, q := range []resolver.Question{{Name: cacheName, Type: dns.TypeA}, {Name: cacheName, Type: dns.TypeMX}, {Name: "example.test.", Type: dns.TypeA}} {
+			if _, err := c.Lookup(t.Context(), q.Name, q.Type); err == nil || len(s.questions()) != 1 {
 				t.Errorf("%v: got %v", q, err)
 			}
 		}
@@ -469,4 +466,21 @@ func TestCacheFlush(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// The answer to a question of the reserved type, whatever a careless Resolver
+// says, answers no question of another type.
+func TestCacheReservedType(t *testing.T) {
+	for _, err := range []error{nil, errors.New("broken")} {
+		bubble(t, fmt.Sprint(err), func(t *testing.T) {
+			s := saying(resolver.Answer{Records: []dns.RR{rr(cacheName + " 60 IN A 192.0.2.1")}, TTL: time.Minute}, err)
+			c := &resolver.Cache{Resolver: s}
+			for range 2 {
+				_, _ = c.Lookup(t.Context(), cacheName, dns.TypeReserved)
+			}
+			if got := c.Stats(); got.Misses != 2 || got.Entries != 0 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
 }

@@ -30,23 +30,18 @@ const (
 	stringCost  = 16  // a string, but for its text
 )
 
-// A cacheKey is what an entry answers: a canonical name and a type.
-type cacheKey struct {
-	name  string
-	qtype uint32 // a uint16, or everyType
-}
-
-// everyType is the type of an entry that answers questions of every type.
-const everyType = math.MaxUint16 + 1
+// everyType is the type of an entry that answers questions of every type. No
+// record can have it (RFC 6895, Section 3.1).
+const everyType = dns.TypeReserved
 
 // hash is what entries are found by. A map with keys of this type is small and
 // stays so; one with keys of a struct grows as entries come and go, for Go 1.26
 // does not clear the traces of deleted ones there, and to four times the size.
-func (c *Cache) hash(key cacheKey) uint64 { return maphash.Comparable(c.seed, key) }
+func (c *Cache) hash(key Question) uint64 { return maphash.Comparable(c.seed, key) }
 
 // A cacheEntry is an answer or a failure. One more field is more memory for each.
 type cacheEntry struct {
-	key       cacheKey
+	key       Question // its name is canonical
 	records   []dns.RR // the chain, and then the records
 	server    *string
 	failure   *cacheFailure // nil for an answer
@@ -71,7 +66,10 @@ type keepsake struct {
 
 // keepsake makes one of what the Resolver said to a question. What takes long is
 // done here, where no lock is held.
-func (c *Cache) keepsake(q cacheKey, a Answer, err error) keepsake {
+func (c *Cache) keepsake(q Question, a Answer, err error) keepsake {
+	if q.Type == everyType { // an answer of records would be one to every question
+		return keepsake{}
+	}
 	if err != nil {
 		return c.failureOf(q, err)
 	}
@@ -88,11 +86,11 @@ func (c *Cache) keepsake(q cacheKey, a Answer, err error) keepsake {
 	limit := c.limit()
 	cost := listCost + stringCost + block(len(server))
 	cost += heapOf(reflect.ValueOf(e.records), limit-cost)
-	if len(e.records) > 0 && !reflect.ValueOf(e.records[0]).IsNil() && e.records[0].Header().Name == q.name {
-		e.key.name = e.records[0].Header().Name // one string for both
+	if len(e.records) > 0 && !reflect.ValueOf(e.records[0]).IsNil() && e.records[0].Header().Name == q.Name {
+		e.key.Name = e.records[0].Header().Name // one string for both
 	} else {
-		e.key.name = strings.Clone(q.name) // it may be part of a long text
-		cost += block(len(q.name))
+		e.key.Name = strings.Clone(q.Name) // it may be part of a long text
+		cost += block(len(q.Name))
 	}
 	if cost > limit {
 		return keepsake{}
@@ -101,8 +99,8 @@ func (c *Cache) keepsake(q cacheKey, a Answer, err error) keepsake {
 	// RFC 2308, Section 5: NXDOMAIN is kept for the name. After aliases it is said
 	// of the last one (RFC 6604, Section 3), and DS is asked at the parent, which
 	// may not know a zone that others know (RFC 4035, Section 3.1.4.1).
-	if a.Status == NXDomain && len(e.records) == 0 && q.qtype != uint32(dns.TypeDS) {
-		e.key.qtype = everyType
+	if a.Status == NXDomain && len(e.records) == 0 && q.Type != dns.TypeDS {
+		e.key.Type = everyType
 	}
 	return keepsake{e, ttl}
 }
@@ -124,27 +122,27 @@ var notFailures = []error{
 }
 
 // failureOf returns the keepsake of an error.
-func (c *Cache) failureOf(q cacheKey, err error) keepsake {
+func (c *Cache) failureOf(q Question, err error) keepsake {
 	for _, other := range notFailures {
 		if errors.Is(err, other) {
 			return keepsake{}
 		}
 	}
-	kept := Error{Name: q.name, Type: uint16(q.qtype), Err: err}
+	kept := Error{Name: q.Name, Type: q.Type, Err: err}
 	if e, ok := err.(*Error); ok {
 		kept = *e
 	}
 	kept.Server = cacheOf(kept.Server)
 	brief := kept
 	brief.Extended = nil // of these Error shows only the beginning
-	cost := listCost + failureCost + block(len(q.name)) + block(len(brief.Error()))
+	cost := listCost + failureCost + block(len(q.Name)) + block(len(brief.Error()))
 	for _, x := range kept.Extended {
 		cost += 2*stringCost + block(len(x.Text))
 	}
 	if cost > c.limit() {
 		return keepsake{}
 	}
-	key := cacheKey{strings.Clone(q.name), q.qtype}
+	key := Question{strings.Clone(q.Name), q.Type}
 	return keepsake{entry: cacheEntry{key: key, failure: &cacheFailure{err: &kept}, cost: uint32(cost)}}
 }
 
@@ -158,7 +156,7 @@ func cacheOf(server string) string {
 
 // keep puts a keepsake in the place of what was kept for the question: nothing
 // that still holds, or there would have been no flight.
-func (c *Cache) keep(q cacheKey, k keepsake) {
+func (c *Cache) keep(q Question, k keepsake) {
 	e := k.entry
 	switch last, _ := c.entries.Peek(c.hash(q)); {
 	case e.failure != nil:
@@ -177,10 +175,10 @@ func (c *Cache) keep(q cacheKey, k keepsake) {
 		return
 	}
 	c.entries.Remove(c.hash(e.key))
-	if e.failure == nil && e.key.qtype != everyType {
+	if e.failure == nil && e.key.Type != everyType {
 		// A question that was on its way meanwhile may have brought NXDOMAIN for
 		// the name. It is there now, be it as an alias.
-		c.entries.Remove(c.hash(cacheKey{q.name, everyType}))
+		c.entries.Remove(c.hash(Question{q.Name, everyType}))
 	}
 	for c.bytes(e.cost, 1) > c.maxBytes() && c.entries.Len() > 0 {
 		c.entries.RemoveOldest()
@@ -204,7 +202,7 @@ func (c *Cache) now() time.Duration { return time.Since(c.started) }
 
 // get returns an entry that holds. An answer that does no more is removed; a
 // failure stays, to be counted from.
-func (c *Cache) get(hash uint64, key cacheKey, now time.Duration) (cacheEntry, bool) {
+func (c *Cache) get(hash uint64, key Question, now time.Duration) (cacheEntry, bool) {
 	e, ok := c.entries.Get(hash)
 	switch {
 	case !ok || e.key != key: // of two keys with one hash, the later is kept

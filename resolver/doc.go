@@ -14,9 +14,11 @@
 //   - [AsNet] gives a Resolver the look-up methods of *net.Resolver, for code
 //     written against those.
 //
-// To ask, use [LookupAddrs], [LookupTXT], [LookupMX], [LookupSRV], [LookupRP] and [LookupPTR] for plain data, and
-// [Ask] when the evidence matters too: who answered, by way of which aliases,
-// how long it holds, whether it was authenticated.
+// To ask, use [LookupAddrs], [LookupTXT], [LookupMX], [LookupSRV], [LookupRP] and
+// [LookupPTR] for plain data, and [Ask] when the evidence matters too: who
+// answered, by way of which aliases, how long it holds, whether it was
+// authenticated. [AskAll] asks many questions at once. A [Question] also names the
+// RRset that answers it: what a [Patch] removes, what dnsfake was asked.
 //
 // A negative answer is an answer, not an error: NXDOMAIN and NODATA come back
 // with a nil error and no records. An error means that there is no answer yet.

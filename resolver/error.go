@@ -65,7 +65,7 @@ func (e ExtendedError) String() string {
 
 // Error returns one line: the question, the server, the cause.
 func (e *Error) Error() string {
-	return untrusted.Line(fmt.Sprintf("lookup %s %s: %s", e.Name, TypeString(e.Type), e.detail()))
+	return untrusted.Line(fmt.Sprintf("lookup %s: %s", Question{e.Name, e.Type}, e.detail()))
 }
 
 // detail is the message without the question.

@@ -3,6 +3,7 @@ package resolver_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/netip"
 
 	"github.com/miekg/dns"
@@ -122,4 +123,36 @@ func ExampleCanonical() {
 	// xn--bcher-kva.example.test. <nil>
 	// _client._smtp.mail.example.test. <nil>
 	//  not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all
+}
+
+func ExampleAskAll() {
+	zones, err := resolver.ParseZones(`
+$ORIGIN example.test.
+$TTL 300
+@    MX 10 mail
+mail A  192.0.2.10`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	questions := resolver.AddrQuestions("mail.example.test") // A and AAAA
+	questions = append(questions, resolver.Question{Name: "example.test", Type: dns.TypeMX})
+	for _, response := range resolver.AskAll(context.Background(), zones, questions...) {
+		fmt.Println(response)
+	}
+	// Output:
+	// mail.example.test. A: 192.0.2.10 (zone example.test.)
+	// mail.example.test. AAAA: no records (zone example.test.)
+	// example.test. MX: 10 mail.example.test. (zone example.test.)
+}
+
+func ExampleReverseName() {
+	fmt.Println(resolver.ReverseName(netip.MustParseAddr("192.0.2.10")))
+	// Output:
+	// 10.2.0.192.in-addr.arpa.
+}
+
+func ExampleFromReverseName() {
+	fmt.Println(resolver.FromReverseName("10.2.0.192.in-addr.arpa"))
+	// Output:
+	// 192.0.2.10 <nil>
 }

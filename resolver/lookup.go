@@ -25,7 +25,7 @@ func Records[R dns.RR](a Answer) []R {
 	return out
 }
 
-// LookupAddrs returns the addresses of an answer to a question of type A or AAAA, in
+// Addrs returns the addresses of an answer to a question of type A or AAAA, in
 // order, IPv4-mapped ones as IPv4.
 func (a Answer) Addrs() []netip.Addr {
 	var out []netip.Addr
@@ -44,7 +44,7 @@ func (a Answer) Addrs() []netip.Addr {
 	return out
 }
 
-// LookupTXT returns the texts of an answer to a question of type TXT, in order: the
+// TXT returns the texts of an answer to a question of type TXT, in order: the
 // strings of each record joined without a separator (RFC 7208, Section 3.3), as
 // the octets that were published, without the escapes of zone files.
 func (a Answer) TXT() []string {

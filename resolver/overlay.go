@@ -48,15 +48,9 @@ type Overlay struct {
 // load, such as an address beside a CNAME, is not noticed, and a DNAME redirects
 // nothing.
 type Patch struct {
-	Add     []dns.RR // beside the records that are there
-	Replace []dns.RR // in place of the RRsets of their names and types
-	Remove  []Question
-}
-
-// An Question is named by what its records have in common.
-type Question struct {
-	Name string // in any form that Canonical accepts
-	Type uint16
+	Add     []dns.RR   // beside the records that are there
+	Replace []dns.RR   // in place of the RRsets of their names and types
+	Remove  []Question // the RRsets that are gone
 }
 
 // Lookup implements Resolver.
@@ -72,14 +66,14 @@ func (o *Overlay) Lookup(ctx context.Context, name string, qtype uint16) (Answer
 func (o *Overlay) layers() Resolver {
 	top := o.Base
 	if top == nil {
-		top = Func(func(context.Context, string, uint16) (Answer, error) { return Answer{}, ErrNoResolver })
+		top = failing(ErrNoResolver)
 	}
 	if o.Zones != nil {
 		top = layer{top, zonesLayer{o.Zones}}
 	}
 	patch, err := o.Patch.index(top)
 	if err != nil {
-		return Func(func(context.Context, string, uint16) (Answer, error) { return Answer{}, err })
+		return failing(err)
 	}
 	return layer{top, patch}
 }

@@ -2,18 +2,12 @@ package resolver
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
-	"github.com/bonafide-mta/bonafide/internal/txt"
-	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // A Resolver answers DNS questions. Its one method is all that an
@@ -90,98 +84,6 @@ func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, tex
 // The error wraps [ErrName].
 func Canonical(name string) (string, error) { return dnsname.Canonical(name) }
 
-// A Response is one question and what came of it: the evidence that results carry.
-// Exactly one of Answer and Err means something: Err != nil is no answer.
-type Response struct {
-	Name string // the name asked, in canonical form
-	Type uint16 // the type asked: dns.TypeA, …
-	Answer
-	Err error
-}
-
-// Ask puts one question to r: it brings name into canonical form, gives a nil r
-// the error [ErrNoResolver], and keeps question and answer together. An error
-// that r returns bare is wrapped in an [Error] that says what was asked.
-//
-// A name under .onion, .local, .localhost or .invalid gets the answer NXDomain
-// and is not asked: it means nothing in the public DNS, and asking tells the
-// world about it (RFC 6761, RFC 6762, RFC 7686).
-func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Response {
-	reply := Response{Name: name, Type: qtype}
-	canonical, err := Canonical(name)
-	if err != nil {
-		reply.Err = &Error{Name: name, Type: qtype, Err: err}
-		return reply
-	}
-	reply.Name = canonical
-	if r == nil {
-		reply.Err = &Error{Name: canonical, Type: qtype, Err: ErrNoResolver}
-		return reply
-	}
-	if dnsname.Reserved(canonical) {
-		reply.Answer = Answer{Status: NXDomain, Server: reservedName}
-		return reply
-	}
-	answer, err := r.Lookup(ctx, canonical, qtype)
-	if err != nil {
-		reply.Err = wrap(canonical, qtype, err)
-		return reply
-	}
-	// A careless Resolver's nil records would fell whoever looks at them.
-	answer.Records, answer.Chain = withoutNil(answer.Records), withoutNil(answer.Chain)
-	reply.Answer = answer
-	return reply
-}
-
-// reservedName is who answered for a name that is never asked.
-const reservedName = "reserved name, not asked"
-
-// withoutNil returns the records, and a copy only if one of them is nil.
-func withoutNil(records []dns.RR) []dns.RR {
-	if !slices.Contains(records, nil) {
-		return records
-	}
-	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return rr == nil })
-}
-
-// String is one line for a log or a report: the question, what came, and who
-// said so. Text from outside is escaped as in zone files or quoted.
-func (r Response) String() string { return untrusted.Line(r.line()) }
-
-func (r Response) line() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: ", r.Name, TypeString(r.Type))
-	switch {
-	case r.Err != nil:
-		e, _ := asError(wrap(r.Name, r.Type, r.Err))
-		b.WriteString(e.detail()) // the question is already there
-		return b.String()
-	case len(r.Records) > 0:
-		for i, rr := range r.Records {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(txt.Data(rr))
-		}
-	case r.Status == NoError:
-		b.WriteString("no records")
-	default:
-		b.WriteString(r.Status.String())
-	}
-	if len(r.Chain) > 0 {
-		fmt.Fprintf(&b, " (by way of %d aliases)", len(r.Chain))
-	}
-	if r.Server != "" {
-		fmt.Fprintf(&b, " (%s)", r.Server)
-	}
-	return b.String()
-}
-
 // TypeString returns the name of a record type as zone files write it: "A",
 // and "TYPE65280" for one without a name (RFC 3597).
 func TypeString(qtype uint16) string { return dns.Type(qtype).String() }
-
-// ReverseName returns the canonical name under in-addr.arpa or ip6.arpa whose
-// LookupPTR records name addr, and "" for an invalid address. An IPv4-mapped address
-// gets its IPv4 name; a zone is dropped.
-func ReverseName(addr netip.Addr) string { return dnsname.Reverse(addr) }

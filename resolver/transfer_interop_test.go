@@ -4,6 +4,7 @@ package resolver_test
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +16,9 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// NSD gives what the zone file says, in many messages, to those it allows to have
-// it.
-func TestInteropTransferNSD(t *testing.T) {
+// transferZone returns a zone that takes many messages, with names and records that are
+// written in several ways.
+func transferZone() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, `$ORIGIN example.test.
 $TTL 300
@@ -36,17 +37,27 @@ octets TXT "\000\255\"\\" ""
 	for i := range 5000 {
 		fmt.Fprintf(&text, "h%d A 192.0.2.10\nh%d TXT %q\n", i, i, strings.Repeat("x", 100))
 	}
-	zones, err := resolver.ParseZones(text.String())
+	return text.String()
+}
+
+func sortedText(records iter.Seq2[dns.RR, error]) []string {
+	var out []string
+	for rr := range records {
+		out = append(out, rr.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestInteropTransferNSD transfers a zone from NSD, which sends what the zone file has, in
+// many messages, to the clients that may have it.
+func TestInteropTransferNSD(t *testing.T) {
+	text := transferZone()
+	zones, err := resolver.ParseZones(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []string
-	for rr := range zones.Records() {
-		want = append(want, rr.String())
-	}
-	slices.Sort(want)
-
-	zone := nameserver.Zone{Apex: "example.test.", Text: text.String(), Transfer: true}
+	zone := nameserver.Zone{Apex: "example.test.", Text: text, Transfer: true}
 	server := nameserver.NSD(t, zone).Addr
 	records, err := collect(resolver.Transfer(t.Context(), server, "EXAMPLE.test"))
 	if err != nil {
@@ -55,11 +66,7 @@ octets TXT "\000\255\"\\" ""
 	if records[0].Header().Rrtype != dns.TypeSOA {
 		t.Errorf("it begins with %v", records[0])
 	}
-	var got []string
-	for _, rr := range records {
-		got = append(got, rr.String())
-	}
-	slices.Sort(got)
+	want, got := sortedText(zones.Records()), sortedText(resolver.SeqOf(records...))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-zone file +NSD)\n%s", diff)
 	}

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -72,19 +71,23 @@ func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]Person, er
 	slices.SortFunc(persons, order)
 	persons = slices.CompactFunc(persons, func(a, b Person) bool { return order(a, b) == 0 })
 	persons = persons[:min(len(persons), MaxPersons)]
-	var wg sync.WaitGroup
+	var named []*Person // with a name of texts
+	var questions []resolver.Question
 	for i := range persons {
 		if p := &persons[i]; p.Text != "" {
-			wg.Go(func() { p.fetch(ctx, r) })
+			named = append(named, p)
+			questions = append(questions, resolver.Question{Name: p.Text, Type: dns.TypeTXT})
 		}
 	}
-	wg.Wait()
+	for i, response := range resolver.AskAll(ctx, r, questions...) {
+		named[i].read(response)
+	}
 	return persons, nil
 }
 
-// fetch looks the texts of a person up.
-func (p *Person) fetch(ctx context.Context, r resolver.Resolver) {
-	p.Response = resolver.Ask(ctx, r, p.Text, dns.TypeTXT)
+// read takes the texts of a person from the response.
+func (p *Person) read(response resolver.Response) {
+	p.Response = response
 	if p.Response.Err != nil {
 		p.Err = p.Response.Err
 		return

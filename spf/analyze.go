@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 	"go4.org/netipx"
@@ -30,7 +29,7 @@ type Analysis struct {
 	Undecided []TermAt
 	Lints     []Lint // by severity, then in order of the records
 	Questions int    // asked of the Resolver
-	Err       error  // why a part is not known: the first question without an answer, or nil
+	Err       error  // why part of it is not known: the first question without an answer, or nil
 
 	sources []source
 }
@@ -41,7 +40,7 @@ type TreeNode struct {
 	Path   []TermAt // the includes and redirects that lead here, from the root
 	Text   string
 	Record *Record    // the terms that are right, nil where there is no record
-	Parts  []TreeTerm // one for each term of the record
+	Terms  []TreeTerm // one for each term of the record
 	// Own is what the terms of the record cost a client that none matches, Sum with
 	// those of the records below.
 	Own, Sum Cost
@@ -78,7 +77,7 @@ type TreeTerm struct {
 	matches bool // anybody
 }
 
-// Causes of a Node's or a Part's error.
+// Causes in the Err of a TreeNode or TreeTerm.
 var (
 	ErrLoop   = errors.New("leads back to itself")
 	ErrBounds = errors.New("not looked at: the policy is too large")
@@ -86,14 +85,14 @@ var (
 
 // Bounds of an analysis: many times what any receiver follows.
 const (
-	maxNodes = 64
-	maxParts = 64 // that ask for addresses
-	maxHosts = 20 // of one mx
+	maxTreeNodes = 64
+	maxTreeTerms = 64 // that ask for addresses
+	maxHosts     = 20 // of one mx
 )
 
 // Analyze looks at the whole policy of a domain: the tree of its records, the exact
 // addresses that it authorizes, and what is wrong with it, even when it breaks the
-// limits. It asks at most 2,700 questions, [DefaultMaxOpen] at once: for 64
+// limits. It asks at most 2,700 questions, [resolver.AtOnce] at once: for 64
 // records, and for 64 terms with two address families and 20 mail exchangers.
 func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis {
 	a := &Analysis{Domain: domain, Root: &TreeNode{Domain: domain}}
@@ -104,7 +103,7 @@ func Analyze(ctx context.Context, r resolver.Resolver, domain string) *Analysis 
 		return a
 	}
 	a.Domain, a.Root.Domain = name, name
-	s := survey{ctx: ctx, resolver: r, domain: name, replies: make(map[question]resolver.Response)}
+	s := survey{ctx: ctx, resolver: r, domain: name, replies: make(map[resolver.Question]resolver.Response)}
 	s.explore(a.Root)
 	a.Questions = len(s.replies)
 	a.Err = s.err
@@ -118,17 +117,17 @@ type survey struct {
 	ctx      context.Context
 	resolver resolver.Resolver
 	domain   string // the root's
-	replies  map[question]resolver.Response
+	replies  map[resolver.Question]resolver.Response
 	nodes    int
-	parts    int
+	terms    int
 	err      error
 }
 
 func (s *survey) explore(root *TreeNode) {
 	for level := []*TreeNode{root}; len(level) > 0; {
-		var questions []question
+		var questions []resolver.Question
 		for _, n := range level {
-			questions = append(questions, question{n.Domain, dns.TypeTXT})
+			questions = append(questions, resolver.Question{Name: n.Domain, Type: dns.TypeTXT})
 		}
 		s.nodes += len(level)
 		s.ask(questions)
@@ -139,40 +138,29 @@ func (s *survey) explore(root *TreeNode) {
 		level = s.below(level)
 	}
 	// Type SPF is no part of a policy any more (RFC 7208, Section 3.1): for a lint.
-	s.ask([]question{{root.Domain, dns.TypeSPF}})
-	root.deprecated = len(s.replies[question{root.Domain, dns.TypeSPF}].Records) > 0
+	s.ask([]resolver.Question{{Name: root.Domain, Type: dns.TypeSPF}})
+	root.deprecated = len(s.replies[resolver.Question{Name: root.Domain, Type: dns.TypeSPF}].Records) > 0
 }
 
 // ask asks all questions that were not, some at once.
-func (s *survey) ask(questions []question) {
-	var left []question
+func (s *survey) ask(questions []resolver.Question) {
+	var left []resolver.Question
 	for _, q := range questions {
 		if _, known := s.replies[q]; !known && !slices.Contains(left, q) {
 			left = append(left, q)
 		}
 	}
-	replies := make([]resolver.Response, len(left))
-	open := make(chan struct{}, DefaultMaxOpen)
-	var asked sync.WaitGroup
-	for i, q := range left {
-		open <- struct{}{}
-		asked.Go(func() {
-			replies[i] = resolver.Ask(s.ctx, s.resolver, q.name, q.qtype)
-			<-open
-		})
-	}
-	asked.Wait()
-	for i, q := range left {
-		s.replies[q] = replies[i]
-		if replies[i].Err != nil && s.err == nil && q.qtype != dns.TypeSPF {
-			s.err = replies[i].Err
+	for i, reply := range resolver.AskAll(s.ctx, s.resolver, left...) {
+		s.replies[left[i]] = reply
+		if reply.Err != nil && s.err == nil && reply.Type != dns.TypeSPF {
+			s.err = reply.Err
 		}
 	}
 }
 
 // read reads the record of a node.
 func (s *survey) read(n *TreeNode) {
-	n.Response = s.replies[question{n.Domain, dns.TypeTXT}]
+	n.Response = s.replies[resolver.Question{Name: n.Domain, Type: dns.TypeTXT}]
 	var records []*dns.TXT
 	for _, rr := range resolver.Records[*dns.TXT](n.Response.Answer) {
 		if isRecord(txt.Head(rr.Txt, len(version)+1)) {
@@ -193,30 +181,30 @@ func (s *survey) read(n *TreeNode) {
 	n.Text = txt.Join(records[0].Txt)
 	n.Record, n.Err = Parse(n.Text)
 	for _, t := range n.Record.Terms {
-		n.Parts = append(n.Parts, TreeTerm{Term: t})
+		n.Terms = append(n.Terms, TreeTerm{Term: t})
 	}
 	for i := range n.reached() {
-		s.name(n, &n.Parts[i])
+		s.name(n, &n.Terms[i])
 	}
 }
 
-// reached returns the parts that a check may come to: up to the first all, without a
+// reached returns the terms that a check may come to: up to the first all, without a
 // redirect where there is any.
 func (n *TreeNode) reached() []TreeTerm {
-	for i := range n.Parts {
-		if n.Parts[i].Term.Kind == All {
-			return n.Parts[:i+1]
+	for i := range n.Terms {
+		if n.Terms[i].Term.Kind == All {
+			return n.Terms[:i+1]
 		}
 	}
-	return n.Parts
+	return n.Terms
 }
 
-// ignored reports whether a part of those that are reached has no effect.
+// ignored reports whether one of the terms that are reached has no effect.
 func (n *TreeNode) ignored(p *TreeTerm) bool {
 	return p.Term.Kind == Redirect && n.Record.redirect() == nil
 }
 
-// name finds out what a part asks for.
+// name finds out what a term asks for.
 func (s *survey) name(n *TreeNode, p *TreeTerm) {
 	t := &p.Term
 	if !t.Kind.looksUp() || n.ignored(p) {
@@ -240,52 +228,52 @@ func (s *survey) name(n *TreeNode, p *TreeTerm) {
 
 // addresses asks for the addresses of the terms of a level.
 func (s *survey) addresses(level []*TreeNode) {
-	var parts []*TreeTerm
-	var questions, hosts []question
+	var asking []*TreeTerm
+	var questions, hosts []resolver.Question
 	for _, n := range level {
 		for i := range n.reached() {
-			p := &n.Parts[i]
+			p := &n.Terms[i]
 			if p.Name == "" || p.Term.Kind == Include || p.Term.Kind == Redirect {
 				continue
 			}
-			if s.parts++; s.parts > maxParts {
+			if s.terms++; s.terms > maxTreeTerms {
 				p.Err = ErrBounds
 				continue
 			}
-			parts = append(parts, p)
-			questions = append(questions, p.questions()...)
+			asking = append(asking, p)
+			questions = append(questions, p.ownQuestions()...)
 		}
 	}
 	s.ask(questions)
-	for _, p := range parts {
-		for _, q := range p.questions() {
+	for _, p := range asking {
+		for _, q := range p.ownQuestions() {
 			p.Responses = append(p.Responses, s.replies[q])
 		}
 		if p.Term.Kind == MX {
-			hosts = append(hosts, p.hosts()...)
+			hosts = append(hosts, p.hostQuestions()...)
 		}
 	}
 	s.ask(hosts)
-	for _, p := range parts {
-		for _, q := range p.hosts() {
+	for _, p := range asking {
+		for _, q := range p.hostQuestions() {
 			p.Responses = append(p.Responses, s.replies[q])
 		}
 	}
 }
 
-// questions are those for the name of a part itself.
-func (p *TreeTerm) questions() []question {
+// ownQuestions are those for the name of a term itself.
+func (p *TreeTerm) ownQuestions() []resolver.Question {
 	switch p.Term.Kind {
 	case MX:
-		return []question{{p.Name, dns.TypeMX}}
+		return []resolver.Question{{Name: p.Name, Type: dns.TypeMX}}
 	case Exists:
-		return []question{{p.Name, dns.TypeA}}
+		return []resolver.Question{{Name: p.Name, Type: dns.TypeA}}
 	}
-	return []question{{p.Name, dns.TypeA}, {p.Name, dns.TypeAAAA}}
+	return resolver.AddrQuestions(p.Name)
 }
 
-// hosts are the questions for the mail exchangers of an mx.
-func (p *TreeTerm) hosts() []question {
+// hostQuestions are the questions for the mail exchangers of an mx.
+func (p *TreeTerm) hostQuestions() []resolver.Question {
 	if p.Term.Kind != MX {
 		return nil
 	}
@@ -297,9 +285,9 @@ func (p *TreeTerm) hosts() []question {
 		}
 	}
 	slices.Sort(names)
-	var questions []question
+	var questions []resolver.Question
 	for _, name := range names {
-		questions = append(questions, question{name, dns.TypeA}, question{name, dns.TypeAAAA})
+		questions = append(questions, resolver.AddrQuestions(name)...)
 	}
 	return questions
 }
@@ -308,8 +296,8 @@ func (p *TreeTerm) hosts() []question {
 func (s *survey) below(level []*TreeNode) []*TreeNode {
 	var next []*TreeNode
 	for _, n := range level {
-		for i := range n.Parts {
-			p := &n.Parts[i]
+		for i := range n.Terms {
+			p := &n.Terms[i]
 			if p.Name == "" || p.Term.Kind != Include && p.Term.Kind != Redirect {
 				continue
 			}
@@ -318,7 +306,7 @@ func (s *survey) below(level []*TreeNode) []*TreeNode {
 			switch {
 			case slices.ContainsFunc(path, func(t TermAt) bool { return t.Domain == p.Name }):
 				p.Below.Err = ErrLoop
-			case s.nodes+len(next) >= maxNodes:
+			case s.nodes+len(next) >= maxTreeNodes:
 				p.Below.Err = ErrBounds
 			default:
 				next = append(next, p.Below)
@@ -328,8 +316,8 @@ func (s *survey) below(level []*TreeNode) []*TreeNode {
 	return next
 }
 
-// termAt tells where a term of the record stands.
-func (n *TreeNode) termAt(t *Term) TermAt { return TermAt{t.Text, t.Offset, n.Domain, n.Path} }
+// termAt returns a term of the record, with its place.
+func (n *TreeNode) termAt(t *Term) TermAt { return t.at(n.Domain, n.Path) }
 
 // Status tells what the policy says of an address, as Sets has it; None where there
 // is no policy.

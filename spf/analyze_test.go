@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -40,7 +41,14 @@ func TestAnalyzeArchives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := analysisText(spf.Analyze(t.Context(), zones, "example.test"))
+			a := spf.Analyze(t.Context(), zones, "example.test")
+			for _, term := range a.Undecided {
+				checkTermAt(t, term)
+			}
+			for _, lint := range a.Lints {
+				checkTermAt(t, lint.At)
+			}
+			got := analysisText(a)
 			if *update {
 				archive.Files[1].Data = []byte(got)
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
@@ -64,7 +72,7 @@ func analysisText(a *spf.Analysis) string {
 			fmt.Fprintf(&b, " %v", n.Err)
 		}
 		b.WriteString("\n")
-		for _, p := range n.Parts {
+		for _, p := range n.Terms {
 			fmt.Fprintf(&b, "%s  %s %v\n", indent, p.Term.Text, p.Networks)
 			if p.Below != nil {
 				node(p.Below, indent+"    ")
@@ -221,12 +229,55 @@ func TestLintCodes(t *testing.T) {
 		given[strings.ToLower(m[1])+" "+m[2]] = true
 	}
 	documented := make(map[string]bool)
-	for _, list := range regexp.MustCompile(`(?s)//   - (broken|warning|note): (.*?)\n//(?:   -|\n)`).FindAllStringSubmatch(strings.ReplaceAll(doc, "//   - ", "//\n//   - ")+"\n//\n", -1) {
-		for name := range strings.FieldsFuncSeq(list[2], func(r rune) bool { return strings.ContainsRune(" ,\n/", r) }) {
-			documented[list[1]+" "+name] = true
-		}
+	for _, m := range regexp.MustCompile(`(?m)^//   - ([a-z0-9-]+) \((broken|warning|note)\): `).FindAllStringSubmatch(doc, -1) {
+		documented[m[2]+" "+m[1]] = true
 	}
 	if diff := cmp.Diff(given, documented); diff != "" {
 		t.Errorf("given and documented codes differ (-given +documented):\n%s", diff)
+	}
+}
+
+// What DNS does not tell is told as not known, and is never flattened.
+func TestAnalyzeWithoutAnswers(t *testing.T) {
+	const policy = "v=spf1 a:x.test mx:y.test include:z.test ~all"
+	for fails, want := range map[resolver.Question]string{
+		{Name: "example.test.", Type: dns.TypeTXT}: "the record is not known",
+		{Name: "z.test.", Type: dns.TypeTXT}:       "the record is not known",
+		{Name: "x.test.", Type: dns.TypeAAAA}:      "the addresses are not known",
+		{Name: "h0.y.test.", Type: dns.TypeA}:      "the addresses are not known",
+		{Name: "y.test.", Type: dns.TypeMX}:        "the addresses are not known",
+	} {
+		r := failing{hostile{text: func(name string) string {
+			if name == "z.test." {
+				return "v=spf1 -all"
+			}
+			return policy
+		}, mx: 1}, fails}
+		a := spf.Analyze(t.Context(), r, "example.test")
+		if a.Err == nil || len(a.Sets[spf.TempError]) == 0 || !slices.ContainsFunc(a.Lints, func(l spf.Lint) bool { return l.Code == "no-answer" && strings.Contains(l.Text, want) }) {
+			t.Errorf("%v: %v, %v, %v", fails, a.Err, a.Sets, a.Lints)
+		}
+		if _, err := a.Flatten(300); !errors.Is(err, spf.ErrNotFlat) {
+			t.Errorf("%v: flattened: %v", fails, err)
+		}
+		checkAgrees(t, a, r)
+	}
+}
+
+// checkAgrees compares an analysis with checks.
+func checkAgrees(t *testing.T, a *spf.Analysis, r resolver.Resolver) {
+	t.Helper()
+	for _, addr := range []string{"192.0.2.200", "192.0.2.201", "2001:db8::1"} {
+		got := spf.Checker{Resolver: r, MaxVoids: -1}.CheckHelo(t.Context(), netip.MustParseAddr(addr), "example.test")
+		if want := a.Status(netip.MustParseAddr(addr)); got.Status != want {
+			t.Errorf("%s: check %s, analysis %s", addr, got.Status, want)
+		}
+	}
+}
+
+func TestAnalyzeNoName(t *testing.T) {
+	a := spf.Analyze(t.Context(), nil, "nonsense")
+	if a.Root.Err == nil || a.Questions != 0 || a.Status(netip.MustParseAddr("192.0.2.1")) == spf.Pass {
+		t.Errorf("%+v", a)
 	}
 }

@@ -101,14 +101,9 @@ type ahead struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	left    int                  // terms that may still be asked ahead: never more in a whole tree than may be needed
-	asked   map[question]*future // every question, so that none is asked twice
-	visited map[string]bool      // domains whose records were looked into
-}
-
-type question struct {
-	name  string
-	qtype uint16
+	left    int                           // terms that may still be asked ahead: never more in a whole tree than may be needed
+	asked   map[resolver.Question]*future // every question, so that none is asked twice
+	visited map[string]bool               // domains whose records were looked into
 }
 
 // A future is a question on its way.
@@ -131,7 +126,7 @@ func (f *future) policy() *policy {
 }
 
 func (a *ahead) ask(name string, qtype uint16) *future {
-	q := question{name, qtype}
+	q := resolver.Question{Name: name, Type: qtype}
 	a.mu.Lock()
 	f := a.asked[q]
 	if f != nil {
@@ -158,7 +153,7 @@ func (e *evaluation) speculate(p *policy, domain, shown string) {
 			return
 		}
 		e.limit(1 << 10)
-		e.ahead = &ahead{e: e, left: maxTerms, asked: make(map[question]*future), visited: make(map[string]bool)}
+		e.ahead = &ahead{e: e, left: maxTerms, asked: make(map[resolver.Question]*future), visited: make(map[string]bool)}
 		e.ctx, e.ahead.stop = context.WithCancel(e.ctx)
 	}
 	e.ahead.walk(p, domain, shown)

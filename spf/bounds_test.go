@@ -88,11 +88,11 @@ func (h hostile) Lookup(_ context.Context, name string, qtype uint16) (resolver.
 // failing is a hostile zone of which one question has no answer.
 type failing struct {
 	hostile
-	question question
+	question resolver.Question
 }
 
 func (f failing) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-	if (question{name, qtype}) == f.question {
+	if (resolver.Question{Name: name, Type: qtype}) == f.question {
 		return resolver.Answer{}, errors.New("no answer")
 	}
 	return f.hostile.Lookup(ctx, name, qtype)

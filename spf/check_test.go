@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -161,6 +162,70 @@ func invariants(t testing.TB, r *spf.Result) {
 	}
 	if r.Lookups > 10 || r.Explanation != "" && r.Status != spf.Fail {
 		t.Errorf("%s: %d look-ups, explanation %q", r.Status, r.Lookups, r.Explanation)
+	}
+	checkTermAt(t, r.Term)
+	checkTermAt(t, r.Degraded)
+}
+
+// checkTermAt compares the kind and the qualifier of a term with what its text says.
+func checkTermAt(t testing.TB, at spf.TermAt) {
+	t.Helper()
+	var want spf.Term
+	if record, err := spf.Parse("v=spf1 " + at.Text); err == nil && at.Text != "" {
+		want = record.Terms[0]
+	}
+	// Of a term that is wrong, Text may be a part that is a term by itself.
+	if wrong := at.Kind == 0 && at.Qualifier == 0; !wrong && (at.Kind != want.Kind || at.Qualifier != want.Qualifier) {
+		t.Errorf("%s: %s, %s, expected %s, %s", at, at.Kind, at.Qualifier, want.Kind, want.Qualifier)
+	}
+	for _, by := range at.Path {
+		if by.Kind != spf.Include && by.Kind != spf.Redirect || len(by.Path) > 0 {
+			t.Errorf("%s: by %s %s with path %v", at, by.Kind, by, by.Path)
+		}
+		checkTermAt(t, by)
+	}
+}
+
+// The kind and the qualifier of a term are those that its text says, and both are zero for
+// no term and for one that is wrong.
+func TestTermAt(t *testing.T) {
+	fake := checkFake(t)
+	fake.Fail("12.2.0.192.in-addr.arpa", dns.TypePTR, dnsfake.ServFail)
+	type kinds struct {
+		Kind      spf.Kind
+		Qualifier spf.Status
+		Path      []spf.Kind
+	}
+	of := func(at spf.TermAt) kinds {
+		k := kinds{Kind: at.Kind, Qualifier: at.Qualifier}
+		for _, by := range at.Path {
+			k.Path = append(k.Path, by.Kind)
+		}
+		return k
+	}
+	for _, tt := range []struct {
+		addr, sender   string
+		term, degraded kinds
+	}{
+		{"192.0.2.1", "example.test", kinds{spf.A, spf.Pass, nil}, kinds{}},
+		{"192.0.2.2", "example.test", kinds{spf.IP4, spf.Pass, []spf.Kind{spf.Include}}, kinds{}},
+		{"192.0.2.4", "example.test", kinds{spf.IP4, spf.Pass, []spf.Kind{spf.Include, spf.Include}}, kinds{}},
+		{"192.0.2.5", "example.test", kinds{spf.IP4, spf.Fail, []spf.Kind{spf.Redirect}}, kinds{}},
+		{"192.0.2.6", "example.test", kinds{spf.IP4, spf.Neutral, []spf.Kind{spf.Redirect}}, kinds{}},
+		{"192.0.2.3", "example.test", kinds{}, kinds{}},
+		{"192.0.2.1", "none.example.test", kinds{}, kinds{}},
+		{"192.0.2.1", "two.example.test", kinds{}, kinds{}},
+		{"192.0.2.1", "bad.example.test", kinds{0, 0, []spf.Kind{spf.Include}}, kinds{}},
+		{"192.0.2.1", "nowhere.example.test", kinds{spf.Include, spf.Pass, nil}, kinds{}},
+		{"192.0.2.1", "astray.example.test", kinds{spf.Redirect, 0, nil}, kinds{}},
+		{"192.0.2.1", "voids.example.test", kinds{spf.Exists, spf.Pass, nil}, kinds{}},
+		{"192.0.2.12", "mx.example.test", kinds{spf.MX, spf.Pass, nil}, kinds{}},
+		{"192.0.2.12", "ptr.example.test", kinds{spf.All, spf.Neutral, nil}, kinds{spf.PTR, spf.Pass, nil}},
+	} {
+		r := spf.Checker{Resolver: fake}.CheckMailFrom(t.Context(), netip.MustParseAddr(tt.addr), "helo.test", "u@"+tt.sender)
+		if diff := cmp.Diff([]kinds{tt.term, tt.degraded}, []kinds{of(r.Term), of(r.Degraded)}); diff != "" {
+			t.Errorf("%s %s (-want +got):\n%s", tt.addr, tt.sender, diff)
+		}
 	}
 }
 

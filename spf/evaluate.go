@@ -44,7 +44,8 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 		return None, nil
 	case policy.err != nil:
 		if syntax, ok := errors.AsType[*SyntaxError](policy.err); ok {
-			e.result.Term = e.termAt(syntax.Problems[0].Text, syntax.Problems[0].Offset, domain)
+			wrong := syntax.Problems[0]
+			e.result.Term = e.termAt(&Term{Text: wrong.Text, Offset: wrong.Offset}, domain)
 		}
 		return PermError, fmt.Errorf("%s: %w", domain, policy.err)
 	}
@@ -73,14 +74,12 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 // decided notes the term that decided, unless it was one of a record below.
 func (e *evaluation) decided(t *Term, domain string) {
 	if e.result.Term.Domain == "" {
-		e.result.Term = e.termAt(t.Text, t.Offset, domain)
+		e.result.Term = e.termAt(t, domain)
 	}
 }
 
-// termAt tells where a term stands.
-func (e *evaluation) termAt(text string, offset int, domain string) TermAt {
-	return TermAt{Text: text, Offset: offset, Domain: domain, Path: slices.Clone(e.path)}
-}
+// termAt returns a term of the record under evaluation, with its place.
+func (e *evaluation) termAt(t *Term, domain string) TermAt { return t.at(domain, slices.Clone(e.path)) }
 
 // use notes that an answer has a part in the status.
 func (e *evaluation) use(reply resolver.Response) {
@@ -235,7 +234,7 @@ func (e *evaluation) redirect(t *Term, domain, shown string, included bool) (Sta
 
 // below evaluates the record to which a term leads.
 func (e *evaluation) below(t *Term, name, domain string, included bool) (Status, error) {
-	e.path = append(e.path, TermAt{Text: t.Text, Offset: t.Offset, Domain: domain})
+	e.path = append(e.path, t.at(domain, nil))
 	status, err := e.host(name, strings.TrimSuffix(name, "."), included)
 	e.path = e.path[:len(e.path)-1]
 	return status, err
@@ -288,12 +287,7 @@ func mxNames(answer resolver.Answer) (names []string, tooMany bool) {
 const maxNames = 10
 
 // family is the type of the records that have addresses of the client's family.
-func (e *evaluation) family() uint16 {
-	if e.addr.Is4() {
-		return dns.TypeA
-	}
-	return dns.TypeAAAA
-}
+func (e *evaluation) family() uint16 { return resolver.AddrType(e.addr) }
 
 // within reports whether the client is in the network of a term around one of the
 // addresses of an answer.
@@ -316,7 +310,7 @@ func (e *evaluation) within(answer resolver.Answer, t *Term) bool {
 // degraded notes a term that a DNS failure kept from matching.
 func (e *evaluation) degraded(t *Term, domain string) {
 	if t != nil && e.result.Degraded.Domain == "" {
-		e.result.Degraded = e.termAt(t.Text, t.Offset, domain)
+		e.result.Degraded = e.termAt(t, domain)
 	}
 }
 

@@ -86,6 +86,18 @@ func ExampleParse() {
 	// all softfail ~all
 }
 
+// Why receivers see no policy at a name whose texts look like one.
+func ExampleNearMiss() {
+	for _, text := range []string{"v=spf1 mx -all", "v=spf1; mx -all", " v=spf1 mx -all", "v=DMARC1; p=none"} {
+		fmt.Printf("%q: %t %q\n", text, spf.IsRecord(text), spf.NearMiss(text))
+	}
+	// Output:
+	// "v=spf1 mx -all": true ""
+	// "v=spf1; mx -all": false "a semicolon after the version: write a space"
+	// " v=spf1 mx -all": false "a blank before the version: remove it"
+	// "v=DMARC1; p=none": false ""
+}
+
 // What a policy authorizes, and what is wrong with it.
 func ExampleAnalyze() {
 	zones, err := resolver.ParseZones(`

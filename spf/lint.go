@@ -15,22 +15,45 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Lint is one thing about a policy that its owner should know. Of one code a record
-// gets ten at most, and one that says that there are more. The codes are:
+// A Lint is one thing about a policy that its owner should know. A record gets at most
+// ten lints of one code, and one more that says so. The codes are:
 //
-//   - broken: lookups, voids, voids-ipv6, mx, no-record, several-records, syntax,
-//     loop, no-name, long-string
-//   - warning: near-lookups, no-all, all-pass, all-neutral, ptr, wide, covered,
-//     after-all, duplicate, void, redirect-ignored, no-answer, bounds
-//   - note: undecided, modifier, large-answer, type-spf
+//   - lookups (broken): more than 10 terms need DNS
+//   - voids (broken): more than 2 terms have names without data
+//   - voids-ipv6 (broken): the same for IPv6 clients alone
+//   - mx (broken): an mx with more than 10 mail exchangers
+//   - no-record (broken): the domain, or one that a term refers to, has no SPF record
+//   - near-miss (broken): such a domain has a text that is meant as an SPF record
+//   - several-records (broken): a name has more than one
+//   - syntax (broken): a term is wrong
+//   - loop (broken): an include or redirect leads back to itself
+//   - no-name (broken): a domain that is not a name
+//   - long-string (broken): a string of more than 255 octets
+//   - near-lookups (warning): 9 or 10 terms need DNS
+//   - no-all (warning): neither all nor redirect
+//   - all-pass (warning): everybody is authorized
+//   - all-neutral (warning): the record says nothing about other senders
+//   - ptr (warning): a ptr, which should not be published
+//   - wide (warning): a network larger than one organization sends from
+//   - covered (warning): a term that can never match
+//   - after-all (warning): a term after all, which is never looked at
+//   - duplicate (warning): a record that is included twice
+//   - void (warning): a name without data
+//   - redirect-ignored (warning): a redirect beside all
+//   - no-answer (warning): DNS gave no answer
+//   - bounds (warning): a part that was not looked at, because the policy is too large
+//   - undecided (note): a term that depends on more than the address
+//   - modifier (note): a modifier that no receiver knows
+//   - large-answer (note): more than 512 octets
+//   - type-spf (note): a record of the obsolete type SPF
 type Lint struct {
 	Severity Severity
 	Code     string
-	At       TermAt // the term, or a term of no text for the record of its Domain
 	Text     string // what is so, and what to do
+	At       TermAt // the term; without Text, the record of its Domain
 }
 
-// String returns severity, text and place on one line.
+// String returns severity, text, place and code on one line.
 func (l Lint) String() string {
 	at := l.At.Domain
 	if l.At.Text != "" {
@@ -91,9 +114,9 @@ func (l *linter) add(severity Severity, code string, at TermAt, format string, a
 	kind := alike{at.Domain, code}
 	switch l.alike[kind]++; {
 	case l.alike[kind] <= maxAlike:
-		l.lints = append(l.lints, Lint{severity, code, at, fmt.Sprintf(format, args...)})
+		l.lints = append(l.lints, Lint{severity, code, fmt.Sprintf(format, args...), at})
 	case l.alike[kind] == maxAlike+1:
-		l.lints = append(l.lints, Lint{severity, code, TermAt{Domain: at.Domain, Path: at.Path}, "and more of the kind"})
+		l.lints = append(l.lints, Lint{severity, code, "and more of the kind", TermAt{Domain: at.Domain, Path: at.Path}})
 	}
 }
 
@@ -130,14 +153,14 @@ func (l *linter) node(n *TreeNode) {
 		l.record(n, Warning, "no-all", "there is no all and no redirect: nothing is said of all others; end the record in -all or ~all")
 	}
 	reached := n.reached()
-	for i := range n.Parts {
-		p := &n.Parts[i]
+	for i := range n.Terms {
+		p := &n.Terms[i]
 		at := n.termAt(&p.Term)
 		if i >= len(reached) && p.Term.Qualifier != 0 {
 			l.add(Warning, "after-all", at, "stands behind all, where nothing is looked at")
 			continue
 		}
-		l.part(n, p, at)
+		l.term(n, p, at)
 	}
 	l.covered(n)
 }
@@ -149,13 +172,20 @@ func (l *linter) readable(n *TreeNode) bool {
 		at = n.Path[len(n.Path)-1] // the term to change is the one that leads there
 		at.Path = n.Path[:len(n.Path)-1]
 	}
+	if n.Err == ErrNoRecord {
+		for _, text := range n.Response.TXT() {
+			if fault := NearMiss(text); fault != "" {
+				l.record(n, Broken, "near-miss", "receivers pass over %s: %s", short(text), fault)
+			}
+		}
+	}
 	syntax, broken := n.Err.(*SyntaxError)
 	switch {
 	case n.Err == nil:
 		return true
 	case broken:
 		for _, p := range syntax.Problems {
-			l.add(Broken, "syntax", TermAt{p.Text, p.Offset, n.Domain, n.Path}, "%s", p.Reason)
+			l.add(Broken, "syntax", (&Term{Text: p.Text, Offset: p.Offset}).at(n.Domain, n.Path), "%s", p.Reason)
 		}
 		return n.Record != nil && len(n.Record.Terms) > 0
 	case n.Response.Err != nil:
@@ -204,8 +234,8 @@ const (
 	wide6 = 32
 )
 
-// part looks at one term that is reached.
-func (l *linter) part(n *TreeNode, p *TreeTerm, at TermAt) {
+// term looks at one term that is reached.
+func (l *linter) term(n *TreeNode, p *TreeTerm, at TermAt) {
 	switch p.Term.Kind {
 	case All:
 		switch {

@@ -112,9 +112,9 @@ func TestProperties(t *testing.T) {
 			t.Fatalf("seed %d: %v\n%s", seed, err, text)
 		}
 		addr := randomClient(r)
-		var asked []question
+		var asked []resolver.Question
 		logged := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			asked = append(asked, question{name, qtype})
+			asked = append(asked, resolver.Question{Name: name, Type: qtype})
 			return zones.Lookup(ctx, name, qtype)
 		})
 		check := func(over resolver.Resolver, mode spf.Speculation, open int) *spf.Result {
@@ -135,7 +135,7 @@ func TestProperties(t *testing.T) {
 		}
 		for _, q := range asked {
 			failing := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-				if (question{name, qtype}) == q {
+				if (resolver.Question{Name: name, Type: qtype}) == q {
 					return resolver.Answer{}, errors.New("no answer")
 				}
 				return zones.Lookup(ctx, name, qtype)
@@ -148,7 +148,7 @@ func TestProperties(t *testing.T) {
 			case got.Status == spf.TempError:
 				temporary++
 			case got.Status != healthy.Status:
-				t.Fatalf("seed %d: %s: %s, and %s when %s has no answer\n%s", seed, addr, healthy.Status, got.Status, q.name, text)
+				t.Fatalf("seed %d: %s: %s, and %s when %s has no answer\n%s", seed, addr, healthy.Status, got.Status, q.Name, text)
 			}
 		}
 	}
@@ -158,11 +158,6 @@ func TestProperties(t *testing.T) {
 			t.Errorf("seed %d: %s %d times: the worlds are too much alike: %v", seed, status, statuses[status], slices.Sorted(maps.Keys(statuses)))
 		}
 	}
-}
-
-type question struct {
-	name  string
-	qtype uint16
 }
 
 // No text of a record is too much.

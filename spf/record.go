@@ -103,6 +103,11 @@ func (t Term) String() string {
 	return text
 }
 
+// at returns the term with the record that it is in, and the path to that record.
+func (t *Term) at(domain string, path []TermAt) TermAt {
+	return TermAt{Text: t.Text, Offset: t.Offset, Kind: t.Kind, Qualifier: t.Qualifier, Domain: domain, Path: path}
+}
+
 // String returns the record as it is published, in its shortest form: Parse reads
 // it as the same terms.
 func (r *Record) String() string {

@@ -17,7 +17,7 @@ type source struct {
 	at     TermAt // no term where none decides
 	status Status
 	set    *netipx.IPSet
-	part   int // of the record, or -1
+	term   int // of the record, or -1
 }
 
 // everybody is all addresses of both families.
@@ -67,14 +67,14 @@ func isEmpty(set *netipx.IPSet) bool { return len(set.Ranges()) == 0 }
 // a check does for one address (RFC 7208, Section 4), but for the limits.
 func (n *TreeNode) evaluate() []source {
 	if failed := n.failed(); failed != 0 {
-		return []source{{status: failed, set: everybody, part: -1}}
+		return []source{{status: failed, set: everybody, term: -1}}
 	}
 	var claims []source // who a term would take, the first of them does
-	claim := func(at TermAt, status Status, set *netipx.IPSet, part int) {
-		claims = append(claims, source{at, status, set, part})
+	claim := func(at TermAt, status Status, set *netipx.IPSet, term int) {
+		claims = append(claims, source{at, status, set, term})
 	}
 	for i := range n.reached() {
-		p := &n.Parts[i]
+		p := &n.Terms[i]
 		at := n.termAt(&p.Term)
 		switch p.Term.Kind {
 		case Redirect, Exp, Modifier:
@@ -108,8 +108,8 @@ func (n *TreeNode) evaluate() []source {
 		}
 		p.Networks = p.set.Prefixes()
 	}
-	for i := range n.Parts {
-		p := &n.Parts[i]
+	for i := range n.Terms {
+		p := &n.Terms[i]
 		if p.Below == nil || p.Term.Kind != Redirect {
 			continue
 		}
@@ -123,8 +123,8 @@ func (n *TreeNode) evaluate() []source {
 	claim(TermAt{}, Neutral, everybody, -1)
 	claims = settle(claims)
 	for _, s := range claims {
-		if s.part >= 0 {
-			n.Parts[s.part].matches = true
+		if s.term >= 0 {
+			n.Terms[s.term].matches = true
 		}
 	}
 	return claims
@@ -267,8 +267,8 @@ func (a *Analysis) conclude() {
 	a.Root.sum()
 	a.Root.walk(func(n *TreeNode) {
 		for i := range n.reached() {
-			if n.Parts[i].Undecided {
-				a.Undecided = append(a.Undecided, n.termAt(&n.Parts[i].Term))
+			if n.Terms[i].Undecided {
+				a.Undecided = append(a.Undecided, n.termAt(&n.Terms[i].Term))
 			}
 		}
 	})
@@ -278,17 +278,17 @@ func (a *Analysis) conclude() {
 // walk calls visit for a node and those below it, in the order of the records.
 func (n *TreeNode) walk(visit func(*TreeNode)) {
 	visit(n)
-	for i := range n.Parts {
-		if n.Parts[i].Below != nil {
-			n.Parts[i].Below.walk(visit)
+	for i := range n.Terms {
+		if n.Terms[i].Below != nil {
+			n.Terms[i].Below.walk(visit)
 		}
 	}
 }
 
 // sum counts what a record costs, and what those below it do.
 func (n *TreeNode) sum() {
-	for i := range n.Parts {
-		p := &n.Parts[i]
+	for i := range n.Terms {
+		p := &n.Terms[i]
 		if len(p.Responses) == 0 || p.Responses[0].Err != nil {
 			continue
 		}
@@ -306,8 +306,8 @@ func (n *TreeNode) sum() {
 		}
 	}
 	n.Sum = n.Own
-	for i := range n.Parts {
-		if below := n.Parts[i].Below; below != nil {
+	for i := range n.Terms {
+		if below := n.Terms[i].Below; below != nil {
 			below.sum()
 			n.Sum.add(below.Sum)
 		}

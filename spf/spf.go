@@ -102,13 +102,15 @@ func (i Identity) MarshalText() ([]byte, error) { return enum.Marshal(i, identit
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (i *Identity) UnmarshalText(text []byte) error { return enum.Unmarshal(i, text, identityText) }
 
-// A TermAt is a term and where it stands.
+// A TermAt is a term and where it is written. The zero TermAt is no term.
 type TermAt struct {
-	Text   string // as written
-	Offset int    // in the record, in octets from 0
-	Domain string // whose record it is, canonical; "" for no term
-	// Path is the include and redirect terms that led to that record, the one of
-	// the record checked first. Theirs are empty.
+	Text      string // as written; of a term that is wrong, the part that is
+	Offset    int    // in the record, in octets from 0
+	Kind      Kind   // 0 for a term that is wrong
+	Qualifier Status // Pass, Fail, SoftFail or Neutral; 0 for modifiers and for a term that is wrong
+	Domain    string // whose record it is, canonical; "" for no term
+	// Path has the include and redirect terms that led to that record, beginning with
+	// the one of the record checked. Their own Path is empty.
 	Path []TermAt
 }
 

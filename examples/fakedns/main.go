@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if ask {
 		return demonstrate(ctx, fake, server.Addr, stdout)
 	}
-	fake.Watch(func(q dnsfake.Question) { fmt.Fprintln(stdout, q) })
+	fake.Watch(func(q resolver.Question) { fmt.Fprintln(stdout, q) })
 	fmt.Fprintf(stdout, "serving %s on %s, over UDP and TCP\n", strings.Join(served.Origins(), " "), server.Addr)
 	<-ctx.Done()
 	return nil

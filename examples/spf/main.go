@@ -198,7 +198,7 @@ func tree(stdout io.Writer, n *spf.TreeNode, indent string) {
 		fmt.Fprintf(stdout, "  %v", n.Err)
 	}
 	fmt.Fprintln(stdout)
-	for _, p := range n.Parts {
+	for _, p := range n.Terms {
 		// Quoted and unquoted again: what a record says must not steer a terminal.
 		text := fmt.Sprintf("%q", p.Term.Text)
 		fmt.Fprintf(stdout, "%s  %s", indent, text[1:len(text)-1])

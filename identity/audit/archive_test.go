@@ -27,8 +27,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected findings in testdata")
 
 // A scenario is one archive of testdata: the files zone and org, and if wanted
-// faults ("NAME TYPE KIND" a line), waivers ("RULE SUBJECT REASON" a line),
-// public (documentation addresses are not accepted), notfound (the resolver cannot
+// faults ("NAME TYPE KIND" a line), public (documentation addresses are not accepted), notfound (the resolver cannot
 // tell NXDOMAIN from NODATA) and smtp (what mail servers say, see mailboxes); then findings, "RULE SUBJECT STATUS CODE" a
 // line, in full.
 type scenario struct {
@@ -77,14 +76,6 @@ func readScenario(t testing.TB, file string) *scenario {
 			t.Fatalf("%s: not NAME TYPE KIND: %q", file, line)
 		}
 		s.fake.Fail(fields[0], dns.StringToType[fields[1]], kind)
-	}
-	for line := range strings.Lines(parts["waivers"]) {
-		fields := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		var subject report.Subject
-		if len(fields) != 3 || subject.UnmarshalText([]byte(fields[1])) != nil {
-			t.Fatalf("%s: not RULE SUBJECT REASON: %q", file, line)
-		}
-		s.auditor.Waivers = append(s.auditor.Waivers, audit.Waiver{Rule: rule.ID(fields[0]), Subject: subject, Reason: fields[2]})
 	}
 	_, public := parts["public"]
 	s.auditor.AllowDocumentation = !public
@@ -204,7 +195,7 @@ func checkReport(t *testing.T, o *org.Organization, rep *report.Report) {
 	}
 }
 
-// Every outcome of the catalogue is reached by an archive, and so is a waiver.
+// Every outcome of the catalogue is reached by an archive, and so is an exception.
 func TestArchivesReachEveryOutcome(t *testing.T) {
 	missing := make(map[string]bool)
 	for _, r := range rule.All() {
@@ -223,21 +214,28 @@ func TestArchivesReachEveryOutcome(t *testing.T) {
 		t.Errorf("no archive reaches %s", m)
 	}
 	if !waived {
-		t.Error("no archive reaches a waiver")
+		t.Error("no archive reaches an exception")
 	}
 }
 
 // The catalogue and the checks are about the same rules.
 func TestEveryRuleHasACheck(t *testing.T) {
-	checked := audit.Checked()
+	own, receivers := audit.Checked()
+	used := make(map[rule.Check]bool)
 	for _, r := range rule.All() {
-		if !checked[r.ID] {
-			t.Errorf("%s has no check", r.ID)
+		if own[r.ID] == receivers[r.Check] {
+			t.Errorf("%s: a function of its own %t, one for what its receiver looks at %t", r.ID, own[r.ID], receivers[r.Check])
 		}
-		delete(checked, r.ID)
+		delete(own, r.ID)
+		used[r.Check] = true
 	}
-	for id := range checked {
+	for id := range own {
 		t.Errorf("%s has a check and no entry in the catalogue", id)
+	}
+	for check := range receivers {
+		if !used[check] {
+			t.Errorf("no receiver looks at %s", check)
+		}
 	}
 }
 

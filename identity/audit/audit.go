@@ -46,9 +46,6 @@ type Auditor struct {
 	// documentation (RFC 5737, RFC 3849, RFC 6761) as if they were public: for
 	// demonstrations and tests. The report says so.
 	AllowDocumentation bool
-	// Waivers turn failures that are meant, and what only the operator can know, into
-	// findings of status Waived, as the exceptions of a description do.
-	Waivers []Waiver
 	// Mailboxes asks mail servers whether they accept mail for postmaster and abuse of a
 	// domain, as the Check of a roleaddr.Checker does: the one thing for which an audit
 	// connects to anything but the DNS. It is called for one domain after the other. Nil asks
@@ -57,13 +54,13 @@ type Auditor struct {
 	// Timeout bounds the whole audit: what has no answer by then is Undecided. Zero
 	// means no bound but that of the context.
 	Timeout time.Duration
-	// Now is the clock of reports and waivers; nil is time.Now.
+	// Now is the clock of reports and exceptions; nil is time.Now.
 	Now func() time.Time
 }
 
 // Audit asks what the rules need to know and judges by every rule. The error is
 // for what cannot be audited at all: no organization or an invalid one, no
-// Resolver, a Waiver or an exception for what is not there. DNS that fails, a context
+// Resolver, an exception for what is not there. DNS that fails, a context
 // that ends, or the Timeout, makes findings Undecided.
 func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report, error) {
 	f, err := a.describe(o)
@@ -106,7 +103,7 @@ func untimed(record string) string {
 
 // judge applies one rule to one subject.
 func judge(r rule.Rule, s subject) report.Finding {
-	out := checks[r.ID](s)
+	out := checkOf(r)(s)
 	// A test holds that checks return codes of the catalogue only.
 	known, _ := r.Outcome(out.code)
 	f := report.Finding{
@@ -131,11 +128,11 @@ func judge(r rule.Rule, s subject) report.Finding {
 			f.Fix = append(f.Fix, record.String())
 		}
 	} else if f.Remedy == "" {
-		return f // nothing to be waived
+		return f // no exception can be made
 	}
-	for _, w := range s.waivers {
-		if w.Rule == f.Rule && w.Subject == f.Subject && !w.expired(s.now) {
-			f.Status, f.Remedy = rule.Waived, w.Reason
+	for _, e := range s.exceptions {
+		if e.Rule == string(f.Rule) && e.Subject == f.Subject.String() && !e.Expired(s.now) {
+			f.Status, f.Remedy = rule.Waived, e.Reason
 		}
 	}
 	return f
@@ -144,7 +141,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 // An outcome is what a check returns: one of its rule's codes, and what the
 // finding says beyond it.
 type outcome struct {
-	code       string
+	code       rule.Code
 	detail     string
 	evidence   []resolver.Response
 	dialog     []report.Evidence      // what a mail server said

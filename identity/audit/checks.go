@@ -7,7 +7,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -15,7 +14,8 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// checks judges the rules. Each function returns one of its rule's codes.
+// checks judges the rules of the advice page and of the audit itself. Each function returns
+// one of its rule's codes. For receivers' rules see receiverChecks.
 var checks = map[rule.ID]func(subject) outcome{
 	rule.OrgDomain:     orgDomain,
 	rule.AddressPublic: addressPublic,
@@ -49,62 +49,53 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.Wildcards:     wildcards,
 	rule.TTLs:          ttls,
 
-	rule.WaiversCurrent: waiversCurrent,
+	rule.ExceptionsCurrent: exceptionsCurrent,
+}
 
-	rule.PostfixReverseClient: reverseName,
-	rule.PostfixClient:        firstName,
-	rule.EximReverse:          eximReverse,
-	rule.OpenSMTPDFCrDNS:      firstName,
-	rule.RspamdHostname:       firstName,
-	rule.SelectiveRejection:   selectiveRejection,
-	rule.GmailFCrDNS:          anyName,
-	rule.YahooFCrDNS:          anyName,
-	rule.OutlookPTR:           reverseName,
-	rule.ExchangeIPv6PTR:      exchangeIPv6,
-	rule.PostfixHeloSyntax:    postfixHeloSyntax,
-	rule.PostfixHeloHostname:  postfixHeloHostname,
-	rule.EximHelo:             eximHelo,
-	rule.EximCSA:              eximCSA,
-	rule.RspamdHelo:           rspamdHelo,
-	rule.HeloEqualsPTR:        heloEqualsPTR,
+// checkOf returns what judges a rule.
+func checkOf(r rule.Rule) func(subject) outcome {
+	if check := checks[r.ID]; check != nil {
+		return check
+	}
+	return func(s subject) outcome { return receiverChecks[r.Check](r, s) }
 }
 
 func orgDomain(s subject) outcome {
-	out := outcome{code: "ok", detail: s.domain}
+	out := outcome{code: rule.CodeOK, detail: s.domain}
 	switch form := dnsname.FormOf(s.domain); {
 	case form == dnsname.Malformed, form == dnsname.Numeric:
-		out.code = "malformed"
+		out.code = rule.CodeMalformed
 		return out
 	case dnsname.Reserved(s.domain):
-		out.code = "reserved"
+		out.code = rule.CodeReserved
 		return out
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
-		out.code = "documentation"
+		out.code = rule.CodeDocumentation
 		return out
 	case suffix.Organizational(s.domain) == "":
-		out.code = "public-suffix"
+		out.code = rule.CodePublicSuffix
 		return out
 	}
 	exists := s.exists()
 	out.evidence = []resolver.Response{exists}
 	switch {
 	case exists.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case exists.Status == resolver.NXDomain:
-		out.code = "not-in-dns"
+		out.code = rule.CodeNotInDNS
 	case exists.Status == resolver.NotFound:
-		out.code = "cannot-tell"
+		out.code = rule.CodeCannotTell
 	}
 	return out
 }
 
 func addressPublic(s subject) outcome {
-	code := map[address.Class]string{
-		address.Public: "ok", address.Private: "private", address.Shared: "shared",
-		address.Documentation: "documentation", address.Special: "special",
+	code := map[address.Class]rule.Code{
+		address.Public: rule.CodeOK, address.Private: rule.CodePrivate, address.Shared: rule.CodeShared,
+		address.Documentation: rule.CodeDocumentation, address.Special: rule.CodeSpecial,
 	}[s.addr.class]
-	if code == "documentation" && s.allowDocumentation {
-		code = "allowed"
+	if code == rule.CodeDocumentation && s.allowDocumentation {
+		code = rule.CodeAllowed
 	}
 	return outcome{code: code, detail: s.addr.block}
 }
@@ -113,7 +104,7 @@ func addressPublic(s subject) outcome {
 func ptrOf(addrs ...netip.Addr) func(rule.Record) bool {
 	return func(r rule.Record) bool {
 		return r.RR.Header().Rrtype == dns.TypePTR && slices.ContainsFunc(addrs, func(a netip.Addr) bool {
-			return fcrdns.ReverseName(a) == r.RR.Header().Name
+			return resolver.ReverseName(a) == r.RR.Header().Name
 		})
 	}
 }

@@ -11,22 +11,22 @@ import (
 
 func heloName(s subject) outcome {
 	if !s.mta.Sends() {
-		return outcome{code: "receives-only"}
+		return outcome{code: rule.CodeReceivesOnly}
 	}
-	out := outcome{code: "ok", detail: s.mta.Helo}
+	out := outcome{code: rule.CodeOK, detail: s.mta.Helo}
 	arg, err := helo.Parse(s.mta.Helo)
 	has := arg.Faults.Has
 	switch {
 	case err != nil:
-		out.code, out.detail = "malformed", err.Error()
+		out.code, out.detail = rule.CodeMalformed, err.Error()
 	case arg.Name == "":
-		out.code = "literal"
+		out.code = rule.CodeLiteral
 	case !arg.Resolvable():
-		out.code = "not-qualified"
+		out.code = rule.CodeNotQualified
 	case has(helo.Underscore):
-		out.code = "underscore"
+		out.code = rule.CodeUnderscore
 	case has(helo.FinalDot), has(helo.NonASCII):
-		out.code, out.detail = "malformed", fmt.Sprintf("%q (%s)", s.mta.Helo, arg.Faults)
+		out.code, out.detail = rule.CodeMalformed, fmt.Sprintf("%q (%s)", s.mta.Helo, arg.Faults)
 	}
 	return out
 }
@@ -36,13 +36,13 @@ func heloName(s subject) outcome {
 func withHelo(s subject) (outcome, bool) {
 	switch {
 	case !s.mta.Sends():
-		return outcome{code: "receives-only"}, false
+		return outcome{code: rule.CodeReceivesOnly}, false
 	case s.mta.helo == nil:
-		return outcome{code: "not-public"}, false
+		return outcome{code: rule.CodeNotPublic}, false
 	case !s.mta.helo().Argument.Resolvable():
-		return outcome{code: "no-name", detail: s.mta.Helo}, false
+		return outcome{code: rule.CodeNoName, detail: s.mta.Helo}, false
 	}
-	return outcome{code: "ok", detail: s.mta.helo().Argument.Name}, true
+	return outcome{code: rule.CodeOK, detail: s.mta.helo().Argument.Name}, true
 }
 
 func heloResolves(s subject) outcome {
@@ -54,11 +54,11 @@ func heloResolves(s subject) outcome {
 	out.evidence = h.Responses
 	switch {
 	case h.Status.Temporary():
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(h.Missing) > 0 && len(h.Found) == 0:
-		out.code = "no-address"
+		out.code = rule.CodeNoAddress
 	case len(h.Missing) > 0:
-		out.code = "not-all-addresses"
+		out.code = rule.CodeNotAllAddresses
 		out.detail += " without " + join(h.Missing)
 	}
 	if len(h.Missing) > 0 {
@@ -97,9 +97,9 @@ func compare(s subject) (out outcome, all []compared, failed bool) {
 		}
 	}
 	if len(all) == 0 {
-		out.code = "no-ptr"
+		out.code = rule.CodeNoPTR
 		if failed {
-			out.code = "no-answer"
+			out.code = rule.CodeNoAnswer
 		}
 	}
 	return out, all, failed
@@ -107,7 +107,7 @@ func compare(s subject) (out outcome, all []compared, failed bool) {
 
 func heloSameOrg(s subject) outcome {
 	out, all, failed := compare(s)
-	if out.code != "ok" {
+	if out.code != rule.CodeOK {
 		return out
 	}
 	related := func(a netip.Addr) bool {
@@ -117,7 +117,7 @@ func heloSameOrg(s subject) outcome {
 	}
 	for _, c := range all {
 		if !related(c.addr) {
-			out.code, out.detail = "unrelated", s.mta.helo().Argument.Name+" and "+c.name
+			out.code, out.detail = rule.CodeUnrelated, s.mta.helo().Argument.Name+" and "+c.name
 			out.fix = s.renamed(helo.SameOrganization, helo.Identical)
 			out.mitigation = s.vouched(s.publicAddresses(s.mta)...)
 			return out
@@ -125,9 +125,9 @@ func heloSameOrg(s subject) outcome {
 	}
 	switch {
 	case failed:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case !s.owns(s.mta.helo().Argument.Name):
-		out.code = "other-organization"
+		out.code = rule.CodeOtherOrganization
 		out.detail += ", not below " + s.domain
 	default:
 		out.detail += " and " + all[0].name
@@ -140,18 +140,18 @@ func heloSameOrg(s subject) outcome {
 
 func heloDiffers(s subject) outcome {
 	out, all, failed := compare(s)
-	if out.code != "ok" {
+	if out.code != rule.CodeOK {
 		return out
 	}
 	for _, c := range all {
 		if c.relation == helo.Identical {
-			out.code = "identical"
+			out.code = rule.CodeIdentical
 			out.fix = s.renamed(helo.SameOrganization, helo.Unrelated)
 			return out
 		}
 	}
 	if failed {
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	}
 	return out
 }

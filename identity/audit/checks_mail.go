@@ -19,13 +19,13 @@ import (
 
 func mailRoute(s subject) outcome {
 	mail := s.of.inbound()
-	out := outcome{code: "nowhere", evidence: mail.evidence()}
+	out := outcome{code: rule.CodeNowhere, evidence: mail.evidence()}
 	switch mail.mx.Status {
 	case nullmx.TempError:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 		return out
 	case nullmx.Null:
-		out.code, out.fix = "null-mx", wantedBy(rule.MailRoute, s.of.name)
+		out.code, out.fix = rule.CodeNullMX, wantedBy(rule.MailRoute, s.of.name)
 		return out
 	case nullmx.None, nullmx.NXDomain:
 		out.fix = either(addressOf(s.of.name, s.greeting()...), wantedBy(rule.MailRoute, s.of.name))
@@ -45,13 +45,13 @@ func mailRoute(s subject) outcome {
 	}
 	switch {
 	case len(reached) > 0 && len(lost) > 0:
-		out.code, out.detail = "some-lost", strings.Join(lost, ", ")
+		out.code, out.detail = rule.CodeSomeLost, strings.Join(lost, ", ")
 	case len(reached) > 0:
-		out.code, out.detail = "ok", strings.Join(reached, ", ")
+		out.code, out.detail = rule.CodeOK, strings.Join(reached, ", ")
 	case unknown:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	default:
-		out.code, out.detail = "no-target", strings.Join(lost, ", ")
+		out.code, out.detail = rule.CodeNoTarget, strings.Join(lost, ", ")
 	}
 	return out
 }
@@ -71,7 +71,7 @@ func mxHosts(s subject) outcome {
 	mail := s.of.inbound()
 	out := outcome{evidence: mail.evidence()}
 	var faults [3][]string // in the order of codes
-	codes := [3]string{"not-public", "unconfirmed", "generic"}
+	codes := [3]rule.Code{rule.CodeNotPublic, rule.CodeUnconfirmed, rule.CodeGeneric}
 	exchangers, ours, left, unknown := 0, 0, 0, mail.mx.Status == nullmx.TempError
 	for _, h := range mail.hosts {
 		addrs := h.addrs()
@@ -117,13 +117,13 @@ func mxHosts(s subject) outcome {
 	}
 	switch {
 	case unknown:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case exchangers == 0:
-		out.code = "no-exchanger"
+		out.code = rule.CodeNoExchanger
 	case ours == 0:
-		out.code = "provider"
+		out.code = rule.CodeProvider
 	default:
-		out.code = "ok"
+		out.code = rule.CodeOK
 		if left > 0 { // public ones, or a fault would be reported
 			out.say("%d more addresses were not looked at", left)
 		}
@@ -132,7 +132,7 @@ func mxHosts(s subject) outcome {
 }
 
 func wildcards(s subject) outcome {
-	out := outcome{code: "ok", evidence: s.of.wildcard()}
+	out := outcome{code: rule.CodeOK, evidence: s.of.wildcard()}
 	var mx []*dns.MX
 	var texts []string
 	addresses, unknown := false, false
@@ -145,15 +145,15 @@ func wildcards(s subject) outcome {
 	nobodyMay := slices.ContainsFunc(texts, spf.IsNull)
 	switch {
 	case len(mx) > 0 && !nullmx.IsNull(mx...):
-		out.code, out.detail = "mail", "*."+s.of.name
+		out.code, out.detail = rule.CodeMail, "*."+s.of.name
 	case unknown:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case addresses && !(nullmx.IsNull(mx...) && nobodyMay):
-		out.code, out.detail = "address", "*."+s.of.name
+		out.code, out.detail = rule.CodeAddress, "*."+s.of.name
 	case len(texts) > 0 && !nobodyMay:
-		out.code, out.detail = "text", "*."+s.of.name
+		out.code, out.detail = rule.CodeText, "*."+s.of.name
 	case len(mx)+len(texts) > 0:
-		out.code, out.detail = "silenced", "*."+s.of.name
+		out.code, out.detail = rule.CodeSilenced, "*."+s.of.name
 	}
 	return out
 }
@@ -166,20 +166,20 @@ const (
 )
 
 func ttls(s subject) outcome {
-	out := outcome{code: "nothing"}
+	out := outcome{code: rule.CodeNothing}
 	var high, low []string
 	unknown := false
 	for _, reply := range s.published() {
 		out.evidence = append(out.evidence, reply)
 		unknown = unknown || reply.Err != nil
 		for _, rr := range reply.Records {
-			switch name := fmt.Sprintf("%s %s", reply.Name, resolver.TypeString(reply.Type)); {
+			switch name := reply.Question.String(); {
 			case rr.Header().Ttl > longest:
 				high = append(high, name)
 			case rr.Header().Ttl < shortest:
 				low = append(low, name)
 			}
-			out.code = "ok"
+			out.code = rule.CodeOK
 		}
 	}
 	// The numbers stand in the evidence: those from a cache are others every time.
@@ -189,11 +189,11 @@ func ttls(s subject) outcome {
 	}
 	switch {
 	case len(high) > 0:
-		out.code, out.detail = "too-high", each(high)
+		out.code, out.detail = rule.CodeTooHigh, each(high)
 	case unknown:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(low) > 0:
-		out.code, out.detail = "low", each(low)
+		out.code, out.detail = rule.CodeLow, each(low)
 	}
 	return out
 }

@@ -36,9 +36,9 @@ func (a Auditor) asks(id rule.ID) bool { return id != rule.RoleMailboxes || a.Ma
 
 func roleMailboxes(s subject) outcome {
 	r := s.of.mailboxes()
-	out := outcome{code: "ok"}
+	out := outcome{code: rule.CodeOK}
 	if r == nil { // nobody was asked after all
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 		return out
 	}
 	if r.MX != nil {
@@ -49,24 +49,24 @@ func roleMailboxes(s subject) outcome {
 	}
 	switch refused := slices.IndexFunc(r.Mailboxes, func(m roleaddr.Mailbox) bool { return m.Status == roleaddr.Fail }); {
 	case refused >= 0:
-		out.code, out.detail = "refused", r.Mailboxes[refused].Address
+		out.code, out.detail = rule.CodeRefused, r.Mailboxes[refused].Address
 		if !strings.Contains(out.detail, "@") {
-			out.code = "bare-refused"
+			out.code = rule.CodeBareRefused
 		}
 		out.detail += " at " + r.Host
 	case r.Status == roleaddr.None, errors.Is(r.Err, roleaddr.ErrDomain):
-		out.code = "no-server"
+		out.code = rule.CodeNoServer
 	case r.MX != nil && r.MX.Status == nullmx.TempError:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case r.Err != nil:
-		out.code, out.detail = "unclear", r.Err.Error()
+		out.code, out.detail = rule.CodeUnclear, r.Err.Error()
 		if r.Status.Temporary() {
-			out.code = "deferred"
+			out.code = rule.CodeDeferred
 		}
 	default:
 		out.detail = "by " + r.Host
 		if r.CatchAll {
-			out.code = "catch-all"
+			out.code = rule.CodeCatchAll
 		}
 	}
 	return out

@@ -3,7 +3,6 @@ package audit
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,25 +19,25 @@ import (
 
 // csaCodes are the outcomes of helo-csa, the worst first.
 var csaCodes = []struct {
-	code    string
+	code    rule.Code
 	reasons []csa.Reason
 }{
-	{"denied", []csa.Reason{csa.Denied, csa.ExplicitRequired}},
-	{"missing", []csa.Reason{csa.NoRecord, csa.NoName}},
-	{"unusable", []csa.Reason{csa.Unverifiable, csa.Unsupported}},
-	{"not-all-addresses", []csa.Reason{csa.NoAddress, csa.AddressMismatch}},
-	{"no-answer", []csa.Reason{csa.Temporary}},
-	{"ok", []csa.Reason{csa.Authorized}},
+	{rule.CodeDenied, []csa.Reason{csa.Denied, csa.ExplicitRequired}},
+	{rule.CodeMissing, []csa.Reason{csa.NoRecord, csa.NoName}},
+	{rule.CodeUnusable, []csa.Reason{csa.Unverifiable, csa.Unsupported}},
+	{rule.CodeNotAllAddresses, []csa.Reason{csa.NoAddress, csa.AddressMismatch}},
+	{rule.CodeNoAnswer, []csa.Reason{csa.Temporary}},
+	{rule.CodeOK, []csa.Reason{csa.Authorized}},
 }
 
 func heloCSA(s subject) outcome {
 	switch {
 	case !s.mta.Sends():
-		return outcome{code: "receives-only"}
+		return outcome{code: rule.CodeReceivesOnly}
 	case len(s.publicAddresses(s.mta)) == 0:
-		return outcome{code: "not-public"}
+		return outcome{code: rule.CodeNotPublic}
 	case s.mta.name == nil:
-		return outcome{code: "no-name", detail: s.mta.Helo}
+		return outcome{code: rule.CodeNoName, detail: s.mta.Helo}
 	}
 	name := s.mta.name.name
 	out := outcome{detail: name, fix: wantedBy(rule.HeloCSA, csa.Owner(name))}
@@ -51,7 +50,7 @@ func heloCSA(s subject) outcome {
 				continue
 			}
 			out.evidence = append(out.evidence, r.Responses...)
-			if out.code == "" {
+			if out.code == 0 {
 				out.code, reason = c.code, r.Reason
 			}
 			if r.Reason == reason {
@@ -59,10 +58,10 @@ func heloCSA(s subject) outcome {
 			}
 		}
 	}
-	if out.code != "ok" {
+	if out.code != rule.CodeOK {
 		out.say("%s (%s)", join(addrs), reason)
 	}
-	if out.code == "not-all-addresses" {
+	if out.code == rule.CodeNotAllAddresses {
 		out.fix = either(out.fix, addressOf(name, s.publicAddresses(s.mta)...))
 	}
 	return out
@@ -70,21 +69,21 @@ func heloCSA(s subject) outcome {
 
 func domainCSA(s subject) outcome {
 	if slices.ContainsFunc(s.mtas, func(m *mtaFacts) bool { return m.name != nil && m.name.name == s.domain }) {
-		return outcome{code: "greets", detail: s.domain}
+		return outcome{code: rule.CodeGreets, detail: s.domain}
 	}
 	said := s.csa()
-	out := outcome{code: "no-policy", evidence: said.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
+	out := outcome{code: rule.CodeNoPolicy, evidence: said.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
 	policy := func(rr *dns.SRV) bool { return rr.Priority == 1 && rr.Port&1 != 0 }
 	switch said.Reason {
 	case csa.Temporary:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case csa.NoRecord, csa.NoName:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	case csa.ExplicitRequired:
-		out.code, out.detail = "ok", "that of "+said.Parent
+		out.code, out.detail = rule.CodeOK, "that of "+said.Parent
 	case csa.Denied:
 		if slices.ContainsFunc(resolver.Records[*dns.SRV](said.Responses[0].Answer), policy) {
-			out.code = "ok"
+			out.code = rule.CodeOK
 		}
 	}
 	return out
@@ -103,16 +102,16 @@ func (p personFacts) responsible(out outcome) outcome {
 	}
 	switch {
 	case p.reply.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(p.persons) == 0:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	case dangling != nil:
-		out.code = "dangling"
+		out.code = rule.CodeDangling
 		out.say("%v", strings.TrimPrefix(dangling.Error(), rp.ErrDangling.Error()+": "))
 	case failed != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	default:
-		out.code = "ok"
+		out.code = rule.CodeOK
 	}
 	return out
 }
@@ -120,9 +119,9 @@ func (p personFacts) responsible(out outcome) outcome {
 func heloRP(s subject) outcome {
 	switch {
 	case !s.mta.Sends():
-		return outcome{code: "receives-only"}
+		return outcome{code: rule.CodeReceivesOnly}
 	case s.mta.name == nil:
-		return outcome{code: "no-name", detail: s.mta.Helo}
+		return outcome{code: rule.CodeNoName, detail: s.mta.Helo}
 	}
 	name := s.mta.name.name
 	out := s.mta.rp().responsible(outcome{detail: name, fix: wantedBy(rule.HeloRP, s.texts(name)...)})
@@ -143,40 +142,37 @@ func (s subject) texts(name string) []string {
 func domainRP(s subject) outcome {
 	texts := s.texts(s.domain)
 	out := s.rp().responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
-	if out.code != "ok" {
+	if out.code != rule.CodeOK {
 		return out
 	}
 	for _, text := range texts[1:] {
 		if !slices.ContainsFunc(s.rp().persons, func(p rp.Person) bool { return p.Text == text }) {
-			out.code, out.detail = "not-all-contacts", text
+			out.code, out.detail = rule.CodeNotAllContacts, text
 			return out
 		}
 	}
 	return out
 }
 
-// deniesAll reports whether a policy says of everybody that they may not.
-func deniesAll(a *spf.Analysis) bool {
-	return a.Err == nil && len(a.Undecided) == 0 && slices.Equal(slices.Collect(maps.Keys(a.Sets)), []spf.Status{spf.Fail})
-}
-
 // authorizesSome reports whether a policy passes somebody, as far as is known.
-func authorizesSome(a *spf.Analysis) bool { return len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0 }
+func authorizesSome(a *spf.Analysis) bool {
+	return !a.IsNull() && (len(a.Sets[spf.Pass]) > 0 || len(a.Undecided) > 0)
+}
 
 func nullSPF(s subject) outcome {
 	policy := s.noMail.policy()
 	out := outcome{evidence: []resolver.Response{policy.Root.Response}, fix: wantedBy(rule.NullSPF, s.noMail.name)}
 	switch {
 	case policy.Root.Response.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case errors.Is(policy.Root.Err, spf.ErrNoRecord):
-		out.code = "missing"
-	case deniesAll(policy):
-		out.code = "ok"
+		out.code = rule.CodeMissing
+	case policy.IsNull():
+		out.code = rule.CodeOK
 	case policy.Err != nil && !authorizesSome(policy):
-		out.code, out.evidence = "no-answer", policyEvidence(policy.Root, nil)
+		out.code, out.evidence = rule.CodeNoAnswer, policyEvidence(policy.Root, nil)
 	default:
-		out.code = "sends"
+		out.code = rule.CodeSends
 	}
 	return out
 }
@@ -186,21 +182,21 @@ func nullMX(s subject) outcome {
 	out := outcome{evidence: mx.Responses, fix: wantedBy(rule.NullMX, s.noMail.name)}
 	switch status := mx.Status; {
 	case status == nullmx.TempError:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case status == nullmx.Null:
-		out.code = "ok"
+		out.code = rule.CodeOK
 	case status != nullmx.Explicit && status != nullmx.Mixed && status != nullmx.Implicit:
-		out.code = "no-address"
+		out.code = rule.CodeNoAddress
 	case authorizesSome(policy()):
-		out.code = "sends"
+		out.code = rule.CodeSends
 		out.evidence = append(slices.Clip(out.evidence), policy().Root.Response)
 	case policy().Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 		out.evidence = policyEvidence(policy().Root, slices.Clone(out.evidence))
 	case status == nullmx.Implicit:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	default:
-		out.code = "receives"
+		out.code = rule.CodeReceives
 		out.say("%s", exchangers(mx.MX))
 	}
 	return out
@@ -216,11 +212,11 @@ func exchangers(records []*dns.MX) string {
 
 func ptrLocked(s subject) outcome {
 	n := s.noMail
-	if n.used != "" {
+	if n.used != 0 {
 		return outcome{code: n.used}
 	}
 	policy, mx, denied := n.policy(), n.mx(), n.csa()
-	out := outcome{code: "ok", fix: wantedBy(rule.PTRLocked, n.name, csa.Owner(n.name))}
+	out := outcome{code: rule.CodeOK, fix: wantedBy(rule.PTRLocked, n.name, csa.Owner(n.name))}
 	out.evidence = slices.Concat([]resolver.Response{policy.Root.Response}, mx.Responses, denied.Responses)
 	var lacks []string
 	unknown := false
@@ -228,7 +224,7 @@ func ptrLocked(s subject) outcome {
 		what           string
 		there, unknown bool
 	}{
-		{"null SPF", deniesAll(policy), policy.Err != nil && !authorizesSome(policy)},
+		{"null SPF", policy.IsNull(), policy.Err != nil && !authorizesSome(policy)},
 		{"Null MX", mx.Status == nullmx.Null, mx.Status.Temporary()},
 		{"CSA denial", denied.Reason == csa.Denied, denied.Status.Temporary()},
 	} {
@@ -241,9 +237,9 @@ func ptrLocked(s subject) outcome {
 	}
 	switch {
 	case len(lacks) > 0:
-		out.code, out.detail = "open", fmt.Sprintf("without %s", strings.Join(lacks, ", "))
+		out.code, out.detail = rule.CodeOpen, fmt.Sprintf("without %s", strings.Join(lacks, ", "))
 	case unknown:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	}
 	return out
 }

@@ -9,18 +9,19 @@ import (
 
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 func ptrExists(s subject) outcome {
 	if !s.public(s.addr) {
-		return outcome{code: "not-public"}
+		return outcome{code: rule.CodeNotPublic}
 	}
-	out := outcome{code: "ok", evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
+	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
 	switch rdns := s.addr.rdns(); {
 	case rdns.PTR.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(rdns.Names) == 0:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	}
 	return out
 }
@@ -29,15 +30,15 @@ func ptrExists(s subject) outcome {
 // judge, and false.
 func withPTR(s subject) (outcome, bool) {
 	if !s.public(s.addr) {
-		return outcome{code: "not-public"}, false
+		return outcome{code: rule.CodeNotPublic}, false
 	}
 	switch rdns := s.addr.rdns(); {
 	case rdns.PTR.Err != nil:
-		return outcome{code: "no-answer", evidence: s.addr.evidence(false)}, false
+		return outcome{code: rule.CodeNoAnswer, evidence: s.addr.evidence(false)}, false
 	case len(rdns.Names) == 0:
-		return outcome{code: "no-ptr", evidence: s.addr.evidence(false)}, false
+		return outcome{code: rule.CodeNoPTR, evidence: s.addr.evidence(false)}, false
 	}
-	return outcome{code: "ok", evidence: s.addr.evidence(false)}, true
+	return outcome{code: rule.CodeOK, evidence: s.addr.evidence(false)}, true
 }
 
 func ptrConfirmed(s subject) outcome {
@@ -61,17 +62,17 @@ func ptrConfirmed(s subject) outcome {
 	out.detail = strings.Join(unconfirmed, ", ")
 	switch {
 	case rdns.Skipped > 0:
-		out.code, out.detail = "too-many-names", fmt.Sprint(len(s.addr.names()))
+		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
 	case rdns.Status == fcrdns.TempError:
-		out.code, out.detail = "no-answer", ""
+		out.code, out.detail = rule.CodeNoAnswer, ""
 	case rdns.Status == fcrdns.PermError:
-		out.code = "unusable"
+		out.code = rule.CodeUnusable
 	case rdns.Status == fcrdns.Fail:
-		out.code = "mismatch"
+		out.code = rule.CodeMismatch
 	case len(unconfirmed) > 0:
-		out.code = "some-unconfirmed"
+		out.code = rule.CodeSomeUnconfirmed
 	case unanswered:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	default:
 		out.detail = rdns.Name
 	}
@@ -90,10 +91,10 @@ func ptrSyntax(s subject) outcome {
 	for _, n := range s.addr.rdns().Names {
 		switch {
 		case n.Outcome == fcrdns.Unusable:
-			out.code, out.detail = "no-host-name", n.Name
+			out.code, out.detail = rule.CodeNoHostName, n.Name
 			return out
-		case n.Underscore && out.code == "ok":
-			out.code, out.detail = "underscore", n.Name
+		case n.Underscore && out.code == rule.CodeOK:
+			out.code, out.detail = rule.CodeUnderscore, n.Name
 		}
 	}
 	out.fix = ptrOf(s.addr.addr)
@@ -104,12 +105,12 @@ func ptrOneName(s subject) outcome {
 	public := s.publicAddresses(s.mta)
 	switch {
 	case len(public) == 0:
-		return outcome{code: "not-public"}
+		return outcome{code: rule.CodeNotPublic}
 	case len(public) == 1 && s.mta.ptr == "":
-		return outcome{code: "single-address"}
+		return outcome{code: rule.CodeSingleAddress}
 	}
 	var addrs []*addressFacts
-	out := outcome{code: "ok"}
+	out := outcome{code: rule.CodeOK}
 	named, failed, skipped := false, false, false
 	for _, a := range s.mta.addresses {
 		if !s.public(a) {
@@ -125,20 +126,20 @@ func ptrOneName(s subject) outcome {
 	best := oneName(s.mta.ptr, addrs)
 	switch {
 	case !named && !failed:
-		out.code = "no-ptr"
+		out.code = rule.CodeNoPTR
 	case skipped:
-		out.code, out.fix = "too-many-names", ptrOf(public...)
+		out.code, out.fix = rule.CodeTooManyNames, ptrOf(public...)
 	case len(best.lacking) > 0:
 		// An answer that lacks the name is an answer, whatever the others are.
-		out.code, out.detail = "other-name", join(best.lacking)+" without "+best.name
+		out.code, out.detail = rule.CodeOtherName, join(best.lacking)+" without "+best.name
 		out.fix = either(ptrOf(best.lacking...), addressOf(s.mta.ptr, public...))
 	case failed:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(best.unconfirmed) > 0:
-		out.code, out.detail = "not-all-addresses", best.name+" without "+join(best.unconfirmed)
+		out.code, out.detail = rule.CodeNotAllAddresses, best.name+" without "+join(best.unconfirmed)
 		out.fix = addressOf(s.mta.ptr, best.unconfirmed...)
 	case best.unanswered > 0:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	default:
 		out.detail = best.name
 	}
@@ -216,13 +217,13 @@ func ptrNotGeneric(s subject) outcome {
 	}
 	switch worst.Kind {
 	case ptrname.Generic:
-		out.code = "generic"
+		out.code = rule.CodeGeneric
 		if ptrname.Classify(s.addr.addr, s.mta.ptr).Kind != ptrname.Generic {
 			out.fix = ptrOf(s.addr.addr)
 		}
 		out.mitigation = s.vouched(s.addr.addr)
 	case ptrname.Unclear:
-		out.code = "unclear"
+		out.code = rule.CodeUnclear
 	}
 	return out
 }
@@ -243,10 +244,10 @@ func ptrStatic(s subject) outcome {
 	if !ok {
 		return out
 	}
-	out.code = "unproven"
+	out.code = rule.CodeUnproven
 	for _, name := range s.addr.names() {
 		if word := dynamicWord(s.addr.addr, name); word != "" {
-			out.code, out.detail = "dynamic", fmt.Sprintf("%q in %s", word, name)
+			out.code, out.detail = rule.CodeDynamic, fmt.Sprintf("%q in %s", word, name)
 			return out
 		}
 	}
@@ -278,16 +279,16 @@ func ptrRole(s subject) outcome {
 		if word := ptrname.MailWord(name); word != "" {
 			out.detail = fmt.Sprintf("%q in %s", word, name)
 			if !s.mta.Dedicated { // or that was not said
-				out.code = "not-dedicated"
+				out.code = rule.CodeNotDedicated
 			}
 			return out
 		}
 	}
 	if !s.mta.Dedicated {
-		out.code, out.detail = "shared", strings.Join(s.addr.names(), ", ")
+		out.code, out.detail = rule.CodeShared, strings.Join(s.addr.names(), ", ")
 		return out
 	}
-	out.code, out.detail = "no-role", strings.Join(s.addr.names(), ", ")
+	out.code, out.detail = rule.CodeNoRole, strings.Join(s.addr.names(), ", ")
 	if ptrname.MailWord(s.mta.ptr) != "" {
 		out.fix = ptrOf(s.addr.addr)
 	}

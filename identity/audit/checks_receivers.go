@@ -15,62 +15,85 @@ import (
 	"github.com/bonafide-mta/bonafide/nullmx"
 )
 
-// What well-known receivers say of an MTA by their own documented checks, from what is
-// known of it already. Rule.Source says where they are documented.
+// receiverChecks judges the receivers' rules by what they look at, from what is known of
+// the MTA already. The table of package rule has the rules.
+var receiverChecks = map[rule.Check]func(rule.Rule, subject) outcome{
+	rule.CheckPTR:         receiverPTR,
+	rule.CheckFirstName:   receiverFirstName,
+	rule.CheckAnyName:     receiverAnyName,
+	rule.CheckHeloSyntax:  receiverHeloSyntax,
+	rule.CheckHeloLookup:  receiverHeloLookup,
+	rule.CheckHeloAddress: receiverHeloAddress,
+	rule.CheckHeloCSA:     receiverHeloCSA,
+	rule.CheckHeloPTR:     receiverHeloPTR,
+}
 
-// reverseName judges for receivers that want any reverse name.
-func reverseName(s subject) outcome {
-	if !s.public(s.addr) {
-		return outcome{code: "not-public"}
+// receiverPTR judges for receivers that want a PTR name, whatever it resolves to.
+func receiverPTR(r rule.Rule, s subject) outcome {
+	switch {
+	case r.Has(rule.CodeIPv4) && s.addr.addr.Is4():
+		return outcome{code: rule.CodeIPv4}
+	case !s.public(s.addr):
+		return outcome{code: rule.CodeNotPublic}
 	}
-	out := outcome{code: "ok", evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
+	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
 	switch {
 	case s.addr.rdns().PTR.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(s.addr.rdns().Names) == 0:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	}
 	for _, name := range s.addr.names() {
 		if form := dnsname.FormOf(name); form == dnsname.Malformed || form == dnsname.Numeric {
-			out.code, out.detail = "no-host-name", name
+			out.code, out.detail = rule.CodeNoHostName, name
 		}
 	}
 	return out
 }
 
-// exchangeIPv6 is reverseName for IPv6.
-func exchangeIPv6(s subject) outcome {
-	if s.addr.addr.Is4() {
-		return outcome{code: "ipv4"}
-	}
-	return reverseName(s)
-}
-
-// firstNameOutcome returns the outcome of a check that wants a reverse name to lead back where there
+// withNames returns the outcome of a check that wants a PTR name to resolve back where there
 // is none to judge, and false.
-func firstNameOutcome(s subject) (outcome, bool) {
+func withNames(s subject) (outcome, bool) {
 	if !s.public(s.addr) {
-		return outcome{code: "not-public"}, false
+		return outcome{code: rule.CodeNotPublic}, false
 	}
 	addr := s.addr.addr
-	out := outcome{code: "ok", evidence: s.addr.evidence(true), fix: either(ptrOf(addr), addressOf(s.mta.ptr, addr))}
+	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(true), fix: either(ptrOf(addr), addressOf(s.mta.ptr, addr))}
 	switch {
 	case s.addr.rdns().PTR.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(s.addr.rdns().Names) == 0:
-		out.code = "missing"
+		out.code = rule.CodeMissing
 	}
-	return out, out.code == "ok"
+	return out, out.code == rule.CodeOK
 }
 
-// firstName judges for receivers that ask the system for the name of a client, look at the
-// one that comes first, and take a name that does not lead back for none. Which one of
-// several that is depends on the order in which DNS has them.
-func firstName(s subject) outcome {
-	out, ok := firstNameOutcome(s)
-	if !ok {
+// receiverFirstName judges for receivers that ask the system for the name of a client, look
+// at the one that comes first, and take a name that does not resolve back for none. Which
+// one of several that is depends on the order in which DNS has them.
+func receiverFirstName(r rule.Rule, s subject) outcome {
+	out, ok := withNames(s)
+	if ok {
+		out = firstName(s, out)
+	}
+	if out.code == rule.CodeNotPublic || !r.Has(rule.CodePattern) {
 		return out
 	}
+	// A name that matches is not better when it does not resolve back.
+	for _, name := range s.addr.names() {
+		if i := selectivePattern(name); i >= 0 {
+			out.code, out.detail = rule.CodePattern, fmt.Sprintf("%s (rule %d)", name, i+1)
+			if selectivePattern(s.mta.ptr) >= 0 {
+				out.fix = nil // the name described would not be better
+			}
+			return out
+		}
+	}
+	return out
+}
+
+// firstName judges an address that has PTR names.
+func firstName(s subject, out outcome) outcome {
 	rdns := s.addr.rdns()
 	var unconfirmed []string
 	unanswered := false
@@ -86,50 +109,13 @@ func firstName(s subject) outcome {
 	out.detail = strings.Join(unconfirmed, ", ")
 	switch {
 	case len(unconfirmed) == len(s.addr.names()):
-		out.code = "unconfirmed"
+		out.code = rule.CodeUnconfirmed
 	case len(unconfirmed) > 0:
-		out.code = "some-unconfirmed"
+		out.code = rule.CodeSomeUnconfirmed
 	case unanswered:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case rdns.Skipped > 0:
-		out.code, out.detail = "too-many-names", fmt.Sprint(len(s.addr.names()))
-	}
-	return out
-}
-
-// anyName judges for receivers that are content with one name that leads back.
-func anyName(s subject) outcome {
-	return confirmedBy(s, func(fcrdns.Name) bool { return true })
-}
-
-// eximReverse is anyName without names that have an underscore, which Exim drops from 4.97 on.
-func eximReverse(s subject) outcome {
-	out := confirmedBy(s, func(n fcrdns.Name) bool { return !n.Underscore })
-	if out.code == "unconfirmed" && s.addr.rdns().Status == fcrdns.Pass {
-		out.code, out.detail = "underscore", s.addr.rdns().Name
-	}
-	return out
-}
-
-// confirmedBy judges by the names that count.
-func confirmedBy(s subject, counts func(fcrdns.Name) bool) outcome {
-	out, ok := firstNameOutcome(s)
-	if !ok {
-		return out
-	}
-	rdns := s.addr.rdns()
-	has := func(outcome fcrdns.Outcome) func(fcrdns.Name) bool {
-		return func(n fcrdns.Name) bool { return n.Outcome == outcome && counts(n) }
-	}
-	switch {
-	case slices.ContainsFunc(rdns.Names, has(fcrdns.Confirmed)):
-		return out
-	case rdns.Status == fcrdns.TempError || slices.ContainsFunc(rdns.Names, has(fcrdns.NoAnswer)):
-		out.code = "no-answer"
-	case rdns.Skipped > 0:
-		out.code, out.detail = "too-many-names", fmt.Sprint(len(s.addr.names()))
-	default:
-		out.code, out.detail = "unconfirmed", strings.Join(s.addr.names(), ", ")
+		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
 	}
 	return out
 }
@@ -146,129 +132,175 @@ var selective = []*regexp.Regexp{
 	regexp.MustCompile(`^(dhcp|dialup|ppp|[achrsvx]?dsl)[^.]*[0-9]`),
 }
 
-func selectiveRejection(s subject) outcome {
-	out := firstName(s)
-	if out.code == "not-public" {
+// selectivePattern returns the index of the first pattern that a canonical name matches,
+// or -1.
+func selectivePattern(name string) int {
+	name = strings.TrimSuffix(name, ".")
+	return slices.IndexFunc(selective, func(pattern *regexp.Regexp) bool { return pattern.MatchString(name) })
+}
+
+// receiverAnyName judges for receivers to which one PTR name that resolves back is enough.
+// To some, a name with an underscore does not count.
+func receiverAnyName(r rule.Rule, s subject) outcome {
+	out, ok := withNames(s)
+	if !ok {
 		return out
 	}
-	// A name that matches is no better when it does not lead back.
-	for _, name := range s.addr.names() {
-		for i, pattern := range selective {
-			if pattern.MatchString(strings.TrimSuffix(name, ".")) {
-				out.code, out.detail = "pattern", fmt.Sprintf("%s (rule %d)", name, i+1)
-				if selectivePattern(s.mta.ptr) {
-					out.fix = nil // the name described would be no better
-				}
-				return out
-			}
-		}
+	rdns := s.addr.rdns()
+	has := func(outcome fcrdns.Outcome) bool {
+		return slices.ContainsFunc(rdns.Names, func(n fcrdns.Name) bool {
+			return n.Outcome == outcome && !(n.Underscore && r.Has(rule.CodeUnderscore))
+		})
+	}
+	switch {
+	case has(fcrdns.Confirmed):
+	case rdns.Status == fcrdns.TempError || has(fcrdns.NoAnswer):
+		out.code = rule.CodeNoAnswer
+	case rdns.Skipped > 0:
+		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
+	case rdns.Status == fcrdns.Pass:
+		out.code, out.detail = rule.CodeUnderscore, rdns.Name
+	default:
+		out.code, out.detail = rule.CodeUnconfirmed, strings.Join(s.addr.names(), ", ")
 	}
 	return out
 }
 
-// selectivePattern reports whether a canonical name matches a pattern of S25R.
-func selectivePattern(name string) bool {
-	name = strings.TrimSuffix(name, ".")
-	return slices.ContainsFunc(selective, func(pattern *regexp.Regexp) bool { return pattern.MatchString(name) })
+// heloReaders tell what the receivers' programs refuse in the text of HELO, as helo.Parse
+// reads it, whatever DNS says.
+var heloReaders = map[rule.ID]func(helo.Argument, error) rule.Code{
+	rule.PostfixHeloSyntax: func(arg helo.Argument, err error) rule.Code {
+		switch {
+		case err != nil, arg.Faults.Has(helo.NonASCII), numeric(arg):
+			return rule.CodeMalformed
+		case arg.Faults.Has(helo.BareAddress), arg.Faults.Has(helo.SingleLabel):
+			return rule.CodeNotQualified
+		}
+		return rule.CodeOK
+	},
+	rule.PostfixHeloHostname: func(arg helo.Argument, _ error) rule.Code {
+		switch {
+		case literal(arg):
+			return rule.CodeLiteral
+		case arg.Name == "", arg.Faults.Has(helo.FinalDot), arg.Faults.Has(helo.NonASCII), numeric(arg):
+			return rule.CodeNoName // it asks only for a name that is valid to it
+		}
+		return rule.CodeOK
+	},
+	rule.EximHelo: func(arg helo.Argument, err error) rule.Code {
+		switch {
+		case err != nil, arg.Faults.Has(helo.NonASCII), arg.Faults.Has(helo.Underscore):
+			return rule.CodeMalformed
+		case arg.Faults.Has(helo.BareAddress), literal(arg) && arg.Addr.Is6():
+			return rule.CodeNotVerified // it looks the one up as a name, and compares the other with its tag
+		}
+		return rule.CodeOK
+	},
+	rule.RspamdHelo: func(arg helo.Argument, _ error) rule.Code {
+		if !arg.Resolvable() || arg.Faults.Has(helo.Underscore) || arg.Faults.Has(helo.NonASCII) {
+			return rule.CodeNotQualified
+		}
+		return rule.CodeOK
+	},
 }
 
-// digits is a name of nothing but numbers, which is none to Postfix.
+// digits is a name of nothing but numbers, which is not one to Postfix.
 var digits = regexp.MustCompile(`^[0-9.]+$`)
 
-func postfixHeloSyntax(s subject) outcome {
-	if !s.mta.Sends() {
-		return outcome{code: "receives-only"}
-	}
-	out := outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo)}
-	arg, err := helo.Parse(s.mta.Helo)
-	switch {
-	case err != nil, arg.Faults.Has(helo.NonASCII), arg.Name != "" && digits.MatchString(s.mta.Helo):
-		out.code = "malformed"
-	case arg.Faults.Has(helo.BareAddress), arg.Faults.Has(helo.SingleLabel):
-		out.code = "not-qualified"
-	}
-	return out
-}
-
-// greeting returns the outcome of a receiver's check of HELO where there is nothing to
-// judge, and false.
-func greeting(s subject) (outcome, bool) {
-	switch {
-	case !s.mta.Sends():
-		return outcome{code: "receives-only"}, false
-	case s.mta.helo == nil:
-		return outcome{code: "not-public"}, false
-	}
-	return outcome{code: "ok", detail: fmt.Sprintf("%q", s.mta.Helo), evidence: s.mta.helo().Responses}, true
-}
+func numeric(arg helo.Argument) bool { return arg.Name != "" && digits.MatchString(arg.Text) }
 
 // literal reports whether a HELO is an address in brackets.
 func literal(arg helo.Argument) bool {
 	return arg.Addr.IsValid() && !arg.Faults.Has(helo.BareAddress)
 }
 
-func postfixHeloHostname(s subject) outcome {
-	out, ok := greeting(s)
+// readHelo returns the outcome of a receiver's check for what is wrong with the text of
+// HELO, and false.
+func readHelo(r rule.Rule, s subject) (outcome, bool) {
+	out := outcome{code: rule.CodeOK, detail: fmt.Sprintf("%q", s.mta.Helo)}
+	if read := heloReaders[r.ID]; read != nil {
+		out.code = read(helo.Parse(s.mta.Helo))
+	}
+	return out, out.code == rule.CodeOK
+}
+
+// lookUpHelo is readHelo for checks that look the HELO name up.
+func lookUpHelo(r rule.Rule, s subject) (outcome, bool) {
+	switch {
+	case !s.mta.Sends():
+		return outcome{code: rule.CodeReceivesOnly}, false
+	case s.mta.helo == nil:
+		return outcome{code: rule.CodeNotPublic}, false
+	}
+	out, ok := readHelo(r, s)
+	out.evidence = s.mta.helo().Responses
+	return out, ok
+}
+
+// receiverHeloSyntax judges for receivers that only read HELO.
+func receiverHeloSyntax(r rule.Rule, s subject) outcome {
+	if !s.mta.Sends() {
+		return outcome{code: rule.CodeReceivesOnly}
+	}
+	out, _ := readHelo(r, s)
+	return out
+}
+
+// receiverHeloLookup judges for receivers that want an address or MX record of the HELO
+// name, of any address.
+func receiverHeloLookup(r rule.Rule, s subject) outcome {
+	out, ok := lookUpHelo(r, s)
 	if !ok {
 		return out
 	}
 	h := s.mta.helo()
 	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
-	case literal(h.Argument):
-		out.code = "literal"
-		return out
-	case h.Argument.Name == "", h.Argument.Faults.Has(helo.FinalDot), h.Argument.Faults.Has(helo.NonASCII), digits.MatchString(h.Argument.Text):
-		// It asks for no name that is not valid in its eyes.
-		out.code = "no-name"
-		return out
 	case len(h.Found)+len(h.Others) > 0:
 		return out
 	case s.mta.name == nil:
-		out.code = "not-found"
+		out.code = rule.CodeNotFound
 		return out
 	}
 	mx := s.mta.name.inbound().mx
 	out.evidence = slices.Concat(out.evidence, mx.Responses)
 	switch mx.Status {
 	case nullmx.TempError:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case nullmx.None, nullmx.NXDomain:
-		out.code = "not-found"
+		out.code = rule.CodeNotFound
 	}
 	return out
 }
 
-func eximHelo(s subject) outcome {
-	out, ok := greeting(s)
+// receiverHeloAddress judges for receivers that want the HELO name to have the address.
+func receiverHeloAddress(r rule.Rule, s subject) outcome {
+	out, ok := lookUpHelo(r, s)
 	if !ok {
 		return out
 	}
-	h := s.mta.helo()
-	out.fix = addressOf(h.Argument.Name, h.Missing...)
-	switch {
-	case h.Status == helo.PermError, h.Argument.Faults.Has(helo.NonASCII), h.Argument.Faults.Has(helo.Underscore):
-		out.code, out.fix = "malformed", nil
-	case h.Argument.Faults.Has(helo.BareAddress), literal(h.Argument) && h.Argument.Addr.Is6():
-		// It looks the one up as a name, and compares the other with its tag.
-		out.code = "not-verified"
+	switch h := s.mta.helo(); {
 	case h.Status.Temporary():
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case len(h.Missing) > 0:
-		out.code = "not-verified"
+		if out.code = rule.CodeOtherAddress; r.Has(rule.CodeNotVerified) {
+			out.code = rule.CodeNotVerified
+		}
 		out.detail += " without " + join(h.Missing)
+		out.fix = addressOf(h.Argument.Name, h.Missing...)
 	}
 	return out
 }
 
-func eximCSA(s subject) outcome {
-	out, ok := greeting(s)
+// receiverHeloCSA judges for receivers that refuse what CSA records deny.
+func receiverHeloCSA(r rule.Rule, s subject) outcome {
+	out, ok := lookUpHelo(r, s)
 	if !ok {
 		return out
 	}
 	out.evidence = nil
-	if len(s.mta.csa) == 0 { // no name that could have a record
-		out.code = "unknown"
+	if len(s.mta.csa) == 0 { // HELO has no name that could have a record
+		out.code = rule.CodeUnknown
 		return out
 	}
 	var denied []netip.Addr
@@ -279,39 +311,21 @@ func eximCSA(s subject) outcome {
 		case r.Status == csa.Fail:
 			denied = append(denied, r.Addr)
 		case r.Status.Temporary():
-			out.code = "no-answer"
-		case r.Status == csa.None && out.code == "ok":
-			out.code = "unknown"
+			out.code = rule.CodeNoAnswer
+		case r.Status == csa.None && out.code == rule.CodeOK:
+			out.code = rule.CodeUnknown
 		}
 	}
 	if len(denied) > 0 {
-		out.code = "denied"
+		out.code = rule.CodeDenied
 		out.detail += " from " + join(denied)
 		out.fix = wantedBy(rule.HeloCSA, csa.Owner(s.mta.name.name))
 	}
 	return out
 }
 
-func rspamdHelo(s subject) outcome {
-	out, ok := greeting(s)
-	if !ok {
-		return out
-	}
-	h := s.mta.helo()
-	out.fix = addressOf(h.Argument.Name, h.Missing...)
-	switch {
-	case !h.Argument.Resolvable(), h.Argument.Faults.Has(helo.Underscore), h.Argument.Faults.Has(helo.NonASCII):
-		out.code, out.fix = "not-qualified", nil
-	case h.Status.Temporary():
-		out.code = "no-answer"
-	case len(h.Missing) > 0:
-		out.code = "other-address"
-		out.detail += " without " + join(h.Missing)
-	}
-	return out
-}
-
-func heloEqualsPTR(s subject) outcome {
+// receiverHeloPTR judges for receivers that want the HELO name to be a PTR name.
+func receiverHeloPTR(_ rule.Rule, s subject) outcome {
 	out, ok := withHelo(s)
 	if !ok {
 		return out
@@ -341,13 +355,13 @@ func heloEqualsPTR(s subject) outcome {
 	}
 	switch {
 	case len(unrelated) > 0:
-		out.code = "unrelated"
+		out.code = rule.CodeUnrelated
 		out.detail += " at " + join(unrelated)
 		out.fix = s.renamed(helo.SameOrganization, helo.Identical)
 	case failed:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case !identical:
-		out.code = "differs"
+		out.code = rule.CodeDiffers
 	}
 	return out
 }

@@ -17,13 +17,13 @@ import (
 // withPolicy returns the outcome of a rule about the SPF record of a name where
 // there is none, and false. Its code is no-answer where that is not known.
 func withPolicy(n *nameFacts) (outcome, bool) {
-	out := outcome{code: "ok", evidence: n.evidence(), fix: policyOf(n.name)}
+	out := outcome{code: rule.CodeOK, evidence: n.evidence(), fix: policyOf(n.name)}
 	switch root := n.policy().Root; {
 	case root.Response.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 		return out, false
 	case errors.Is(root.Err, spf.ErrNoRecord):
-		out.code = "no-record"
+		out.code = rule.CodeNoRecord
 		return out, false
 	}
 	return out, true
@@ -43,9 +43,9 @@ func spfValid(s subject) outcome {
 	}
 	switch {
 	case len(broken) > 0:
-		out.code, out.detail = "broken", strings.Join(broken, "; ")
+		out.code, out.detail = rule.CodeBroken, strings.Join(broken, "; ")
 	case policy.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	}
 	return out
 }
@@ -56,7 +56,7 @@ func spfAgreed(s subject) outcome {
 	case !ok:
 		return out
 	case len(s.of.senders) == 0:
-		return outcome{code: "not-public"}
+		return outcome{code: rule.CodeNotPublic}
 	}
 	for _, sender := range s.of.senders {
 		out.evidence = append(out.evidence, sender.strict().Responses...)
@@ -65,10 +65,10 @@ func spfAgreed(s subject) outcome {
 		strict, lenient := sender.strict(), sender.lenient().Status
 		switch {
 		case temporary(strict), lenient.Temporary():
-			out.code = "no-answer"
+			out.code = rule.CodeNoAnswer
 			return out
 		case strict.Status != lenient:
-			out.code = "disagreed"
+			out.code = rule.CodeDisagreed
 			out.detail = fmt.Sprintf("%s is %s by the letter of RFC 7208, and %s where receivers are lenient", sender.addr, strict.Status, lenient)
 			return out
 		}
@@ -81,11 +81,11 @@ func spfAgreed(s subject) outcome {
 func heloPolicy(s subject) (outcome, bool) {
 	switch {
 	case !s.mta.Sends():
-		return outcome{code: "receives-only"}, false
+		return outcome{code: rule.CodeReceivesOnly}, false
 	case len(s.publicAddresses(s.mta)) == 0:
-		return outcome{code: "not-public"}, false
+		return outcome{code: rule.CodeNotPublic}, false
 	case s.mta.name == nil:
-		return outcome{code: "no-name", detail: s.mta.Helo}, false
+		return outcome{code: rule.CodeNoName, detail: s.mta.Helo}, false
 	}
 	out, ok := withPolicy(s.mta.name)
 	out.detail = s.mta.name.name
@@ -95,8 +95,8 @@ func heloPolicy(s subject) (outcome, bool) {
 func heloSPF(s subject) outcome {
 	out, ok := heloPolicy(s)
 	if !ok {
-		if out.code == "no-record" {
-			out.code = "missing"
+		if out.code == rule.CodeNoRecord {
+			out.code = rule.CodeMissing
 		}
 		return out
 	}
@@ -106,12 +106,12 @@ func heloSPF(s subject) outcome {
 func mailSPF(s subject) outcome {
 	own := func(sender *senderFacts) bool { return !sender.greets }
 	if !slices.ContainsFunc(s.of.senders, own) {
-		return outcome{code: "not-public"}
+		return outcome{code: rule.CodeNotPublic}
 	}
 	out, ok := withPolicy(s.of)
 	if !ok {
-		if out.code == "no-record" {
-			out.code = "missing"
+		if out.code == rule.CodeNoRecord {
+			out.code = rule.CodeMissing
 		}
 		return out
 	}
@@ -143,20 +143,20 @@ func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 	rest := others(policy)
 	switch {
 	case broken != nil:
-		out.code = "invalid"
+		out.code = rule.CodeInvalid
 		out.say("%v", broken)
 	case len(denied) > 0:
-		out.code = "not-all-addresses"
+		out.code = rule.CodeNotAllAddresses
 		out.say("%s", strings.Join(denied, ", "))
 	case unknown:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case rest == spf.Pass, rest == spf.Neutral:
-		out.code = "others-allowed"
+		out.code = rule.CodeOthersAllowed
 		out.say("most addresses are %s", rest)
 	case policy.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case rest == spf.PermError:
-		out.code = "invalid"
+		out.code = rule.CodeInvalid
 		out.say("for most addresses")
 	}
 	return out
@@ -168,7 +168,7 @@ func heloSPFStrict(s subject) outcome {
 	case !ok:
 		return out
 	case s.mta.name.mail:
-		return outcome{code: "mail-domain", detail: s.mta.name.name}
+		return outcome{code: rule.CodeMailDomain, detail: s.mta.name.name}
 	}
 	policy := s.mta.name.policy()
 	var more netipx.IPSetBuilder
@@ -182,17 +182,17 @@ func heloSPFStrict(s subject) outcome {
 	rest := others(policy)
 	switch authorized := set.Prefixes(); {
 	case policy.Err != nil:
-		out.code = "no-answer"
+		out.code = rule.CodeNoAnswer
 	case rest == spf.PermError:
-		out.code = "invalid"
+		out.code = rule.CodeInvalid
 	case rest != spf.Fail:
-		out.code = "no-fail"
+		out.code = rule.CodeNoFail
 		out.say("most addresses are %s", rest)
 	case len(authorized) > 0:
-		out.code = "more-addresses"
+		out.code = rule.CodeMoreAddresses
 		out.say("%s", list(authorized))
 	case len(policy.Undecided) > 0:
-		out.code = "more-addresses"
+		out.code = rule.CodeMoreAddresses
 		out.say("who else depends on %s", policy.Undecided[0])
 	}
 	return out

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/org"
-	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -61,8 +61,9 @@ mtas:
 	// 9 failed, 1 undecided, 31 passed, 0 waived, 6 not applicable
 }
 
-// A failure that is meant is waived, with the reason in the report.
-func ExampleWaiver() {
+// A failure that is meant gets an exception in the description. It is waived then, with the
+// reason in the report.
+func ExampleAuditor_Audit_exception() {
 	zones, err := resolver.ParseZones(`
 $TTL 1h
 $ORIGIN example.org.
@@ -76,13 +77,18 @@ $ORIGIN 2.0.192.in-addr.arpa.
 	if err != nil {
 		log.Fatal(err)
 	}
-	description, err := org.Parse("", []byte(`{"domain": "example.org", "mtas": [{"addresses": ["192.0.2.10"], "helo": "mta1.example.org"}]}`))
+	description, err := org.Parse("", []byte(`
+domain: example.org
+mtas:
+  - {id: mta1, addresses: [192.0.2.10], helo: mta1.example.org}
+exceptions:
+  - {rule: helo-differs, subject: mta1, reason: moves in spring, until: 2027-03-31}
+`))
 	if err != nil {
 		log.Fatal(err)
 	}
-	auditor := audit.Auditor{Resolver: zones, AllowDocumentation: true, Waivers: []audit.Waiver{
-		{Rule: rule.HeloDiffers, Subject: report.Subject{MTA: "mta1"}, Reason: "moves next month"},
-	}}
+	february := func() time.Time { return time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC) }
+	auditor := audit.Auditor{Resolver: zones, AllowDocumentation: true, Now: february}
 	rep, err := auditor.Audit(context.Background(), description)
 	if err != nil {
 		log.Fatal(err)
@@ -94,7 +100,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 	}
 	fmt.Println(rep.Failed(rule.Must))
 	// Output:
-	// helo-differs: the HELO name is a PTR name too, which any infected machine at the address could find: mta1.example.org. (moves next month)
+	// helo-differs: the HELO name is a PTR name too, which any infected machine at the address could find: mta1.example.org. (moves in spring)
 	// false
 }
 

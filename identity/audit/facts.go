@@ -39,7 +39,7 @@ type facts struct {
 	csa                func() *csa.Result // of the domain, for no address at all
 	rp                 func() personFacts // of the domain
 	now                time.Time
-	waivers            []Waiver
+	exceptions         []org.Exception // all of the description, expired or not
 	wanted             []rule.Record
 }
 
@@ -147,7 +147,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, now: now()}
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, now: now(), exceptions: o.Exceptions}
 	f.wanted, _ = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}
@@ -160,7 +160,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	}
 	f.describeNames(o.MailDomains())
 	f.describeSilent(o)
-	return f, f.describeWaivers(a.Waivers, o.Exceptions)
+	return f, f.checkExceptions()
 }
 
 // gather lists the questions of an audit, in the order in which the catalogue has need

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -52,14 +51,8 @@ func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Response 
 	if replies[0].Status == resolver.NXDomain {
 		return replies
 	}
-	types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT}
-	replies = append(replies, make([]resolver.Response, len(types))...)
-	var wg sync.WaitGroup
-	for i, qtype := range types {
-		wg.Go(func() { replies[1+i] = resolver.Ask(ctx, a.Resolver, name, qtype) })
-	}
-	wg.Wait()
-	return replies
+	questions := append(resolver.AddrQuestions(name), resolver.Question{Name: name, Type: dns.TypeTXT})
+	return append(replies, resolver.AskAll(ctx, a.Resolver, questions...)...)
 }
 
 // inbound asks where mail for a name goes, and, for a mail domain, how the hosts of the
@@ -76,15 +69,16 @@ func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts
 			m.hosts = append(m.hosts, &hostFacts{name: name})
 		}
 	}
-	var wg sync.WaitGroup
-	for _, h := range m.hosts {
-		if h.replies == nil {
-			wg.Go(func() {
-				h.replies = []resolver.Response{resolver.Ask(ctx, a.Resolver, h.name, dns.TypeA), resolver.Ask(ctx, a.Resolver, h.name, dns.TypeAAAA)}
-			})
+	if m.mx.Status != nullmx.Implicit {
+		var questions []resolver.Question
+		for _, h := range m.hosts {
+			questions = append(questions, resolver.AddrQuestions(h.name)...)
+		}
+		replies := resolver.AskAll(ctx, a.Resolver, questions...)
+		for i, h := range m.hosts {
+			h.replies = replies[2*i : 2*i+2]
 		}
 	}
-	wg.Wait()
 	judged := make(map[netip.Addr]*fcrdns.Result)
 	for _, h := range m.hosts {
 		h.ours = f.owns(h.name) || slices.ContainsFunc(f.mtas, func(mta *mtaFacts) bool {

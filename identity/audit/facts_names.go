@@ -10,6 +10,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -19,8 +20,8 @@ import (
 
 // silentFacts is what is known of a name that is not for mail.
 type silentFacts struct {
-	name   string // canonical
-	used   string // of a PTR name that is not to be locked, the outcome that says why: nothing is asked
+	name   string    // canonical
+	used   rule.Code // of a PTR name that is not to be locked, the outcome that says why: nothing is asked
 	policy func() *spf.Analysis
 	mx     func() *nullmx.Result
 	csa    func() *csa.Result // of a PTR name, for no address at all
@@ -55,11 +56,11 @@ func (f *facts) describeSilent(o *org.Organization) {
 		n := &silentFacts{name: m.ptr}
 		switch {
 		case !f.owns(m.ptr):
-			n.used = "other-organization"
+			n.used = rule.CodeOtherOrganization
 		case !slices.Contains(lockable, m.ptr):
-			n.used = "mail-domain"
+			n.used = rule.CodeMailDomain
 			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == n.name }) {
-				n.used = "greets"
+				n.used = rule.CodeGreets
 			}
 		}
 		f.ptrNames = append(f.ptrNames, n)
@@ -96,7 +97,7 @@ func (a Auditor) gatherNames(ctx context.Context, f *facts, q *questions) {
 		silent(n)
 	}
 	for _, n := range f.ptrNames {
-		if n.used == "" {
+		if n.used == 0 {
 			silent(n)
 			n.csa = denied(n.name)
 		}

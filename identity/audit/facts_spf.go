@@ -92,7 +92,7 @@ func (n *nameFacts) evidence() []resolver.Response { return policyEvidence(n.pol
 
 func policyEvidence(n *spf.TreeNode, out []resolver.Response) []resolver.Response {
 	out = append(out, n.Response)
-	for _, p := range n.Parts {
+	for _, p := range n.Terms {
 		for _, reply := range p.Responses {
 			if reply.Err != nil {
 				out = append(out, reply)

@@ -38,16 +38,16 @@ func TestHostsAgreeWithFindings(t *testing.T) {
 		for _, h := range rep.Hosts {
 			arg := report.NotAsked // the worst of its addresses
 			for _, a := range h.Addresses {
-				is := func(id rule.ID, code string) bool {
+				is := func(id rule.ID, code rule.Code) bool {
 					compared++
 					return found[fmt.Sprintf("%s %s/%s", id, h.ID, a.Address)].Code == code
 				}
-				if (a.PTR == report.Broken) != is(rule.PTRExists, "missing") || (a.PTR == report.Unknown) != is(rule.PTRExists, "no-answer") ||
-					(a.PTR == report.NotAsked) != is(rule.PTRExists, "not-public") {
+				if (a.PTR == report.Broken) != is(rule.PTRExists, rule.CodeMissing) || (a.PTR == report.Unknown) != is(rule.PTRExists, rule.CodeNoAnswer) ||
+					(a.PTR == report.NotAsked) != is(rule.PTRExists, rule.CodeNotPublic) {
 					t.Errorf("%s: %s/%s: PTR %s", s.file, h.ID, a.Address, a.PTR)
 				}
 				all := a.PTR == report.Holds && a.Skipped == 0 && !slices.ContainsFunc(a.Names, func(n report.HostName) bool { return n.Confirmed != report.Holds })
-				if all != is(rule.PTRConfirmed, "ok") {
+				if all != is(rule.PTRConfirmed, rule.CodeOK) {
 					t.Errorf("%s: %s/%s: all names confirmed %t", s.file, h.ID, a.Address, all)
 				}
 				if a.Helo == report.Broken || a.Helo == report.Unknown && arg != report.Broken || a.Helo == report.Holds && arg == report.NotAsked {
@@ -60,7 +60,7 @@ func TestHostsAgreeWithFindings(t *testing.T) {
 				rule.NotApplicable: {report.NotAsked, report.Broken},
 			}
 			f := found[fmt.Sprintf("%s %s", rule.HeloResolves, h.ID)]
-			if f.Code != "no-name" && !slices.Contains(want[f.Status], arg) {
+			if f.Code != rule.CodeNoName && !slices.Contains(want[f.Status], arg) {
 				t.Errorf("%s: %s: HELO %s, and the finding is %s", s.file, h.ID, arg, f.Status)
 			}
 		}

@@ -99,7 +99,7 @@ func TestMailboxesAreAskedOnlyWhenToldTo(t *testing.T) {
 func TestMailboxEvidence(t *testing.T) {
 	s := readScenario(t, "testdata/mailboxes.txtar")
 	for _, f := range s.audit(t).Findings {
-		if f.Code != "refused" {
+		if f.Code != rule.CodeRefused {
 			continue
 		}
 		e := f.Evidence[len(f.Evidence)-1]

@@ -56,9 +56,9 @@ func TestSelectivePatterns(t *testing.T) {
 			continue
 		}
 		n := names[i]
-		want := "ok"
+		want := rule.CodeOK
 		if n.rule > 0 {
-			want = "pattern"
+			want = rule.CodePattern
 		}
 		if f.Code != want || n.rule > 0 && !strings.HasSuffix(f.Message, fmt.Sprintf("%s. (rule %d)", n.name, n.rule)) {
 			t.Errorf("%s: %s, want rule %d", n.name, f.Message, n.rule)
@@ -67,5 +67,43 @@ func TestSelectivePatterns(t *testing.T) {
 	}
 	if i != len(names) {
 		t.Errorf("%d of %d names were judged", i, len(names))
+	}
+}
+
+// What a receiver refuses for the text of HELO alone has no record as its fix: none would
+// help. Beside it stands the same MTA with a HELO that only lacks its addresses.
+func TestHeloFix(t *testing.T) {
+	fake, err := dnsfake.New("$TTL 300\n$ORIGIN example.test.\n@ SOA ns hostmaster 1 1 1 1 60\npost TXT x\n$ORIGIN 2.0.192.in-addr.arpa.\n@ SOA ns.test. hostmaster.test. 1 1 1 1 60\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		helo string
+		want string // of each rule: its code, and the type of the record that would fix it
+	}{
+		{"post.example.test", "postfix-helo-hostname not-found A, exim-helo not-verified A, rspamd-helo other-address A"},
+		{"post.example.test.", "postfix-helo-hostname no-name, exim-helo not-verified A, rspamd-helo other-address A"},
+		{"post", "postfix-helo-hostname not-found, exim-helo not-verified, rspamd-helo not-qualified"},
+		{"[192.0.2.1]", "postfix-helo-hostname literal, exim-helo ok, rspamd-helo not-qualified"},
+	} {
+		o := &org.Organization{Domain: "example.test", MTAs: []org.MTA{{ID: "mx", Helo: test.helo, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}}}
+		rep, err := audit.Auditor{Resolver: fake, AllowDocumentation: true}.Audit(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range rep.Findings {
+			if f.Rule != rule.PostfixHeloHostname && f.Rule != rule.EximHelo && f.Rule != rule.RspamdHelo {
+				continue
+			}
+			line := fmt.Sprintf("%s %s", f.Rule, f.Code)
+			for _, record := range f.Fix {
+				line += " " + strings.Fields(record)[3]
+			}
+			got = append(got, line)
+		}
+		if got := strings.Join(got, ", "); got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.helo, got, test.want)
+		}
 	}
 }

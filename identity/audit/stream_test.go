@@ -25,7 +25,7 @@ import (
 )
 
 // holding answers as r does, but holds one question back until released.
-func holding(r resolver.Resolver, question dnsfake.Question, released <-chan struct{}) resolver.Resolver {
+func holding(r resolver.Resolver, question resolver.Question, released <-chan struct{}) resolver.Resolver {
 	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		if name == question.Name && qtype == question.Type {
 			select {
@@ -40,7 +40,7 @@ func holding(r resolver.Resolver, question dnsfake.Question, released <-chan str
 
 // stream collects the findings of a scenario while one of its questions is held back: how
 // many came until then, and all.
-func stream(t *testing.T, file string, question dnsfake.Question) (before int, all []report.Finding) {
+func stream(t *testing.T, file string, question resolver.Question) (before int, all []report.Finding) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := readScenario(t, file)
@@ -179,8 +179,8 @@ func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := readScenario(t, "testdata/good.txtar")
 		healthy := s.audit(t)
-		s.auditor.Resolver = holding(s.auditor.Resolver, dnsfake.Question{Name: "example.test.", Type: dns.TypeTXT}, nil)
-		s.auditor.Resolver = holding(s.auditor.Resolver, dnsfake.Question{Name: "10.2.0.192.in-addr.arpa.", Type: dns.TypePTR}, nil)
+		s.auditor.Resolver = holding(s.auditor.Resolver, resolver.Question{Name: "example.test.", Type: dns.TypeTXT}, nil)
+		s.auditor.Resolver = holding(s.auditor.Resolver, resolver.Question{Name: "10.2.0.192.in-addr.arpa.", Type: dns.TypePTR}, nil)
 		s.auditor.Timeout = 5 * time.Second
 		start := time.Now()
 		rep := s.audit(t)
@@ -196,7 +196,7 @@ func TestTimeout(t *testing.T) {
 			if f.Status != want.Status && f.Status != rule.Undecided {
 				t.Errorf("%s %s is %s, healthy %s", f.Rule, f.Subject, f.Status, want.Status)
 			}
-			if f.Code != "no-answer" {
+			if f.Code != rule.CodeNoAnswer {
 				continue
 			}
 			late++

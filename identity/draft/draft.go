@@ -246,13 +246,13 @@ func (d *draft) addExchanger(ctx context.Context, name string) {
 // lookupSPF finds the senders that the SPF record of the domain authorizes.
 func (d *draft) lookupSPF(ctx context.Context) {
 	texts, err := resolver.LookupTXT(ctx, d.resolver, d.o.Domain)
-	texts = slices.DeleteFunc(answerOrComment(d, "the SPF record of "+d.o.Domain, texts, err), func(text string) bool {
-		return !spf.IsRecord(text)
-	})
+	all := answerOrComment(d, "the SPF record of "+d.o.Domain, texts, err)
+	texts = slices.DeleteFunc(slices.Clone(all), func(text string) bool { return !spf.IsRecord(text) })
 	switch {
 	case d.err != nil:
 		return
 	case len(texts) == 0:
+		d.commentNearMisses(d.o.Domain, all)
 		d.comment("mail", "%s has no SPF record, so DNS does not show who else sends for it", d.o.Domain)
 		return
 	case len(texts) > 1:
@@ -275,6 +275,16 @@ func (d *draft) lookupSPF(ctx context.Context) {
 	}
 	slices.Sort(d.mail.Includes)
 	d.mail.Includes = slices.Compact(d.mail.Includes)
+}
+
+// commentNearMisses comments on the texts of a name without an SPF record that are meant as
+// one.
+func (d *draft) commentNearMisses(name string, texts []string) {
+	for _, text := range texts {
+		if fault := spf.NearMiss(text); fault != "" {
+			d.comment("mail", "%s has the text %.80q, which is meant to say who sends, but is not an SPF record: %s", name, text, fault)
+		}
+	}
 }
 
 // addTerm adds the senders that a term of the SPF record authorizes.
@@ -373,8 +383,12 @@ func (d *draft) addRecords(ctx context.Context, records []dns.RR) {
 				mail[name] = true
 			}
 		case *dns.TXT:
-			switch {
-			case !spf.IsRecord(txt.Join(rr.Txt)) || spf.IsNull(txt.Join(rr.Txt)) || !d.isOwnHost(name) || name == d.o.Domain:
+			switch text := txt.Join(rr.Txt); {
+			case !d.isOwnHost(name) || name == d.o.Domain || spf.IsNull(text):
+			case !spf.IsRecord(text):
+				if !addressed[name] { // harden tells about the others
+					d.commentNearMisses(name, []string{text})
+				}
 			case addressed[name]:
 				d.hostFacts(ctx, name)
 			default:

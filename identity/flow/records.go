@@ -2,6 +2,7 @@ package flow
 
 import (
 	"cmp"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -40,7 +41,7 @@ const (
 	GetsMail                     // has an MX record that is not a Null MX
 	NullMX                       // has a Null MX
 	Sends                        // has an SPF record that is not null
-	NullSPF                      // has a null SPF record
+	NullSPF                      // has a null SPF record, or one that redirects to a null one
 	SeveralSPF                   // has several SPF records, which receivers reject (RFC 7208, Section 4.5)
 	Serves                       // has an SRV record
 	Exchanger                    // is the target of an MX record
@@ -191,6 +192,10 @@ func (s *Survey) addText(name string, n *Node, rr *dns.TXT) {
 	n.TextTTL = rr.Hdr.Ttl
 	text := txt.Join(rr.Txt)
 	if !spf.IsRecord(text) {
+		// Of several, the reason does not depend on the order of records.
+		if fault := spf.NearMiss(text); fault != "" && (s.nearMisses[name] == "" || fault < s.nearMisses[name]) {
+			s.nearMisses[name] = fault
+		}
 		return
 	}
 	if n.Has(Sends | NullSPF) {
@@ -203,13 +208,43 @@ func (s *Survey) addText(name string, n *Node, rr *dns.TXT) {
 	n.Traits |= Sends
 	record, _ := spf.Parse(text) // the terms that it could read count even if others are broken
 	for _, t := range record.Terms {
-		if t.Qualifier == spf.Fail {
-			continue
-		}
-		if t.Prefix.IsValid() && t.Prefix.Bits() > 0 {
+		switch {
+		case t.Qualifier == spf.Fail:
+		case t.Prefix.IsValid() && t.Prefix.Bits() > 0:
 			s.networks[t.Prefix.Masked()] = name
-		} else if t.Domain != "" && !strings.Contains(t.Domain, "%") {
-			s.tie(t.Domain, "the SPF record of "+name+" names it")
+		case t.Domain == "" || strings.Contains(t.Domain, "%"):
+		case t.Kind == spf.Redirect:
+			s.redirects[name] = redirect{text, t.Domain}
+		default:
+			s.tie(t.Domain, inSPF(name))
+		}
+	}
+}
+
+// inSPF is the tie of a name that the SPF record of another name has.
+func inSPF(name string) string { return "the SPF record of " + name + " names it" }
+
+// A redirect is an SPF record with a redirect, and the domain that it names.
+type redirect struct{ text, domain string }
+
+// followRedirects finds the names whose SPF record redirects to a null one. The other
+// redirects tie their domain to mail.
+func (s *Survey) followRedirects() {
+	record := func(domain string) string {
+		switch n := s.Node(domain); {
+		case n.Has(SeveralSPF):
+			return ""
+		case n.Has(NullSPF):
+			return "v=spf1 -all" // or a record with that meaning
+		}
+		return s.redirects[domain].text
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.redirects)) {
+		r := s.redirects[name]
+		if n := s.Node(name); !n.Has(SeveralSPF) && spf.IsNullBy(r.text, record) {
+			n.Traits = n.Traits&^Sends | NullSPF
+		} else {
+			s.tie(r.domain, inSPF(name))
 		}
 	}
 }

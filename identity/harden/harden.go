@@ -42,7 +42,8 @@ type Hardening struct {
 // Zones reads the records of whole zones, as resolver.Transfer and resolver.Zones.Records
 // yield them, and finds the names without mail. It leaves alone:
 //
-//   - names with MX records, or with an SPF record that is not null;
+//   - names with MX records, with an SPF record that is not null, or with a text that is
+//     meant as an SPF record;
 //   - names that mail may come from: targets of MX records and of SRV records for mail,
 //     names and addresses in SPF records, names with a CSA record that authorizes, with a
 //     DKIM key or a DMARC policy of their own, and names with a word for mail in them;

@@ -57,6 +57,24 @@ host7   A   192.0.2.17
 range   A   203.0.113.7
 text    A   192.0.2.15
 text    TXT "v=spf10 is none"
+blank   A   192.0.2.61
+blank   TXT " v=spf1 ip4:192.0.2.61 -all"
+joined  A   192.0.2.62
+joined  TXT v=spf1 ip4:192.0.2.62 -all
+curly   A   192.0.2.63
+curly   TXT "“v=spf1 ip4:192.0.2.63 -all”"
+both    A   192.0.2.65
+both    TXT "v=spf1; -all"
+both    TXT "v=spf1  -all exp=why.example.test"
+both    MX  10 .
+redir   A   192.0.2.66
+redir   TXT "v=spf1 redirect=null.example.test"
+redir2  A   192.0.2.67
+redir2  TXT "v=spf1 redirect=redir.example.test"
+redir3  A   192.0.2.68
+redir3  TXT "v=spf1 redirect=sends.example.test"
+prose   A   192.0.2.69
+prose   TXT "SPF is on the name mail"
 alias   CNAME www
 only    TXT "no address"
 *.wild  A   192.0.2.16

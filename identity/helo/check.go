@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -101,7 +100,7 @@ func (c Checker) Check(ctx context.Context, heloName string, addrs ...netip.Addr
 		for _, reply := range r.Responses {
 			for _, addr := range reply.Addrs() {
 				// An AAAA record of ::ffff:192.0.2.1 is no answer about IPv4.
-				if addr.Is6() == (reply.Type == dns.TypeAAAA) {
+				if resolver.AddrType(addr) == reply.Type {
 					has = append(has, addr)
 				}
 			}
@@ -124,36 +123,29 @@ func sorted(addrs []netip.Addr) []netip.Addr {
 
 // ask asks for the families of the addresses, A before AAAA.
 func (c Checker) ask(ctx context.Context, name string, addrs []netip.Addr) []resolver.Response {
-	var types []uint16
-	if slices.ContainsFunc(addrs, netip.Addr.Is4) {
-		types = append(types, dns.TypeA)
+	var questions []resolver.Question
+	for _, q := range resolver.AddrQuestions(name) {
+		if slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return resolver.AddrType(addr) == q.Type }) {
+			questions = append(questions, q)
+		}
 	}
-	if slices.ContainsFunc(addrs, netip.Addr.Is6) {
-		types = append(types, dns.TypeAAAA)
-	}
-	replies := make([]resolver.Response, len(types))
-	var wg sync.WaitGroup
-	for i, qtype := range types {
-		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, name, qtype) })
-	}
-	wg.Wait()
-	return replies
+	return resolver.AskAll(ctx, c.Resolver, questions...)
 }
 
 // compare draws the status. An address that is known to be missing decides,
 // whatever the other family's answer would have been.
 func (r *Result) compare(given, has []netip.Addr) {
-	failed := make(map[bool]error) // by whether the family is IPv6
+	failed := make(map[uint16]error) // by the type asked
 	r.Authentic = len(r.Responses) > 0
 	for _, reply := range r.Responses {
-		failed[reply.Type == dns.TypeAAAA] = reply.Err
+		failed[reply.Type] = reply.Err
 		r.Authentic = r.Authentic && reply.Authentic
 	}
 	for _, addr := range given {
 		switch {
 		case slices.Contains(has, addr):
 			r.Found = append(r.Found, addr)
-		case failed[addr.Is6()] != nil:
+		case failed[resolver.AddrType(addr)] != nil:
 			r.Unknown = append(r.Unknown, addr)
 		default:
 			r.Missing = append(r.Missing, addr)
@@ -168,7 +160,7 @@ func (r *Result) compare(given, has []netip.Addr) {
 	case len(r.Missing) > 0:
 		r.Status = Fail
 	case len(r.Unknown) > 0:
-		r.Status, r.Err = TempError, errlist.Join(failed[false], failed[true])
+		r.Status, r.Err = TempError, errlist.Join(failed[dns.TypeA], failed[dns.TypeAAAA])
 	default:
 		r.Status = Pass
 	}

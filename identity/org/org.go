@@ -82,28 +82,23 @@ type Exception struct {
 	// MTA, ID/address, or a name, which is canonical after Parse.
 	Subject string `json:"subject"`
 	Reason  string `json:"reason"` // for reports
-	// Until is the last day of the exception (UTC), as 2027-01-31, or "" if it has none.
+	// Until is the last day of the exception, as 2027-01-31, or "" if it has none. The
+	// exception is in force through the whole of that day in UTC.
 	Until string `json:"until,omitempty"`
 }
 
-// End returns when the exception has run out, the midnight after its last day; the zero
-// Time when it never does, or Until is no date.
-func (e Exception) End() time.Time {
+// Expired reports whether the last day of the exception is over at a time, in UTC. An
+// exception without a last day, or one that is not a date, never expires.
+func (e Exception) Expired(at time.Time) bool {
 	day, err := time.Parse(time.DateOnly, e.Until)
-	if err != nil {
-		return time.Time{}
-	}
-	return day.AddDate(0, 0, 1)
+	return err == nil && !at.Before(day.AddDate(0, 0, 1))
 }
 
-// At returns the description as it holds at a time: without the exceptions that have run
-// out. It shares all else with o.
+// At returns the description as it holds at a time: without the exceptions that have
+// expired. It shares all else with o.
 func (o *Organization) At(t time.Time) *Organization {
 	at := *o
-	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool {
-		end := e.End()
-		return !end.IsZero() && !t.Before(end)
-	})
+	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool { return e.Expired(t) })
 	return &at
 }
 

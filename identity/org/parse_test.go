@@ -477,21 +477,38 @@ func TestParseRefusesExceptions(t *testing.T) {
 	refused(t, more("[{rule: x, subject: y, reason: z, until: [2027-01-31]}]"), "3:54: exceptions[0].until: expected text, got a list")
 }
 
-// An exception holds on its last day, and is gone after it.
-func TestExceptionsRunOut(t *testing.T) {
+// An exception is in force through its whole last day in UTC, and has expired after it.
+// The time zone of the clock does not matter.
+func TestExceptionsExpire(t *testing.T) {
 	o, err := org.Parse("", []byte("domain: a.test\nmtas: [{addresses: [192.0.2.1], helo: h.a.test}]\nexceptions:\n"+
 		"- {rule: x, subject: mta1, reason: for ever}\n- {rule: y, subject: mta1, reason: for a time, until: 2027-02-28}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
-	if first, second := o.Exceptions[0].End(), o.Exceptions[1].End(); !first.IsZero() || !second.Equal(end) {
-		t.Errorf("they end %v and %v", first, second)
+	east, west := time.FixedZone("east", 14*3600), time.FixedZone("west", -12*3600)
+	for _, test := range []struct {
+		at      time.Time
+		expired bool
+	}{
+		{time.Date(2027, 2, 28, 0, 0, 0, 0, time.UTC), false},
+		{time.Date(2027, 2, 28, 23, 59, 59, 999999999, time.UTC), false},
+		{time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), true},
+		{time.Date(2027, 3, 1, 13, 59, 59, 999999999, east), false}, // the last day in UTC, March here
+		{time.Date(2027, 3, 1, 14, 0, 0, 0, east), true},
+		{time.Date(2027, 2, 28, 11, 59, 59, 999999999, west), false},
+		{time.Date(2027, 2, 28, 12, 0, 0, 0, west), true}, // March in UTC, the last day here
+		{time.Time{}, false},
+	} {
+		forever, limited := o.Exceptions[0], o.Exceptions[1]
+		if forever.Expired(test.at) || limited.Expired(test.at) != test.expired {
+			t.Errorf("%v: expired %t and %t", test.at, forever.Expired(test.at), limited.Expired(test.at))
+		}
+		holds := o.At(test.at)
+		if !test.expired && !cmp.Equal(holds, o, sameAddr) || test.expired && (len(holds.Exceptions) != 1 || holds.Exceptions[0].Rule != "x") {
+			t.Errorf("%v: in force are %+v", test.at, holds.Exceptions)
+		}
 	}
-	if holds := o.At(end.Add(-1)); !cmp.Equal(holds, o, sameAddr) {
-		t.Errorf("on the last day: %+v", holds)
-	}
-	if left := o.At(end).Exceptions; len(left) != 1 || left[0].Rule != "x" || len(o.Exceptions) != 2 {
-		t.Errorf("after it: %+v of %+v", left, o.Exceptions)
+	if len(o.Exceptions) != 2 {
+		t.Errorf("the description was changed: %+v", o.Exceptions)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
@@ -228,7 +229,7 @@ func (v *validator) exceptions(o *Organization) {
 				v.fail(path+"."+f.key, "expected %s", f.expected)
 			}
 		}
-		if e.Until != "" && e.End().IsZero() {
+		if _, err := time.Parse(time.DateOnly, e.Until); e.Until != "" && err != nil {
 			v.fail(path+".until", "%q: expected the last day of the exception, as 2027-01-31", e.Until)
 		}
 	}

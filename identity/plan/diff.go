@@ -18,7 +18,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
-	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // An Owner makes a change. The zero Owner is invalid.
@@ -94,6 +93,11 @@ func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) 
 		return
 	}
 	ch, reason := p.newChange(set)
+	wanted = pub.asPublished(ch.Before, wanted)
+	obsolete := p.obsolete(ch.Before, wanted)
+	if reason == "" && len(obsolete) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
+		return // all of it is published
+	}
 	if reason == "" {
 		reason = pub.mailUse(set, wanted, adopt)
 	}
@@ -101,7 +105,6 @@ func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) 
 		p.refuse(set, reason)
 		return
 	}
-	obsolete := p.obsolete(ch.Before, wanted)
 	// An address has the one name described: other PTR records are removed.
 	if len(obsolete) > 0 && set.Type != dns.TypePTR && !adopt {
 		kept := keep(obsolete, wanted)
@@ -137,7 +140,7 @@ func (p *Plan) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
 	case first.Header().Rrtype == dns.TypeRP:
 		return slices.DeleteFunc(others, func(rr dns.RR) bool { return !p.dangles(rr) })
 	case isSPF(first):
-		return slices.DeleteFunc(others, func(rr dns.RR) bool { return !isSPF(rr) })
+		return append(slices.DeleteFunc(others, func(rr dns.RR) bool { return !isSPF(rr) }), nearMisses(before)...)
 	}
 	return others
 }
@@ -145,9 +148,11 @@ func (p *Plan) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
 // keep returns why obsolete records stay, and what is not planned for that reason: an RP
 // record can be added beside one that dangles.
 func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
-	switch first := wanted[0].RR; {
+	switch first := obsolete[0]; {
 	case first.Header().Rrtype == dns.TypeRP:
 		return Kept{obsolete, nil, "the text that it points to is not there"}
+	case nearMiss(first) != "":
+		return Kept{obsolete, wanted, meantToSend(first)}
 	case isSPF(first) && len(obsolete) > 1: // RFC 7208, Section 4.5
 		return Kept{obsolete, wanted, "receivers reject several SPF records at one name: describe all that sends, then adopt the plan"}
 	}
@@ -370,7 +375,7 @@ func (p *Plan) recordsAfter(set resolver.Question) []dns.RR {
 // mail servers, or an SPF record that is kept authorizes senders.
 func (pub *Published) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
-	if !nullMX && (set.Type != dns.TypeTXT || !isNullSPF(wanted[0].RR)) {
+	if !nullMX && (set.Type != dns.TypeTXT || !pub.isNullSPF(wanted[0].RR)) {
 		return ""
 	}
 	for _, rr := range pub.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
@@ -378,17 +383,22 @@ func (pub *Published) mailUse(set resolver.Question, wanted []rule.Record, adopt
 			return "it has mail servers: describe it as a mail domain, or remove its MX records"
 		}
 	}
-	for _, rr := range pub.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] {
-		// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
-		if nullMX && !adopt && isSPF(rr) && !isNullSPF(rr) {
-			return "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"
-		}
+	if !nullMX || adopt {
+		return ""
+	}
+	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
+	texts := pub.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}]
+	if slices.ContainsFunc(texts, func(rr dns.RR) bool { return isSPF(rr) && !pub.isNullSPF(rr) }) {
+		return "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"
+	}
+	for _, rr := range nearMisses(texts) {
+		return meantToSend(rr)
 	}
 	return ""
 }
 
 func (p *Plan) refuse(set resolver.Question, reason string) {
-	p.Refused = append(p.Refused, Refusal{Value: set.Name + " " + resolver.TypeString(set.Type), Reason: reason})
+	p.Refused = append(p.Refused, Refusal{Value: set.String(), Reason: reason})
 }
 
 // setOf returns the RRset that a record belongs to.
@@ -426,12 +436,6 @@ func contains(records []dns.RR, rr dns.RR) bool {
 	})
 }
 
-// isSPF reports whether a record is an SPF record.
-func isSPF(rr dns.RR) bool {
-	t, ok := rr.(*dns.TXT)
-	return ok && spf.IsRecord(txt.Join(t.Txt))
-}
-
 // isNullMX reports whether a record is a Null MX.
 func isNullMX(rr dns.RR) bool {
 	mx, ok := rr.(*dns.MX)
@@ -444,12 +448,6 @@ func isExchanger(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeMX && !i
 // isAddress reports whether a record is an A or AAAA record.
 func isAddress(rr dns.RR) bool {
 	return rr.Header().Rrtype == dns.TypeA || rr.Header().Rrtype == dns.TypeAAAA
-}
-
-// isNullSPF reports whether a record is a null SPF record.
-func isNullSPF(rr dns.RR) bool {
-	t, ok := rr.(*dns.TXT)
-	return ok && spf.IsNull(txt.Join(t.Txt))
 }
 
 // compareChanges orders changes as the records of zones are.

@@ -284,7 +284,7 @@ func failures(t *testing.T, o *org.Organization, lines []string) map[rule.ID]rul
 	}
 	out := make(map[rule.ID]rule.Status)
 	for _, f := range report.Findings {
-		if f.Status == rule.Fail || f.Status == rule.Undecided && f.Code != "unproven" { // DNS has no proof of a static address
+		if f.Status == rule.Fail || f.Status == rule.Undecided && f.Code != rule.CodeUnproven { // DNS has no proof of a static address
 			out[f.Rule] = f.Status
 		}
 	}

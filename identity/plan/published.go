@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
@@ -72,7 +71,7 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 // that the plan of an organization is about, among them the reverse names of its
 // addresses. It is a partial view: the answer of a wildcard looks like records of the
 // name, and other names of the zone are not seen. It asks at most seven questions for each
-// name and one for each label, sixteen at a time.
+// name and one for each label, resolver.AtOnce at a time.
 //
 // The error is that of the first question without an answer: nothing is planned with
 // incomplete answers.
@@ -97,8 +96,9 @@ func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *o
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] = true
 		if isExchanger(w.RR) {
-			questions[resolver.Question{Name: set.Name, Type: dns.TypeA}] = true
-			questions[resolver.Question{Name: set.Name, Type: dns.TypeAAAA}] = true
+			for _, q := range resolver.AddrQuestions(set.Name) {
+				questions[q] = true
+			}
 		}
 		// To find the zone, which is not a top-level domain.
 		for at := set.Name; at == set.Name || dns.CountLabel(at) > 1; at = dnsname.Parent(at) {
@@ -136,34 +136,32 @@ func cloned[K comparable, V any](m map[K]V) map[K]V {
 	return maps.Clone(m)
 }
 
-// lookup asks many questions, sixteen at a time, and returns their answers, or why one
-// has none.
+// lookup asks many questions, resolver.AtOnce at a time, and returns their answers, or why
+// one has none.
 func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Question) (map[resolver.Question]resolver.Answer, error) {
 	if r == nil {
 		return nil, resolver.ErrNoResolver
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	first := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		response := resolver.Ask(ctx, r, name, qtype)
+		if response.Err != nil {
+			cancel(response.Err) // the first error counts; the other answers are not needed
+		}
+		return response.Answer, response.Err
+	})
 	answers := make(map[resolver.Question]resolver.Answer)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 16)
-	for _, q := range questions {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			a, err := r.Lookup(ctx, q.Name, q.Type)
-			if err != nil {
-				cancel(err) // the first error counts; the other answers are of no use
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			answers[q] = a
-		})
+	for i, response := range resolver.AskAll(ctx, first, questions...) {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		if response.Err != nil {
+			return nil, response.Err
+		}
+		answers[questions[i]] = response.Answer
 	}
-	wg.Wait()
-	return answers, context.Cause(ctx)
+	return answers, nil
 }
 
 // addAnswer adds the records of an answer that are outside whole zones.

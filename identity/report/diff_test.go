@@ -19,7 +19,7 @@ import (
 )
 
 // one is a report of a single finding.
-func one(status rule.Status, code, message string) *report.Report {
+func one(status rule.Status, code rule.Code, message string) *report.Report {
 	return &report.Report{Version: report.Version, Organization: "example.test.", Findings: []report.Finding{
 		{Rule: rule.HeloCSA, Level: rule.ShouldMinor, Subject: report.Subject{MTA: "mx1"}, Status: status, Code: code, Message: message},
 	}}
@@ -39,7 +39,7 @@ waived: pass better, fail worse, undecided other, not-applicable other, waived -
 		var row []string
 		for to := rule.Pass; to <= rule.Waived; to++ {
 			kind := "-"
-			for _, c := range one(to, "x", "y").Diff(one(from, "x", "y")).Changes {
+			for _, c := range one(to, rule.CodeMissing, "y").Diff(one(from, rule.CodeMissing, "y")).Changes {
 				kind = c.Kind.String()
 			}
 			row = append(row, fmt.Sprintf("%s %s", to, kind))
@@ -49,8 +49,8 @@ waived: pass better, fail worse, undecided other, not-applicable other, waived -
 	if diff := cmp.Diff(want, "\n"+got.String()); diff != "" {
 		t.Error(diff)
 	}
-	for _, other := range []*report.Report{one(rule.Fail, "z", "y"), one(rule.Fail, "x", "z")} {
-		if d := other.Diff(one(rule.Fail, "x", "y")); len(d.Changes) != 1 || d.Changes[0].Kind != report.Other {
+	for _, other := range []*report.Report{one(rule.Fail, rule.CodeDenied, "y"), one(rule.Fail, rule.CodeMissing, "z")} {
+		if d := other.Diff(one(rule.Fail, rule.CodeMissing, "y")); len(d.Changes) != 1 || d.Changes[0].Kind != report.Other {
 			t.Errorf("another failure: %+v", d.Changes)
 		}
 	}
@@ -131,7 +131,7 @@ func TestDiffWithoutPrevious(t *testing.T) {
 // Nothing of a report that was read from a file steers the terminal.
 func TestHostileDelta(t *testing.T) {
 	evil := "\x1b[2J\n\u202e\xff"
-	hostile := one(rule.Fail, evil, evil)
+	hostile := one(rule.Fail, rule.CodeOther, evil)
 	f := &hostile.Findings[0]
 	hostile.Organization, f.Subject.MTA, f.Rule, f.Remedy, f.Fix = evil, evil, rule.ID(evil), evil, []string{evil}
 	f.Evidence = []report.Evidence{{Name: evil, Server: evil, Records: []string{evil}}}

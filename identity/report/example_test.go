@@ -22,7 +22,7 @@ var example = &report.Report{
 		{Address: "192.0.2.10", PTR: report.Broken, Helo: report.Holds, Names: []report.HostName{}},
 	}}},
 	Findings: []report.Finding{{
-		Rule: rule.PTRExists, Level: rule.Must, Status: rule.Fail, Code: "missing",
+		Rule: rule.PTRExists, Level: rule.Must, Status: rule.Fail, Code: rule.CodeMissing,
 		Subject:  report.Subject{MTA: "mx1", Address: "192.0.2.10"},
 		Message:  "the address has no PTR record",
 		Evidence: []report.Evidence{{Name: "10.2.0.192.in-addr.arpa.", Type: "PTR", Status: "NXDOMAIN", Aliases: []string{}, Records: []string{}, Server: "192.0.2.53"}},
@@ -209,7 +209,7 @@ func ExampleReport_Failed() {
 func ExampleProof_WriteText() {
 	after := *example
 	after.Findings = slices.Clone(example.Findings)
-	after.Findings[0].Status, after.Findings[0].Code, after.Findings[0].Message = rule.Pass, "exists", "the address has a PTR record"
+	after.Findings[0].Status, after.Findings[0].Code, after.Findings[0].Message = rule.Pass, rule.CodeOK, "the address has a PTR record"
 	after.Summary = report.Summary{Pass: 1}
 	proof := &report.Proof{Before: example, After: &after}
 	if err := proof.WriteText(os.Stdout); err != nil {

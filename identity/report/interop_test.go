@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/bonafide-mta/bonafide/identity/report"
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 )
 
 var screenshots = flag.String("interop.screenshots", "", "directory to write screenshots of the pages to")
@@ -103,7 +104,7 @@ func manyAddresses(r report.Report) *report.Report {
 func browser(t *testing.T) (context.Context, func() []string) {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(debian.Program(t, "chromium", "chromium")), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		// A proxy that is not there: nothing of the browser's own gets out of this machine.
 		chromedp.Flag("proxy-server", "127.0.0.1:1"), chromedp.Flag("proxy-bypass-list", "127.0.0.1"),

@@ -29,7 +29,7 @@ func TestDeltaMarkdown(t *testing.T) {
 	before := *now
 	before.Findings = slices.Clone(now.Findings)
 	first := func(status rule.Status) *report.Finding {
-		return &before.Findings[slices.IndexFunc(before.Findings, func(f report.Finding) bool { return f.Status == status && f.Code != "" })]
+		return &before.Findings[slices.IndexFunc(before.Findings, func(f report.Finding) bool { return f.Status == status && f.Code != 0 })]
 	}
 	other := first(rule.Undecided)
 	other.Message = "it said something else"

@@ -95,13 +95,18 @@ const firstTasks = 5
 func (r *Report) tasks() []task {
 	var out []task
 	for level := rule.Must; level <= rule.Advice; level++ {
-		index := make(map[string]int)
+		type kind struct {
+			rule   rule.ID
+			code   rule.Code
+			remedy string // an alias has one of its own
+		}
+		index := make(map[kind]int)
 		for _, f := range r.Findings {
 			known := ruleOf(f)
 			if f.Level != level || f.Status != rule.Fail || known.Receiver != "" {
 				continue
 			}
-			key := string(f.Rule) + " " + f.Code + " " + f.Remedy // an alias has a remedy of its own
+			key := kind{f.Rule, f.Code, f.Remedy}
 			i, ok := index[key]
 			if !ok {
 				i = len(out)

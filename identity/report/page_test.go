@@ -46,7 +46,7 @@ func hostileReport() *report.Report {
 	}
 	for i, id := range []rule.ID{rule.PTRExists, hostile, rule.HeloDiffers} {
 		f := report.Finding{
-			Rule: id, Level: rule.Must, Status: rule.Fail, Code: hostile, Subject: report.Subject{MTA: hostile}, Message: hostile,
+			Rule: id, Level: rule.Must, Status: rule.Fail, Code: rule.CodeOther, Subject: report.Subject{MTA: hostile}, Message: hostile,
 			Evidence: evidence, Fix: []string{hostile, long + long}, Remedy: hostile, Mitigated: hostile,
 		}
 		if i == 2 {
@@ -74,13 +74,13 @@ func earlier(r *report.Report) *report.Report {
 	for _, f := range r.Findings {
 		switch {
 		case f.Rule == rule.HeloSPF && f.Status == rule.Fail:
-			f.Status, f.Code = rule.Pass, "ok" // it is worse now
+			f.Status, f.Code = rule.Pass, rule.CodeOK // it is worse now
 		case f.Rule == rule.PTRConfirmed:
-			f.Status, f.Code, f.Message = rule.Fail, "mismatch", "no PTR name has the address" // better
+			f.Status, f.Code, f.Message = rule.Fail, rule.CodeMismatch, "no PTR name has the address" // better
 		case f.Rule == rule.HeloRP && f.Status == rule.Fail:
 			continue // new
 		case f.Rule == rule.HeloCSA:
-			f.Status, f.Code = rule.NotApplicable, "no-name" // other
+			f.Status, f.Code = rule.NotApplicable, rule.CodeNoName // other
 		}
 		was.Findings = append(was.Findings, f)
 	}

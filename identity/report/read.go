@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -31,9 +32,9 @@ type NoReport struct {
 // WriteJSON writes the document.
 func (n NoReport) WriteJSON(w io.Writer) error { return writeJSON(w, n) }
 
-// ReadReport reads a report that Report.WriteJSON wrote. Keys that it does not know are
-// passed over. The error, one line, is for what cannot be read, is no report, or is one of
-// another Version.
+// ReadReport reads a report that Report.WriteJSON wrote. It skips keys that it does not
+// know, and gives findings whose code it does not know rule.CodeOther. The error, one line,
+// is for what cannot be read, is not a report, or is one of another Version.
 func ReadReport(r io.Reader) (*Report, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -58,9 +59,23 @@ func ReadReport(r io.Reader) (*Report, error) {
 	case head.Findings == nil:
 		return nil, errors.New("audit: not a report: it has no findings")
 	}
-	rep := &Report{Findings: []Finding{}, Publish: []string{}}
-	if err := json.Unmarshal(text, rep); err != nil {
+	// Other releases have other codes. A report that has one is still worth reading.
+	var doc struct {
+		Report
+		Findings []struct {
+			Finding
+			Code string `json:"code"`
+		} `json:"findings"`
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
 		return nil, noReport(err)
+	}
+	rep := &doc.Report
+	for _, f := range doc.Findings {
+		if f.Finding.Code.UnmarshalText([]byte(f.Code)) != nil {
+			f.Finding.Code = rule.CodeOther
+		}
+		rep.Findings = append(rep.Findings, f.Finding)
 	}
 	if err := rep.complete(); err != nil {
 		return nil, err

@@ -221,6 +221,38 @@ func TestReadReportRefuses(t *testing.T) {
 	}
 }
 
+// Codes of other releases: a report that has one is read, differs from itself in nothing,
+// and can be kept.
+func TestReadReportOfOtherCodes(t *testing.T) {
+	for code, want := range map[string]rule.Code{
+		`"code": "missing"`: rule.CodeMissing, `"code": "Missing"`: rule.CodeMissing, `"code": "of-tomorrow"`: rule.CodeOther,
+		`"code": ""`: rule.CodeOther, `"code": null`: rule.CodeOther, `"color": "red"`: rule.CodeOther,
+	} {
+		text := `{"version": 1, "time": "2026-01-02T03:04:05Z", "organization": "example.test.", "findings": [
+			{"rule": "ptr-exists", "level": "must", "status": "fail", "subject": "mx1", "message": "it is not there", ` + code + `}]}`
+		for range 2 { // as it was written, and as it is kept
+			rep, err := report.ReadReport(strings.NewReader(text))
+			if err != nil || len(rep.Findings) != 1 {
+				t.Fatalf("%s: %v", code, err)
+			}
+			if f := rep.Findings[0]; f.Code != want || f.Message != "it is not there" || f.Subject.MTA != "mx1" {
+				t.Errorf("%s: %+v", code, f)
+			}
+			if d := rep.Diff(rep); d.Same != 1 {
+				t.Errorf("%s: it differs from itself: %v", code, d)
+			}
+			var kept strings.Builder
+			if err := errors.Join(rep.WriteJSON(&kept), rep.WriteText(io.Discard), rep.WriteMarkdown(io.Discard), rep.WriteHTML(io.Discard, nil)); err != nil {
+				t.Fatalf("%s: %v", code, err)
+			}
+			text = kept.String()
+		}
+	}
+	if _, err := report.ReadReport(strings.NewReader(`{"version": 1, "organization": "example.test.", "findings": [{"code": 7}]}`)); err == nil || err.Error() != "audit: not a report: findings.code: got number" {
+		t.Errorf("a code that is a number: %v", err)
+	}
+}
+
 // FuzzReadReport: no text panics; an error is one line; what is read can be written in
 // every form, steers no terminal, is a report still when it is kept, and does not differ
 // from itself.

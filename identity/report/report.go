@@ -91,11 +91,11 @@ type Finding struct {
 	Level    rule.Level  `json:"level"`
 	Subject  Subject     `json:"subject"`
 	Status   rule.Status `json:"status"`
-	Code     string      `json:"code"`     // which outcome of the rule's, see rule.Outcome
+	Code     rule.Code   `json:"code"`     // which outcome of the rule it is; rule.CodeOther for one that ReadReport does not know
 	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
 	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
 	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
-	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of a waiver
+	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of an exception
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
 	// status stays what it is.
 	Mitigated string `json:"mitigated"`

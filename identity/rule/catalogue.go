@@ -30,19 +30,19 @@ const (
 	DomainCSA     ID = "domain-csa"
 	DomainRP      ID = "domain-rp"
 
-	WaiversCurrent ID = "waivers-current"
+	ExceptionsCurrent ID = "exceptions-current"
 )
 
 // Outcomes that several rules share.
 var (
-	tooMany   = Outcome{Code: "too-many-names", Status: Fail, Text: "the address has more PTR names than receivers look at", Remedy: "Keep one PTR record, for the MTA's one name."}
-	noAnswer  = Outcome{Code: "no-answer", Status: Undecided, Text: "DNS gave no answer"}
-	notPublic = Outcome{Code: "not-public", Status: NotApplicable, Text: "there is no public address to judge"}
-	noPTR     = Outcome{Code: "no-ptr", Status: NotApplicable, Text: "there is no PTR name to judge"}
-	receives  = Outcome{Code: "receives-only", Status: NotApplicable, Text: "the MTA only receives, and greets nobody"}
-	noName    = Outcome{Code: "no-name", Status: NotApplicable, Text: "what the MTA says in HELO is no name that could be looked up"}
-	noSPF     = Outcome{Code: "no-record", Status: NotApplicable, Text: "the name has no SPF record"}
-	noPolicy  = Outcome{Code: "invalid", Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place, which passes what is described and nothing else."}
+	tooMany   = Outcome{Code: CodeTooManyNames, Status: Fail, Text: "the address has more PTR names than receivers look at", Remedy: "Keep one PTR record, for the MTA's one name."}
+	noAnswer  = Outcome{Code: CodeNoAnswer, Status: Undecided, Text: "DNS gave no answer"}
+	notPublic = Outcome{Code: CodeNotPublic, Status: NotApplicable, Text: "there is no public address to judge"}
+	noPTR     = Outcome{Code: CodeNoPTR, Status: NotApplicable, Text: "there is no PTR name to judge"}
+	receives  = Outcome{Code: CodeReceivesOnly, Status: NotApplicable, Text: "the MTA only receives, and greets nobody"}
+	noName    = Outcome{Code: CodeNoName, Status: NotApplicable, Text: "what the MTA says in HELO is no name that could be looked up"}
+	noSPF     = Outcome{Code: CodeNoRecord, Status: NotApplicable, Text: "the name has no SPF record"}
+	noPolicy  = Outcome{Code: CodeInvalid, Status: Fail, Text: "receivers cannot interpret the SPF record", Remedy: "Mend what spf-valid names, or publish the record of the fix in its place, which passes what is described and nothing else."}
 )
 
 var catalogue = slices.Concat(identities, policies, mail, upkeep, receivers)
@@ -57,14 +57,14 @@ var identities = []Rule{
 		Why:    "Every other fact is tied to this name: it is what receivers can trust, or complain to.",
 		Impact: "Nothing that follows is tied to anybody, and Postfix with reject_unknown_sender_domain, as many others, refuses mail from a domain that does not exist.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the domain exists", ""},
-			{"public-suffix", Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organization."},
-			{"malformed", Fail, "the domain is no host name", "Correct the description."},
-			{"reserved", Fail, "the domain is reserved and means nothing in the public DNS", "Use a registered domain."},
-			{"documentation", Fail, "the domain is set aside for documentation and tests", "Use a registered domain."},
-			{"not-in-dns", Fail, "the domain does not exist in the DNS", "Register it, or correct the description."},
+			{CodeOK, Pass, "the domain exists", ""},
+			{CodePublicSuffix, Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organization."},
+			{CodeMalformed, Fail, "the domain is no host name", "Correct the description."},
+			{CodeReserved, Fail, "the domain is reserved and means nothing in the public DNS", "Use a registered domain."},
+			{CodeDocumentation, Fail, "the domain is set aside for documentation and tests", "Use a registered domain."},
+			{CodeNotInDNS, Fail, "the domain does not exist in the DNS", "Register it, or correct the description."},
 			noAnswer,
-			{"cannot-tell", Undecided, "the system's resolver cannot tell whether the domain exists", ""},
+			{CodeCannotTell, Undecided, "the system's resolver cannot tell whether the domain exists", ""},
 		},
 	},
 	{
@@ -75,12 +75,12 @@ var identities = []Rule{
 		Why:    "Receivers judge the address that reaches them. A private or shared one is changed on the way, so that its name says nothing.",
 		Impact: "Receivers see another address than the one described, so that all that is published about this one goes unread.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the address is public unicast", ""},
-			{"allowed", Pass, "the address is set aside for documentation, which this audit accepts", ""},
-			{"private", Fail, "the address is private to one network", "Describe the public address that the MTA's connections come from, and take this one out of the description."},
-			{"shared", Fail, "the address is shared by a provider's customers (CGNAT)", "Get a static public address, or send by the provider's relay."},
-			{"documentation", Fail, "the address is set aside for documentation", "Describe the MTA's real address."},
-			{"special", Fail, "the address is no public unicast address", "Describe the public address that the MTA's connections come from."},
+			{CodeOK, Pass, "the address is public unicast", ""},
+			{CodeAllowed, Pass, "the address is set aside for documentation, which this audit accepts", ""},
+			{CodePrivate, Fail, "the address is private to one network", "Describe the public address that the MTA's connections come from, and take this one out of the description."},
+			{CodeShared, Fail, "the address is shared by a provider's customers (CGNAT)", "Get a static public address, or send by the provider's relay."},
+			{CodeDocumentation, Fail, "the address is set aside for documentation", "Describe the MTA's real address."},
+			{CodeSpecial, Fail, "the address is no public unicast address", "Describe the public address that the MTA's connections come from."},
 		},
 	},
 	{
@@ -91,8 +91,8 @@ var identities = []Rule{
 		Why:    "Many receivers refuse a client without a PTR record outright: most such clients are infected machines.",
 		Impact: "Gmail refuses such mail, so does Postfix with reject_unknown_reverse_client_hostname; rspamd adds to its spam score.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the address has a PTR record", ""},
-			{"missing", Fail, "the address has no PTR record", "Have the PTR record set by whoever the address is from, usually the provider; choose a name first, if there is none in the description."},
+			{CodeOK, Pass, "the address has a PTR record", ""},
+			{CodeMissing, Fail, "the address has no PTR record", "Have the PTR record set by whoever the address is from, usually the provider; choose a name first, if there is none in the description."},
 			noAnswer, notPublic,
 		},
 	},
@@ -104,11 +104,11 @@ var identities = []Rule{
 		Why:    "Anyone can write any name into a PTR record; only the name's owner can confirm it. Unconfirmed names count as none.",
 		Impact: "To Postfix, Exim and most others the address has no name then; Postfix with reject_unknown_client_hostname and OpenSMTPD with a filter on !fcrdns refuse it.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "every PTR name has the address", ""},
-			{"some-unconfirmed", Fail, "a PTR name does not have the address, though another has", "Keep the PTR record of the name that has the address, and have the others removed."},
+			{CodeOK, Pass, "every PTR name has the address", ""},
+			{CodeSomeUnconfirmed, Fail, "a PTR name does not have the address, though another has", "Keep the PTR record of the name that has the address, and have the others removed."},
 			tooMany,
-			{"mismatch", Fail, "no PTR name has the address", "Give the PTR name this address, or have the PTR record changed to a name that has it."},
-			{"unusable", Fail, "no PTR name is a host name that could confirm the address", "Have the PTR record changed to a name of your domain."},
+			{CodeMismatch, Fail, "no PTR name has the address", "Give the PTR name this address, or have the PTR record changed to a name that has it."},
+			{CodeUnusable, Fail, "no PTR name is a host name that could confirm the address", "Have the PTR record changed to a name of your domain."},
 			noAnswer, noPTR, notPublic,
 		},
 	},
@@ -123,9 +123,9 @@ var identities = []Rule{
 			"Postfix and mox take a PTR name with an underscore, so that a test with them shows nothing.",
 		},
 		Outcomes: []Outcome{
-			{"ok", Pass, "every PTR name is a host name", ""},
-			{"underscore", Fail, "a PTR name has an underscore", "Choose a name of letters, digits and hyphens."},
-			{"no-host-name", Fail, "a PTR name is no host name of the public DNS", "Have the PTR record changed to a name of your domain, or removed if it is one too many."},
+			{CodeOK, Pass, "every PTR name is a host name", ""},
+			{CodeUnderscore, Fail, "a PTR name has an underscore", "Choose a name of letters, digits and hyphens."},
+			{CodeNoHostName, Fail, "a PTR name is no host name of the public DNS", "Have the PTR record changed to a name of your domain, or removed if it is one too many."},
 			noAnswer, noPTR, notPublic,
 		},
 	},
@@ -137,12 +137,12 @@ var identities = []Rule{
 		Why:    "One name for one machine: whichever address a connection comes from, a receiver sees the same client.",
 		Impact: "Some addresses are judged as clients of another name or of none, so that mail is taken or refused by the address that it happens to leave from.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "one name stands at every address and has every address", ""},
-			{"other-name", Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
+			{CodeOK, Pass, "one name stands at every address and has every address", ""},
+			{CodeOtherName, Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
 			tooMany,
-			{"not-all-addresses", Fail, "the PTR name does not have all addresses of the MTA", "Give the name every address of the MTA. A DNS host that cannot do so should be changed."},
+			{CodeNotAllAddresses, Fail, "the PTR name does not have all addresses of the MTA", "Give the name every address of the MTA. A DNS host that cannot do so should be changed."},
 			noAnswer, noPTR, notPublic,
-			{"single-address", NotApplicable, "the MTA has one address, and its description names no PTR name to compare with", ""},
+			{CodeSingleAddress, NotApplicable, "the MTA has one address, and its description names no PTR name to compare with", ""},
 		},
 	},
 	{
@@ -153,9 +153,9 @@ var identities = []Rule{
 		Why:    "Names with the address or a word for access lines in them are those of infected machines at home. Receivers that refuse them do so by the looks alone.",
 		Impact: "SpamAssassin (RDNS_DYNAMIC) and rspamd (hfilter) add to the spam score, and lists of such names, as fqrdns.pcre for Postfix, refuse the client.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "every PTR name looks like one that somebody chose", ""},
-			{"unclear", Pass, "a PTR name could be a provider's: some receivers may take it for one", ""},
-			{"generic", Fail, "a PTR name looks generic", "Have the PTR record changed to a name of your domain that says what the machine does, without its address."},
+			{CodeOK, Pass, "every PTR name looks like one that somebody chose", ""},
+			{CodeUnclear, Pass, "a PTR name could be a provider's: some receivers may take it for one", ""},
+			{CodeGeneric, Fail, "a PTR name looks generic", "Have the PTR record changed to a name of your domain that says what the machine does, without its address."},
 			noAnswer, noPTR, notPublic,
 		},
 	},
@@ -167,8 +167,8 @@ var identities = []Rule{
 		Advice: "This means Static IP{s}",
 		Why:    "A name, SPF or CSA record is about an address. Where that is another's tomorrow, they speak for the wrong machine. DNS does not say whether it is: ask the provider.",
 		Outcomes: []Outcome{
-			{"dynamic", Fail, "a PTR name has a word for dynamic assignment", "Get a static address from the provider, or send by the provider's relay. If the address is static, have the PTR record say so with a name of your domain."},
-			{"unproven", Undecided, "no sign of dynamic assignment, and no proof of the opposite: DNS cannot give any", "Ask the provider whether the address is static, and if it is, say so in an exception of the description."},
+			{CodeDynamic, Fail, "a PTR name has a word for dynamic assignment", "Get a static address from the provider, or send by the provider's relay. If the address is static, have the PTR record say so with a name of your domain."},
+			{CodeUnproven, Undecided, "no sign of dynamic assignment, and no proof of the opposite: DNS cannot give any", "Ask the provider whether the address is static, and if it is, say so in an exception of the description."},
 			noAnswer, noPTR, notPublic,
 		},
 	},
@@ -178,10 +178,10 @@ var identities = []Rule{
 		Advice: "if you have IP{s} dedicated to mail-only use then say name it smtp, mail, mx, mta or something-indicating-its-role",
 		Why:    "A name that says what the machine does is a name that somebody chose. A name for mail at the address of a whole office speaks for its PCs too: one such as head-office or clients fits there.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the PTR name has a word for mail in it", ""},
-			{"shared", Pass, "no PTR name has a word for mail in it, as fits an address that serves more", ""},
-			{"no-role", Fail, "no PTR name has a word for mail in it, such as smtp, mail, mx or mta", "Choose a PTR name that says what the machine does; or, if the address serves more than mail, do not describe it as dedicated."},
-			{"not-dedicated", NotApplicable, "the PTR name has a word for mail in it, and the address is not described as dedicated to mail: one such as head-office fits an address that serves more", ""},
+			{CodeOK, Pass, "the PTR name has a word for mail in it", ""},
+			{CodeShared, Pass, "no PTR name has a word for mail in it, as fits an address that serves more", ""},
+			{CodeNoRole, Fail, "no PTR name has a word for mail in it, such as smtp, mail, mx or mta", "Choose a PTR name that says what the machine does; or, if the address serves more than mail, do not describe it as dedicated."},
+			{CodeNotDedicated, NotApplicable, "the PTR name has a word for mail in it, and the address is not described as dedicated to mail: one such as head-office fits an address that serves more", ""},
 			noAnswer, noPTR, notPublic,
 		},
 	},
@@ -193,11 +193,11 @@ var identities = []Rule{
 		Why:    "Receivers refuse a greeting that is no name, or one that means nothing outside its network.",
 		Impact: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the HELO name is a fully qualified host name", ""},
-			{"literal", Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
-			{"underscore", Fail, "the HELO name has an underscore", "Configure a name of letters, digits and hyphens in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
-			{"not-qualified", Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organization's domain, in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
-			{"malformed", Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{CodeOK, Pass, "the HELO name is a fully qualified host name", ""},
+			{CodeLiteral, Fail, "the MTA greets with an address instead of a name", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{CodeUnderscore, Fail, "the HELO name has an underscore", "Configure a name of letters, digits and hyphens in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{CodeNotQualified, Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organization's domain, in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{CodeMalformed, Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
 			receives,
 		},
 	},
@@ -209,9 +209,9 @@ var identities = []Rule{
 		Why:    "A HELO name that leads back to the client is the client's own; any other could be anyone's.",
 		Impact: "Postfix with reject_unknown_helo_hostname refuses a name without any address, Exim with verify = helo one without the client's; rspamd and SpamAssassin add to the spam score.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the HELO name has every address", ""},
-			{"no-address", Fail, "the HELO name has none of the MTA's addresses", "Point the HELO name at the addresses that the MTA's connections come from."},
-			{"not-all-addresses", Fail, "the HELO name lacks an address of the MTA", "Point the HELO name at every address that the MTA's connections come from."},
+			{CodeOK, Pass, "the HELO name has every address", ""},
+			{CodeNoAddress, Fail, "the HELO name has none of the MTA's addresses", "Point the HELO name at the addresses that the MTA's connections come from."},
+			{CodeNotAllAddresses, Fail, "the HELO name lacks an address of the MTA", "Point the HELO name at every address that the MTA's connections come from."},
 			noAnswer, noName, notPublic, receives,
 		},
 	},
@@ -223,9 +223,9 @@ var identities = []Rule{
 		Why:    "The confirmed PTR name ties the address to an organization. A HELO name of the same one is seen not to be forged. Names of a provider say who rents the address out, not who sends.",
 		Impact: "The confirmed name of the address says nothing for the greeting: unless a receiver looks the HELO name up, it is one that anybody could have made up.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "the HELO name and the PTR names are the organization's", ""},
-			{"unrelated", Fail, "the HELO name is of another organization than a PTR name", "Choose HELO and PTR names below the organization's domain. Where the domain is a subdomain of another organization's, describe it as the domain."},
-			{"other-organization", Fail, "the HELO name and the PTR names belong together, but not to the organization", "Choose HELO and PTR names below the organization's domain, or describe the domain that they are below."},
+			{CodeOK, Pass, "the HELO name and the PTR names are the organization's", ""},
+			{CodeUnrelated, Fail, "the HELO name is of another organization than a PTR name", "Choose HELO and PTR names below the organization's domain. Where the domain is a subdomain of another organization's, describe it as the domain."},
+			{CodeOtherOrganization, Fail, "the HELO name and the PTR names belong together, but not to the organization", "Choose HELO and PTR names below the organization's domain, or describe the domain that they are below."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},
@@ -240,8 +240,8 @@ var identities = []Rule{
 			"maddy quarantines mail from such a client where require_matching_rdns is switched on; Postfix, Exim, OpenSMTPD, rspamd and Stalwart do not compare the two.",
 		},
 		Outcomes: []Outcome{
-			{"ok", Pass, "the HELO name is none of the PTR names", ""},
-			{"identical", Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix, if there is one; else choose a second name within the domain, give it the same addresses, and configure it as the HELO name (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{CodeOK, Pass, "the HELO name is none of the PTR names", ""},
+			{CodeIdentical, Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix, if there is one; else choose a second name within the domain, give it the same addresses, and configure it as the HELO name (Postfix: smtp_helo_name, Exim: helo_data)."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},

@@ -57,5 +57,5 @@ func ExampleAll() {
 	// role-mailboxes  must         The mail server of the name accepts mail for postmaster and abuse
 	// wildcards       advice       No wildcard gives names that do not exist a part in mail
 	// ttls            advice       The records of the mail servers live for five minutes at least, and for a week at most
-	// waivers-current advice       No waiver has run out
+	// exceptions-current advice       No exception has expired
 }

@@ -35,26 +35,29 @@ func TestReceivers(t *testing.T) {
 	own := false
 	for _, r := range rule.All() {
 		if r.Receiver == "" {
-			if own || r.Source != "" {
-				t.Errorf("%s: of the advice page, with a source %q or after a receiver's check", r.ID, r.Source)
+			if own || r.Source != "" || r.Check != 0 {
+				t.Errorf("%s: of the advice page, with a source %q, a check or after a receiver's check", r.ID, r.Source)
 			}
 			continue
 		}
 		own = true
 		codes := make(map[rule.Status][]string)
 		for _, o := range r.Outcomes {
-			codes[o.Status] = append(codes[o.Status], o.Code)
+			codes[o.Status] = append(codes[o.Status], o.Code.String())
 		}
 		got = append(got, fmt.Sprintf("%s %s %v %v %v %v", r.ID, r.Scope, codes[rule.Pass], codes[rule.Fail], codes[rule.Undecided], codes[rule.NotApplicable]))
 		if r.Level != rule.Advice {
 			t.Errorf("%s is %s: a receiver's own check is advice", r.ID, r.Level)
+		}
+		if scope := map[bool]rule.Scope{false: rule.Address, true: rule.MTA}[strings.HasPrefix(r.Check.String(), "helo-")]; r.Check == 0 || r.Scope != scope {
+			t.Errorf("%s looks at %s, and is judged on each %s", r.ID, r.Check, r.Scope)
 		}
 		if r.Source == "" || strings.TrimSpace(r.Source) != r.Source {
 			t.Errorf("%s: source %q", r.ID, r.Source)
 		}
 		// Who would refuse or score is said, but where the outcome is many rules' own.
 		for _, o := range r.Outcomes {
-			if o.Code != "too-many-names" && o.Status == rule.Fail && !strings.Contains(o.Text, strings.Split(r.Receiver, ",")[0]) && r.ID != rule.HeloEqualsPTR {
+			if o.Code != rule.CodeTooManyNames && o.Status == rule.Fail && !strings.Contains(o.Text, strings.Split(r.Receiver, ",")[0]) && r.ID != rule.HeloEqualsPTR {
 				t.Errorf("%s %s does not say whose check it is: %q", r.ID, o.Code, o.Text)
 			}
 		}

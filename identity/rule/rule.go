@@ -61,7 +61,7 @@ const (
 	Fail                 // it does not
 	Undecided            // DNS gave no answer that would tell; never counted as Fail
 	NotApplicable        // the rule is not about this subject
-	Waived               // it does not hold, and the operator has said that this is meant
+	Waived               // it does not hold, or nobody but the operator can tell, and an exception of the description says that this is meant
 )
 
 var statusText = []string{Pass: "pass", Fail: "fail", Undecided: "undecided", NotApplicable: "not-applicable", Waived: "waived"}
@@ -102,6 +102,39 @@ func (s Scope) MarshalText() ([]byte, error) { return enum.Marshal(s, scopeText)
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (s *Scope) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, scopeText) }
 
+// A Check says what a receiver's own check looks at. The zero Check is invalid: that of
+// rules that are not receivers'.
+type Check uint8
+
+// The checks. The outcomes of a rule say what it looks at beside: with CodeIPv4 only at
+// IPv6 addresses, with CodeUnderscore at underscores, with CodePattern at the patterns of
+// S25R.
+const (
+	_                Check = iota
+	CheckPTR               // whether the address has a PTR name
+	CheckFirstName         // whether the PTR name that comes first has the address
+	CheckAnyName           // whether one of the PTR names has the address
+	CheckHeloSyntax        // whether the text of HELO is a name
+	CheckHeloLookup        // whether the HELO name has any address or MX record
+	CheckHeloAddress       // whether the HELO name has every address
+	CheckHeloCSA           // whether a CSA record denies an address the HELO name
+	CheckHeloPTR           // whether the HELO name is a PTR name of every address
+)
+
+var checkText = []string{
+	CheckPTR: "ptr", CheckFirstName: "first-name", CheckAnyName: "any-name", CheckHeloSyntax: "helo-syntax",
+	CheckHeloLookup: "helo-lookup", CheckHeloAddress: "helo-address", CheckHeloCSA: "helo-csa", CheckHeloPTR: "helo-ptr",
+}
+
+// String returns a keyword, as "helo-syntax".
+func (c Check) String() string { return enum.String(c, checkText) }
+
+// MarshalText returns the text of String; an invalid Check is an error.
+func (c Check) MarshalText() ([]byte, error) { return enum.Marshal(c, checkText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (c *Check) UnmarshalText(text []byte) error { return enum.Unmarshal(c, text, checkText) }
+
 // A Rule is one entry of the catalogue.
 type Rule struct {
 	ID        ID
@@ -115,25 +148,32 @@ type Rule struct {
 	Conflicts []string  // where well-known programs want something else, a sentence each
 	Receiver  string    // whose check it is, for those that are receivers' own; "" for the advice page's
 	Source    string    // of a receiver's check: where it is documented, with the name of the option
+	Check     Check     // of a receiver's check: what it looks at
 	Outcomes  []Outcome // every outcome it can have
 }
 
 // An Outcome is one way for a rule to come out.
 type Outcome struct {
-	Code   string // names the outcome within its rule, stable as the ID is
+	Code   Code // which outcome of the rule it is
 	Status Status
 	Text   string // the outcome as a clause: "the address has no PTR record"
 	Remedy string // for a Fail: what to do about it, beside publishing the records of the fix; for what only the operator can decide: how
 }
 
 // Outcome returns the outcome with a code.
-func (r Rule) Outcome(code string) (Outcome, bool) {
+func (r Rule) Outcome(code Code) (Outcome, bool) {
 	for _, o := range r.Outcomes {
 		if o.Code == code {
 			return o, true
 		}
 	}
 	return Outcome{}, false
+}
+
+// Has reports whether the rule has an outcome with a code.
+func (r Rule) Has(code Code) bool {
+	_, ok := r.Outcome(code)
+	return ok
 }
 
 // All returns the rules in the order of the advice page, the receivers' own checks

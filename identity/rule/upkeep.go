@@ -3,13 +3,13 @@ package rule
 // upkeep are the rules about the audit itself.
 var upkeep = []Rule{
 	{
-		ID: WaiversCurrent, Level: Advice, Scope: Organization,
-		Title: "No waiver has run out",
+		ID: ExceptionsCurrent, Level: Advice, Scope: Organization,
+		Title: "No exception has expired",
 		Why:   "What was meant for a time may have been forgotten: the failure counts as one again.",
 		Outcomes: []Outcome{
-			{"ok", Pass, "every waiver holds", ""},
-			{"expired", Fail, "a waiver has run out", "Mend what was waived, then take the waiver out; or give it another date."},
-			{"none", NotApplicable, "nothing is waived", ""},
+			{CodeOK, Pass, "every exception is in force", ""},
+			{CodeExpired, Fail, "an exception has expired", "Fix what it was for, then remove it from the description; or give it a later last day."},
+			{CodeNone, NotApplicable, "there are no exceptions", ""},
 		},
 	},
 }

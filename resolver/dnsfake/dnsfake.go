@@ -43,23 +43,14 @@ import (
 type Fake struct {
 	mu        sync.Mutex
 	zones     *resolver.Zones
-	faults    map[Question]*Fault
+	faults    map[resolver.Question]*Fault
 	told      []*Fault // every one, for Unasked
-	delays    map[Question]time.Duration
+	delays    map[resolver.Question]time.Duration
 	authentic []string
-	questions []Question
-	watch     func(Question)
+	questions []resolver.Question
+	watch     func(resolver.Question)
 	outside   []error
 }
-
-// A Question is a name in canonical form and a type.
-type Question struct {
-	Name string
-	Type uint16
-}
-
-// String returns the name and the type, as in "mail.example.test. A".
-func (q Question) String() string { return q.Name + " " + resolver.TypeString(q.Type) }
 
 // New returns a Fake over zone text, read by resolver.ParseZones. Empty text is
 // a DNS without zones, to Add to.
@@ -76,7 +67,7 @@ func New(zoneText string) (*Fake, error) {
 
 // FromZones returns a Fake over zones, for those that were read from files.
 func FromZones(zones *resolver.Zones) *Fake {
-	return &Fake{zones: zones, faults: make(map[Question]*Fault), delays: make(map[Question]time.Duration)}
+	return &Fake{zones: zones, faults: make(map[resolver.Question]*Fault), delays: make(map[resolver.Question]time.Duration)}
 }
 
 // Add adds zone text to what is there, as resolver.Zones.With reads it: records for
@@ -129,18 +120,18 @@ func (f *Fake) Authentic(name string) {
 	f.authentic = append(f.authentic, q.Name)
 }
 
-func question(name string, qtype uint16) Question {
+func question(name string, qtype uint16) resolver.Question {
 	canonical, err := resolver.Canonical(name)
 	if err != nil {
 		panic("dnsfake: " + err.Error())
 	}
-	return Question{canonical, qtype}
+	return resolver.Question{Name: canonical, Type: qtype}
 }
 
 // Questions returns what was asked so far, in the order in which the questions
 // came. Callers that ask concurrently see them in any order. Over a Server each
 // message is a question.
-func (f *Fake) Questions() []Question {
+func (f *Fake) Questions() []resolver.Question {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.questions)
@@ -148,7 +139,7 @@ func (f *Fake) Questions() []Question {
 
 // Watch calls fn for each question from now on, before it is answered, one at a
 // time: for programs that print them. fn must not call the Fake.
-func (f *Fake) Watch(fn func(Question)) {
+func (f *Fake) Watch(fn func(resolver.Question)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.watch = fn
@@ -183,7 +174,7 @@ func (f *Fake) Lookup(ctx context.Context, name string, qtype uint16) (resolver.
 	if ctx.Err() != nil { // nobody is asked
 		return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: context.Cause(ctx)}
 	}
-	q := Question{canonical, qtype}
+	q := resolver.Question{Name: canonical, Type: qtype}
 	zones, delay, fault := f.ask(q)
 	if err := wait(ctx, delay); err != nil {
 		return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: err}
@@ -204,14 +195,14 @@ const server = "dnsfake"
 
 // ask notes a question, and returns what it is to be answered from and what is to
 // happen to it: no fault is the zero Fault.
-func (f *Fake) ask(q Question) (*resolver.Zones, time.Duration, Fault) {
+func (f *Fake) ask(q resolver.Question) (*resolver.Zones, time.Duration, Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.questions = append(f.questions, q)
 	if f.watch != nil {
 		f.watch(q)
 	}
-	every := Question{q.Name, dns.TypeANY}
+	every := resolver.Question{Name: q.Name, Type: dns.TypeANY}
 	delay, ok := f.delays[q]
 	if !ok {
 		delay = f.delays[every]

@@ -37,14 +37,14 @@ func newFake(t *testing.T) *dnsfake.Fake {
 
 func TestAnswers(t *testing.T) {
 	fake := newFake(t)
-	var watched []dnsfake.Question
-	fake.Watch(func(q dnsfake.Question) { watched = append(watched, q) })
+	var watched []resolver.Question
+	fake.Watch(func(q resolver.Question) { watched = append(watched, q) })
 	addrs, err := resolver.LookupAddrs(t.Context(), fake, "MAIL.example.test")
 	if err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
-	want := []dnsfake.Question{{"mail.example.test.", dns.TypeA}, {"mail.example.test.", dns.TypeAAAA}}
-	for _, got := range [][]dnsfake.Question{fake.Questions(), watched} {
+	want := []resolver.Question{{Name: "mail.example.test.", Type: dns.TypeA}, {Name: "mail.example.test.", Type: dns.TypeAAAA}}
+	for _, got := range [][]resolver.Question{fake.Questions(), watched} {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

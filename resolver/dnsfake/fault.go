@@ -62,7 +62,7 @@ func (k *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text,
 // methods narrow it, and return it for the next one.
 type Fault struct {
 	fake     *Fake
-	question Question
+	question resolver.Question
 	kind     Kind
 	times    int // 0: for ever
 	asked    int
@@ -154,7 +154,7 @@ func (timeoutError) Timeout() bool { return true }
 var errUnreachable = errors.New("the network is unreachable")
 
 // error is what a Client would come to.
-func (f *Fault) error(q Question) error {
+func (f *Fault) error(q resolver.Question) error {
 	e := &resolver.Error{Name: q.Name, Type: q.Type, Server: server, RCode: rcodes[f.kind], Extended: f.extended}
 	switch f.kind {
 	case Timeout:

@@ -67,7 +67,7 @@ func (r *Recorder) Lookup(ctx context.Context, name string, qtype uint16) (resol
 	if bad != nil {
 		return answer, err // no question, and nobody could ask it again
 	}
-	text := transcript(Question{canonical, qtype}, answer, err)
+	text := transcript(resolver.Question{Name: canonical, Type: qtype}, answer, err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
@@ -77,7 +77,7 @@ func (r *Recorder) Lookup(ctx context.Context, name string, qtype uint16) (resol
 }
 
 // transcript writes one question and what came of it.
-func transcript(q Question, a resolver.Answer, err error) string {
+func transcript(q resolver.Question, a resolver.Answer, err error) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, "\t"+format+"\n", args...) }
 	fmt.Fprintln(&b, q)

@@ -15,7 +15,7 @@ import (
 const maxDatagram = 1232
 
 // resolve answers a message as a resolver that has the zones' servers to itself.
-func resolve(ctx context.Context, zones *resolver.Zones, q Question, w dns.ResponseWriter, r *dns.Msg) {
+func resolve(ctx context.Context, zones *resolver.Zones, q resolver.Question, w dns.ResponseWriter, r *dns.Msg) {
 	m := new(dns.Msg)
 	m.SetReply(r)
 	m.RecursionAvailable = true

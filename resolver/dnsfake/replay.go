@@ -25,9 +25,9 @@ var ErrNotRecorded = errors.New("the transcript does not have this question")
 // form) and asks nobody. Make one with [Replay].
 type Player struct {
 	mu       sync.Mutex
-	replies  map[Question][]resolver.Response
+	replies  map[resolver.Question][]resolver.Response
 	missing  []error
-	answered map[Question]int
+	answered map[resolver.Question]int
 }
 
 // Replay reads a transcript. The file name stands in errors and is not opened.
@@ -37,7 +37,7 @@ type Player struct {
 // then with the last answer again. Any other question is an error that wraps
 // [ErrNotRecorded]; the next step for it is to record again.
 func Replay(file string, transcript io.Reader) (*Player, error) {
-	p := &Player{replies: make(map[Question][]resolver.Response), answered: make(map[Question]int)}
+	p := &Player{replies: make(map[resolver.Question][]resolver.Response), answered: make(map[resolver.Question]int)}
 	reader := player{file: file, into: p.replies}
 	lines := bufio.NewScanner(transcript)
 	lines.Buffer(nil, maxLine)
@@ -66,7 +66,7 @@ func (p *Player) Lookup(ctx context.Context, name string, qtype uint16) (resolve
 	if err != nil {
 		return resolver.Answer{}, &resolver.Error{Name: name, Type: qtype, Err: err}
 	}
-	q := Question{canonical, qtype}
+	q := resolver.Question{Name: canonical, Type: qtype}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	replies := p.replies[q]
@@ -92,8 +92,8 @@ func (p *Player) Missing() []error {
 type player struct {
 	file     string
 	line     int
-	into     map[Question][]resolver.Response
-	at       *Question // the question whose answer is being read
+	into     map[resolver.Question][]resolver.Response
+	at       *resolver.Question // the question whose answer is being read
 	problems []resolver.Problem
 }
 
@@ -126,8 +126,8 @@ func (p *player) question(line string) {
 		p.fail("%q: expected a name and a type, or a tab before what belongs to a question", line)
 		return
 	}
-	p.at = &Question{canonical, qtype}
-	p.into[*p.at] = append(p.into[*p.at], resolver.Response{Name: canonical, Type: qtype})
+	p.at = &resolver.Question{Name: canonical, Type: qtype}
+	p.into[*p.at] = append(p.into[*p.at], resolver.Response{Question: *p.at})
 }
 
 // typeOf reads a type as resolver.TypeString writes it.

@@ -126,13 +126,13 @@ func (s *Server) serve(w dns.ResponseWriter, r *dns.Msg) {
 
 // questionOf returns what a message asks, if it is what a Fake is asked: zones
 // refuse transfers and other classes by themselves.
-func questionOf(r *dns.Msg) (Question, bool) {
+func questionOf(r *dns.Msg) (resolver.Question, bool) {
 	if len(r.Question) != 1 || r.Opcode != dns.OpcodeQuery || r.Question[0].Qclass != dns.ClassINET {
-		return Question{}, false
+		return resolver.Question{}, false
 	}
 	qtype := r.Question[0].Qtype
 	canonical, err := resolver.Canonical(r.Question[0].Name)
-	return Question{canonical, qtype}, err == nil && qtype != dns.TypeAXFR && qtype != dns.TypeIXFR
+	return resolver.Question{Name: canonical, Type: qtype}, err == nil && qtype != dns.TypeAXFR && qtype != dns.TypeIXFR
 }
 
 // current returns the zones as they are.
@@ -146,7 +146,7 @@ func (f *Fake) current() *resolver.Zones {
 type reply struct {
 	dns.ResponseWriter
 	fake     *Fake
-	question Question
+	question resolver.Question
 	trusting bool // whether whoever asks wants to know what was validated
 }
 

@@ -15,7 +15,6 @@ import (
 	"net/netip"
 
 	blitiri "blitiri.com.ar/go/spf"
-	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -41,7 +40,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo, mailFrom stri
 	if mailFrom == "" {
 		mailFrom = "postmaster@" + helo
 	}
-	dns := oneFamily{resolver.AsNet{Resolver: c.Resolver}, addr.Is4()}
+	dns := oneFamily{resolver.AsNet{Resolver: c.Resolver}, resolver.AddrType(addr)}
 	result, err := blitiri.CheckHostWithSender(addr.AsSlice(), helo, mailFrom, blitiri.WithContext(ctx), blitiri.WithResolver(dns))
 	r := new(Result)
 	if e := r.Status.UnmarshalText([]byte(result)); e != nil {
@@ -57,17 +56,13 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo, mailFrom stri
 // of the client's family alone: the others would hide that a term has no data.
 type oneFamily struct {
 	resolver.AsNet
-	ipv4 bool
+	qtype uint16
 }
 
 // LookupIPAddr returns the addresses of a name.
 func (o oneFamily) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
-	qtype := dns.TypeAAAA
-	if o.ipv4 {
-		qtype = dns.TypeA
-	}
 	var family resolver.Func = func(ctx context.Context, name string, asked uint16) (resolver.Answer, error) {
-		if asked != qtype {
+		if asked != o.qtype {
 			return resolver.Answer{}, nil
 		}
 		reply := resolver.Ask(ctx, o.Resolver, name, asked)

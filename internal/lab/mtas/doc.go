@@ -1,5 +1,5 @@
-// Package mtas holds no code. Its tests hold the verdicts on clients, and what audits say
-// that Postfix and Exim would say of an MTA, beside what these do say by the same DNS,
-// let Postfix refuse and stamp by the programs of examples/policyd and examples/milter,
-// and ask it for its role mailboxes.
+// Package mtas holds no code. Its tests compare verdicts on clients, and what audits
+// predict that Postfix and Exim do, with what these do by the same DNS. They let Postfix
+// refuse and stamp mail by the programs of examples/policyd and examples/milter, and ask
+// it for its role mailboxes.
 package mtas

@@ -12,9 +12,10 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// mailboxes asks Postfix for the mailboxes of its own domain, where it takes anything, of
-// another, which it refuses to relay to, and where it refuses this client.
-func (p postfix) mailboxes(t *testing.T) {
+// checkMailboxes asks Postfix for the mailboxes of its own domain, where it accepts every
+// address, for those of another, which it refuses to relay to, and as a client that it
+// refuses.
+func (p postfix) checkMailboxes(t *testing.T) {
 	t.Helper()
 	zones, err := resolver.ParseZones("$ORIGIN .\n$TTL 300\nreceiver.test MX 10 mx.receiver.test.\nmx.receiver.test A 127.0.0.1\nisp.test MX 10 mx.receiver.test.")
 	if err != nil {

@@ -35,7 +35,7 @@ type client struct {
 	differs            map[string]string
 }
 
-// columns are what others say. Each has what it should be by our verdict.
+// columns are what others say. Each has what that should be by our verdict.
 var columns = []struct {
 	name string
 	ours func(*identity.Verdict) string
@@ -76,7 +76,7 @@ func okIf(ok bool) string {
 
 func confirmed(v *identity.Verdict) bool { return v.IPRev != nil && v.IPRev.Status == fcrdns.Pass }
 
-// reply is what a server answers that follows our advice.
+// reply returns what a server that follows our advice answers.
 func reply(v *identity.Verdict) string {
 	if v.Advice.Reply.Code == 0 {
 		return "ok"
@@ -129,7 +129,7 @@ func readClients(t *testing.T) []client {
 	return out
 }
 
-// policy is ours for lines whose advice ends in !.
+// strict is our policy for lines whose advice ends with !.
 var strict = identity.Policy{RejectUnconfirmed: true, RejectMailFromFail: true, RejectOwnName: true, RejectMalformedHelo: true}
 
 // TestInterop prints our verdict on every client beside what the others say, in a
@@ -144,76 +144,101 @@ func TestInterop(t *testing.T) {
 		return
 	}
 	clients := readClients(t)
-	dns := network(t, clients)
+	dns, etc := network(t, clients)
 	x := newExim(t)
-	p := newPostfix(t)
+	p := newPostfix(t, etc)
 	t.Logf("%s, %s", x.Version, p.version)
 
-	levels, advices := make(map[string]int), make(map[string]int)
-	seen := make(map[string]int)
-	unexplained := 0
-	views := comparison{equal: make(map[rule.ID]map[rule.Status]int), explained: make(map[string]int)}
+	counts := tally{levels: make(map[string]int), advices: make(map[string]int), explained: make(map[string]int)}
+	rules := comparison{equal: make(map[rule.ID]map[rule.Status]int), explained: make(map[string]int)}
 	start := time.Now()
 	for _, c := range clients {
 		v := judge(t, dns, c)
-		advice := v.Advice.Action.String()
-		if v.Advice.Reply.Code != 0 {
-			advice = reply(v)
-		}
-		levels[v.Level.String()]++
-		advices[advice]++
-		if v.Level.String() != c.level || advice != c.advice {
-			t.Errorf("line %d: %s %q %q: %s, %s; the table has %s, %s", c.line, c.addr, c.helo, c.sender, v.Level, advice, c.level, c.advice)
-		}
+		advice := counts.verdict(t, c, v)
 		theirs := askExim(t, x, c)
 		p.ask(t, c, theirs)
-		views.compare(t, dns, c, theirs)
-		var row []string
-		for _, column := range columns {
-			got, want := theirs[column.name], column.ours(v)
-			if c.strict && (column.name == "policyd" || column.name == "milter") {
-				continue // these have the zero policy
-			}
-			reason, listed := c.differs[column.name]
-			switch {
-			case got != want && listed:
-				seen[column.name+" "+reason]++
-				row = append(row, fmt.Sprintf("%s %s (%s)", column.name, got, reason))
-				continue
-			case got != want:
-				unexplained++
-				t.Errorf("line %d: %s %q %q: %s says %s, by our verdict %s", c.line, c.addr, c.helo, c.sender, column.name, got, want)
-			case listed:
-				t.Errorf("line %d: %s %q %q: %s differs no more by %s", c.line, c.addr, c.helo, c.sender, column.name, reason)
-			}
-			row = append(row, column.name+" "+got)
-		}
-		t.Logf("%v %s %q %q: %s, %s | %s", time.Since(start).Round(time.Millisecond), c.addr, c.helo, c.sender, v.Level, advice, strings.Join(row, ", "))
+		rules.compare(t, dns, c, theirs)
+		row := counts.compare(t, c, v, theirs)
+		t.Logf("%v %s %q %q: %s, %s | %s", time.Since(start).Round(time.Millisecond), c.addr, c.helo, c.sender, v.Level, advice, row)
 	}
-	if len(clients) < 60 {
-		t.Errorf("%d clients, at least 60 are wanted", len(clients))
+	counts.requireEnough(t, len(clients))
+	t.Logf("levels %v", counts.levels)
+	t.Logf("advice %v", counts.advices)
+	t.Logf("differences %v", counts.explained)
+	t.Logf("%d clients of Postfix and Exim: %d unexplained differences", len(clients), counts.unexplained)
+	t.Logf("receivers' rules: equal %v; explained %v", rules.equal, rules.explained)
+	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), rules.unexplained)
+	p.checkMailboxes(t)
+	p.checkStamps(t)
+}
+
+// A tally counts our verdicts, and what the others say differently.
+type tally struct {
+	levels, advices map[string]int
+	explained       map[string]int // by column and reason
+	unexplained     int
+}
+
+// verdict compares our verdict with the table, and returns the advice as the table has it.
+func (n *tally) verdict(t *testing.T, c client, v *identity.Verdict) string {
+	t.Helper()
+	advice := v.Advice.Action.String()
+	if v.Advice.Reply.Code != 0 {
+		advice = reply(v)
+	}
+	n.levels[v.Level.String()]++
+	n.advices[advice]++
+	if v.Level.String() != c.level || advice != c.advice {
+		t.Errorf("line %d: %s %q %q: %s, %s; the table has %s, %s", c.line, c.addr, c.helo, c.sender, v.Level, advice, c.level, c.advice)
+	}
+	return advice
+}
+
+// compare compares what the others say with our verdict, and returns it as text.
+func (n *tally) compare(t *testing.T, c client, v *identity.Verdict, theirs map[string]string) string {
+	t.Helper()
+	var row []string
+	for _, column := range columns {
+		got, want := theirs[column.name], column.ours(v)
+		if c.strict && (column.name == "policyd" || column.name == "milter") {
+			continue // these have the zero policy
+		}
+		reason, listed := c.differs[column.name]
+		switch {
+		case got != want && listed:
+			n.explained[column.name+" "+reason]++
+			row = append(row, fmt.Sprintf("%s %s (%s)", column.name, got, reason))
+			continue
+		case got != want:
+			n.unexplained++
+			t.Errorf("line %d: %s %q %q: %s says %s, by our verdict %s", c.line, c.addr, c.helo, c.sender, column.name, got, want)
+		case listed:
+			t.Errorf("line %d: %s %q %q: %s no longer differs by %s", c.line, c.addr, c.helo, c.sender, column.name, reason)
+		}
+		row = append(row, column.name+" "+got)
+	}
+	return strings.Join(row, ", ")
+}
+
+// requireEnough requires that the table has clients of every kind.
+func (n *tally) requireEnough(t *testing.T, clients int) {
+	t.Helper()
+	if clients < 60 {
+		t.Errorf("%d clients, want at least 60", clients)
 	}
 	for l := identity.Explicit; l <= identity.NotApplicable; l++ {
-		if levels[l.String()] < 3 {
-			t.Errorf("level %s: %d clients", l, levels[l.String()])
+		if n.levels[l.String()] < 3 {
+			t.Errorf("level %s: %d clients", l, n.levels[l.String()])
 		}
 	}
 	for _, a := range []string{"accept", "score", "451 4.4.3", "550 5.7.23", "550 5.7.25", "550 5.7.27", "550 5.7.1", "501 5.1.7", "501 5.5.2"} {
-		if advices[a] < 3 {
-			t.Errorf("advice %s: %d clients", a, advices[a])
+		if n.advices[a] < 3 {
+			t.Errorf("advice %s: %d clients", a, n.advices[a])
 		}
 	}
-	t.Logf("levels %v", levels)
-	t.Logf("advice %v", advices)
-	t.Logf("differences %v", seen)
-	t.Logf("%d clients of Postfix and Exim: %d unexplained differences", len(clients), unexplained)
-	t.Logf("receivers' rules: equal %v; explained %v", views.equal, views.explained)
-	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), views.unexplained)
-	p.mailboxes(t)
-	p.stamps(t)
 }
 
-// judge is our verdict.
+// judge returns our verdict.
 func judge(t *testing.T, r resolver.Resolver, c client) *identity.Verdict {
 	t.Helper()
 	v := identity.Verifier{Resolver: r, Names: []string{"mx.receiver.test"}}
@@ -249,7 +274,8 @@ check:
 
 var eximResult = regexp.MustCompile(`RESULT helo=(\w*) reverse=(\w*) csa=(\w*)`)
 
-// askExim returns what Exim says of a client: of a HELO that it refuses nothing but that.
+// askExim returns what Exim finds out about a client. If it refuses the HELO name, that is
+// all it finds.
 func askExim(t *testing.T, x netns.Exim, c client) map[string]string {
 	t.Helper()
 	out := x.Session(t, c.helo, "-bs", "-oMa", strings.TrimPrefix(c.addr, "::ffff:"))
@@ -262,9 +288,9 @@ func askExim(t *testing.T, x netns.Exim, c client) map[string]string {
 	return map[string]string{"exim-helo": "501", "exim-reverse": "501", "exim-csa": "501"}
 }
 
-// session says EHLO, MAIL and RCPT to a server as a client, and returns the reply that
+// smtpSession sends EHLO, MAIL and RCPT to a server as a client, and returns the reply that
 // refuses, or "ok".
-func session(t *testing.T, c client, port int) string {
+func smtpSession(t *testing.T, c client, port int) string {
 	t.Helper()
 	from := netip.MustParseAddr(c.addr).Unmap()
 	host := "127.0.0.1"

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/textproto"
@@ -20,12 +21,14 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// network makes a loopback with the clients' addresses, and a resolver.
-func network(t *testing.T, clients []client) resolver.Resolver {
+// network makes a loopback with the clients' addresses, and returns its resolver and the
+// /etc of the system.
+func network(t *testing.T, clients []client) (resolver.Resolver, fs.FS) {
 	t.Helper()
 	var addrs []netip.Addr
 	for _, c := range clients {
@@ -34,7 +37,7 @@ func network(t *testing.T, clients []client) resolver.Resolver {
 		}
 	}
 	netns.Loopback(t, addrs...)
-	netns.Etc(t)
+	etc := netns.MountEtc(t)
 	f, err := os.Open("testdata/dns.zone")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +47,7 @@ func network(t *testing.T, clients []client) resolver.Resolver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return netns.Resolve(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+	return netns.ServeDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
 		m.RecursionAvailable = true
 		name := strings.ToLower(q.Question[0].Name)
@@ -59,7 +62,7 @@ func network(t *testing.T, clients []client) resolver.Resolver {
 			m.Answer = append(append(m.Answer, answer.Chain...), answer.Records...)
 		}
 		w.WriteMsg(m)
-	}))
+	})), etc
 }
 
 // postfix is a Postfix with a port for each restriction that is compared.
@@ -79,87 +82,9 @@ var ports = []struct {
 	{2506, "milter", "smtpd_milters=inet:127.0.0.1:10041"},
 }
 
-func newPostfix(t *testing.T) postfix {
+func newPostfix(t *testing.T, etc fs.FS) postfix {
 	t.Helper()
-	root := strings.TrimSuffix(netns.Find(t, "postfix", "postfix"), "/usr/sbin/postfix")
-	if root != "" {
-		// The package was unpacked, and looks for its parts below /usr.
-		netns.Run(t, "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+root+"/usr:/usr", "/usr")
-	}
-	for dir, owner := range map[string]int{"/run/postfix": 0, "/run/postfix/spool": 0, "/run/postfix/data": 65532, "/run/postfix/mail": 65534, "/etc/postfix": 0} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(dir, owner, -1); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.CopyFS("/etc/postfix", os.DirFS(root+"/etc/postfix")); err != nil && root != "" {
-		t.Fatal(err)
-	}
-	netns.Write(t, "/etc/postfix/main.cf", `compatibility_level = 3.6
-myhostname = mx.receiver.test
-mydestination =
-mynetworks =
-inet_interfaces = all
-inet_protocols = all
-queue_directory = /run/postfix/spool
-data_directory = /run/postfix/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-shlib_directory = /usr/lib/postfix
-meta_directory = /etc/postfix
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file_prefixes = /run
-maillog_file = /run/postfix/log
-alias_maps =
-virtual_mailbox_domains = receiver.test
-virtual_mailbox_base = /run/postfix/mail
-virtual_mailbox_maps = static:box/
-virtual_uid_maps = static:65534
-virtual_gid_maps = static:65534
-virtual_minimum_uid = 1
-smtpd_relay_restrictions = reject_unauth_destination
-smtpd_client_connection_rate_limit = 0
-smtpd_client_event_limit_exceptions = 0.0.0.0/0, [::]/0
-smtpd_error_sleep_time = 0
-in_flow_delay = 0
-smtputf8_enable = yes
-milter_default_action = tempfail
-`)
-	var services strings.Builder
-	for _, p := range ports {
-		for _, host := range []string{"127.0.0.1", "[::1]"} {
-			fmt.Fprintf(&services, "%s:%d inet n - n - - smtpd -o %s\n", host, p.port, p.option)
-		}
-	}
-	services.WriteString(`pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-proxywrite unix - - n - 1 proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-local unix - n n - - local
-virtual unix - n n - - virtual
-lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-`)
-	netns.Write(t, "/etc/postfix/master.cf", services.String())
-
+	configure(t, etc)
 	start(t, "policyd", filepath.Join(os.Getenv("BONAFIDE_EXAMPLES"), "policyd"), "-name", "mx.receiver.test", "-dns", "127.0.0.1")
 	start(t, "milter", filepath.Join(os.Getenv("BONAFIDE_EXAMPLES"), "milter"), "-name", "mx.receiver.test", "-dns", "127.0.0.1")
 	await(t, "127.0.0.1:10040")
@@ -177,6 +102,47 @@ postlog unix-dgram n - n - 1 postlogd
 	}
 	version := strings.TrimSpace(netns.Run(t, "/usr/sbin/postconf", "-h", "mail_version"))
 	return postfix{version: "Postfix " + version, mail: "/run/postfix/mail/box/new"}
+}
+
+// configure makes the directories and the configuration of Postfix. It takes the other
+// files that the package has in /etc/postfix from etc, where the package is installed
+// (Debian's Postfix requires postfix-files there), or from where it was unpacked.
+func configure(t *testing.T, etc fs.FS) {
+	t.Helper()
+	path := debian.Program(t, "postfix", "postfix")
+	if root, ok := strings.CutSuffix(path, "/usr/sbin/postfix"); ok && root != "" {
+		// The package was unpacked, and looks for its parts below /usr.
+		netns.Run(t, "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+root+"/usr:/usr", "/usr")
+		etc = os.DirFS(root + "/etc")
+	}
+	packaged, err := fs.Sub(etc, "postfix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS("/etc/postfix", packaged); err != nil {
+		t.Fatal(err)
+	}
+	for dir, owner := range map[string]int{"/run/postfix": 0, "/run/postfix/spool": 0, "/run/postfix/data": 65532, "/run/postfix/mail": 65534, "/etc/postfix": 0} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(dir, owner, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var services strings.Builder
+	for _, p := range ports {
+		for _, host := range []string{"127.0.0.1", "[::1]"} {
+			fmt.Fprintf(&services, "%s:%d inet n - n - - smtpd -o %s\n", host, p.port, p.option)
+		}
+	}
+	for file, more := range map[string]string{"main.cf": "", "master.cf": services.String()} {
+		text, err := os.ReadFile("testdata/postfix/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		netns.WriteFile(t, "/etc/postfix/"+file, string(text)+more)
+	}
 }
 
 // start runs a program until the test ends.
@@ -206,15 +172,15 @@ func await(t *testing.T, addr string) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("nobody listens at %s", addr)
+	t.Fatalf("nothing listens at %s", addr)
 }
 
-// ask adds what Postfix says of a client: for its own restrictions whether it refuses,
-// for our programs the reply.
+// ask adds what Postfix says about a client: whether its own restrictions refuse, and
+// the reply by our programs.
 func (p postfix) ask(t *testing.T, c client, theirs map[string]string) {
 	t.Helper()
 	for _, q := range ports {
-		got := session(t, c, q.port)
+		got := smtpSession(t, c, q.port)
 		if strings.HasPrefix(q.column, "pf-") {
 			got = okIf(got == "ok")
 		}
@@ -222,9 +188,9 @@ func (p postfix) ask(t *testing.T, c client, theirs map[string]string) {
 	}
 }
 
-// stamps sends messages with a forged field by both programs, and looks at what is
+// checkStamps sends messages with a forged field through both programs, and checks what is
 // delivered.
-func (p postfix) stamps(t *testing.T) {
+func (p postfix) checkStamps(t *testing.T) {
 	t.Helper()
 	for _, q := range ports[4:] {
 		os.RemoveAll(p.mail)

@@ -14,8 +14,8 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// receivers are the rules of the catalogue that say what Postfix and Exim would, and the
-// columns of what these do say.
+// receivers are the rules of the catalogue that predict Postfix and Exim, and the columns
+// of what these do say.
 var receivers = []struct {
 	rule   rule.ID
 	column string
@@ -36,8 +36,8 @@ type comparison struct {
 	unexplained int
 }
 
-// compare audits an organization with one MTA, the client, and holds what the receivers'
-// rules say beside what the receivers say.
+// compare audits an organization with one MTA, the client, and compares what the
+// receivers' rules say with what the receivers say.
 func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, theirs map[string]string) {
 	t.Helper()
 	rep, err := audit.Auditor{Resolver: r, AllowDocumentation: true}.Audit(t.Context(), &org.Organization{
@@ -60,7 +60,7 @@ func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, thei
 			cmp.equal[q.rule][f.Status]++
 			continue
 		}
-		if why := differs(f, said, c); why != "" {
+		if why := explanation(f, said, c); why != "" {
 			cmp.explained[string(q.rule)+": "+why]++
 			continue
 		}
@@ -73,27 +73,27 @@ func (cmp *comparison) compare(t *testing.T, r resolver.Resolver, c client, thei
 func agrees(f report.Finding, said string) bool {
 	switch f.Status {
 	case rule.Pass:
-		return said == "ok" && f.Code != "unknown" || said == f.Code
+		return said == "ok" && f.Code != rule.CodeUnknown || said == f.Code.String()
 	case rule.Fail:
-		return said == "fail" || said == "501" && f.Code == "malformed"
+		return said == "fail" || said == "501" && f.Code == rule.CodeMalformed
 	case rule.Undecided: // which is refused for now, or deferred
 		return said == "fail" || said == "defer"
 	}
 	return false
 }
 
-// differs returns why a server may say something else, "" for no reason.
-func differs(f report.Finding, said string, c client) string {
+// explanation returns why a server may say something else, "" if it should not.
+func explanation(f report.Finding, said string, c client) string {
 	switch {
 	case f.Status == rule.NotApplicable:
 		return "the client is not public"
 	case said == "501":
 		return "Exim refused the HELO before"
-	case f.Code == "some-unconfirmed" && said == "ok":
-		return "the name that comes first leads back"
-	case f.Code == "underscore" && said == "ok":
+	case f.Code == rule.CodeSomeUnconfirmed && said == "ok":
+		return "the name that comes first resolves back to the client"
+	case f.Code == rule.CodeUnderscore && said == "ok":
 		return "this Exim is older than 4.97"
-	case f.Rule == rule.EximHelo && f.Code == "malformed" && strings.Contains(c.helo, "_"):
+	case f.Rule == rule.EximHelo && f.Code == rule.CodeMalformed && strings.Contains(c.helo, "_"):
 		return "this Exim is told to take underscores"
 	case strings.HasPrefix(string(f.Rule), "postfix-") && c.differs["pf-syntax"] == "sender-syntax":
 		return "Postfix refused the sender"

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 )
 
 // A Zone is what an authoritative server loads.
@@ -24,8 +26,8 @@ type Zone struct {
 	Apex     string // absolute
 	Text     string // a zone file
 	Signed   bool   // Knot signs it by DNSSEC, with keys that it makes up
-	Transfer bool   // NSD and BIND give it to whoever asks from the loopback
-	Update   bool   // BIND changes it as whoever asks from the loopback says (RFC 2136)
+	Transfer bool   // NSD and BIND transfer it to clients on the loopback (RFC 5936)
+	Update   bool   // BIND accepts updates from clients on the loopback (RFC 2136)
 }
 
 // A Server is one that runs until the test ends.
@@ -51,10 +53,8 @@ type program struct {
 }
 
 const (
-	nobody    = 65534            // user and group that own nothing, on any system
-	patience  = 30 * time.Second // until the last zone is loaded
-	stopLimit = 10 * time.Second // between SIGTERM and SIGKILL
-	ports     = 3                // how many are tried: one that was free may be taken a moment later
+	patience = 30 * time.Second // until the last zone is loaded
+	ports    = 3                // how many are tried: one that was free may be taken a moment later
 )
 
 // errEnded is what a server does whose port is taken, among other reasons.
@@ -62,14 +62,11 @@ var errEnded = errors.New("it has ended")
 
 func (p program) start(t testing.TB) Server {
 	t.Helper()
-	path, err := exec.LookPath(p.binary)
-	if err != nil {
-		t.Fatalf("no %s: install it (Debian: apt-get install %s)", p.binary, p.pkg)
-	}
+	path := debian.Program(t, p.binary, p.pkg)
 	for try := 1; ; try++ {
 		server, err := p.run(t, path)
 		if err == nil {
-			server.Version = p.versionOf(path)
+			server.Version = versionOf(path, p.version)
 			return server
 		}
 		if try == ports || !errors.Is(err, errEnded) {
@@ -94,50 +91,27 @@ func (p program) run(t testing.TB, path string) (Server, error) {
 	if err := os.WriteFile(conf, []byte(p.conf(addr, dir)), 0o644); err != nil {
 		return none, err
 	}
+	if path, err = unconfined(path, dir); err != nil {
+		return none, err
+	}
 	log, err := os.Create(filepath.Join(dir, p.binary+".log"))
 	if err != nil {
 		return none, err
 	}
 	defer log.Close()
-
 	cmd := exec.Command(path, append(slices.Clip(p.args), "-c", conf)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir}
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:   true,            // NSD forks: the whole group is ended, or a child outlives the test
-		Pdeathsig: syscall.SIGTERM, // when a time limit kills the test, no clean-up runs
-	}
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	if err := cmd.Start(); err != nil {
+	running, err := startProcess(cmd)
+	if err != nil {
 		return none, err
 	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(exited)
-	}()
-	stop := func() {
-		for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-			if err := syscall.Kill(-cmd.Process.Pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-				t.Errorf("%s: %v", p.binary, err)
-			}
-			select {
-			case <-exited:
-				return
-			case <-time.After(stopLimit):
-				t.Errorf("%s does not stop after %v", p.binary, stopLimit)
-			}
-		}
-	}
-	if err := p.await(addr, exited); err != nil {
-		stop()
+	if err := p.await(addr, running.exited); err != nil {
+		running.stop(t)
 		text, _ := os.ReadFile(log.Name())
 		return none, fmt.Errorf("%w; it says:\n%s", err, tail(text))
 	}
 	t.Cleanup(func() {
-		stop()
+		running.stop(t)
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
 			t.Logf("%s says:\n%s", p.binary, tail(text))
@@ -231,25 +205,6 @@ func (p program) await(addr netip.AddrPort, exited <-chan struct{}) error {
 		}
 	}
 	return asked("tcp", p.ready[0])
-}
-
-// versionOf returns the line of a server about itself.
-func (p program) versionOf(path string) string {
-	text, _ := exec.Command(path, p.version).CombinedOutput()
-	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	return filepath.Base(path) + ": " + first
-}
-
-// tail is the end of what a server wrote, without what BIND says of every zone
-// and of every endless chain.
-func tail(text []byte) string {
-	var kept strings.Builder
-	for line := range strings.Lines(string(text)) {
-		if !strings.Contains(line, ": loaded serial") && !strings.Contains(line, "query iterations limit reached") {
-			kept.WriteString(line)
-		}
-	}
-	return kept.String()[max(0, kept.Len()-4000):]
 }
 
 // freePort returns a loopback port that was free for UDP and TCP just now.

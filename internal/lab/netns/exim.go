@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 )
 
 // An Exim is a configuration of Exim, with files of its own.
@@ -20,12 +22,12 @@ type Exim struct {
 	conf    string
 }
 
-// NewExim writes a configuration. The system must be that of Etc.
+// NewExim writes a configuration. Call MountEtc before.
 func NewExim(t *testing.T, settings string) Exim {
 	t.Helper()
-	x := Exim{path: Find(t, "exim4", "exim4-daemon-light"), Dir: t.TempDir()}
+	x := Exim{path: debian.Program(t, "exim4", "exim4-daemon-light"), Dir: t.TempDir()}
 	x.conf = filepath.Join(x.Dir, "exim.conf")
-	Write(t, x.conf, "keep_environment =\nexim_path = "+x.path+"\nlog_file_path = "+x.Dir+"/%slog\nspool_directory = "+x.Dir+"\n"+settings)
+	WriteFile(t, x.conf, "keep_environment =\nexim_path = "+x.path+"\nlog_file_path = "+x.Dir+"/%slog\nspool_directory = "+x.Dir+"\n"+settings)
 	// Exim gives up root before it looks at a configuration that is not the system's.
 	for d := x.Dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o777); err != nil {
@@ -42,8 +44,8 @@ func (x Exim) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, x.path, append([]string{"-C", x.conf}, args...)...)
 }
 
-// Session says EHLO and MAIL FROM:<> on standard input, and returns all that Exim says.
-// The flags say whom it believes to have connected, as -bs -oMa 192.0.2.10.
+// Session sends EHLO and MAIL FROM:<> on standard input, and returns all that Exim says.
+// The flags give the client, as -bs -oMa 192.0.2.10.
 func (x Exim) Session(t *testing.T, helo string, flags ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -4,6 +4,7 @@ package netns
 
 import (
 	"context"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -13,11 +14,12 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // Enter reports whether the test runs in a network and with mounts of its own. If not, it
-// runs it again there, with more in the environment, and the test is to return.
+// runs the test again there, with more in the environment, and the test must return.
 func Enter(t *testing.T, env ...string) bool {
 	t.Helper()
 	const inside = "BONAFIDE_NAMESPACE"
@@ -36,23 +38,24 @@ func Enter(t *testing.T, env ...string) bool {
 	return false
 }
 
-// Loopback brings the loopback up, which has no address but its own at first.
+// Loopback brings the loopback up, with these addresses besides its own.
 func Loopback(t *testing.T, addrs ...netip.Addr) {
 	t.Helper()
-	Run(t, "ip", "link", "set", "lo", "up")
+	ip := debian.Program(t, "ip", "iproute2")
+	Run(t, ip, "link", "set", "lo", "up")
 	for _, addr := range addrs {
 		prefix, _ := addr.Prefix(addr.BitLen())
 		args := []string{"addr", "add", prefix.String(), "dev", "lo"}
 		if addr.Is6() {
 			args = append(args, "nodad")
 		}
-		Run(t, "ip", args...)
+		Run(t, ip, args...)
 	}
 }
 
-// Resolve makes the handler the resolver of the system, at 127.0.0.1, and returns a
-// client of it.
-func Resolve(t *testing.T, handler dns.Handler) *resolver.Client {
+// ServeDNS serves DNS by the handler at 127.0.0.1, where the system of MountEtc has its
+// resolver, and returns a client of it.
+func ServeDNS(t *testing.T, handler dns.Handler) *resolver.Client {
 	t.Helper()
 	for _, network := range []string{"udp", "tcp"} {
 		started := make(chan struct{})
@@ -75,9 +78,9 @@ func Resolve(t *testing.T, handler dns.Handler) *resolver.Client {
 	return &resolver.Client{Servers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}}
 }
 
-// Ask puts a question to a server as it came to a handler of Resolve: a server that does
-// not answer fails (SERVFAIL).
-func Ask(w dns.ResponseWriter, question *dns.Msg, server netip.AddrPort) *dns.Msg {
+// Forward asks a server the question that a handler of ServeDNS got. It returns SERVFAIL
+// if the server does not answer.
+func Forward(w dns.ResponseWriter, question *dns.Msg, server netip.AddrPort) *dns.Msg {
 	client := dns.Client{Net: w.RemoteAddr().Network(), Timeout: 5 * time.Second}
 	reply, _, err := client.Exchange(question, server.String())
 	if err != nil {
@@ -87,34 +90,31 @@ func Ask(w dns.ResponseWriter, question *dns.Msg, server netip.AddrPort) *dns.Ms
 	return reply
 }
 
-// Etc gives the system an /etc of its own, with the users of mail servers and the
-// resolver of Resolve, and an empty /run.
-func Etc(t *testing.T) {
+// MountEtc gives the system an /etc of its own, with the users of mail servers and the
+// resolver of ServeDNS, and an empty /run. It returns the /etc that is hidden by it,
+// where installed packages have their files.
+func MountEtc(t *testing.T) fs.FS {
 	t.Helper()
+	hidden, err := os.OpenRoot("/etc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { hidden.Close() })
 	for _, path := range []string{"/etc", "/run"} {
 		if err := syscall.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 	}
-	Write(t, "/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:3\n")
-	Write(t, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
-	Write(t, "/etc/hosts", "127.0.0.1 localhost\n")
-	Write(t, "/etc/services", "smtp 25/tcp\n")
-	Write(t, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nDebian-exim:x:65533:65533:::\npostfix:x:65532:65532:::\nnobody:x:65534:65534:::\n")
-	Write(t, "/etc/group", "root:x:0:\nDebian-exim:x:65533:\npostfix:x:65532:\npostdrop:x:65531:\nmail:x:8:\nnogroup:x:65534:\n")
+	WriteFile(t, "/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:3\n")
+	WriteFile(t, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+	WriteFile(t, "/etc/hosts", "127.0.0.1 localhost\n")
+	WriteFile(t, "/etc/services", "smtp 25/tcp\n")
+	WriteFile(t, "/etc/passwd", "root:x:0:0::/root:/bin/sh\nDebian-exim:x:65533:65533:::\npostfix:x:65532:65532:::\nnobody:x:65534:65534:::\n")
+	WriteFile(t, "/etc/group", "root:x:0:\nDebian-exim:x:65533:\npostfix:x:65532:\npostdrop:x:65531:\nmail:x:8:\nnogroup:x:65534:\n")
+	return hidden.FS()
 }
 
-// Find returns the path of a program of a Debian package.
-func Find(t *testing.T, program, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		t.Fatalf("no %s: install it (Debian: %s), or unpack the package and put it into PATH", program, pkg)
-	}
-	return path
-}
-
-// Run runs a program, which has to succeed, and returns what it says.
+// Run runs a program, which must succeed, and returns its output.
 func Run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
@@ -124,8 +124,8 @@ func Run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// Write writes a file that everybody may read.
-func Write(t *testing.T, path, text string) {
+// WriteFile writes a file that all users may read.
+func WriteFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

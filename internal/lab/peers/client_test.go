@@ -24,7 +24,7 @@ const (
 	turn       = 200 * time.Millisecond // of one contender in one round
 )
 
-// zone has a name for each worker: a net.Resolver puts one question for all who
+// zone has a name for each worker: a net.Resolver asks once for all callers that
 // ask for the same name at the same time.
 func zone() string {
 	var b strings.Builder
@@ -53,7 +53,7 @@ func contenders() []contender {
 				m := new(dns.Msg).SetQuestion(name, dns.TypeA)
 				m.SetEdns0(1232, false)
 				reply, _, err := c.Exchange(m, address)
-				return one(reply, err)
+				return requireOneRecord(reply, err)
 			}, func() {}
 		}},
 		{"miekg-conn", func(server netip.AddrPort) (func(context.Context, string) error, func()) {
@@ -66,7 +66,7 @@ func contenders() []contender {
 				m := new(dns.Msg).SetQuestion(name, dns.TypeA)
 				m.SetEdns0(1232, false)
 				reply, _, err := c.ExchangeWithConn(m, conn)
-				return one(reply, err)
+				return requireOneRecord(reply, err)
 			}, func() { conn.Close() }
 		}},
 		{"net", func(server netip.AddrPort) (func(context.Context, string) error, func()) {
@@ -101,7 +101,8 @@ func ours(name string, c *resolver.Client) contender {
 	}}
 }
 
-func one(reply *dns.Msg, err error) error {
+// requireOneRecord returns an error unless a reply has one record.
+func requireOneRecord(reply *dns.Msg, err error) error {
 	if err == nil && len(reply.Answer) != 1 {
 		err = fmt.Errorf("%d records", len(reply.Answer))
 	}
@@ -171,9 +172,9 @@ func processor() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// benchmarkQuestions reports the questions per second of each contender, and as
-// what part or multiple of the baseline's: the median of the rounds, each of which
-// has its own ratio, since the machine's other work comes and goes.
+// benchmarkQuestions reports the questions per second of each contender, and the ratio
+// to the baseline's: the medians over all rounds, each of which has its own ratio,
+// since the machine's other work comes and goes.
 func benchmarkQuestions(b *testing.B, server netip.AddrPort) {
 	for _, workers := range []int{1, 16, maxWorkers} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
@@ -206,8 +207,8 @@ func median(values []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// loopback serves the zone from this process, which takes its part of the
-// processors.
+// loopback serves the zone from this process, which takes part of the processor
+// time.
 func loopback(b *testing.B) netip.AddrPort {
 	b.Helper()
 	zones, err := resolver.ParseZones(zone())

@@ -1,9 +1,11 @@
-// Package peers holds no code. Its benchmarks put this library beside others that
-// do the same work, so that a claim about speed is a number of one run:
+// Package peers holds no code. Its benchmarks compare this library with others that
+// do the same work, so that a claim about speed is a number of one run. It is a
+// module of its own, so that the library does not require the others. From the
+// root of the checkout:
 //
-//	go test -run '^$' -bench . ./internal/lab/peers
-//	go test -run '^$' -bench . -benchtime 10x -tags interop ./internal/lab/peers
+//	go -C internal/lab/peers test -run '^$' -bench .
+//	go -C internal/lab/peers test -run '^$' -bench . -benchtime 10x -tags interop
 //
-// The second also asks NSD, in ten rounds. What is compared takes turns within
-// each round, and medians are reported: the machine's other work weighs on all.
+// The second also asks NSD, in ten rounds. The libraries take turns within each
+// round, and medians are reported, since the machine's other work slows all of them.
 package peers

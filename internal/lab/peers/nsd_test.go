@@ -17,7 +17,7 @@ func startNSD(t testing.TB) netip.AddrPort {
 	return nameserver.NSD(t, nameserver.Zone{Apex: "example.test.", Text: zone()}).Addr
 }
 
-// TestInteropPeers sees that all contenders have an answer, so that the benchmarks
+// TestInteropPeers checks that every contender gets the answer, so that the benchmarks
 // compare the same work.
 func TestInteropPeers(t *testing.T) {
 	server := startNSD(t)

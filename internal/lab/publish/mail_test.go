@@ -20,24 +20,22 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 )
 
-// A mail is what became of one: the receiver's reply to MAIL, and what its verify = helo
-// and verify = csa found.
+// A mail is the result of sending one: the receiver's reply to MAIL, and what its verify =
+// helo and verify = csa found.
 type mail struct{ Code, Helo, CSA string }
 
 func (m mail) accepted() bool { return m.Code == "250" }
 
-// exims are two of them: the one sends, with the address and the HELO that it is told to,
-// the other receives, and refuses whom it cannot verify.
+// exims are two Exims: one sends, from the address and with the HELO name that it is given,
+// the other receives, and refuses clients that it cannot verify.
 type exims struct {
 	sender, receiver netns.Exim
 	from             string // the envelope sender
 	sent, accepted   int
 }
 
-func newExims(t *testing.T, from string) *exims {
-	t.Helper()
-	x := &exims{from: from}
-	x.sender = netns.NewExim(t, `primary_hostname = localhost
+// senderConf takes the address, the HELO name and the server from macros (-D).
+const senderConf = `primary_hostname = localhost
 begin routers
 out:
   driver = manualroute
@@ -55,8 +53,10 @@ smtp:
   interface = <+ ADDR
   helo_data = HELO
   allow_localhost
-`)
-	x.receiver = netns.NewExim(t, `primary_hostname = mx.receiver.test
+`
+
+// receiverConf refuses clients at MAIL, and says in every reply what it found.
+const receiverConf = `primary_hostname = mx.receiver.test
 daemon_smtp_port = 2525
 local_interfaces = <+ 127.0.0.1 + ::1
 tls_advertise_hosts =
@@ -84,14 +84,20 @@ box:
   driver = appendfile
   file = $spool_directory/box
   user = Debian-exim
-`)
+`
+
+func newExims(t *testing.T, from string) *exims {
+	t.Helper()
+	x := &exims{from: from}
+	x.sender = netns.NewExim(t, senderConf)
+	x.receiver = netns.NewExim(t, receiverConf)
 	daemon := x.receiver.Command(context.Background(), "-bdf", "-odi")
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Nothing is to write into a directory that is being removed. A mail that was
-		// refused is completed twice: the other time as a bounce.
+		// Nothing may write into a directory that is being removed. A refused mail is
+		// completed twice: the second time as a bounce.
 		await(t, "all mail", func() bool {
 			return completed(t, x.receiver) == x.accepted && completed(t, x.sender) == x.sent+(x.sent-x.accepted)
 		})
@@ -113,11 +119,11 @@ box:
 	return x
 }
 
-// await waits until something is so.
-func await(t *testing.T, what string, is func() bool) {
+// await waits until a condition holds.
+func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for range 500 {
-		if is() {
+		if holds() {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -125,7 +131,7 @@ func await(t *testing.T, what string, is func() bool) {
 	t.Errorf("%s: not after 10 s", what)
 }
 
-// completed returns how many mails an Exim is done with.
+// completed returns how many mails an Exim has finished.
 func completed(t *testing.T, x netns.Exim) int {
 	t.Helper()
 	log, err := os.ReadFile(x.Dir + "/mainlog")
@@ -161,7 +167,7 @@ func (x *exims) send(t *testing.T, addr netip.Addr, helo string) mail {
 	return m
 }
 
-// log returns what the receiver has written of the mail that it took and refused.
+// log returns the receiver's log of the mail that it accepted and refused.
 func (x *exims) log(t *testing.T) string {
 	t.Helper()
 	log, err := os.ReadFile(x.receiver.Dir + "/mainlog")
@@ -171,12 +177,12 @@ func (x *exims) log(t *testing.T) string {
 	return string(log)
 }
 
-// observed returns what the MTAs are seen to say, which must be this, a moment later: in
-// the mainlog of the receiver, or in the Received fields of what is in the box.
-func (x *exims) observed(t *testing.T, file string, says map[netip.Addr]string) map[netip.Addr]string {
+// observed waits until the HELO names seen in a file of the receiver are these, and returns
+// them. The file is its mainlog, or the box, which has them in Received fields.
+func (x *exims) observed(t *testing.T, file string, helos map[netip.Addr]string) map[netip.Addr]string {
 	t.Helper()
 	var seen map[netip.Addr]string
-	await(t, fmt.Sprintf("%v in the %s", says, file), func() bool {
+	await(t, fmt.Sprintf("%v in the %s", helos, file), func() bool {
 		text, err := os.ReadFile(x.receiver.Dir + "/" + file)
 		if err != nil {
 			t.Fatal(err)
@@ -188,7 +194,7 @@ func (x *exims) observed(t *testing.T, file string, says map[netip.Addr]string) 
 			}
 			seen[o.Addr] = o.Helo
 		}
-		return maps.Equal(seen, says)
+		return maps.Equal(seen, helos)
 	})
 	return seen
 }

@@ -26,50 +26,89 @@ import (
 )
 
 // TestInteropPublish takes an organization from zones that fail to zones that pass, on
-// BIND and on NSD, in the steps of its plan. After each step both servers have the same,
-// and neither Exim nor our verifier thinks worse of any mail than before.
+// BIND and on NSD, in the steps of its plan. After each step both servers have the same
+// records, and neither Exim nor our verifier judges any mail worse than before.
 func TestInteropPublish(t *testing.T) {
 	if !netns.Enter(t) {
 		return
 	}
-	o, says := describe(t)
-	var addrs []netip.Addr
+	o, helos := describe(t)
+	e := &experiment{org: o, helos: helos}
 	for _, m := range o.MTAs {
-		addrs = append(addrs, m.Addresses...)
+		e.addrs = append(e.addrs, m.Addresses...)
 	}
-	netns.Loopback(t, addrs...)
-	netns.Etc(t)
-	publications := []*publication{publish(o, newBIND(t)), publish(o, newNSD(t))}
-	var asked atomic.Pointer[publication] // by the system
-	netns.Resolve(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
-		w.WriteMsg(netns.Ask(w, question, asked.Load().at().Addr))
+	netns.Loopback(t, e.addrs...)
+	netns.MountEtc(t)
+	e.publications = []*publication{publish(o, newBIND(t)), publish(o, newNSD(t))}
+	netns.ServeDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
+		w.WriteMsg(netns.Forward(w, question, e.asked.Load().server().Addr))
 	}))
-	x := newExims(t, "cron@mta1.example.test")
-	t.Log(x.receiver.Version)
-	deliver := func(when string) {
-		t.Helper()
-		for _, p := range publications {
-			asked.Store(p)
-			for _, addr := range addrs {
-				got := x.send(t, addr, says[addr])
-				if was := p.mail[addr]; was.accepted() && !got.accepted() || got.CSA == "fail" {
-					t.Errorf("%s, %s: mail from %s with HELO %s: %v, before %v", p, when, addr, says[addr], got, was)
-				}
-				advised := p.verdict(t, addr, says[addr], x.from).Advice
-				if was, ok := p.advised[addr]; ok && advised.Action > was.Action {
-					t.Errorf("%s, %s: for mail from %s with HELO %s we advise %v, before %v", p, when, addr, says[addr], advised, was)
-				}
-				p.mail[addr], p.advised[addr] = got, advised
+	e.exims = newExims(t, "cron@mta1.example.test")
+	t.Log(e.exims.receiver.Version)
+
+	e.sendAll(t, "at first")
+	e.makePlans(t)
+	steps := e.publications[0].plan.Steps
+	if len(steps) != int(plan.Policy) {
+		t.Errorf("%d steps: expected one of each stage", len(steps))
+	}
+	rrsets := 0
+	for i, step := range steps {
+		e.prepare(t, step)
+		for _, p := range e.publications {
+			p.carryOutStep(t, i)
+		}
+		compareZones(t, step.Stage, e.publications)
+		e.sendAll(t, "after step "+step.Stage.String())
+		rrsets += len(step.Changes)
+		t.Logf("%d. %s: %d RRsets", i+1, step.Stage, len(step.Changes))
+	}
+	e.checkResult(t)
+	t.Logf("on each server %d steps, %d RRsets, %d changes of them; %d mails, %d accepted", len(steps), len(e.publications[0].plan.Changes), rrsets, e.exims.sent, e.exims.accepted)
+}
+
+// An experiment is one plan, carried out on two servers.
+type experiment struct {
+	org          *org.Organization
+	addrs        []netip.Addr // of all MTAs
+	helos        map[netip.Addr]string
+	exims        *exims
+	publications []*publication
+	asked        atomic.Pointer[publication] // by the system's resolver
+	// logged is how long the receiver's log was when the MTAs got their HELO names.
+	logged int
+}
+
+// sendAll sends a mail from each address by the DNS of each server. It must not be judged
+// worse than the one before.
+func (e *experiment) sendAll(t *testing.T, when string) {
+	t.Helper()
+	for _, p := range e.publications {
+		e.asked.Store(p)
+		for _, addr := range e.addrs {
+			helo := e.helos[addr]
+			got := e.exims.send(t, addr, helo)
+			if was := p.mail[addr]; was.accepted() && !got.accepted() || got.CSA == "fail" {
+				t.Errorf("%s, %s: mail from %s with HELO %s: %v, before %v", p, when, addr, helo, got, was)
 			}
+			advised := p.verdict(t, addr, helo, e.exims.from).Advice
+			if was, ok := p.advised[addr]; ok && advised.Action > was.Action {
+				t.Errorf("%s, %s: for mail from %s with HELO %s we advise %v, before %v", p, when, addr, helo, advised, was)
+			}
+			p.mail[addr], p.advised[addr] = got, advised
 		}
 	}
+}
 
-	deliver("at first")
-	for _, p := range publications {
-		if diff := cmp.Diff(map[netip.Addr]mail{
-			addrs[0]: {"250", "ok", "unknown"}, addrs[1]: {"550", "fail", "unknown"}, addrs[2]: {"250", "ok", "unknown"},
-			addrs[3]: {"550", "fail", "unknown"}, addrs[4]: {"550", "fail", "unknown"},
-		}, p.mail, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+// makePlans plans on both servers, whose zones must fail, and compares the plans.
+func (e *experiment) makePlans(t *testing.T) {
+	t.Helper()
+	want := map[netip.Addr]mail{
+		e.addrs[0]: {"250", "ok", "unknown"}, e.addrs[1]: {"550", "fail", "unknown"}, e.addrs[2]: {"250", "ok", "unknown"},
+		e.addrs[3]: {"550", "fail", "unknown"}, e.addrs[4]: {"550", "fail", "unknown"},
+	}
+	for _, p := range e.publications {
+		if diff := cmp.Diff(want, p.mail, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 			t.Errorf("%s: mail at first (-want +got):\n%s", p, diff)
 		}
 		report := p.audit(t)
@@ -77,76 +116,72 @@ func TestInteropPublish(t *testing.T) {
 			t.Errorf("%s: the zones pass before: %s", p, report.Summary)
 		}
 		t.Logf("%s at first: %s", p, report.Summary)
-		p.make(t, x.observed(t, "mainlog", says))
+		p.planAndProve(t, e.exims.observed(t, "mainlog", e.helos))
 	}
-	if text, other := publications[0].text(t), publications[1].text(t); !strings.EqualFold(text, other) {
+	text, other := e.publications[0].text(t), e.publications[1].text(t)
+	if !strings.EqualFold(text, other) {
 		t.Fatalf("the plans differ (-BIND +NSD):\n%s", cmp.Diff(text, other))
-	} else {
-		t.Log(text)
 	}
+	t.Log(text)
+}
 
-	if n := len(publications[0].plan.Steps); n != int(plan.Policy) {
-		t.Errorf("%d steps: expected one of each stage", n)
-	}
-	rrsets, greeted := 0, 0
-	for i, step := range publications[0].plan.Steps {
-		switch step.Stage {
-		case plan.SetHelo: // the last of what is sent as user@ the PTR name ends with it
-			says, greeted = configured(publications[0].text(t), o), len(x.log(t))
-			x.from = "john@example.test"
-		case plan.Observe:
-			for _, file := range []string{"mainlog", "box"} {
-				observed := x.observed(t, file, says)
-				for _, p := range publications {
-					if next := p.again(t, observed).Steps[0]; next.Stage <= plan.Observe {
-						t.Errorf("%s: step %s remains, with HELO names observed in the %s", p, next.Stage, file)
-					}
-				}
-			}
-		case plan.CheckSenders:
-			for _, name := range step.Names[:1] { // the other MTA's nobody ever sent as
-				sender, log := "@"+strings.TrimSuffix(name, "."), x.log(t)
-				if !strings.Contains(log[:greeted], sender) || strings.Contains(log[greeted:], sender) {
-					t.Errorf("expected user%s as a sender before the MTAs were told, and not since:\n%s", sender, log)
+// prepare configures the MTAs before the step that asks for it, and checks what the step
+// waits for.
+func (e *experiment) prepare(t *testing.T, step plan.Step) {
+	t.Helper()
+	switch step.Stage {
+	case plan.SetHelo: // the last mail from user@ the PTR name is sent before this
+		e.helos, e.logged = configured(e.publications[0].text(t), e.org), len(e.exims.log(t))
+		e.exims.from = "john@example.test"
+	case plan.Observe:
+		for _, file := range []string{"mainlog", "box"} {
+			observed := e.exims.observed(t, file, e.helos)
+			for _, p := range e.publications {
+				if next := p.newPlan(t, observed).Steps[0]; next.Stage <= plan.Observe {
+					t.Errorf("%s: step %s remains, with HELO names observed in the %s", p, next.Stage, file)
 				}
 			}
 		}
-		for _, p := range publications {
-			p.step(t, i)
+	case plan.CheckSenders:
+		for _, name := range step.Names[:1] { // nothing was ever sent from the other MTA's
+			sender, log := "@"+strings.TrimSuffix(name, "."), e.exims.log(t)
+			if !strings.Contains(log[:e.logged], sender) || strings.Contains(log[e.logged:], sender) {
+				t.Errorf("expected user%s as a sender before the MTAs were told, and not since:\n%s", sender, log)
+			}
 		}
-		same(t, step.Stage, publications)
-		deliver("after step " + step.Stage.String())
-		rrsets += len(step.Changes)
-		t.Logf("%d. %s: %d RRsets", i+1, step.Stage, len(step.Changes))
 	}
+}
 
-	for _, p := range publications {
-		p.finished(t)
-		for _, addr := range addrs {
+// checkResult checks that both servers have what was planned, that all mail is explicitly
+// authorized, and that forged mail is refused.
+func (e *experiment) checkResult(t *testing.T) {
+	t.Helper()
+	for _, p := range e.publications {
+		p.checkFinished(t)
+		for _, addr := range e.addrs {
 			if want := (mail{"250", "ok", "ok"}); p.mail[addr] != want {
-				t.Errorf("%s: mail from %s with HELO %s: %v, want %v", p, addr, says[addr], p.mail[addr], want)
+				t.Errorf("%s: mail from %s with HELO %s: %v, want %v", p, addr, e.helos[addr], p.mail[addr], want)
 			}
-			if verdict := p.verdict(t, addr, says[addr], x.from); verdict.Level != identity.Explicit || verdict.Advice.Action != identity.Accept {
-				t.Errorf("%s: %s with HELO %s is %s (%s)", p, addr, says[addr], verdict.Level, verdict.Reasons)
+			if verdict := p.verdict(t, addr, e.helos[addr], e.exims.from); verdict.Level != identity.Explicit || verdict.Advice.Action != identity.Accept {
+				t.Errorf("%s: %s with HELO %s is %s (%s)", p, addr, e.helos[addr], verdict.Level, verdict.Reasons)
 			}
 		}
-		if verdict := p.verdict(t, addrs[0], says[addrs[0]], "cron@mta1.example.test"); verdict.Advice.Action != identity.Reject {
+		if verdict := p.verdict(t, e.addrs[0], e.helos[e.addrs[0]], "cron@mta1.example.test"); verdict.Advice.Action != identity.Reject {
 			t.Errorf("%s: mail of a locked PTR name: %v", p, verdict.Advice)
 		}
-		asked.Store(p)
+		e.asked.Store(p)
 		for _, f := range forgeries {
-			got := x.send(t, netip.MustParseAddr(f.addr), f.helo)
+			got := e.exims.send(t, netip.MustParseAddr(f.addr), f.helo)
 			ours := csa.Checker{Resolver: p.dns}.Check(t.Context(), netip.MustParseAddr(f.addr), f.helo)
 			if got != f.exim || ours.Reason != f.ours {
 				t.Errorf("%s: %s with HELO %s: Exim %v, want %v; ours %s, want %s", p, f.addr, f.helo, got, f.exim, ours.Reason, f.ours)
 			}
 		}
 	}
-	t.Logf("on each server %d steps, %d RRsets, %d changes of them; %d mails, %d accepted", len(publications[0].plan.Steps), len(publications[0].plan.Changes), rrsets, x.sent, x.accepted)
 }
 
-// forgeries are HELO names, once the plan is carried out, that are not for those who say
-// them, and what Exim and csa.Check find.
+// forgeries are clients that use HELO names which are not theirs once the plan is carried
+// out, and what Exim and csa.Check find.
 var forgeries = []struct {
 	addr, helo string
 	exim       mail
@@ -155,15 +190,15 @@ var forgeries = []struct {
 	{"192.0.2.10", "mta1.example.test", mail{"550", "ok", "fail"}, csa.Denied}, // the PTR names are locked
 	{"2001:db8::20", "MTA2.Example.test", mail{"550", "ok", "fail"}, csa.Denied},
 	{"192.0.2.10", "www.example.test", mail{"550", "ok", "fail"}, csa.Denied},             // of the same machine, by Options.DenyNames
-	{"192.0.2.10", "mail.example.test", mail{"550", "ok", "fail"}, csa.ExplicitRequired},  // what it said before, by the policy
+	{"192.0.2.10", "mail.example.test", mail{"550", "ok", "fail"}, csa.ExplicitRequired},  // its HELO name before, by the policy
 	{"192.0.2.10", "smtp.example.test", mail{"550", "fail", "fail"}, csa.AddressMismatch}, // the other MTA's
 	{"198.51.100.20", "post.example.test", mail{"550", "fail", "fail"}, csa.AddressMismatch},
-	// From 4.95 on, Exim applies the policy to no name below which there is nothing.
+	// Exim 4.95 and later do not apply the policy to names that do not exist.
 	{"192.0.2.10", "nowhere.example.test", mail{"550", "fail", "unknown"}, csa.ExplicitRequired},
 	{"192.0.2.10", "shop.example.test", mail{"250", "ok", "unknown"}, csa.ExplicitRequired},
 }
 
-// describe reads the description, and tells what the MTAs say in HELO at first.
+// describe returns the description, and the HELO names of the MTAs at first.
 func describe(t *testing.T) (*org.Organization, map[netip.Addr]string) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/org.yaml")
@@ -174,35 +209,35 @@ func describe(t *testing.T) (*org.Organization, map[netip.Addr]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	says := make(map[netip.Addr]string)
+	helos := make(map[netip.Addr]string)
 	for i, helo := range []string{"mail.example.test", "mx2.lan"} {
 		for _, addr := range o.MTAs[i].Addresses {
-			says[addr] = helo
+			helos[addr] = helo
 		}
 	}
-	return o, says
+	return o, helos
 }
 
 var heloData = regexp.MustCompile(`(?m)^   (\S+)\n.*\n +Exim, .* helo_data = (\S+)$`)
 
-// configured returns what the MTAs say once they have the line for Exim from the text of
-// the plan.
+// configured returns the HELO names of the MTAs once they have the line for Exim from the
+// text of the plan.
 func configured(text string, o *org.Organization) map[netip.Addr]string {
-	says := make(map[netip.Addr]string)
+	helos := make(map[netip.Addr]string)
 	for _, found := range heloData.FindAllStringSubmatch(text, -1) {
 		i := slices.IndexFunc(o.MTAs, func(m org.MTA) bool { return m.ID == found[1] })
 		for _, addr := range o.MTAs[i].Addresses {
-			says[addr] = found[2]
+			helos[addr] = found[2]
 		}
 	}
-	return says
+	return helos
 }
 
-// same compares what the servers have of all zones that are changed.
-func same(t *testing.T, stage plan.Stage, publications []*publication) {
+// compareZones compares all zones that are changed.
+func compareZones(t *testing.T, stage plan.Stage, publications []*publication) {
 	t.Helper()
 	zones := append(slices.Clone(publications[0].org.Zones), ispZone)
-	bind, nsd := published(transfer(t, publications[0].at(), zones...)), published(transfer(t, publications[1].at(), zones...))
+	bind, nsd := sortedText(transfer(t, publications[0].server(), zones...)), sortedText(transfer(t, publications[1].server(), zones...))
 	if diff := cmp.Diff(bind, nsd); diff != "" {
 		t.Errorf("after step %s, the zones differ (-BIND +NSD):\n%s", stage, diff)
 	}
@@ -215,19 +250,19 @@ type publication struct {
 	dns   *resolver.Client
 	plan  *plan.Plan
 	proof *report.Proof
-	mail  map[netip.Addr]mail // what became of the last mail from each address
-	// advised is what our verifier said of that.
+	mail  map[netip.Addr]mail // the last from each address
+	// advised is what our verifier advised for it.
 	advised map[netip.Addr]identity.Advice
 }
 
 func publish(o *org.Organization, h host) *publication {
 	return &publication{
-		host: h, org: o, dns: &resolver.Client{Servers: []netip.AddrPort{h.at().Addr}},
+		host: h, org: o, dns: &resolver.Client{Servers: []netip.AddrPort{h.server().Addr}},
 		mail: make(map[netip.Addr]mail), advised: make(map[netip.Addr]identity.Advice),
 	}
 }
 
-func (p *publication) String() string { return p.at().Version }
+func (p *publication) String() string { return p.server().Version }
 
 // auditor asks the server.
 func (p *publication) auditor() audit.Auditor {
@@ -243,10 +278,10 @@ func (p *publication) audit(t *testing.T) *report.Report {
 	return report
 }
 
-// make plans, and proves what will come of it.
-func (p *publication) make(t *testing.T, observed map[netip.Addr]string) {
+// planAndProve plans, and proves the result of the plan.
+func (p *publication) planAndProve(t *testing.T, observed map[netip.Addr]string) {
 	t.Helper()
-	p.plan = p.again(t, observed)
+	p.plan = p.newPlan(t, observed)
 	if len(p.plan.Kept)+len(p.plan.Refused) > 0 {
 		t.Errorf("%s: not planned:\n%s", p, p.text(t))
 	}
@@ -256,11 +291,11 @@ func (p *publication) make(t *testing.T, observed map[netip.Addr]string) {
 	}
 }
 
-// again plans upon what the server has now: of the zones of the organization all, of the
-// ISP's what it answers.
-func (p *publication) again(t *testing.T, observed map[netip.Addr]string) *plan.Plan {
+// newPlan plans from what the server has now: all of the organization's zones, and the
+// answers from the ISP's.
+func (p *publication) newPlan(t *testing.T, observed map[netip.Addr]string) *plan.Plan {
 	t.Helper()
-	whole, err := plan.FromZones(resolver.SeqOf(transfer(t, p.at(), p.org.Zones...)...))
+	whole, err := plan.FromZones(resolver.SeqOf(transfer(t, p.server(), p.org.Zones...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,10 +319,10 @@ func (p *publication) text(t *testing.T) string {
 	return text.String()
 }
 
-// step makes a step. The gate Confirm waits until the step before it is made, and not a
-// moment longer, since nothing is cached. What the gate Observe waits for is what was seen
-// when the plan was made: the test plans again to see it pass.
-func (p *publication) step(t *testing.T, i int) {
+// carryOutStep carries out a step. The gate Confirm waits until the step before it is
+// carried out, and not a moment longer, since nothing is cached. The gate Observe waits for
+// HELO names that were not seen when the plan was made: only a new plan can pass it.
+func (p *publication) carryOutStep(t *testing.T, i int) {
 	t.Helper()
 	v := identity.Verifier{Resolver: p.dns}
 	step := p.plan.Steps[i]
@@ -307,14 +342,14 @@ func (p *publication) step(t *testing.T, i int) {
 	p.carryOut(t, step.Changes)
 	l := readLetter(t, step.Changes)
 	if asked := len(l.set) + len(l.remove); asked > 0 {
-		p.rename(t, l)
+		p.changePTRs(t, l)
 	} else if slices.Contains(step.Owners(), plan.OwnerISP) {
 		t.Errorf("%s: step %s asks nothing of the ISP", p, step.Stage)
 	}
 }
 
-// finished checks that what was proved is so, and that there is nothing left to do.
-func (p *publication) finished(t *testing.T) {
+// checkFinished checks that the audit says what was proved, and that nothing is left to do.
+func (p *publication) checkFinished(t *testing.T) {
 	t.Helper()
 	report := p.audit(t)
 	var text strings.Builder
@@ -331,7 +366,7 @@ func (p *publication) finished(t *testing.T) {
 			observed[addr] = m.Helo
 		}
 	}
-	if left := p.again(t, observed); len(left.Changes)+len(left.Steps)+len(left.Kept)+len(left.Refused) > 0 {
+	if left := p.newPlan(t, observed); len(left.Changes)+len(left.Steps)+len(left.Kept)+len(left.Refused) > 0 {
 		t.Errorf("%s: the plan is carried out, and there is another: %+v", p, left)
 	}
 }

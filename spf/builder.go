@@ -34,28 +34,28 @@ type Builder struct {
 // Record returns the record: networks first, since they need no look-up. It refuses
 // what a Check would, and what surely is a slip: addresses that no host has, a
 // network that is everybody, the name as its own include, Others that pass.
-func (s Builder) Record() (*Record, error) {
-	if name, ok := judged(s.Name); !ok || dnsname.Reserved(name) {
-		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain in the public DNS, of two labels at least", s.Name)
+func (b Builder) Record() (*Record, error) {
+	if name, ok := judged(b.Name); !ok || dnsname.Reserved(name) {
+		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain in the public DNS, of two labels at least", b.Name)
 	}
-	terms, err := s.networks()
+	terms, err := b.networks()
 	if err != nil {
 		return nil, err
 	}
-	if s.Own {
+	if b.Own {
 		terms = append(terms, "a")
 	}
-	if s.Exchangers {
+	if b.Exchangers {
 		terms = append(terms, "mx")
 	}
-	includes, err := s.includes()
+	includes, err := b.includes()
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range includes {
 		terms = append(terms, "include:"+name)
 	}
-	switch others := cmp.Or(s.Others, Fail); others {
+	switch others := cmp.Or(b.Others, Fail); others {
 	case Fail, SoftFail, Neutral:
 		terms = append(terms, qualifiers[others]+"all")
 	default:
@@ -65,25 +65,25 @@ func (s Builder) Record() (*Record, error) {
 }
 
 // RR returns the record as it is published, cut into strings of 255 octets.
-func (s Builder) RR() (*dns.TXT, error) {
-	record, err := s.Record()
+func (b Builder) RR() (*dns.TXT, error) {
+	record, err := b.Record()
 	if err != nil {
 		return nil, err
 	}
-	return record.RR(s.Name, s.TTL)
+	return record.RR(b.Name, b.TTL)
 }
 
 // networks returns the terms of addresses and networks, in their order, each once.
-func (s Builder) networks() ([]string, error) {
+func (b Builder) networks() ([]string, error) {
 	var prefixes []netip.Prefix
-	for _, addr := range s.Addrs {
+	for _, addr := range b.Addrs {
 		addr = addr.Unmap().WithZone("")
 		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
 			return nil, fmt.Errorf("spf: %s is no address of a host", addr)
 		}
 		prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
 	}
-	for _, p := range s.Networks {
+	for _, p := range b.Networks {
 		switch {
 		case !p.IsValid() || p.Addr().Is4In6():
 			return nil, fmt.Errorf("spf: %s: expected an IPv4 or IPv6 network", p)
@@ -114,10 +114,10 @@ func network(p netip.Prefix) string {
 }
 
 // includes returns the names to include, each once.
-func (s Builder) includes() ([]string, error) {
-	own, _ := resolver.Canonical(s.Name)
+func (b Builder) includes() ([]string, error) {
+	own, _ := resolver.Canonical(b.Name)
 	var names []string
-	for _, include := range s.Includes {
+	for _, include := range b.Includes {
 		name, ok := judged(include)
 		switch {
 		case !ok || dnsname.Reserved(name):
