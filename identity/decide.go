@@ -55,17 +55,17 @@ func (l Level) MarshalText() ([]byte, error) { return enum.Marshal(l, levelText)
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (l *Level) UnmarshalText(text []byte) error { return enum.Unmarshal(l, text, levelText) }
 
-// claim is what a client says it is.
-type claim uint8
+// heloClaim is what a client says it is.
+type heloClaim uint8
 
 const (
-	aName        claim = iota // a name that the public DNS could hold
-	noHelo                    // nothing yet
-	malformed                 // no name and no address
-	unqualified               // a name that means nothing in the public DNS
-	ownAddress                // its own address
-	otherAddress              // another address
-	ourName                   // a name or an address of ours
+	claimsName         heloClaim = iota // a name that the public DNS could hold
+	claimsNothing                       // nothing yet
+	claimsNonsense                      // no name and no address
+	claimsUnqualified                   // a name that means nothing in the public DNS
+	claimsOwnAddress                    // its own address
+	claimsOtherAddress                  // another address
+	claimsOurs                          // a name or an address of ours
 )
 
 // answer is what DNS says to a question of yes or no.
@@ -87,8 +87,8 @@ const (
 	unanswered
 )
 
-// reverse is what the name of the address is to HELO.
-type reverse struct {
+// reverseState is what the name of the address is to HELO.
+type reverseState struct {
 	confirmed bool
 	relation  helo.Relation // of the HELO name to it
 	generic   bool
@@ -96,23 +96,23 @@ type reverse struct {
 
 // evidence is all that the level depends on.
 type evidence struct {
-	claim    claim
+	claim    heloClaim
 	resolves answer    // the HELO name leads to the client
 	spf, csa statement // of the HELO name's owner
 	// reverse has the possible states of the reverse name: one, or several where DNS
 	// did not say which it is.
-	reverse []reverse
+	reverse []reverseState
 }
 
 // level returns the level that holds whatever the unknown answers would have been, or
 // Undetermined.
 func (e evidence) level() Level {
 	var level Level
-	for _, resolves := range possible(e.resolves, unknown, yes, no) {
-		for _, spf := range possible(e.spf, unanswered, saysNothing, authorizes, denies) {
-			for _, csa := range possible(e.csa, unanswered, saysNothing, authorizes, denies) {
+	for _, resolves := range possibleValues(e.resolves, unknown, yes, no) {
+		for _, spf := range possibleValues(e.spf, unanswered, saysNothing, authorizes, denies) {
+			for _, csa := range possibleValues(e.csa, unanswered, saysNothing, authorizes, denies) {
 				for _, rev := range e.reverse {
-					l := certain(e.claim, resolves == yes, spf, csa, rev)
+					l := levelIfKnown(e.claim, resolves == yes, spf, csa, rev)
 					if level != 0 && l != level {
 						return Undetermined
 					}
@@ -124,17 +124,17 @@ func (e evidence) level() Level {
 	return level
 }
 
-// possible returns the values that an answer may have.
-func possible[A comparable](is, unknown A, all ...A) []A {
+// possibleValues returns the values that an answer may have.
+func possibleValues[A comparable](is, unknown A, all ...A) []A {
 	if is == unknown {
 		return all
 	}
 	return []A{is}
 }
 
-// certain returns the level of a client of which everything is known.
-func certain(c claim, resolves bool, spf, csa statement, rev reverse) Level {
-	if c == ourName || c == otherAddress || spf == denies || csa == denies {
+// levelIfKnown returns the level of a client of which everything is known.
+func levelIfKnown(c heloClaim, resolves bool, spf, csa statement, rev reverseState) Level {
+	if c == claimsOurs || c == claimsOtherAddress || spf == denies || csa == denies {
 		return Forged
 	}
 	sameOrganization := rev.confirmed && rev.relation == helo.SameOrganization
@@ -150,12 +150,12 @@ func certain(c claim, resolves bool, spf, csa statement, rev reverse) Level {
 	return Anonymous
 }
 
-// anyReverse is what the reverse name may be while nothing is known of it.
-func anyReverse(c claim) []reverse {
-	states := []reverse{{}, {true, helo.Unrelated, false}, {true, helo.Unrelated, true}}
-	if c == aName {
+// allReverseStates is what the reverse name may be while nothing is known of it.
+func allReverseStates(c heloClaim) []reverseState {
+	states := []reverseState{{}, {true, helo.Unrelated, false}, {true, helo.Unrelated, true}}
+	if c == claimsName {
 		for _, relation := range []helo.Relation{helo.SameOrganization, helo.Identical} {
-			states = append(states, reverse{true, relation, false}, reverse{true, relation, true})
+			states = append(states, reverseState{true, relation, false}, reverseState{true, relation, true})
 		}
 	}
 	return states
@@ -272,8 +272,8 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	known := len(e.reverse) == 1
 	add(e.spf == denies, HeloSPFFail)
 	add(e.csa == denies, CSADenied)
-	add(e.claim == ourName, OwnName)
-	add(e.claim == otherAddress, OtherAddress)
+	add(e.claim == claimsOurs, OwnName)
+	add(e.claim == claimsOtherAddress, OtherAddress)
 	add(!known || v.IPRev.Status.Temporary(), ReverseUnknown)
 	add(e.resolves == unknown, HeloUnknown)
 	add(e.spf == unanswered, HeloSPFUnknown)
@@ -283,13 +283,13 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(v.IPRev.Status == fcrdns.PermError, NoPTR)
 	add(v.IPRev.Status == fcrdns.Fail, Unconfirmed)
 	add(v.PTRName != "" && v.PTRLook.Kind == ptrname.Generic, GenericName)
-	add(e.claim == noHelo, NoHelo)
-	add(e.claim == malformed, MalformedHelo)
-	add(e.claim == unqualified, UnqualifiedHelo)
-	add(e.claim == ownAddress, AddressLiteral)
-	add(e.claim == aName && e.resolves == no, HeloUnresolved)
-	add(e.claim == aName && e.resolves == yes && v.PTRName == "" && known, HeloAlone)
-	add(e.claim == aName && v.PTRName != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
+	add(e.claim == claimsNothing, NoHelo)
+	add(e.claim == claimsNonsense, MalformedHelo)
+	add(e.claim == claimsUnqualified, UnqualifiedHelo)
+	add(e.claim == claimsOwnAddress, AddressLiteral)
+	add(e.claim == claimsName && e.resolves == no, HeloUnresolved)
+	add(e.claim == claimsName && e.resolves == yes && v.PTRName == "" && known, HeloAlone)
+	add(e.claim == claimsName && v.PTRName != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
 	add(v.PTRName != "" && v.Relation == helo.Identical, HeloIsPTR)
 	add(e.spf == authorizes, HeloSPFPass)
 	add(e.csa == authorizes, CSAPass)

@@ -100,7 +100,7 @@ func (p Policy) advise(v *Verdict) Advice {
 	advice := Advice{Action: Accept}
 	reply := func(holds bool, action Action, reason Reason, code int, enhanced envelope.EnhancedCode, text string, args ...any) {
 		if holds && v.Has(reason) && action > advice.Action {
-			advice = Advice{action, reason, envelope.Reply{Code: code, Enhanced: enhanced, Text: line(fmt.Sprintf(text, args...))}}
+			advice = Advice{action, reason, envelope.Reply{Code: code, Enhanced: enhanced, Text: printableLine(fmt.Sprintf(text, args...))}}
 		}
 	}
 	for _, r := range v.Reasons {
@@ -109,11 +109,11 @@ func (p Policy) advise(v *Verdict) Advice {
 			advice.Action = Score
 		}
 	}
-	greeting := fmt.Sprintf("%+q", cut(v.HeloText))
-	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO %s is neither a host name nor an address", greeting)
-	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: %s does not allow %s to greet with its name%s", greeting, v.Client, p.explanation(v.HeloSPF))
-	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: %s does not allow %s to greet with its name", greeting, v.Client)
-	reply(p.RejectOwnName, Reject, OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO %s is this server, which %s is not", greeting, v.Client)
+	heloText := fmt.Sprintf("%+q", truncate(v.HeloText))
+	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO %s is neither a host name nor an address", heloText)
+	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: %s does not allow %s to greet with its name%s", heloText, v.Client, p.explanation(v.HeloSPF))
+	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: %s does not allow %s to greet with its name", heloText, v.Client)
+	reply(p.RejectOwnName, Reject, OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO %s is this server, which %s is not", heloText, v.Client)
 	reply(p.RejectUnconfirmed, Reject, NoPTR, 550, envelope.EnhancedCode{5, 7, 25}, "%s has no reverse name", v.Client)
 	reply(p.RejectUnconfirmed, Reject, Unconfirmed, 550, envelope.EnhancedCode{5, 7, 25}, "no reverse name of %s has that address", v.Client)
 	reply(true, Reject, MalformedSender, 501, envelope.EnhancedCode{5, 1, 7}, "malformed sender address")
@@ -131,7 +131,7 @@ func (v *Verdict) senderDomain() string {
 	if v.MailFromSPF == nil {
 		return ""
 	}
-	return fmt.Sprintf("%+q", cut(strings.TrimSuffix(v.MailFromSPF.Domain, ".")))
+	return fmt.Sprintf("%+q", truncate(strings.TrimSuffix(v.MailFromSPF.Domain, ".")))
 }
 
 // explanation quotes what the owner of a policy says, where that is wanted.
@@ -140,15 +140,15 @@ func (p Policy) explanation(r *spf.Result) string {
 		return ""
 	}
 	// RFC 7208, Section 6.2: it must be clear that the text is a third party's.
-	return fmt.Sprintf("; the owner of %s says: %s", cut(cmp.Or(strings.TrimSuffix(r.Domain, "."), "the name")), r.Explanation)
+	return fmt.Sprintf("; the owner of %s says: %s", truncate(cmp.Or(strings.TrimSuffix(r.Domain, "."), "the name")), r.Explanation)
 }
 
 // maxText is the length of a reply's text: with code and enhanced code it fits a line
 // of 512 octets (RFC 5321, Section 4.5.3.1.5).
 const maxText = 449
 
-// line makes text printable ASCII on one line.
-func line(text string) string {
+// printableLine makes text printable ASCII on one line.
+func printableLine(text string) string {
 	out := []byte(text)
 	for i, c := range out {
 		if c < ' ' || c > '~' {
@@ -158,8 +158,8 @@ func line(text string) string {
 	return string(out[:min(len(out), maxText)])
 }
 
-// cut keeps one value from taking the whole line.
-func cut(s string) string {
+// truncate keeps one value from taking the whole line.
+func truncate(s string) string {
 	const most = 100
 	if len(s) <= most {
 		return s

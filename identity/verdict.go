@@ -122,17 +122,17 @@ func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 	ours := false
 	if h := s.helo; h != nil && h.address != nil {
 		ours = h.ours
-		h.results(ctx, v)
+		h.setResults(ctx, v)
 	}
 	if s.helo != nil && s.helo.mail != nil {
-		s.helo.mail.results(ctx, v, s.helo.text)
+		s.helo.mail.setResults(ctx, v, s.helo.text)
 	}
 	v.decide(ours, s.verifier.Policy)
-	v.Questions = s.memory.count()
+	v.Questions = s.resolver.count()
 	return v
 }
 
-func (h *heloStep) results(ctx context.Context, v *Verdict) {
+func (h *heloStep) setResults(ctx context.Context, v *Verdict) {
 	v.Helo = h.address.wait(ctx, func(err error) *helo.Result {
 		parsed, _ := helo.Parse(h.text)
 		return &helo.Result{Argument: parsed, Status: helo.TempError, Unknown: []netip.Addr{v.Client}, Err: err}
@@ -145,7 +145,7 @@ func (h *heloStep) results(ctx context.Context, v *Verdict) {
 	})
 }
 
-func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
+func (m *mailStep) setResults(ctx context.Context, v *Verdict, heloName string) {
 	if m.spf == nil {
 		return // a malformed sender
 	}
@@ -162,7 +162,7 @@ func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
 
 // decide derives level, reasons and advice from the results.
 func (v *Verdict) decide(ours bool, p Policy) {
-	e := evidence{claim: v.claim(ours), spf: spfStatement(v.HeloSPF), csa: csaStatement(v.CSA)}
+	e := evidence{claim: v.claimOf(ours), spf: spfStatement(v.HeloSPF), csa: csaStatement(v.CSA)}
 	if v.Helo != nil {
 		e.resolves = map[helo.Status]answer{helo.Pass: yes, helo.TempError: unknown}[v.Helo.Status]
 	}
@@ -172,22 +172,22 @@ func (v *Verdict) decide(ours bool, p Policy) {
 	v.Advice = p.advise(v)
 }
 
-func (v *Verdict) claim(ours bool) claim {
+func (v *Verdict) claimOf(ours bool) heloClaim {
 	switch {
 	case v.Helo == nil:
-		return noHelo
+		return claimsNothing
 	case ours:
-		return ourName
+		return claimsOurs
 	case v.Helo.Argument.Addr.IsValid() && v.Helo.Argument.Addr != v.Client:
-		return otherAddress
+		return claimsOtherAddress
 	case v.Helo.Argument.Addr.IsValid():
-		return ownAddress
+		return claimsOwnAddress
 	case v.Helo.Argument.Name == "":
-		return malformed
+		return claimsNonsense
 	case !v.Helo.Argument.Resolvable():
-		return unqualified
+		return claimsUnqualified
 	}
-	return aName
+	return claimsName
 }
 
 // spfStatement is what the owner of a name says by SPF. A DNS failure that RFC 7208 counts
@@ -215,9 +215,9 @@ func csaStatement(r *csa.Result) statement {
 
 // reverseStates sets the name that HELO is compared with, and returns what it may be to
 // HELO: more than one state where DNS left names unconfirmed.
-func (v *Verdict) reverseStates(c claim) []reverse {
+func (v *Verdict) reverseStates(c heloClaim) []reverseState {
 	if v.IPRev.PTR.Err != nil || v.IPRev.Status == fcrdns.TempError && len(v.IPRev.Names) == 0 {
-		return anyReverse(c)
+		return allReverseStates(c)
 	}
 	var confirmed, unanswered []string
 	for _, n := range v.IPRev.Names {
@@ -232,27 +232,27 @@ func (v *Verdict) reverseStates(c claim) []reverse {
 	if v.Helo != nil {
 		heloName = v.Helo.Argument.Name
 	}
-	var state reverse
-	v.PTRName, state = best(confirmed, heloName, v.Client)
+	var state reverseState
+	v.PTRName, state = bestName(confirmed, heloName, v.Client)
 	if v.PTRName != "" {
 		v.PTRLook = ptrname.Classify(v.Client, v.PTRName)
 		if heloName != "" {
 			v.Relation = state.relation
 		}
 	}
-	states := []reverse{state}
+	states := []reverseState{state}
 	for _, name := range unanswered {
-		_, state := best(append(slices.Clip(confirmed), name), heloName, v.Client)
+		_, state := bestName(append(slices.Clip(confirmed), name), heloName, v.Client)
 		states = append(states, state)
 	}
 	return states
 }
 
-// best returns the name that HELO is compared with: an equal one, since that could be
+// bestName returns the name that HELO is compared with: an equal one, since that could be
 // looked up; else one of the same organization, not a generic one if there is another.
-func best(names []string, heloName string, client netip.Addr) (string, reverse) {
-	name, state := "", reverse{}
-	rank := func(r reverse) int {
+func bestName(names []string, heloName string, client netip.Addr) (string, reverseState) {
+	name, state := "", reverseState{}
+	rank := func(r reverseState) int {
 		switch {
 		case r.relation == helo.Identical:
 			return 4
@@ -267,7 +267,7 @@ func best(names []string, heloName string, client netip.Addr) (string, reverse) 
 	}
 	for _, n := range names {
 		relation, _ := helo.Relate(heloName, n)
-		r := reverse{true, relation, ptrname.Classify(client, n).Kind == ptrname.Generic}
+		r := reverseState{true, relation, ptrname.Classify(client, n).Kind == ptrname.Generic}
 		if rank(r) > rank(state) {
 			name, state = n, r
 		}

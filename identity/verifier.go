@@ -63,7 +63,7 @@ type Session struct {
 	exempt   Reason // why there is no verdict, or 0
 	ctx      context.Context
 	cancel   context.CancelFunc
-	memory   *memory
+	resolver *sessionResolver
 
 	reverse *task[*fcrdns.Result]
 	helo    *heloStep // nil before HELO
@@ -98,7 +98,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	}
 	s := &Session{verifier: v, client: client.Unmap().WithZone("")}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	s.memory = &memory{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[question]*reply)}
+	s.resolver = &sessionResolver{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[resolver.Question]*pendingAnswer)}
 	checker := fcrdns.Checker{AllowPrivate: v.AllowPrivate}
 	switch {
 	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return p.Contains(s.client) }):
@@ -107,7 +107,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 		s.exempt = PrivateClient
 	}
 	if s.exempt == 0 {
-		checker.Resolver = s.memory
+		checker.Resolver = s.resolver
 		s.reverse = start(s, func(ctx context.Context) *fcrdns.Result { return checker.Check(ctx, s.client) })
 	}
 	return s
@@ -144,11 +144,11 @@ func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 func (s *Session) startHelo(name string) *heloStep {
 	h := &heloStep{text: name, ours: s.verifier.ours(s.client, name)}
 	h.address = start(s, func(ctx context.Context) *helo.Result {
-		return helo.Checker{Resolver: s.memory}.Check(ctx, name, s.client)
+		return helo.Checker{Resolver: s.resolver}.Check(ctx, name, s.client)
 	})
 	h.spf = start(s, func(ctx context.Context) *spf.Result { return s.spf().CheckHelo(ctx, s.client, name) })
 	h.csa = start(s, func(ctx context.Context) *csa.Result {
-		return csa.Checker{Resolver: s.memory}.Check(ctx, s.client, name)
+		return csa.Checker{Resolver: s.resolver}.Check(ctx, s.client, name)
 	})
 	return h
 }
@@ -180,7 +180,7 @@ func (s *Session) startMail(reversePath string) *mailStep {
 	})
 	if sender.Domain != "" {
 		m.nullMX = start(s, func(ctx context.Context) *nullmx.Result {
-			return nullmx.Checker{Resolver: s.memory}.Check(ctx, sender.Domain)
+			return nullmx.Checker{Resolver: s.resolver}.Check(ctx, sender.Domain)
 		})
 	}
 	return m
@@ -189,7 +189,7 @@ func (s *Session) startMail(reversePath string) *mailStep {
 // spf asks ahead: time is what a session lacks, and its questions are counted.
 func (s *Session) spf() spf.Checker {
 	return spf.Checker{
-		Resolver: s.memory, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
+		Resolver: s.resolver, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
 		Speculate: spf.SpeculateAll, MaxOpen: maxOpen, NoExplanation: !s.verifier.Policy.Explain,
 	}
 }
@@ -256,9 +256,9 @@ func start[R any](s *Session, check func(context.Context) R) *task[R] {
 	return t
 }
 
-// wait returns the result, or late where the context of the step or that of the task
-// ends first: a resolver may not heed it.
-func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
+// wait returns the result, or what unfinished makes of the cause where the context of the
+// step or that of the task ends first: a resolver may not heed it.
+func (t *task[R]) wait(ctx context.Context, unfinished func(error) R) R {
 	select {
 	case <-t.done:
 		return t.result
@@ -268,7 +268,7 @@ func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
 	case <-t.done:
 		return t.result
 	case <-ctx.Done():
-		return late(context.Cause(ctx))
+		return unfinished(context.Cause(ctx))
 	case <-t.ctx.Done():
 	}
 	// The task's context ends with the task, too.
@@ -276,7 +276,7 @@ func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
 	case <-t.done:
 		return t.result
 	default:
-		return late(context.Cause(t.ctx))
+		return unfinished(context.Cause(t.ctx))
 	}
 }
 
@@ -284,33 +284,28 @@ func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
 // Verifier.MaxQuestions.
 var ErrTooMany = errors.New("too many questions for one session")
 
-// A memory is a Resolver that asks no question twice as long as a session lasts, and
-// no more than so many. A question belongs to the session: who stops waiting for the
-// answer leaves it to those who come later.
-type memory struct {
+// A sessionResolver is a Resolver that asks each question once in a session, and only so
+// many. A question belongs to the session: a check that stops waiting for the answer leaves
+// it to the checks after it.
+type sessionResolver struct {
 	ctx       context.Context // of the session
 	resolver  resolver.Resolver
 	timeout   time.Duration // for one question
 	questions int           // that may be asked
 
 	mu    sync.Mutex
-	asked map[question]*reply
+	asked map[resolver.Question]*pendingAnswer
 }
 
-type question struct {
-	name  string
-	qtype uint16
-}
-
-type reply struct {
+type pendingAnswer struct {
 	done   chan struct{} // closed when the answer is here
 	answer resolver.Answer
 	err    error
 }
 
 // Lookup implements resolver.Resolver.
-func (m *memory) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-	r, err := m.ask(question{name, qtype})
+func (m *sessionResolver) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+	r, err := m.ask(resolver.Question{Name: name, Type: qtype})
 	if err != nil {
 		return resolver.Answer{}, err
 	}
@@ -322,8 +317,8 @@ func (m *memory) Lookup(ctx context.Context, name string, qtype uint16) (resolve
 	}
 }
 
-// ask returns the reply to a question, which may still be under way.
-func (m *memory) ask(q question) (*reply, error) {
+// ask returns the answer to a question, which may still be pending.
+func (m *sessionResolver) ask(q resolver.Question) (*pendingAnswer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r, ok := m.asked[q]; ok {
@@ -335,19 +330,19 @@ func (m *memory) ask(q question) (*reply, error) {
 	case len(m.asked) >= m.questions:
 		return nil, fmt.Errorf("%w: %d", ErrTooMany, m.questions)
 	}
-	r := &reply{done: make(chan struct{})}
+	r := &pendingAnswer{done: make(chan struct{})}
 	m.asked[q] = r
 	go func() {
 		defer close(r.done)
 		ctx, cancel := context.WithTimeout(m.ctx, m.timeout)
 		defer cancel()
-		r.answer, r.err = m.resolver.Lookup(ctx, q.name, q.qtype)
+		r.answer, r.err = m.resolver.Lookup(ctx, q.Name, q.Type)
 	}()
 	return r, nil
 }
 
 // count returns how many questions were asked.
-func (m *memory) count() int {
+func (m *sessionResolver) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.asked)

@@ -98,10 +98,10 @@ func (c Checker) Check(ctx context.Context, heloName string, addrs ...netip.Addr
 		has = []netip.Addr{parsed.Addr}
 	case parsed.Resolvable():
 		r.Responses = c.ask(ctx, parsed.Name, given)
-		for _, reply := range r.Responses {
-			for _, addr := range reply.Addrs() {
+		for _, response := range r.Responses {
+			for _, addr := range response.Addrs() {
 				// An AAAA record of ::ffff:192.0.2.1 is no answer about IPv4.
-				if addr.Is6() == (reply.Type == dns.TypeAAAA) {
+				if addr.Is6() == (response.Type == dns.TypeAAAA) {
 					has = append(has, addr)
 				}
 			}
@@ -131,13 +131,13 @@ func (c Checker) ask(ctx context.Context, name string, addrs []netip.Addr) []res
 	if slices.ContainsFunc(addrs, netip.Addr.Is6) {
 		types = append(types, dns.TypeAAAA)
 	}
-	replies := make([]resolver.Response, len(types))
+	responses := make([]resolver.Response, len(types))
 	var wg sync.WaitGroup
 	for i, qtype := range types {
-		wg.Go(func() { replies[i] = resolver.Ask(ctx, c.Resolver, name, qtype) })
+		wg.Go(func() { responses[i] = resolver.Ask(ctx, c.Resolver, name, qtype) })
 	}
 	wg.Wait()
-	return replies
+	return responses
 }
 
 // compare draws the status. An address that is known to be missing decides,
@@ -145,9 +145,9 @@ func (c Checker) ask(ctx context.Context, name string, addrs []netip.Addr) []res
 func (r *Result) compare(given, has []netip.Addr) {
 	failed := make(map[bool]error) // by whether the family is IPv6
 	r.Authentic = len(r.Responses) > 0
-	for _, reply := range r.Responses {
-		failed[reply.Type == dns.TypeAAAA] = reply.Err
-		r.Authentic = r.Authentic && reply.Authentic
+	for _, response := range r.Responses {
+		failed[response.Type == dns.TypeAAAA] = response.Err
+		r.Authentic = r.Authentic && response.Authentic
 	}
 	for _, addr := range given {
 		switch {

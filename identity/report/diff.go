@@ -96,14 +96,14 @@ func (r *Report) Diff(previous *Report) *Delta {
 	return d
 }
 
-// standing orders the statuses that can be compared, the best first.
-var standing = map[rule.Status]int{rule.Pass: 1, rule.Waived: 2, rule.Fail: 3}
+// statusRank orders the statuses that can be compared, the best first.
+var statusRank = map[rule.Status]int{rule.Pass: 1, rule.Waived: 2, rule.Fail: 3}
 
 func kindOf(before, after *Finding) ChangeKind {
 	if before == nil {
 		return New
 	}
-	switch was, is := standing[before.Status], standing[after.Status]; {
+	switch was, is := statusRank[before.Status], statusRank[after.Status]; {
 	case after.Status == rule.Fail && before.Status != rule.Fail:
 		return Worse
 	case was == 0, is == 0, was == is:
@@ -161,7 +161,7 @@ func (d *Delta) since() string {
 	return "changes since " + d.Since.UTC().Format(time.DateTime+" MST")
 }
 
-// String is one line: what the finding was and is, and what it says now, or said.
+// String is one line: what the finding was and is, and what it says now, or said before.
 func (c Change) String() string {
 	f, was, is := c.states()
 	return fmt.Sprintf("%-9s -> %-9s %s %s: %s", was, is, f.Rule, f.Subject, f.Message)

@@ -87,7 +87,7 @@ func (d *Delta) WriteMarkdown(w io.Writer) error {
 			case Gone:
 				became = "was " + was
 			}
-			m.line("- %s: %s (%s), %s: %s", became, escape(ruleOf(f).Title), code(string(f.Rule)), code(f.Subject.String()), statusWord(f))
+			m.line("- %s: %s (%s), %s: %s", became, escape(ruleOf(f).Title), code(string(f.Rule)), code(f.Subject.String()), markdownMessage(f))
 			if is == statusTitle[rule.Fail] {
 				m.details(f)
 			}
@@ -103,12 +103,12 @@ type markdown struct{ strings.Builder }
 func (m *markdown) line(format string, args ...any) { fmt.Fprintf(m, format+"\n", args...) }
 
 func (m *markdown) section(s section) {
-	if !slices.ContainsFunc(s.Rules, ruleFindings.troubled) {
+	if !slices.ContainsFunc(s.Rules, ruleFindings.needsAttention) {
 		return
 	}
 	m.line("\n## %s", escape(s.Title))
 	for _, g := range s.Rules {
-		if !g.troubled() {
+		if !g.needsAttention() {
 			continue
 		}
 		m.line("\n### %s (%s)\n", escape(g.Title), code(string(g.ID)))
@@ -126,7 +126,7 @@ func (m *markdown) section(s section) {
 		}
 		passed := 0
 		for _, f := range g.Findings {
-			if troubled(f) {
+			if needsAttention(f) {
 				m.finding(f)
 			} else {
 				passed++
@@ -138,11 +138,11 @@ func (m *markdown) section(s section) {
 	}
 }
 
-// troubled reports whether Markdown shows the rule.
-func (g ruleFindings) troubled() bool { return g.Open() || g.Has(rule.Waived) }
+// needsAttention reports whether Markdown shows the rule.
+func (g ruleFindings) needsAttention() bool { return g.Open() || g.Has(rule.Waived) }
 
 func (m *markdown) finding(f Finding) {
-	m.line("- **%s** %s: %s", statusTitle[f.Status], code(f.Subject.String()), statusWord(f))
+	m.line("- **%s** %s: %s", statusTitle[f.Status], code(f.Subject.String()), markdownMessage(f))
 	m.details(f)
 }
 
@@ -167,8 +167,8 @@ func (m *markdown) details(f Finding) {
 	}
 }
 
-// dedupKey is the message of a finding, with what is not the catalogue's in code.
-func statusWord(f Finding) string {
+// markdownMessage is the message of a finding, with what is not the catalogue's in code.
+func markdownMessage(f Finding) string {
 	text, detail := f.parts()
 	if text != "" && detail != "" {
 		return escape(text) + ": " + code(detail)

@@ -107,10 +107,10 @@ func (r *Report) complete() error {
 		if f.Rule == "" || f.Level == 0 || f.Status == 0 {
 			return fmt.Errorf("audit: not a report: finding %d lacks its rule, level or status", i+1)
 		}
-		f.Evidence, f.Fix = present(f.Evidence), present(f.Fix)
+		f.Evidence, f.Fix = nonNil(f.Evidence), nonNil(f.Fix)
 		for j := range f.Evidence {
 			e := &f.Evidence[j]
-			e.Aliases, e.Records = present(e.Aliases), present(e.Records)
+			e.Aliases, e.Records = nonNil(e.Aliases), nonNil(e.Records)
 		}
 	}
 	for i := range r.Hosts {
@@ -118,7 +118,7 @@ func (r *Report) complete() error {
 			return fmt.Errorf("audit: not a report: host %d lacks its id, or an address with its links", i+1)
 		}
 	}
-	r.Hosts, r.Findings, r.Publish = present(r.Hosts), present(r.Findings), present(r.Publish)
+	r.Hosts, r.Findings, r.Publish = nonNil(r.Hosts), nonNil(r.Findings), nonNil(r.Publish)
 	return nil
 }
 
@@ -131,14 +131,14 @@ func (h *Host) complete() bool {
 		for _, n := range a.Names {
 			ok = ok && n.Name != "" && n.Confirmed != 0
 		}
-		a.Names = present(a.Names)
+		a.Names = nonNil(a.Names)
 	}
-	h.Addresses = present(h.Addresses)
+	h.Addresses = nonNil(h.Addresses)
 	return ok
 }
 
-// present returns the list, or an empty one for nil.
-func present[T any](list []T) []T {
+// nonNil returns the list, or an empty one for nil.
+func nonNil[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}

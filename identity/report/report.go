@@ -155,12 +155,12 @@ func (s *Summary) Add(status rule.Status) {
 	}
 }
 
-// EvidenceOf writes replies as text, in order; those that say the same only once, since
+// EvidenceOf returns responses as text, in order; those that say the same only once, since
 // checks of several addresses rest on the same answers. The slice is never nil.
-func EvidenceOf(replies ...resolver.Response) []Evidence {
+func EvidenceOf(responses ...resolver.Response) []Evidence {
 	out := []Evidence{}
 	listed := make(map[string]bool)
-	for _, r := range replies {
+	for _, r := range responses {
 		if e := evidenceOf(r); !listed[e.dedupKey()] {
 			listed[e.dedupKey()] = true
 			out = append(out, e)

@@ -240,17 +240,17 @@ func (r *row) links(left, right int) []link {
 			out = append(out, link{state, x1, y1, x2, y2, at})
 		}
 	}
-	named := make(map[int]int) // how many names an address has
+	nameCount := make(map[int]int) // how many names an address has
 	for _, n := range r.names {
 		for i := range n.from {
-			named[i]++
+			nameCount[i]++
 		}
 	}
 	for _, n := range r.names {
 		add(n.own, left, n.middle(), n.X, n.middle(), 0.5)
 		for i, a := range r.addresses {
 			at := 0.85
-			if named[i] > 1 {
+			if nameCount[i] > 1 {
 				at = 0.15
 			}
 			if state, ok := n.from[i]; ok {

@@ -129,7 +129,7 @@ func (t *text) section(s section) {
 	t.line("\n%s", t.paint(bold, s.Title))
 	var quiet []ruleFindings
 	for _, g := range s.Rules {
-		if g.Receiver != "" && !g.troubled() {
+		if g.Receiver != "" && !g.needsAttention() {
 			quiet = append(quiet, g)
 			continue
 		}
@@ -171,7 +171,7 @@ func (t *text) rule(g ruleFindings) {
 	}
 	passed := 0
 	for _, f := range g.Findings {
-		if g.Receiver != "" && !troubled(f) {
+		if g.Receiver != "" && !needsAttention(f) {
 			passed++
 			continue
 		}
@@ -190,7 +190,7 @@ func (t *text) finding(f Finding) {
 	brief := f.Status != rule.Fail && f.Status != rule.Undecided || ruleOf(f).Receiver != ""
 	var above, full []string
 	for _, e := range f.Evidence {
-		said := e.String()
+		answer := e.String()
 		number, ok := t.seen[e.dedupKey()]
 		if !ok {
 			number = len(t.seen) + 1
@@ -199,7 +199,7 @@ func (t *text) finding(f Finding) {
 		if ok && brief {
 			above = append(above, fmt.Sprintf("#%d", number))
 		} else {
-			full = append(full, fmt.Sprintf("#%d %s", number, said))
+			full = append(full, fmt.Sprintf("#%d %s", number, answer))
 		}
 	}
 	if len(above) > 0 {
@@ -233,11 +233,11 @@ func (e Evidence) String() string {
 	}
 	parts := append(slices.Clone(e.Aliases), e.Records...)
 	if len(e.Records) == 0 {
-		said := e.Status
-		if said == resolver.NoError.String() {
-			said = "no such record"
+		status := e.Status
+		if status == resolver.NoError.String() {
+			status = "no such record"
 		}
-		parts = append(parts, fmt.Sprintf("%s %s: %s", e.Name, e.Type, said))
+		parts = append(parts, fmt.Sprintf("%s %s: %s", e.Name, e.Type, status))
 	}
 	return fmt.Sprintf("%s [%s]", strings.Join(parts, "; "), e.Server)
 }
