@@ -11,32 +11,32 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// Level says how well a client is known by its address and its HELO name. The zero
-// Level is invalid; of the first four, a better one is less.
+// Level says how well address and HELO name identify a client. The zero Level is invalid;
+// of the first four, a better one is less.
 type Level uint8
 
 // The levels. Forged is decided first, then Undetermined, then the best that holds.
 const (
 	_ Level = iota
-	// Explicit: as Distinct, and the HELO name's owner says by SPF or CSA that this
-	// address may use it.
+	// Explicit: as Distinct, and the HELO name's owner authorizes this address by SPF or
+	// CSA to use it.
 	Explicit
-	// Distinct: the address has a confirmed name that does not look generic, and the
-	// HELO name is another one of the same organization that leads to the address. This
-	// is the "newer standard" of the advice page: nobody could guess it.
+	// Distinct: the address has a confirmed PTR name that does not look generic, and the
+	// HELO name is another name of the same organization that resolves to the address.
+	// This is the "newer standard" of the advice page: nobody could guess the name.
 	Distinct
-	// Traceable: the address has a confirmed name, and the HELO name is the same or of
-	// the same organization. The "older standard": an infected machine can find its own
-	// name, so that a generic one counts only where the HELO name differs from it.
+	// Traceable: the address has a confirmed PTR name, and the HELO name is the same or of
+	// the same organization. This is the "older standard": an infected machine can look up
+	// its own PTR name, so a generic one counts only if the HELO name differs from it.
 	Traceable
-	// Anonymous: nothing ties the client to an organization; the reasons say why.
+	// Anonymous: nothing ties the client to an organization. The reasons say why.
 	Anonymous
-	// Forged: the HELO name's owner denies it to this address, by SPF or CSA; or it is a
-	// name of our own, or the address of somebody else.
+	// Forged: the HELO name's owner denies it to this address by SPF or CSA; or the HELO is
+	// a name of our own, or another address than the client's.
 	Forged
-	// Undetermined: DNS did not say all, and the rest could still change the level.
+	// Undetermined: DNS gave no answer to some questions, which could change the level.
 	Undetermined
-	// NotApplicable: a client that is trusted or has no public address is not judged.
+	// NotApplicable: the client is trusted or has no public address, and is not judged.
 	NotApplicable
 )
 
@@ -55,20 +55,20 @@ func (l Level) MarshalText() ([]byte, error) { return enum.Marshal(l, levelText)
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (l *Level) UnmarshalText(text []byte) error { return enum.Unmarshal(l, text, levelText) }
 
-// heloClaim is what a client says it is.
+// heloClaim is what a client claims to be in HELO.
 type heloClaim uint8
 
 const (
 	claimsName         heloClaim = iota // a name that the public DNS could hold
 	claimsNothing                       // nothing yet
-	claimsNonsense                      // no name and no address
+	claimsNonsense                      // neither a name nor an address
 	claimsUnqualified                   // a name that means nothing in the public DNS
 	claimsOwnAddress                    // its own address
 	claimsOtherAddress                  // another address
 	claimsOurs                          // a name or an address of ours
 )
 
-// answer is what DNS says to a question of yes or no.
+// answer is the answer of DNS to a yes-or-no question.
 type answer uint8
 
 const (
@@ -77,7 +77,7 @@ const (
 	unknown
 )
 
-// statement is what the owner of a name says of a client that uses it.
+// statement is what the owner of a name publishes about a client that uses it.
 type statement uint8
 
 const (
@@ -87,20 +87,20 @@ const (
 	unanswered
 )
 
-// reverseState is what the name of the address is to HELO.
+// reverseState is what is known about the PTR name that HELO is compared with.
 type reverseState struct {
 	confirmed bool
 	relation  helo.Relation // of the HELO name to it
 	generic   bool
 }
 
-// evidence is all that the level depends on.
+// evidence is everything that the level depends on.
 type evidence struct {
 	claim    heloClaim
-	resolves answer    // the HELO name leads to the client
+	resolves answer    // the HELO name resolves to the client
 	spf, csa statement // of the HELO name's owner
-	// reverse has the possible states of the reverse name: one, or several where DNS
-	// did not say which it is.
+	// reverse has the possible states of the PTR name: one, or several where DNS did not
+	// say which it is.
 	reverse []reverseState
 }
 
@@ -124,7 +124,7 @@ func (e evidence) level() Level {
 	return level
 }
 
-// possibleValues returns the values that an answer may have.
+// possibleValues returns all values for an unknown one, else the value alone.
 func possibleValues[A comparable](is, unknown A, all ...A) []A {
 	if is == unknown {
 		return all
@@ -132,7 +132,7 @@ func possibleValues[A comparable](is, unknown A, all ...A) []A {
 	return []A{is}
 }
 
-// levelIfKnown returns the level of a client of which everything is known.
+// levelIfKnown returns the level of a client if everything about it is known.
 func levelIfKnown(c heloClaim, resolves bool, spf, csa statement, rev reverseState) Level {
 	if c == claimsOurs || c == claimsOtherAddress || spf == denies || csa == denies {
 		return Forged
@@ -150,7 +150,7 @@ func levelIfKnown(c heloClaim, resolves bool, spf, csa statement, rev reverseSta
 	return Anonymous
 }
 
-// allReverseStates is what the reverse name may be while nothing is known of it.
+// allReverseStates returns the states that a PTR name may have if nothing is known about it.
 func allReverseStates(c heloClaim) []reverseState {
 	states := []reverseState{{}, {true, helo.Unrelated, false}, {true, helo.Unrelated, true}}
 	if c == claimsName {
@@ -161,7 +161,7 @@ func allReverseStates(c heloClaim) []reverseState {
 	return states
 }
 
-// Reason is one thing that a verdict rests on. The zero Reason is invalid.
+// Reason is one fact that a verdict rests on. The zero Reason is invalid.
 type Reason uint8
 
 // The reasons.
@@ -208,7 +208,7 @@ const (
 )
 
 var reasonText = []string{
-	TrustedClient: "trusted-client", PrivateClient: "inner-client",
+	TrustedClient: "trusted-client", PrivateClient: "private-client",
 	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
 	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
 	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown",
@@ -245,7 +245,7 @@ var reasonPhrase = []string{
 	MailFromPermError: "the sender's SPF policy cannot be interpreted", MailFromPass: "the sender's SPF record authorizes this address",
 }
 
-// Text returns what the reason says, "" for an invalid Reason.
+// Text returns the reason as a clause, "" for an invalid Reason.
 func (r Reason) Text() string {
 	if int(r) >= len(reasonPhrase) {
 		return ""
@@ -261,7 +261,7 @@ func (r Reason) adverse() bool {
 	return r > PrivateClient && r != HeloSPFPass && r != CSAPass && r != MailFromPass && r != HeloIsPTR
 }
 
-// reasons lists what is to be said of the results.
+// reasons lists the facts that the results show, in the order of the constants.
 func (v *Verdict) reasons(e evidence) []Reason {
 	var out []Reason
 	add := func(holds bool, r Reason) {

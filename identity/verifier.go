@@ -25,25 +25,25 @@ const (
 	DefaultMaxQuestions = 1000             // twice what the worst zones can make one message cost
 )
 
-// A Verifier tells who the clients of a mail server are. All fields but Resolver may
-// stay zero. It holds no state: one value serves all connections.
+// A Verifier judges the clients of a mail server. All fields except Resolver may stay zero.
+// It holds no state: one value serves all connections, concurrently.
 type Verifier struct {
-	// Resolver answers the questions. Nil makes every one of them a temporary failure
+	// Resolver answers the questions; required. Nil makes each of them a temporary failure
 	// with resolver.ErrNoResolver.
 	Resolver resolver.Resolver
-	// Policy tells what to do about what was found. Zero, a client is refused only on
-	// the word of those whose name it uses.
+	// Policy says what to do about what was found. The zero Policy refuses a client only if
+	// the owner of a name that it uses denies it.
 	Policy Policy
 	// Names are our own names in HELO, which no other client may claim.
 	Names []string
 	// Addrs are our own addresses, likewise. A client that comes from one of them may
 	// claim all Names.
 	Addrs []netip.Addr
-	// Trusted are inner relays, submitting clients, backup MX: NotApplicable, and
-	// nothing is asked about them.
+	// Trusted are internal relays, submitting clients and backup MX: they are
+	// NotApplicable, and nothing is asked about them.
 	Trusted []netip.Prefix
-	// AllowPrivate also judges clients of private and link-local addresses and the machine
-	// itself, for networks with a reverse DNS of their own.
+	// AllowPrivate also judges clients with private or link-local addresses and the machine
+	// itself, for networks with their own reverse DNS.
 	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string
@@ -51,7 +51,7 @@ type Verifier struct {
 	Timeout time.Duration
 	// MaxQuestions is for one Session, repeated steps included; 0 means
 	// DefaultMaxQuestions. A session that needs more has temporary failures with
-	// ErrTooMany: who delivers many messages at a time should reconnect.
+	// ErrTooMany: clients that deliver many messages at a time should reconnect.
 	MaxQuestions int
 }
 
@@ -69,7 +69,7 @@ type Session struct {
 	helo    *heloStep // nil before HELO
 }
 
-// heloStep is what is known by HELO.
+// heloStep has the checks of HELO.
 type heloStep struct {
 	text    string
 	ours    bool                // it claims to be us
@@ -79,16 +79,16 @@ type heloStep struct {
 	mail    *mailStep // the last MAIL FROM under this HELO
 }
 
-// mailStep is what is known by MAIL FROM.
+// mailStep has the checks of MAIL FROM.
 type mailStep struct {
 	text   string
 	spf    *task[*spf.Result]
 	nullMX *task[*nullmx.Result] // nil for the null sender
 }
 
-// Session begins a session with the client of an address, and at once the look-up of
-// its name. The context bounds all that the session does in the background; that of a
-// step bounds only how long the step waits.
+// Session begins a session with the client of an address, and starts looking up its PTR
+// names at once. The context bounds everything that the session does in the background; the
+// context of a step bounds only how long the step waits.
 func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.Timeout <= 0 {
 		v.Timeout = DefaultTimeout
@@ -113,20 +113,20 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	return s
 }
 
-// Close stops what still runs in the background. It may be called twice; steps after
-// it know no more than those before.
+// Close stops what still runs in the background. It may be called twice. Steps after it
+// learn nothing new.
 func (s *Session) Close() { s.cancel() }
 
-// Connect tells what is known of the client by its address. Who decides nothing before
-// HELO need not call it.
+// Connect judges the client by its address. Callers that decide nothing before HELO can skip
+// it.
 func (s *Session) Connect(ctx context.Context) *Verdict { return s.verdict(ctx, AtConnect) }
 
-// Helo tells what is known by the argument of HELO or EHLO. A second one, after
-// STARTTLS or not, replaces the first, and MAIL FROM with it.
+// Helo judges the client by the argument of HELO or EHLO, too. A second one, after STARTTLS
+// or not, replaces the first, and MAIL FROM with it.
 //
-// The work goes on where ctx ends before it is done, and the verdict is then of what is
-// there: who decides nothing before MAIL FROM may call Helo with a context that has
-// ended, and need not wait.
+// If ctx ends before the work is done, the verdict is about what is known by then, and the
+// work goes on: callers that decide nothing before MAIL FROM can call Helo with a context
+// that has ended already, and do not wait.
 func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 	switch {
 	case s.helo != nil && s.helo.text == name && (s.exempt != 0 || s.helo.address != nil):
@@ -153,7 +153,7 @@ func (s *Session) startHelo(name string) *heloStep {
 	return h
 }
 
-// MailFrom tells what is known by the reverse-path of MAIL FROM, without its angle
+// MailFrom judges the client by the reverse-path of MAIL FROM, too, without its angle
 // brackets: "" is the null sender. A second one replaces the first.
 func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
 	if s.helo == nil {
@@ -186,7 +186,7 @@ func (s *Session) startMail(reversePath string) *mailStep {
 	return m
 }
 
-// spf asks ahead: time is what a session lacks, and its questions are counted.
+// spf asks ahead: a session is short of time, and its questions are counted.
 func (s *Session) spf() spf.Checker {
 	return spf.Checker{
 		Resolver: s.resolver, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
@@ -194,7 +194,7 @@ func (s *Session) spf() spf.Checker {
 	}
 }
 
-// maxOpen lets all hosts of ten mx terms be asked for at once.
+// maxOpen is enough to ask for all hosts of ten mx terms at once.
 const maxOpen = 128
 
 // ours reports whether a client claims a name or an address of ours.
