@@ -14,8 +14,8 @@ import (
 // grave it is, what to do first, the failures and what could not be decided with their
 // evidence, and the records to publish. What passes is only counted.
 //
-// What the DNS or the description said stands in code, out of which it cannot break:
-// it makes no link, mentions nobody, and forges no heading.
+// Text from DNS or the description is written as code, out of which it cannot break: it
+// makes no link, mentions nobody, and forges no heading.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var m markdown
 	m.line("# Mail server identity of %s\n", code(withoutDot(r.Organization)))
@@ -63,7 +63,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 }
 
 // WriteMarkdown writes the changes for issues and chats, as Report.WriteMarkdown writes a
-// report: what got worse first, with its evidence and the records that would mend it,
+// report: what got worse first, with its evidence and the records that would fix it,
 // then what is new, other, better and gone.
 func (d *Delta) WriteMarkdown(w io.Writer) error {
 	var m markdown

@@ -10,19 +10,19 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// A Proof says what a plan will do before anything is published.
+// A Proof shows what a plan will do before anything is published.
 type Proof struct {
 	Before *Report // of the DNS as it is
 	After  *Report // of the DNS as it will be when the whole plan is carried out
-	// Partial says that the DNS as it will be is not known whole: some zones are known by
-	// the names alone that were asked for, or they are an ISP's. What a record of
-	// evidence that was changed comes from says so, too.
+	// Partial says that the DNS as it will be is not known completely: of some zones only
+	// the names that were asked for are known, or they belong to an ISP. The Server of
+	// evidence from such a zone says so, too.
 	Partial bool
 }
 
-// WriteText writes both reports side by side, for people: what each rule says of which
-// subjects as it is and as it will be, in the sections of a report. What passes in both,
-// is not about the subject, or is advice that cannot be decided, is only counted.
+// WriteText writes both reports side by side, for people: what each rule says about which
+// subjects as it is and as it will be, in the sections of a report. Findings that pass or do
+// not apply in both, and advice that cannot be decided, are only counted.
 func (p *Proof) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
