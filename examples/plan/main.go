@@ -298,14 +298,14 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 		defer f.Close()
 		for seen, err := range flow.Observations(f) {
 			if err != nil {
-				return fmt.Errorf("-observed-log %s: %s", file, strings.TrimPrefix(err.Error(), "plan: "))
+				return fmt.Errorf("-observed-log %s: %s", file, strings.TrimPrefix(err.Error(), "flow: "))
 			}
 			if !sending[seen.Addr] {
 				continue
 			}
 			found++
 			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.Helo) {
-				return fmt.Errorf("%s:%d: %s greets with %q here, and with %q elsewhere: expected what was written since the MTA was told, and of each mail the topmost Received field only", file, seen.Line, seen.Addr, seen.Helo, before)
+				return fmt.Errorf("%s:%d: %s uses %q in HELO here, and %q elsewhere: expected only what was written since the HELO name was changed, and only the topmost Received field of each mail", file, seen.Line, seen.Addr, seen.Helo, before)
 			}
 			o.plan.Observed[seen.Addr] = seen.Helo
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 // The demonstration is brought to green as a person would, by the files that the program
-// writes: each step's records are put into the zone, what it says to take out is taken
-// out, and the plan is made anew; the MTAs are told once the gate says so.
+// writes: each step's records are put into the zone, what it says to remove is removed
+// there, and the plan is made anew; the MTAs are told once the gate says so.
 func TestStepByStep(t *testing.T) {
 	dir := t.TempDir()
 	orgFile, zoneFile := filepath.Join(dir, "org.yaml"), filepath.Join(dir, "harbour.zone")
@@ -61,7 +61,7 @@ func TestStepByStep(t *testing.T) {
 		}
 		text := plan("-format", "zone", "-step", todo.Steps[0].Stage)
 		for line := range strings.Lines(text) {
-			out, ok := strings.CutPrefix(strings.TrimSpace(line), "; take out: ")
+			out, ok := strings.CutPrefix(strings.TrimSpace(line), "; remove: ")
 			if i := slices.Index(records, out); ok && i >= 0 {
 				records = slices.Delete(records, i, i+1)
 			} else if ok {

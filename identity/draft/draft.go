@@ -1,7 +1,8 @@
-// Package draft makes a first description of an organization from what its DNS says.
+// Package draft makes a first description of an organization from its DNS.
 //
-// [FromDNS] asks a resolver, and reads whole zones if there are any. What DNS cannot know,
-// or what was guessed, is in comments beside the values: correct and complete them.
+// [FromDNS] asks a resolver, and reads whole zones if there are any. Comments beside the
+// values tell what was guessed and what DNS does not know: correct and complete the
+// description before you audit or plan with it.
 package draft
 
 import (
@@ -26,34 +27,33 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// The bounds of a draft. What is beyond them is left out, and said so; but for the
-// questions.
+// The bounds of a draft. A comment tells what is left out because of them; too many questions
+// are an error.
 const (
-	maxDraftHosts     = 100 // names of MTAs that are looked at
+	maxDraftHosts     = 100 // names of MTAs
 	maxDraftAddrs     = 64  // addresses of MTAs
-	maxDraftNames     = 500 // names without mail: more make a description that org.Parse refuses
-	maxDraftLeft      = 100 // comments on names that are left out
+	maxDraftNames     = 500 // names without mail: org.Parse refuses descriptions with many more
+	maxDraftLeft      = 100 // comments on names that harden leaves alone
 	maxDraftQuestions = 1000
 )
 
-// ErrNoServer is in the error of a [FromDNS] that found no mail server.
+// ErrNoServer is in the error of [FromDNS] if it finds no mail server.
 var ErrNoServer = errors.New("no mail server is known to DNS, expected an address of one")
 
-// FromDNS makes a first description of an organization from what its DNS says: MTAs from
-// its MX and SPF records and the addresses given, by the names that their addresses
-// have; what other mail its SPF record lets pass; contacts from RP records. Where the
-// records of whole zones are given, it also finds names with a CSA or SPF record of
-// their own, more mail domains, and what package harden finds to be without mail. They may be
-// nil; r answers for them, too.
+// FromDNS makes a first description of an organization: its MTAs from MX and SPF records
+// and the given addresses, grouped by their PTR names; other senders that its SPF record
+// authorizes; contacts from RP records. From the records of whole zones it also takes names
+// with a CSA or SPF record of their own, more mail domains, and the names without mail that
+// package harden finds. The records may be nil; r has to answer for their zones, too.
 //
-// What DNS cannot know, and where it was guessed, stands in the comments, which are for
-// [org.Organization.WriteYAML]: above all what an MTA says in HELO. Names that r has no
-// zone for (resolver.ErrNoZone) are not known, either.
+// The comments, for [org.Organization.WriteYAML], tell what was guessed and what is not
+// known: above all what an MTA says in HELO. Names outside every zone of r
+// (resolver.ErrNoZone) are not known.
 //
 // The error is that of the first question without an answer, or wraps [ErrNoServer], or
-// says what is wrong with the domain. It looks at 100 names and 64 addresses of
-// MTAs at most, lists 500 names without mail, and asks 1000 questions: a domain that
-// takes more is an error.
+// says what is wrong with the domain. FromDNS takes at most 100 names and 64 addresses of
+// MTAs, and lists 500 names without mail. It asks at most 1000 questions: a domain that
+// needs more is an error.
 func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq2[dns.RR, error]) (*org.Organization, []org.Comment, error) {
 	name, err := dnsname.Canonical(domain)
 	if err == nil && r == nil {
@@ -65,7 +65,7 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 	var asked atomic.Int64
 	limited := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		if asked.Add(1) > maxDraftQuestions {
-			return resolver.Answer{}, fmt.Errorf("more than %d questions: %s is too large to be described so", maxDraftQuestions, domain)
+			return resolver.Answer{}, fmt.Errorf("more than %d questions: %s is too large for a draft", maxDraftQuestions, domain)
 		}
 		return r.Lookup(ctx, name, qtype)
 	})
@@ -74,10 +74,10 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 		hosts: make(map[string]*draftHost), addrs: make(map[netip.Addr]*draftAddr),
 	}
 	for _, addr := range addrs {
-		d.address(addr.Unmap())
+		d.addrFacts(addr.Unmap())
 	}
-	d.exchangers(ctx)
-	d.policy(ctx)
+	d.lookupMX(ctx)
+	d.lookupSPF(ctx)
 	var all []dns.RR
 	if records != nil {
 		for rr, err := range records {
@@ -86,17 +86,17 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 			}
 			all = append(all, rr)
 		}
-		d.read(ctx, all)
+		d.addRecords(ctx, all)
 	}
-	d.follow(ctx)
-	d.servers()
+	d.lookupPTRs(ctx)
+	d.describeMTAs()
 	if d.err == nil && len(d.o.MTAs) == 0 {
 		d.err = fmt.Errorf("%s: %w", name, ErrNoServer)
 	}
-	d.domains()
-	d.contacts(ctx)
+	d.describeMail()
+	d.lookupContacts(ctx)
 	if d.err == nil {
-		d.names(all)
+		d.describeNames(all)
 	}
 	if d.err == nil {
 		d.err = d.o.Validate()
@@ -107,43 +107,45 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 	return d.o, d.comments, nil
 }
 
-// A draft is what is known so far.
+// A draft is what is known so far about an organization.
 type draft struct {
-	resolver resolver.Resolver
-	o        *org.Organization
-	mail     org.MailDomain // of the domain
-	more     []org.MailDomain
-	hosts    map[string]*draftHost
-	addrs    map[netip.Addr]*draftAddr
-	order    []netip.Addr // those of addrs, as they were found
-	comments []org.Comment
-	err      error // the first
+	resolver  resolver.Resolver
+	o         *org.Organization
+	mail      org.MailDomain // of the domain
+	otherMail []org.MailDomain
+	hosts     map[string]*draftHost
+	addrs     map[netip.Addr]*draftAddr
+	order     []netip.Addr // those of addrs, as they were found
+	comments  []org.Comment
+	err       error // the first
 }
 
 // A draftHost is a name of the organization that an MTA seems to have.
 type draftHost struct {
-	takesMail  bool // MX records lead to it
-	authorized bool // by a CSA record of its own
-	sends      bool // by an SPF record of its own
-	silent     bool // SPF or CSA say that it does not greet
+	exchanger  bool // MX records point to it
+	authorized bool // a CSA record of its own authorizes
+	sends      bool // it has an SPF record that authorizes
+	denied     bool // a null SPF record or a CSA record says that it is not used in HELO
 }
 
 // A draftAddr is an address that an MTA seems to have.
 type draftAddr struct {
-	hosts   []string // names that lead to it
-	ptr     string   // its name, "" for none of the organization
-	names   []string // all its names
-	unasked bool     // r has no zone that could tell them
-	takes   bool     // mail comes to it
-	sends   bool     // an SPF record lets it send
+	hosts    []string // names that lead to it
+	ptr      string   // its first PTR name that the organization owns, "" for none
+	names    []string // all its PTR names
+	unknown  bool     // r has no zone with its PTR records
+	receives bool     // MX records point to a name of it
+	sends    bool     // an SPF record authorizes it
 }
 
+// comment adds a comment on a value of the description.
 func (d *draft) comment(path, format string, args ...any) {
 	d.comments = append(d.comments, org.Comment{Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
-// known passes an answer on, or remembers why there is none.
-func known[T any](d *draft, about string, answer T, err error) T {
+// answerOrComment returns an answer, or the zero value if there is none: a comment says so if
+// r has no zone for it, else the error is kept in d.err.
+func answerOrComment[T any](d *draft, about string, answer T, err error) T {
 	var none T
 	switch {
 	case err == nil:
@@ -156,119 +158,119 @@ func known[T any](d *draft, about string, answer T, err error) T {
 	return none
 }
 
-// ours reports whether a name is one of the organization that a host can have.
-func (d *draft) ours(name string) bool {
+// isOwnHost reports whether a name is a host name of the organization.
+func (d *draft) isOwnHost(name string) bool {
 	return d.o.Owns(name) && dnsname.FormOf(name) == dnsname.Host
 }
 
-// address returns what is known of an address, or nil beyond the bounds.
-func (d *draft) address(addr netip.Addr) *draftAddr {
+// addrFacts returns what is known about an address, nil for one above maxDraftAddrs.
+func (d *draft) addrFacts(addr netip.Addr) *draftAddr {
 	a := d.addrs[addr]
 	if a == nil && len(d.addrs) < maxDraftAddrs {
 		a = new(draftAddr)
 		d.addrs[addr], d.order = a, append(d.order, addr)
 		if len(d.addrs) == maxDraftAddrs {
-			d.comment("mtas", "there may be more: only %d addresses were looked at", maxDraftAddrs)
+			d.comment("mtas", "there may be more: only the first %d addresses were considered", maxDraftAddrs)
 		}
 	}
 	return a
 }
 
-// host looks at a name of the organization and its addresses, and returns what is known
-// of it, or nil beyond the bounds.
-func (d *draft) host(ctx context.Context, name string) *draftHost {
+// hostFacts looks up the addresses, SPF and CSA records of a name of the organization, and
+// returns what they show, nil for one above maxDraftHosts.
+func (d *draft) hostFacts(ctx context.Context, name string) *draftHost {
 	h := d.hosts[name]
 	if h != nil || len(d.hosts) == maxDraftHosts || d.err != nil {
 		return h
 	}
 	h = new(draftHost)
 	if d.hosts[name] = h; len(d.hosts) == maxDraftHosts {
-		d.comment("mtas", "there may be more: only %d names were looked at", maxDraftHosts)
+		d.comment("mtas", "there may be more: only the first %d names were considered", maxDraftHosts)
 	}
 	addrs, err := resolver.LookupAddrs(ctx, d.resolver, name)
-	for _, addr := range known(d, "the addresses of "+name, addrs, err) {
-		if a := d.address(addr); a != nil && !slices.Contains(a.hosts, name) {
+	for _, addr := range answerOrComment(d, "the addresses of "+name, addrs, err) {
+		if a := d.addrFacts(addr); a != nil && !slices.Contains(a.hosts, name) {
 			a.hosts = append(a.hosts, name)
 		}
 	}
 	texts, err := resolver.LookupTXT(ctx, d.resolver, name)
-	for _, text := range known(d, "the SPF record of "+name, texts, err) {
+	for _, text := range answerOrComment(d, "the SPF record of "+name, texts, err) {
 		switch {
 		case spf.IsNull(text):
-			h.silent = true
+			h.denied = true
 		case spf.IsRecord(text):
 			h.sends = true
 		}
 	}
 	services, err := csa.Lookup(ctx, d.resolver, name)
-	for _, srv := range known(d, "the CSA record of "+name, services, err) {
+	for _, srv := range answerOrComment(d, "the CSA record of "+name, services, err) {
 		h.authorized = h.authorized || csa.Authorizes(srv)
-		h.silent = h.silent || csa.Denies(srv)
+		h.denied = h.denied || csa.Denies(srv)
 	}
 	return h
 }
 
-// exchangers looks at where the mail of the domain goes.
-func (d *draft) exchangers(ctx context.Context) {
+// lookupMX finds the hosts that receive the mail of the domain.
+func (d *draft) lookupMX(ctx context.Context) {
 	mx, err := resolver.LookupMX(ctx, d.resolver, d.o.Domain)
-	mx = known(d, "the mail servers of "+d.o.Domain, mx, err)
+	mx = answerOrComment(d, "the mail servers of "+d.o.Domain, mx, err)
 	var foreign []string
 	for _, rr := range mx {
 		switch name := dnsname.CanonicalOrEmpty(rr.Mx); {
 		case name == ".":
-			d.comment("mail", "%s says that it takes no mail (Null MX)", d.o.Domain)
-		case !d.ours(name):
+			d.comment("mail", "%s has a Null MX: it receives no mail", d.o.Domain)
+		case !d.isOwnHost(name):
 			foreign = append(foreign, rr.Mx)
 		default:
-			d.takes(ctx, name)
+			d.addExchanger(ctx, name)
 		}
 	}
 	if len(foreign) > 0 {
 		d.comment("mtas", "mail for %s goes to servers of another organization, which are not described: %s", d.o.Domain, strings.Join(foreign, " "))
 	}
 	if len(mx) == 0 && d.err == nil {
-		d.takes(ctx, d.o.Domain) // RFC 5321, Section 5.1: then its addresses take it
+		d.addExchanger(ctx, d.o.Domain) // RFC 5321, Section 5.1: mail goes to its addresses
 	}
 }
 
-// takes remembers that mail goes to a host.
-func (d *draft) takes(ctx context.Context, name string) {
-	if h := d.host(ctx, name); h != nil {
-		h.takesMail = true
+// addExchanger looks up a host that receives mail.
+func (d *draft) addExchanger(ctx context.Context, name string) {
+	if h := d.hostFacts(ctx, name); h != nil {
+		h.exchanger = true
 	}
 	for _, a := range d.addrs {
-		a.takes = a.takes || slices.Contains(a.hosts, name)
+		a.receives = a.receives || slices.Contains(a.hosts, name)
 	}
 }
 
-// policy looks at whom the SPF record of the domain lets send.
-func (d *draft) policy(ctx context.Context) {
+// lookupSPF finds the senders that the SPF record of the domain authorizes.
+func (d *draft) lookupSPF(ctx context.Context) {
 	texts, err := resolver.LookupTXT(ctx, d.resolver, d.o.Domain)
-	all := known(d, "the SPF record of "+d.o.Domain, texts, err)
+	all := answerOrComment(d, "the SPF record of "+d.o.Domain, texts, err)
 	texts = slices.DeleteFunc(slices.Clone(all), func(text string) bool { return !spf.IsRecord(text) })
 	switch {
 	case d.err != nil:
 		return
 	case len(texts) == 0:
 		d.nearMisses(d.o.Domain, all)
-		d.comment("mail", "%s has no SPF record: whether others send in its name cannot be known", d.o.Domain)
+		d.comment("mail", "%s has no SPF record, so DNS does not show who else sends for it", d.o.Domain)
 		return
 	case len(texts) > 1:
-		d.comment("mail", "%s has %d SPF records, which is as good as none: here is what all of them let pass", d.o.Domain, len(texts))
+		d.comment("mail", "%s has %d SPF records, which receivers reject: these are the senders of all of them", d.o.Domain, len(texts))
 	}
 	for _, text := range texts {
-		record, err := spf.Parse(text) // with the terms that are right
+		record, err := spf.Parse(text) // the terms that it could read count even if others are broken
 		if err != nil {
 			d.comment("mail", "the SPF record of %s is broken: %v", d.o.Domain, err)
 		}
 		closed := false
 		for _, term := range record.Terms {
 			closed = closed || term.Kind == spf.All && term.Qualifier == spf.Fail || term.Kind == spf.Redirect
-			d.term(ctx, term)
+			d.addTerm(ctx, term)
 		}
 		if !closed {
 			d.mail.SoftFail = true
-			d.comment("mail[0].softfail", "the SPF record does not end in -all; take this out when you are sure that all are described who send")
+			d.comment("mail[0].softfail", "the SPF record does not end with -all: remove this when you are sure that all senders are described")
 		}
 	}
 	slices.Sort(d.mail.Includes)
@@ -284,8 +286,8 @@ func (d *draft) nearMisses(name string, texts []string) {
 	}
 }
 
-// term looks at whom a term of the SPF record lets send.
-func (d *draft) term(ctx context.Context, t spf.Term) {
+// addTerm adds the senders that a term of the SPF record authorizes.
+func (d *draft) addTerm(ctx context.Context, t spf.Term) {
 	target := cmp.Or(dnsname.CanonicalOrEmpty(t.Domain), d.o.Domain)
 	switch {
 	case t.Qualifier == spf.Fail, t.Kind == spf.All, t.Kind == spf.Exp, t.Kind == spf.Modifier:
@@ -294,24 +296,24 @@ func (d *draft) term(ctx context.Context, t spf.Term) {
 	case t.Kind == spf.Include, t.Kind == spf.Redirect:
 		d.mail.Includes = append(d.mail.Includes, target)
 	case t.Prefix.IsValid():
-		d.sender(ctx, t.Prefix.Masked())
+		d.addSender(ctx, t.Prefix.Masked())
 	case t.Kind == spf.A:
-		d.sendersAt(ctx, target, t)
+		d.addSendersAt(ctx, target, t)
 	case t.Kind == spf.MX:
 		mx, err := resolver.LookupMX(ctx, d.resolver, target)
-		for _, rr := range known(d, "the mail servers of "+target, mx, err) {
+		for _, rr := range answerOrComment(d, "the mail servers of "+target, mx, err) {
 			if rr.Mx != "." {
-				d.sendersAt(ctx, dnsname.CanonicalOrEmpty(rr.Mx), t)
+				d.addSendersAt(ctx, dnsname.CanonicalOrEmpty(rr.Mx), t)
 			}
 		}
 	}
 }
 
-// sendersAt takes in that the addresses of a name send, and their networks, by the
+// addSendersAt adds the addresses of a name as senders, or networks around them by the
 // prefix lengths of a term.
-func (d *draft) sendersAt(ctx context.Context, name string, t spf.Term) {
-	if d.ours(name) && t.Len4 == 32 && t.Len6 == 128 {
-		d.host(ctx, name)
+func (d *draft) addSendersAt(ctx context.Context, name string, t spf.Term) {
+	if d.isOwnHost(name) && t.Len4 == 32 && t.Len6 == 128 {
+		d.hostFacts(ctx, name)
 		for _, addr := range d.order {
 			a := d.addrs[addr]
 			a.sends = a.sends || slices.Contains(a.hosts, name)
@@ -319,46 +321,47 @@ func (d *draft) sendersAt(ctx context.Context, name string, t spf.Term) {
 		return
 	}
 	addrs, err := resolver.LookupAddrs(ctx, d.resolver, name)
-	for _, addr := range known(d, "the addresses of "+name, addrs, err) {
+	for _, addr := range answerOrComment(d, "the addresses of "+name, addrs, err) {
 		bits := int(t.Len6)
 		if addr.Is4() {
 			bits = int(t.Len4)
 		}
 		if p, err := addr.Prefix(bits); err == nil {
-			d.network(p, "the SPF record has "+t.Text)
+			d.addNetwork(p, "the SPF record has "+t.Text)
 		}
 	}
 }
 
-// sender takes in that a network sends: a single address with a name of the organization
+// addSender adds a network as a sender: a single address with a PTR name of the organization
 // is an MTA.
-func (d *draft) sender(ctx context.Context, p netip.Prefix) {
+func (d *draft) addSender(ctx context.Context, p netip.Prefix) {
 	addr := p.Addr()
 	if p.IsSingleIP() && d.addrs[addr] == nil {
 		names, err := resolver.LookupPTR(ctx, d.resolver, addr)
-		if slices.ContainsFunc(known(d, "the name of "+addr.String(), names, err), d.ours) {
-			d.address(addr)
+		if slices.ContainsFunc(answerOrComment(d, "the PTR names of "+addr.String(), names, err), d.isOwnHost) {
+			d.addrFacts(addr)
 		}
 	}
 	if a := d.addrs[addr]; p.IsSingleIP() && a != nil {
 		a.sends = true
 	} else {
-		d.network(p, "the SPF record has it")
+		d.addNetwork(p, "the SPF record has it")
 	}
 }
 
-func (d *draft) network(p netip.Prefix, why string) {
+// addNetwork adds a network from which mail of the domain comes, with the reason.
+func (d *draft) addNetwork(p netip.Prefix, why string) {
 	if slices.Contains(d.mail.Networks, p) {
 		return
 	}
 	if p.IsSingleIP() {
-		d.comment(fmt.Sprintf("mail[0].networks[%d]", len(d.mail.Networks)), "%s, and it has no name of yours: an MTA of yours belongs among mtas", why)
+		d.comment(fmt.Sprintf("mail[0].networks[%d]", len(d.mail.Networks)), "%s, and it has no PTR name of yours: move it to mtas if it is an MTA of yours", why)
 	}
 	d.mail.Networks = append(d.mail.Networks, p)
 }
 
-// read looks at what else whole zones say of mail servers and mail domains.
-func (d *draft) read(ctx context.Context, records []dns.RR) {
+// addRecords finds more hosts and mail domains in the records of whole zones.
+func (d *draft) addRecords(ctx context.Context, records []dns.RR) {
 	addressed := make(map[string]bool)
 	for _, rr := range records {
 		switch rr.(type) {
@@ -371,47 +374,47 @@ func (d *draft) read(ctx context.Context, records []dns.RR) {
 		name := dnsname.CanonicalOrEmpty(rr.Header().Name)
 		switch rr := rr.(type) {
 		case *dns.SRV:
-			if host, ok := csa.NameOf(name); ok && csa.Authorizes(rr) && d.ours(host) {
-				d.host(ctx, host)
+			if host, ok := csa.NameOf(name); ok && csa.Authorizes(rr) && d.isOwnHost(host) {
+				d.hostFacts(ctx, host)
 			}
 		case *dns.MX:
-			if !nullmx.IsNull(rr) && d.ours(name) && name != d.o.Domain {
+			if !nullmx.IsNull(rr) && d.isOwnHost(name) && name != d.o.Domain {
 				mail[name] = true
 			}
 		case *dns.TXT:
 			switch text := txt.Join(rr.Txt); {
-			case !d.ours(name) || name == d.o.Domain || spf.IsNull(text):
+			case !d.isOwnHost(name) || name == d.o.Domain || spf.IsNull(text):
 			case !spf.IsRecord(text):
 				if !addressed[name] { // harden tells about the others
 					d.nearMisses(name, []string{text})
 				}
 			case addressed[name]:
-				d.host(ctx, name)
+				d.hostFacts(ctx, name)
 			default:
 				mail[name] = true
 			}
 		}
 	}
 	for name := range mail {
-		if h := d.hosts[name]; h == nil { // a HELO name may have MX records for its postmaster
-			d.more = append(d.more, org.MailDomain{Domain: name})
+		if h := d.hosts[name]; h == nil { // a HELO name can have MX records for postmaster@ it
+			d.otherMail = append(d.otherMail, org.MailDomain{Domain: name})
 		}
 	}
-	slices.SortFunc(d.more, func(a, b org.MailDomain) int { return dnsname.Compare(a.Domain, b.Domain) })
+	slices.SortFunc(d.otherMail, func(a, b org.MailDomain) int { return dnsname.Compare(a.Domain, b.Domain) })
 }
 
-// follow looks at the names of the addresses, and at what other addresses these have.
-func (d *draft) follow(ctx context.Context) {
-	for i := 0; i < len(d.order) && d.err == nil; i++ { // it grows
+// lookupPTRs looks up the PTR names of the addresses, and more addresses of these names.
+func (d *draft) lookupPTRs(ctx context.Context) {
+	for i := 0; i < len(d.order) && d.err == nil; i++ { // d.order grows
 		addr := d.order[i]
 		a := d.addrs[addr]
 		names, err := resolver.LookupPTR(ctx, d.resolver, addr)
-		a.unasked = errors.Is(err, resolver.ErrNoZone)
-		a.names = known(d, "the name of "+addr.String(), names, err)
+		a.unknown = errors.Is(err, resolver.ErrNoZone)
+		a.names = answerOrComment(d, "the PTR names of "+addr.String(), names, err)
 		for _, name := range a.names {
-			if name = dnsname.CanonicalOrEmpty(name); name != "" && a.ptr == "" && d.ours(name) {
+			if name = dnsname.CanonicalOrEmpty(name); name != "" && a.ptr == "" && d.isOwnHost(name) {
 				a.ptr = name
-				d.host(ctx, name)
+				d.hostFacts(ctx, name)
 			}
 		}
 	}

@@ -128,7 +128,7 @@ func TestDraftIsBounded(t *testing.T) {
 		t.Errorf("%d questions, %d MTAs", n, len(o.MTAs))
 	}
 	said := fmt.Sprint(comments)
-	if !strings.Contains(said, "only 64 addresses") || !strings.Contains(said, "only 100 names") {
+	if !strings.Contains(said, "only the first 64 addresses") || !strings.Contains(said, "only the first 100 names") {
 		t.Errorf("what was left out is not said: %.500s", said)
 	}
 
@@ -142,7 +142,7 @@ func TestDraftIsBounded(t *testing.T) {
 	if err != nil || len(o.Names) != 500 {
 		t.Fatalf("%+v, %v", o, err)
 	}
-	if said := fmt.Sprint(comments); !strings.Contains(said, "there are 100 more") || !strings.Contains(said, "and not 500 more") {
+	if said := fmt.Sprint(comments); !strings.Contains(said, "there are 100 more") || !strings.Contains(said, "500 more are left out") {
 		t.Errorf("what was left out is not said: %.500s", said)
 	}
 	if err := o.WriteYAML(io.Discard, comments...); err != nil {
@@ -259,7 +259,7 @@ $ORIGIN 2.0.192.in-addr.arpa.
 	//   - id: mta1
 	//     addresses: [192.0.2.10]
 	//     ptr: mta1.example.test
-	//     # a guess, since mail goes to it: what the MTA says is in its configuration, or in a
+	//     # a guess, because MX records point to it: check the configuration of the MTA, or a
 	//     # Received field of its mail
 	//     helo: post.example.test
 	// mail:

@@ -1,10 +1,12 @@
-// Package flow knows which names take part in mail: what the records of zones, the
-// description of an organization and observations of its servers show.
+// Package flow finds the names that take part in mail: by the records of zones, by the
+// description of an organization, and by observations of its servers.
 //
-// [Read] surveys whole zones: which names get mail, send it or are tied to it by a record,
-// and which never do as far as anybody can see. [Observations] reads from mail and logs
-// what servers said in HELO. Packages harden, plan and draft decide by both.
+// [Read] surveys whole zones: which names receive mail, send it, or are tied to mail by a
+// record of another name. [Observations] reads mail and logs, and yields what servers said
+// in HELO. Packages plan, harden and draft base their decisions on it, and use its [Note].
 //
-// It asks no DNS. Only what the records given say is known: what is behind an SPF include
-// of somebody else, or in a zone that was not read, is not.
+// It asks no DNS, so it knows only the given records: not what an SPF include of another
+// organization authorizes, and not zones that were not read. A name is followed one step:
+// aliases, wildcards and shared addresses are the caller's to judge, by [Node] and
+// [Survey.Server].
 package flow

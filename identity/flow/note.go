@@ -8,7 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// A Note says something about a name that no record shows.
+// A Note tells something about a name that its records do not show. The Name is canonical.
 type Note struct{ Name, Text string }
 
 // String returns the name, without its final dot, and the text, printable on any

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// observations are the forms in which servers write down what a client said in HELO and
-// where it came from; the groups are named helo and addr.
+// observations are the forms in which servers write what a client said in HELO and its
+// address; the groups are named helo and addr.
 var observations = []*regexp.Regexp{
 	// Received, of Exim: from mta1.example.org ([192.0.2.10] helo=post.example.org)
 	regexp.MustCompile(`(?i)^Received: from \S+ \(\[(?P<addr>[0-9a-f.:]+)\][^()]* helo=(?P<helo>[^\s()]+)\)`),
-	// Received, of Exim, where the HELO is no name of the client: from [192.0.2.10] (helo=post.example.org)
+	// Received, of Exim, without a PTR name of the client: from [192.0.2.10] (helo=post.example.org)
 	regexp.MustCompile(`(?i)^Received: from \[(?P<addr>[0-9a-f.:]+)\] \(helo=(?P<helo>[^\s()]+)\)`),
 	// Received (RFC 5321, Section 4.4), of Postfix, Sendmail, Exim: from post.example.org (mta1.example.org [192.0.2.10])
 	regexp.MustCompile(`(?i)^Received: from (?P<helo>[^\s()]+) \((?:[^()\[\]]*[\s@])?\[(?:IPv6:)?(?P<addr>[0-9a-f.:]+)\]`),
@@ -29,15 +29,16 @@ var observations = []*regexp.Regexp{
 
 // An Observation is what a client said in HELO, as a server wrote it down.
 type Observation struct {
-	Line int // from 1
-	Addr netip.Addr
-	Helo string // to the letter: untrusted
+	Line int        // where it begins, from 1; 0 if not known
+	Addr netip.Addr // the client, never a mapped address
+	Helo string     // to the letter: untrusted
 }
 
-// Observations yields what the Received fields of mail and the log lines of Postfix and
-// Exim tell of HELO, for Options.Observed; other lines are passed over. A client can
-// write Received fields, too: only the topmost is of the server that took the mail. The
-// error is that of the reader, or for a line longer than 64 KiB, and comes last.
+// Observations yields what clients said in HELO by the Received fields of mail and the log
+// lines of Postfix and Exim, for the field Observed of plan.Options. It ignores other
+// lines. A client can write Received fields, too: only the topmost field of a mail is from
+// the server that took it. An error of the reader, or for a line longer than 64 KiB, comes
+// last.
 func Observations(r io.Reader) iter.Seq2[Observation, error] {
 	return func(yield func(Observation, error) bool) {
 		lines := bufio.NewScanner(r)
@@ -71,7 +72,7 @@ func Observations(r io.Reader) iter.Seq2[Observation, error] {
 	}
 }
 
-// observation reads one field or log line.
+// observation parses one field or log line.
 func observation(text string) (Observation, bool) {
 	for _, form := range observations {
 		m := form.FindStringSubmatch(text)

@@ -276,7 +276,7 @@ func TestHardenNamesInAnyOrder(t *testing.T) {
 func TestHardenApex(t *testing.T) {
 	const zone = "$ORIGIN example.test.\n@ 300 SOA ns h 1 1 1 1 60\n@ 300 A 192.0.2.1\n"
 	for more, want := range map[string]string{
-		"":             "it is the name of the zone, and mail for it goes to its address: see that nobody is written to there",
+		"":             "it is the name of the zone, and mail for it goes to its address: make sure that nobody receives mail there",
 		"@ 300 MX 0 .": "",
 	} {
 		h, err := harden.Zones(parseZones(t, zone+more).Records(), nil)

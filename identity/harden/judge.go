@@ -9,13 +9,13 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// leftAlone returns why a name is left alone, "" if it is not, or if it has no address and
-// nothing that one would look for.
-func leftAlone(s *flow.Survey, n flow.Node) string {
+// whyLeft returns why a name is left alone, "" if it is not, or if it is not a name that a
+// reader would look for: it has no address and is not an alias.
+func whyLeft(s *flow.Survey, n flow.Node) string {
 	name := n.Name
 	if len(n.Addrs) == 0 {
 		if n.Has(flow.Alias) && dnsname.FormOf(name) == dnsname.Host {
-			return "it is an alias: what its target says counts"
+			return "it is an alias: the records of its target count"
 		}
 		return ""
 	}
@@ -28,13 +28,13 @@ func leftAlone(s *flow.Survey, n flow.Node) string {
 	case n.Has(flow.GetsMail):
 		return "it has mail servers: describe it as a mail domain"
 	case n.Has(flow.SeveralSPF):
-		return "it has several SPF records, of which receivers take none (permerror: RFC 7208, Section 4.5)"
+		return "it has several SPF records, which receivers reject (permerror: RFC 7208, Section 4.5)"
 	case n.Has(flow.Sends):
 		return "it has an SPF record that is not v=spf1 -all"
 	case s.NearMiss(name) != "":
 		return "a text is meant to say who sends, but is not an SPF record: " + s.NearMiss(name)
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
-		return "it is no host name: nobody sends mail as user@ it, and a host should not be called so"
+		return "it is not a host name, so nobody should send mail as user@ it"
 	case s.NoMail(name):
 		return ""
 	case s.Tie(name) != "":
@@ -46,32 +46,32 @@ func leftAlone(s *flow.Survey, n flow.Node) string {
 		}
 	}
 	if word := ptrname.MailWord(name); word != "" {
-		return fmt.Sprintf("its name has %q: describe it as an MTA, or in names", word)
+		return fmt.Sprintf("its name has the word %q: describe it as an MTA, or list it in names", word)
 	}
 	return ""
 }
 
-// doubt returns a sign that a name which seems to be without mail gets some, or that
-// programs send as user@ it, "" for none.
+// doubt returns a sign that a name which seems to have no mail receives some, or that
+// programs send as user@ it, "" if there is none.
 func doubt(s *flow.Survey, n flow.Node) string {
 	if n.Has(flow.Apex) && !n.Has(flow.NullMX) {
-		return "it is the name of the zone, and mail for it goes to its address: see that nobody is written to there"
+		return "it is the name of the zone, and mail for it goes to its address: make sure that nobody receives mail there"
 	}
 	if n.Has(flow.Machine) {
-		return "it seems to be the name of a machine: see that cron and other programs there do not send as root@ it"
+		return "it seems to be the name of a machine: make sure that cron and other programs there do not send as root@ it"
 	}
 	for _, addr := range n.Addrs {
-		if mta := s.MTA(addr); mta != "" {
-			return fmt.Sprintf("its address %s is one of %s: see that nothing there sends as user@ it", addr, strings.TrimSuffix(mta, "."))
+		if server := s.Server(addr); server != "" {
+			return fmt.Sprintf("its address %s is also an address of %s: make sure that nothing there sends as user@ it", addr, strings.TrimSuffix(server, "."))
 		}
 	}
 	return ""
 }
 
-// emptyNonTerminals lists the names that exist only since there are names below them, where
-// a wildcard with addresses would answer for them otherwise (RFC 4592, Section 2.2.2).
+// emptyNonTerminals notes the names that exist only because there are names below them, and
+// for which a wildcard with addresses therefore does not answer (RFC 4592, Section 2.2.2).
 func emptyNonTerminals(s *flow.Survey) []flow.Note {
-	wild := make(map[string]bool) // the parents of such wildcards
+	wild := make(map[string]bool) // the parents of wildcards with addresses
 	for _, n := range s.Nodes() {
 		if strings.HasPrefix(n.Name, "*.") && len(n.Addrs) > 0 {
 			wild[dnsname.Parent(n.Name)] = true
@@ -91,25 +91,24 @@ func emptyNonTerminals(s *flow.Survey) []flow.Note {
 				break
 			}
 			if parent := dnsname.Parent(at); wild[parent] && s.Node(at) == nil && dnsname.FormOf(at) == dnsname.Host {
-				notes = append(notes, flow.Note{Name: at, Text: "it has names below and no records, so that *." + parent + " does not answer for it: nothing is to be added"})
+				notes = append(notes, flow.Note{Name: at, Text: "it has no records, only names below it, so *." + parent + " does not answer for it: it needs no records"})
 			}
 		}
 	}
 	return notes
 }
 
-// wildcardSurprise returns what a wildcard does that its owner may not know, or "".
-func wildcardSurprise(s *flow.Survey, n flow.Node) string {
-	name := n.Name
+// wildcardNote returns what a wildcard does that its owner may not expect, "" for nothing.
+func wildcardNote(n flow.Node) string {
 	switch {
-	case !strings.HasPrefix(name, "*."):
+	case !strings.HasPrefix(n.Name, "*."):
 		return ""
 	case n.Has(flow.Sends | flow.NullSPF):
-		return "its SPF text also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there"
+		return "its SPF text is also the answer for _dmarc, _mta-sts and every other name that does not exist"
 	case len(n.Addrs) > 0:
-		return "with an SPF text it also answers for _dmarc, _mta-sts and whatever else is asked for by name and is not there: give the names that mail is sent under a _dmarc of their own"
+		return "an SPF text here is also the answer for _dmarc, _mta-sts and every other name that does not exist: give the domains that send mail a _dmarc record of their own"
 	case n.Has(flow.GetsMail):
-		return "it takes mail for names that do not exist only: a name with any record of its own has no MX by it"
+		return "it receives mail only for names that do not exist: names with records of their own do not have its MX record"
 	}
 	return ""
 }

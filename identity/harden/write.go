@@ -7,63 +7,59 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// WriteZone writes the additions as zone text, zone by zone: what is to be known first,
-// then the records, each with the rule that wants it, and at last the names that are
-// left alone. All but the records are comments. It holds no copy of the text in memory.
+// WriteZone writes the records to add as zone text: for each zone the notes, then the
+// records, each with the rule that wants it, and then the names that are left alone. All
+// except the records are comments. It writes as it goes, without a copy of the text in
+// memory.
 func (h *Hardening) WriteZone(w io.Writer) error {
-	type part struct {
-		hardened    Hardening
-		notes, left []flow.Note
-	}
-	parts := make(map[string]*part)
-	of := func(name string) *part {
+	zones := make(map[string]*Hardening) // the part of h in each zone, by apex
+	zoneOf := func(name string) *Hardening {
 		apex := "."
 		if h.survey != nil {
 			apex = h.survey.Zone(name)
 		}
-		if parts[apex] == nil {
-			parts[apex] = &part{hardened: Hardening{DenyNames: h.DenyNames, survey: h.survey}}
+		if zones[apex] == nil {
+			zones[apex] = &Hardening{DenyNames: h.DenyNames, survey: h.survey}
 		}
-		return parts[apex]
+		return zones[apex]
 	}
 	for _, name := range h.Names {
-		p := of(name)
-		p.hardened.Names = append(p.hardened.Names, name)
+		z := zoneOf(name)
+		z.Names = append(z.Names, name)
 	}
 	for _, n := range h.Notes {
-		p := of(n.Name)
-		p.notes = append(p.notes, n)
+		z := zoneOf(n.Name)
+		z.Notes = append(z.Notes, n)
 	}
 	for _, n := range h.Left {
-		p := of(n.Name)
-		p.left = append(p.left, n)
+		z := zoneOf(n.Name)
+		z.Left = append(z.Left, n)
 	}
-	b := bufio.NewWriter(w) // which keeps the first error
+	b := bufio.NewWriter(w) // it keeps the first error for Flush
 	for _, id := range []rule.ID{rule.NullSPF, rule.NullMX, rule.DomainCSA} {
 		if id != rule.DomainCSA || h.DenyNames {
 			fmt.Fprintf(b, "; %s\n", id.Comment())
 		}
 	}
 	added := 0
-	for _, apex := range slices.SortedFunc(maps.Keys(parts), dnsname.Compare) {
-		p := parts[apex]
+	for _, apex := range slices.SortedFunc(maps.Keys(zones), dnsname.Compare) {
+		z := zones[apex]
 		fmt.Fprintf(b, "$ORIGIN %s\n", apex)
-		for _, n := range p.notes {
-			fmt.Fprintf(b, "; to be known: %s\n", n)
+		for _, n := range z.Notes {
+			fmt.Fprintf(b, "; note: %s\n", n)
 		}
 		before := added
-		for r := range p.hardened.Records() {
+		for r := range z.Records() {
 			if added++; added == before+1 {
 				fmt.Fprintf(b, "; %s\n", rule.RaiseSerial)
 			}
 			fmt.Fprintf(b, "%s ; %s\n", r, r.Rules[0])
 		}
-		for _, n := range p.left {
+		for _, n := range z.Left {
 			fmt.Fprintf(b, "; left alone: %s\n", n)
 		}
 	}

@@ -20,15 +20,15 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// An Owner is who makes a change. The zero Owner is invalid.
+// An Owner makes a change. The zero Owner is invalid.
 type Owner uint8
 
 // The owners of changes.
 const (
 	_            Owner = iota
 	OwnerYou           // it is in a whole zone that was given
-	OwnerDNSHost       // it is in a zone that was only asked for: of whoever serves it for you
-	OwnerISP           // it is in the reverse zone of whoever gave the address
+	OwnerDNSHost       // it is in a zone that was only asked for, which somebody may serve for you
+	OwnerISP           // it is in the reverse zone of the provider of the address
 	OwnerMTA           // it is in the configuration of the mail server
 )
 
@@ -43,34 +43,34 @@ func (o Owner) MarshalText() ([]byte, error) { return enum.Marshal(o, ownerText)
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (o *Owner) UnmarshalText(text []byte) error { return enum.Unmarshal(o, text, ownerText) }
 
-// A Change is what becomes of one RRset. Records of it that are neither added nor
-// removed stand in both lists: other texts beside an SPF record, say.
+// A Change replaces one RRset. Records that are neither added nor removed, such as other
+// texts beside an SPF record, are in both lists.
 type Change struct {
 	Owner  Owner
-	Zone   string // the apex of the zone; "" where that is not known, as of the ISP's
-	Name   string // canonical; the target, where the name of a PTR record is an alias (RFC 2317)
+	Zone   string // the apex of the zone; "" if not known, as for OwnerISP
+	Name   string // canonical; the target if the name of a PTR record is an alias (RFC 2317)
 	Type   uint16
-	Before []dns.RR // as it is now; nil also where nobody asked
-	After  []dns.RR
+	Before []dns.RR  // as it is now; nil also if it was not asked for
+	After  []dns.RR  // as it will be; nil if it is removed
 	Rules  []rule.ID // that want it, in the order of the catalogue
 }
 
-// Added returns the records that are in After alone.
+// Added returns the records that only After has.
 func (c Change) Added() []dns.RR { return without(c.After, c.Before) }
 
-// Removed returns the records that are in Before alone.
+// Removed returns the records that only Before has.
 func (c Change) Removed() []dns.RR { return without(c.Before, c.After) }
 
-// Kept says that records stay which somebody may rely on, and that what is wanted in
-// their place, if anything, is not planned.
+// Kept lists records that stay because somebody may rely on them. What is wanted in their
+// place, if anything, is not planned.
 type Kept struct {
 	Records []dns.RR
-	Wanted  []rule.Record
+	Wanted  []rule.Record // nil if nothing takes their place
 	Reason  string
 }
 
-// diff finds what becomes of each RRset that is wanted.
-func (p *Plan) diff(adopt bool) {
+// planChanges makes the changes that are wanted.
+func (p *Plan) planChanges(adopt bool) {
 	wanted := make(map[resolver.Question][]rule.Record)
 	for _, r := range p.Wanted {
 		set := p.Published.storedAt(setOf(r.RR))
@@ -79,103 +79,114 @@ func (p *Plan) diff(adopt bool) {
 	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
 	slices.SortStableFunc(sets, func(a, b resolver.Question) int { return cmp.Compare(planningOrder(a), planningOrder(b)) })
 	for _, set := range sets {
-		p.change(set, wanted[set], adopt)
+		p.planSet(set, wanted[set], adopt)
 	}
 	p.removeNullMX(adopt)
 	p.dropCSAPolicy()
 }
 
-// change plans what becomes of one RRset.
-func (p *Plan) change(set resolver.Question, wanted []rule.Record, adopt bool) {
-	c := p.Published
+// planSet makes the change of one RRset, or says why there is none.
+func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) {
+	pub := p.Published
 	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) {
 		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
 		return
 	}
-	ch, reason := p.changeAt(set)
-	wanted = c.asPublished(ch.Before, wanted)
-	goes := p.replaced(ch.Before, wanted)
-	if reason == "" && len(goes) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
+	ch, reason := p.newChange(set)
+	wanted = pub.asPublished(ch.Before, wanted)
+	obsolete := p.obsolete(ch.Before, wanted)
+	if reason == "" && len(obsolete) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
 		return // it is there
 	}
 	if reason == "" {
-		reason = c.mailAt(set, wanted, adopt)
+		reason = pub.mailUse(set, wanted, adopt)
 	}
 	if reason != "" {
 		p.refuse(set, reason)
 		return
 	}
-	// The description says which name an address has: another PTR record goes.
-	if len(goes) > 0 && set.Type != dns.TypePTR && !adopt {
-		if set.Type != dns.TypeRP {
-			p.Kept = append(p.Kept, Kept{goes, wanted, keptReason(goes)})
+	// An address has the one name described: other PTR records are removed.
+	if len(obsolete) > 0 && set.Type != dns.TypePTR && !adopt {
+		kept := keep(obsolete, wanted)
+		p.Kept = append(p.Kept, kept)
+		if kept.Wanted != nil {
 			return
 		}
-		p.Kept = append(p.Kept, Kept{goes, nil, "the text that it points to is not there"})
-		goes = nil
+		obsolete = nil
 	}
-	ch.After = without(ch.Before, goes)
+	ch.After = without(ch.Before, obsolete)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
-		ch.add(w.RR)
+		ch.addRecord(w.RR)
 	}
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
 	if len(ch.Added())+len(ch.Removed()) == 0 {
 		return
 	}
-	for _, w := range wanted {
-		if name, addr := p.missingAddress(w); addr.IsValid() {
-			p.refuse(set, fmt.Sprintf("%s does not lead to %s, nor by this plan", name, addr))
-			return
-		}
-	}
-	name, _ := p.lostWildcardTypes(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
-	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
-	if name != "" && planningOrder(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
-		p.refuse(set, fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", c.wildcard(name), name))
+	if reason := p.whyHarmful(set, wanted); reason != "" {
+		p.refuse(set, reason)
 		return
 	}
 	p.Changes = append(p.Changes, ch)
 }
 
-// replaced returns the records of a set that what is wanted replaces.
-func (p *Plan) replaced(published []dns.RR, wanted []rule.Record) []dns.RR {
-	goes := without(published, rrs(wanted))
+// obsolete returns the records of an RRset that cannot stay beside those wanted.
+func (p *Plan) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
+	others := without(before, rrs(wanted))
 	switch first := wanted[0].RR; {
 	case isAddress(first):
-		return nil // there may be others beside
-	case first.Header().Rrtype == dns.TypeRP: // likewise, except for those whose text is missing
-		return slices.DeleteFunc(goes, func(rr dns.RR) bool { return !p.dangles(rr) })
+		return nil
+	case first.Header().Rrtype == dns.TypeRP:
+		return slices.DeleteFunc(others, func(rr dns.RR) bool { return !p.dangles(rr) })
 	case isSPF(first):
-		return append(slices.DeleteFunc(goes, func(rr dns.RR) bool { return !isSPF(rr) }), nearMisses(published)...)
+		return append(slices.DeleteFunc(others, func(rr dns.RR) bool { return !isSPF(rr) }), nearMisses(before)...)
 	}
-	return goes
+	return others
 }
 
-// keptReason returns why records are not replaced.
-func keptReason(records []dns.RR) string {
-	switch {
-	case nearMiss(records[0]) != "":
-		return meantToSend(records[0])
-	case isSPF(records[0]) && len(records) > 1:
-		return "there are several SPF records, of which receivers take none: describe all that sends, then adopt the plan"
+// keep returns why obsolete records stay, and what is not planned for that reason: an RP
+// record can be added beside one that dangles.
+func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
+	switch first := wanted[0].RR; {
+	case first.Header().Rrtype == dns.TypeRP:
+		return Kept{obsolete, nil, "the text that it points to is not there"}
+	case nearMiss(obsolete[0]) != "":
+		return Kept{obsolete, wanted, meantToSend(obsolete[0])}
+	case isSPF(obsolete[0]) && len(obsolete) > 1: // RFC 7208, Section 4.5
+		return Kept{obsolete, wanted, "receivers reject several SPF records at one name: describe all that sends, then adopt the plan"}
 	}
-	return "another record is there, which somebody may rely on"
+	return Kept{obsolete, wanted, "another record is there, which somebody may rely on"}
 }
 
-// mailRouted reports whether mail for a name has somewhere to go, or is meant to have
-// nowhere, and welcome has to tell.
+// whyHarmful returns why mail would suffer from the records wanted of an RRset, "" if it
+// would not.
+func (p *Plan) whyHarmful(set resolver.Question, wanted []rule.Record) string {
+	for _, w := range wanted {
+		if name, addr := p.missingAddress(w); addr.IsValid() {
+			return fmt.Sprintf("%s does not resolve to %s, and this plan does not change that", name, addr)
+		}
+	}
+	name, _ := p.lostWildcardTypes(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
+	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
+	if name != "" && planningOrder(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
+		return fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", p.Published.wildcardFor(name), name)
+	}
+	return ""
+}
+
+// mailRouted reports whether MX records are not to be planned for a name: its mail has
+// somewhere to go, or has a Null MX, which removeNullMX handles.
 func (p *Plan) mailRouted(set resolver.Question, adopt bool) bool {
 	now := p.Published.sets[set]
 	if len(now) == 0 {
-		return len(p.addresses(set.Name)) > 0
+		return len(p.addrsAfter(set.Name)) > 0
 	}
 	return !adopt || slices.ContainsFunc(now, isExchanger)
 }
 
-// planningOrder is the order in which sets are planned: addresses, upon which others rest, before
-// texts, before what needs either.
+// planningOrder returns when an RRset is planned: addresses first, then texts, then
+// records that depend on either.
 func planningOrder(set resolver.Question) int {
 	switch set.Type {
 	case dns.TypeA, dns.TypeAAAA:
@@ -193,20 +204,19 @@ func (p *Plan) dangles(rr dns.RR) bool {
 	if ok && person.Txt != "." {
 		text = dnsname.CanonicalOrEmpty(person.Txt)
 	}
-	if zone, obstacle := p.Published.zone(text); zone == "" || obstacle != "" {
+	if zone, obstacle := p.Published.zoneOf(text); zone == "" || obstacle != "" {
 		return false // who knows
 	}
-	for _, at := range []string{text, p.Published.wildcard(text)} {
-		if p.Published.alias(at) != "" || len(p.after(resolver.Question{Name: at, Type: dns.TypeTXT})) > 0 {
+	for _, at := range []string{text, p.Published.wildcardFor(text)} {
+		if p.Published.aliasTarget(at) != "" || len(p.recordsAfter(resolver.Question{Name: at, Type: dns.TypeTXT})) > 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// missingAddress returns the name that a PTR record, an MX record or one that authorizes a HELO
-// name rests on, and an address that this would have to lead to but does not: the record
-// would do harm.
+// missingAddress returns the name that a PTR, MX or CSA record points to, and an address
+// that this name needs but lacks after the plan; an invalid address if it lacks none.
 func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr) {
 	var addrs []netip.Addr
 	switch rr := wanted.RR.(type) {
@@ -216,7 +226,7 @@ func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr)
 		if name = dnsname.CanonicalOrEmpty(rr.Mx); name == "." { // a Null MX
 			return "", netip.Addr{}
 		}
-		for _, h := range hosts(p.Organization) {
+		for _, h := range hostsOf(p.Organization) {
 			if h.Helo == name || h.PTR == name {
 				addrs = append(addrs, h.Addrs...)
 			}
@@ -225,37 +235,42 @@ func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr)
 		if slices.Contains(wanted.Rules, rule.HeloCSA) {
 			name = rr.Target
 		}
-		for _, h := range hosts(p.Organization) {
+		for _, h := range hostsOf(p.Organization) {
 			if h.Helo == name {
 				addrs = append(addrs, h.Addrs...)
 			}
 		}
 	}
 	for _, addr := range addrs {
-		if name != "" && !slices.Contains(p.addresses(name), addr) {
+		if name != "" && !slices.Contains(p.addrsAfter(name), addr) {
 			return name, addr
 		}
 	}
 	return "", netip.Addr{}
 }
 
-// addresses returns those of a name as the plan leaves them.
-func (p *Plan) addresses(name string) []netip.Addr {
-	return addresses(p.after(resolver.Question{Name: name, Type: dns.TypeA}), p.after(resolver.Question{Name: name, Type: dns.TypeAAAA}))
+// addrsAfter returns the addresses of a name after the changes planned so far.
+func (p *Plan) addrsAfter(name string) []netip.Addr {
+	return addrsOf(p.recordsAfter(resolver.Question{Name: name, Type: dns.TypeA}), p.recordsAfter(resolver.Question{Name: name, Type: dns.TypeAAAA}))
 }
 
-// changeAt returns the change of nothing at an RRset, or why nothing can be written there.
-func (p *Plan) changeAt(set resolver.Question) (Change, string) {
-	c := p.Published
-	zone, obstacle := c.zone(set.Name)
-	target := c.alias(set.Name)
+// addrsOf returns the addresses of A and AAAA records.
+func addrsOf(sets ...[]dns.RR) []netip.Addr {
+	return resolver.Answer{Records: slices.Concat(sets...)}.Addrs()
+}
+
+// newChange returns an empty change of an RRset, or why nothing can be written there.
+func (p *Plan) newChange(set resolver.Question) (Change, string) {
+	pub := p.Published
+	zone, obstacle := pub.zoneOf(set.Name)
+	target := pub.aliasTarget(set.Name)
 	described := p.describedZone(set.Name)
 	foreign := described == "" && len(p.Organization.Zones) > 0
-	apex, asked := c.asked[set.Name]
+	apex, asked := pub.asked[set.Name]
 	if set.Type == dns.TypePTR {
-		apex = described // nobody else says whose it is
+		apex = described // nothing else tells who writes it
 	}
-	ch := Change{Owner: OwnerYou, Zone: zone, Name: set.Name, Type: set.Type, Before: c.sets[set]}
+	ch := Change{Owner: OwnerYou, Zone: zone, Name: set.Name, Type: set.Type, Before: pub.sets[set]}
 	switch {
 	case obstacle != "":
 		return ch, obstacle
@@ -274,8 +289,7 @@ func (p *Plan) changeAt(set resolver.Question) (Change, string) {
 	return ch, ""
 }
 
-// describedZone returns the zone of a name that the description says the organization
-// writes, "" for none.
+// describedZone returns the deepest described zone that a name is in, "" for none.
 func (p *Plan) describedZone(name string) string {
 	deepest := ""
 	for _, zone := range p.Organization.Zones {
@@ -286,22 +300,22 @@ func (p *Plan) describedZone(name string) string {
 	return deepest
 }
 
-// add puts a record into After, unless it is there, as one of the set.
-func (c *Change) add(rr dns.RR) {
+// addRecord adds a record to After, unless it is there.
+func (c *Change) addRecord(rr dns.RR) {
 	if contains(c.After, rr) {
 		return
 	}
 	rr = dns.Copy(rr)
 	rr.Header().Name = c.Name
-	// RFC 2181, Section 5.2: one time to live for all of a set, also while it changes. In
-	// the answer of a cache it is only what is left of it.
+	// RFC 2181, Section 5.2: an RRset has one TTL, also while it changes. An answer of a
+	// cache has only the rest of it.
 	if set := slices.Concat(c.Before, c.After); c.Owner == OwnerYou && len(set) > 0 {
 		rr.Header().Ttl = set[0].Header().Ttl
 	}
 	c.After = append(slices.Clip(c.After), rr)
 }
 
-// removeNullMX takes away the Null MX of names whose postmaster is written to.
+// removeNullMX removes the Null MX of names at which postmaster@ must work.
 func (p *Plan) removeNullMX(adopt bool) {
 	var names []string
 	for _, m := range p.Organization.MTAs {
@@ -315,8 +329,8 @@ func (p *Plan) removeNullMX(adopt bool) {
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		set := resolver.Question{Name: name, Type: dns.TypeMX}
-		ch, reason := p.changeAt(set)
-		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(p.after(set), isExchanger) {
+		ch, reason := p.newChange(set)
+		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(p.recordsAfter(set), isExchanger) {
 			continue
 		}
 		if !adopt {
@@ -328,27 +342,27 @@ func (p *Plan) removeNullMX(adopt bool) {
 	}
 }
 
-// dropCSAPolicy takes the CSA policy out of the plan if an MTA would be denied by it, since
-// its HELO name gets no record of its own.
+// dropCSAPolicy removes the CSA policy from the plan if it would deny an MTA whose HELO
+// name has no record of its own after the plan.
 func (p *Plan) dropCSAPolicy() {
 	policy := resolver.Question{Name: csa.Owner(p.Organization.Domain), Type: dns.TypeSRV}
 	for _, m := range p.Organization.MTAs {
 		name := dnsname.CanonicalOrEmpty(m.Helo)
 		at := resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV}
-		if name == "" || !m.Sends() || !dnsname.Under(name, dnsname.CanonicalOrEmpty(p.Organization.Domain)) || at == policy || len(p.after(at)) > 0 {
+		if name == "" || !m.Sends() || !dnsname.Under(name, dnsname.CanonicalOrEmpty(p.Organization.Domain)) || at == policy || len(p.recordsAfter(at)) > 0 {
 			continue
 		}
 		n := len(p.Changes)
 		p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Name == policy.Name && c.Type == policy.Type })
 		if len(p.Changes) < n {
-			p.refuse(policy, m.ID+" greets with "+m.Helo+", which gets no CSA record of its own and would be denied")
+			p.refuse(policy, m.ID+" uses "+m.Helo+" in HELO, which gets no CSA record of its own and would be denied")
 		}
 		return
 	}
 }
 
-// after returns the records of a set as the plan leaves them.
-func (p *Plan) after(set resolver.Question) []dns.RR {
+// recordsAfter returns the records of an RRset after the changes planned so far.
+func (p *Plan) recordsAfter(set resolver.Question) []dns.RR {
 	for _, c := range p.Changes {
 		if c.Name == set.Name && c.Type == set.Type {
 			return c.After
@@ -357,25 +371,25 @@ func (p *Plan) after(set resolver.Question) []dns.RR {
 	return p.Published.sets[set]
 }
 
-// mailAt tells why a name is not to be declared one without mail: mail servers take
-// wantMailSPF for it, or senders are authorized that stay so.
-func (c *Published) mailAt(set resolver.Question, wanted []rule.Record, adopt bool) string {
+// mailUse returns why a name must not be declared to have no mail, "" if it can be: it has
+// mail servers, or an SPF record that is kept authorizes senders.
+func (pub *Published) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
-	if !nullMX && (set.Type != dns.TypeTXT || !c.isNullSPF(wanted[0].RR)) {
+	if !nullMX && (set.Type != dns.TypeTXT || !pub.isNullSPF(wanted[0].RR)) {
 		return ""
 	}
-	for _, rr := range c.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
+	for _, rr := range pub.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
 		if isExchanger(rr) {
-			return "it has mail servers: describe it as a mail domain, or take its MX records away"
+			return "it has mail servers: describe it as a mail domain, or remove its MX records"
 		}
 	}
 	if !nullMX || adopt {
 		return ""
 	}
 	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
-	texts := c.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}]
-	if slices.ContainsFunc(texts, func(rr dns.RR) bool { return isSPF(rr) && !c.isNullSPF(rr) }) {
-		return "its SPF record authorizes senders, whose mail would be refused for a Null MX"
+	texts := pub.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}]
+	if slices.ContainsFunc(texts, func(rr dns.RR) bool { return isSPF(rr) && !pub.isNullSPF(rr) }) {
+		return "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"
 	}
 	for _, rr := range nearMisses(texts) {
 		return meantToSend(rr)
@@ -387,13 +401,13 @@ func (p *Plan) refuse(set resolver.Question, reason string) {
 	p.Refused = append(p.Refused, Refusal{Value: set.String(), Reason: reason})
 }
 
-// setOf returns the RRset that a record belongs to. Names of wanted records are
-// canonical, but for their case.
+// setOf returns the RRset that a record belongs to.
 func setOf(rr dns.RR) resolver.Question {
 	name, _ := dnsname.Canonical(rr.Header().Name)
 	return resolver.Question{Name: name, Type: rr.Header().Rrtype}
 }
 
+// rrs returns the records without their rules.
 func rrs(records []rule.Record) []dns.RR {
 	var out []dns.RR
 	for _, r := range records {
@@ -402,7 +416,7 @@ func rrs(records []rule.Record) []dns.RR {
 	return out
 }
 
-// without returns the records of a list that another has not.
+// without returns the records of a list that another list lacks.
 func without(records, other []dns.RR) []dns.RR {
 	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return contains(other, rr) })
 }

@@ -196,7 +196,7 @@ func TestNewBad(t *testing.T) {
 	}{
 		{"no organization", nil, new(plan.Published), "plan: no organization"},
 		{"an invalid one", new(org.Organization), new(plan.Published), "plan: domain: expected a DNS name\nmtas: expected at least one MTA"},
-		{"no zones", good, nil, "plan: the zones as they are now: expected a Current"},
+		{"no zones", good, nil, "plan: nothing is known about what is published: expected a *Published"},
 	} {
 		if p, err := plan.New(test.o, test.current, plan.Options{}); p != nil || err == nil || err.Error() != test.want {
 			t.Errorf("%s: %v, %q", test.name, p, err)
@@ -213,20 +213,20 @@ func TestNewBad(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct{ name, described, zone, value, reason string }{
 		{"Null MX on a name that sends", "names: [www.example.test]", `www TXT "v=spf1 a -all"`,
-			"www.example.test. MX", "its SPF record authorizes senders, whose mail would be refused for a Null MX"},
+			"www.example.test. MX", "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"},
 		{"Null MX on a name that gets mail", "names: [www.example.test]", "www MX 10 post",
-			"www.example.test. MX", "it has mail servers: describe it as a mail domain, or take its MX records away"},
-		{"HELO of the policy domain", "", "", "example.test.", "an MTA greets with it: a CSA policy would deny that"},
+			"www.example.test. MX", "it has mail servers: describe it as a mail domain, or remove its MX records"},
+		{"HELO of the policy domain", "", "", "example.test.", "an MTA uses it in HELO, which a CSA policy would deny"},
 		{"at an alias", "names: [www.example.test]", "www CNAME web.provider.test.",
 			"www.example.test. TXT", "it is an alias of web.provider.test.: give it addresses of its own instead"},
 		{"below a delegation", "names: [www.sub.example.test]", "sub NS ns.provider.test.",
-			"www.sub.example.test. TXT", "sub.example.test. is delegated to a zone that is not here: plan with that zone, too"},
+			"www.sub.example.test. TXT", "sub.example.test. is delegated to another zone: plan with that zone, too"},
 		{"below a DNAME", "names: [www.old.example.test]", "old DNAME new",
 			"www.old.example.test. TXT", "all names below old.example.test. are redirected by its DNAME record"},
 		{"where a wildcard answers", "names: [www.example.test]", "* A 192.0.2.80",
 			"www.example.test. TXT", "*.example.test. would no longer answer for www.example.test.: give it records of its own first"},
 		{"a name with an underscore", "names: [_web.example.test]", "", "_web.example.test.", "no host and no mail domain has an underscore in its name"},
-		{"a PTR name without the address", "", "mta1 CNAME host.provider.test.", "10.2.0.192.in-addr.arpa. PTR", "mta1.example.test. does not lead to 192.0.2.10, nor by this plan"},
+		{"a PTR name without the address", "", "mta1 CNAME host.provider.test.", "10.2.0.192.in-addr.arpa. PTR", "mta1.example.test. does not resolve to 192.0.2.10, and this plan does not change that"},
 		{"a zone that is not described", "zones: [example.test]\nmail: [{domain: other.test}]", "$ORIGIN other.test.\n@ SOA ns hostmaster 1 1 1 1 60",
 			"other.test. TXT", "it is in none of the zones described"},
 	} {

@@ -79,8 +79,8 @@ func TestWaitingToObserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	for addr, said := range map[string]string{
-		"192.0.2.99": `plan: 192.0.2.99 was observed to greet with "x.test": expected an address of an MTA that sends`,
-		"192.0.2.10": "plan: 192.0.2.10 was observed to greet with nothing: expected what it said in HELO",
+		"192.0.2.99": `plan: 192.0.2.99 was observed to use "x.test" in HELO: expected an address of an MTA that sends`,
+		"192.0.2.10": "plan: 192.0.2.10 was observed without a HELO name: expected what it said in HELO",
 	} {
 		name := map[string]string{"192.0.2.99": "x.test"}[addr]
 		if _, err := plan.New(o, p.Published, plan.Options{Observed: map[netip.Addr]string{netip.MustParseAddr(addr): name}}); err == nil || err.Error() != said {

@@ -1,41 +1,41 @@
-// Package plan says which records an organization should publish about its mail
-// servers, what that changes in its zones, and in which order.
+// Package plan tells which records an organization should publish about its mail servers,
+// what that changes in its zones, and in which order to change it.
 //
 // [New] makes a [Plan] from a description and what is published now: whole zones
-// ([FromZones]), names asked of a resolver ([Published.Ask]), or both. Its Steps are to be made
-// one after the other; between them stand gates, which wait for something to be true:
-// Step.Waiting tells what DNS can tell of it. Print all with [Plan.WriteText] or
-// [Plan.WriteJSON], the changes of a step as zone text, an nsupdate script or a letter
-// with [WriteZone], [WriteUpdate] and [WriteLetter]. [Want] lists the records wanted,
-// whatever is published; [Harden] those that silence the names of any zone. [Draft] makes
-// a first description from what DNS says.
+// ([FromZones]), names that a resolver was asked for ([Published.WithAnswers]), or both.
+// Its Steps are carried out one after the other. Some are gates, which wait for something
+// to be true: Step.Waiting tells what DNS knows about that. [Plan.WriteText] and
+// [Plan.WriteJSON] print the plan; [WriteZone], [WriteUpdate] and [WriteLetter] print the
+// changes of a step as zone text, as a script for nsupdate and as a letter to the ISP.
+// [Want] lists the wanted records, whatever is published.
 //
-// It covers every record of the advice on mail servers: addresses of PTR and HELO
-// names, PTR, SPF, CSA, RP, and the Null MX of names without mail. It publishes
-// nothing itself, and does not judge: package audit proves what a plan will do.
+// It covers every record of the advice on mail servers: addresses of PTR and HELO names,
+// PTR, SPF, CSA and RP records, and the Null MX of names without mail. It publishes
+// nothing itself. Package audit proves what a plan will do; package harden finds the names
+// without mail of whole zones; package draft makes a first description from DNS.
 //
 // # The order of the steps
 //
-// After each step, and in whatever order its changes are made, an MTA is judged no worse
-// than before by what it says in HELO then, and its mail by its senders. Receivers may
-// remember for as long as the TTL says what was before a step: let that time pass.
+// After each step, and for any order of its changes, an MTA is judged no worse than before
+// by what it says in HELO at that time, and its mail by its senders. Receivers may cache
+// the records before a step for as long as their TTL says: wait for that time.
 //
-// What an MTA says before it is told is known from Options.Observed alone. One that was
-// not observed is taken to greet as described, with its address, with a name of the
-// organization that leads to it, or with a name of the address that does not look generic.
-// An address is taken to have no PTR record where neither a zone nor a resolver showed
-// one. An MTA that greets with what becomes its PTR name is merely traceable until it is
-// told another.
+// Only Options.Observed shows what an MTA says in HELO before the step SetHelo. An MTA that
+// was not observed is assumed to use its described HELO name, an address literal, a name of
+// the organization that resolves to its address, or a PTR name that does not look generic.
+// An address is assumed to have no PTR record if neither a zone nor a resolver showed one.
+// An MTA whose present HELO name becomes its PTR name is only traceable until it uses the
+// new HELO name.
 //
-// Confirm stays shut while a receiver has anything against what the MTAs shall say. Where
-// records are kept or refused, it may open though less vouches for the new name than for
-// the old one: traceable is what an MTA is then at least.
+// The gate Confirm stays shut while a receiver would not accept the new HELO names. If
+// records are kept or refused, it can open although fewer records support the new HELO name
+// than the old one: the MTA is then traceable at least.
 //
-// # What it takes away
+// # What it removes
 //
-// A name has one SPF record. The one wanted takes the place of one that is there, if
-// adopted: describe all that sends in the name of a mail domain first, or it is shut
-// out.
+// A name has one SPF record. With Options.Adopt, the wanted record replaces the present
+// one: describe everything that sends for a mail domain first, or receivers will reject its
+// mail.
 package plan
 
 import (
@@ -51,88 +51,89 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Plan is what becomes of an organization's records.
+// A Plan tells how to change the records of an organization. [New] makes it.
 type Plan struct {
 	Organization *org.Organization
-	Published    *Published    // what it is made upon
+	Published    *Published    // what was published when the plan was made
 	Wanted       []rule.Record // see Want
-	Changes      []Change      // in the order of their names; nothing else is touched
-	Steps        []Step        // the changes in the order to make them, and what else there is to do
-	Kept         []Kept        // what stands in the way and stays, unless adopted
-	Refused      []Refusal     // those of Want, and what cannot be written where it belongs
-	Notes        []flow.Note   // what else the changes do
-	// Partial says that some names of the organization were only asked for: what else
-	// their zones have is not known.
+	Changes      []Change      // in the order of their names; no other RRset changes
+	Steps        []Step        // the changes in the order to make them, and the gates between them
+	Kept         []Kept        // records that stay in place of wanted ones, unless adopted
+	Refused      []Refusal     // those of Want, and RRsets that cannot or must not be changed
+	Notes        []flow.Note   // what else the changes do, sorted
+	// Partial says that some names of the organization were only looked up: the rest of
+	// their zones is not known.
 	Partial bool
 }
 
 // Options change what New does; the zero Options are careful.
 type Options struct {
-	// Adopt puts what is wanted in place of other SPF, CSA, contact and Null MX
-	// records, and of RP records whose text is not there. Without it they are kept.
+	// Adopt replaces other SPF, CSA, contact and Null MX records with the wanted ones,
+	// and RP records whose text does not exist. Without it they are kept.
 	Adopt bool
-	// DenyNames wants a CSA record that denies each name without mail. The policy of
-	// the domain should do for all of them, but Exim from 4.95 on looks no further
-	// than a name that does not exist, as _client._smtp below most names does not.
+	// DenyNames wants a CSA record that denies each name without mail. The policy of the
+	// domain should be enough for all of them, but Exim from 4.95 on ignores it for names
+	// that do not exist, such as _client._smtp below most names.
 	DenyNames bool
-	// Observed has what MTAs say in HELO now, by the address that their connections
-	// come from: as a Received field or the log of another server shows it. The
-	// banner of an MTA is something else.
+	// Observed maps addresses to what MTAs say in HELO now when they connect from there,
+	// as a Received field or the log of another server shows it (see
+	// flow.Observations). The banner of an MTA is not what it says in HELO.
 	Observed map[netip.Addr]string
 }
 
-// New plans what becomes of the records of an organization. What is there already is
-// not planned again; what is not wanted is not touched, but for what Adopt replaces, and
-// for other PTR records of an address, since the description says which name it has.
-// Without the zone of an address its PTR record is planned for the ISP to make. Where the
-// description lists zones, nothing is planned in others, but that the ISP is asked for PTR
-// records there.
+// New plans the records of an organization. It leaves alone what is published as wanted,
+// and everything that is not wanted, except what Adopt replaces and other PTR records of an
+// address, because the description says which name the address has.
 //
-// Exceptions count whatever their last day: give [org.Organization.At] of today, where
-// some may have expired.
+// If the zone of an address is not known, the ISP has to make its PTR record. If the
+// description lists zones, New plans no changes in other zones, except that the ISP is
+// asked for PTR records there.
 //
-// The error is that of Organization.Validate, or says that there is nothing to plan
-// upon, or what is wrong with Observed.
-func New(o *org.Organization, current *Published, options Options) (*Plan, error) {
+// All exceptions of the description count, even after their last day: pass the result of
+// [org.Organization.At] to leave those out.
+//
+// The error is that of Organization.Validate, or says that pub is nil or what is wrong with
+// Observed.
+func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	if o == nil {
 		return nil, errors.New("plan: no organization")
 	}
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	if current == nil {
-		return nil, errors.New("plan: the zones as they are now: expected a Current")
+	if pub == nil {
+		return nil, errors.New("plan: nothing is known about what is published: expected a *Published")
 	}
 	observed := make(map[netip.Addr]string)
 	for _, addr := range slices.SortedFunc(maps.Keys(options.Observed), netip.Addr.Compare) {
-		if !slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && slices.ContainsFunc(m.Addresses, same(addr)) }) {
-			return nil, fmt.Errorf("plan: %s was observed to greet with %q: expected an address of an MTA that sends", addr, options.Observed[addr])
+		if !slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && slices.ContainsFunc(m.Addresses, sameAddr(addr)) }) {
+			return nil, fmt.Errorf("plan: %s was observed to use %q in HELO: expected an address of an MTA that sends", addr, options.Observed[addr])
 		}
 		if options.Observed[addr] == "" {
-			return nil, fmt.Errorf("plan: %s was observed to greet with nothing: expected what it said in HELO", addr)
+			return nil, fmt.Errorf("plan: %s was observed without a HELO name: expected what it said in HELO", addr)
 		}
 		observed[addr.Unmap()] = options.Observed[addr]
 	}
-	p := &Plan{Organization: o, Published: current, Partial: slices.ContainsFunc(slices.Collect(maps.Values(current.asked)), func(apex string) bool { return apex != "" })}
+	p := &Plan{Organization: o, Published: pub, Partial: slices.ContainsFunc(slices.Collect(maps.Values(pub.asked)), func(apex string) bool { return apex != "" })}
 	w := want(o)
 	if options.DenyNames {
 		w.wantDenials(o.Names)
 	}
 	p.Wanted, p.Refused = w.merged(), w.refusals
-	p.diff(options.Adopt)
+	p.planChanges(options.Adopt)
 	slices.SortStableFunc(p.Changes, compareChanges)
-	p.note()
-	p.steps(observed)
+	p.addNotes()
+	p.orderSteps(observed)
 	return p, nil
 }
 
-// same reports whether addresses are the same, mapped or not.
-func same(addr netip.Addr) func(netip.Addr) bool {
+// sameAddr returns a function that reports whether an address is addr, mapped or not.
+func sameAddr(addr netip.Addr) func(netip.Addr) bool {
 	return func(other netip.Addr) bool { return other.Unmap() == addr.Unmap() }
 }
 
-// Overlay returns the DNS as it will be when the whole plan is carried out, over the
-// live DNS; see [Published.Overlay].
+// Overlay returns the DNS as it will be after all steps, laid over a live resolver; see
+// [Published.Overlay].
 func (p *Plan) Overlay(live resolver.Resolver) (*resolver.Overlay, error) {
 	return p.Published.Overlay(live, p.Changes)
 }

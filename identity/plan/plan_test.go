@@ -106,7 +106,7 @@ type dice interface{ IntN(n int) int }
 // random returns an organization that nothing speaks against: MTAs with addresses
 // of both families, of their own or behind one that another MTA has too, PTR
 // names of their own, HELO names that some share and some are another's PTR name;
-// wantMailSPF domains that are none, its own, a HELO name, or another's; names without mail
+// mail domains that are none, its own, a HELO name, or another's; names without mail
 // and every contact.
 func random(r dice) *org.Organization {
 	domain := []string{"example.test", "a.Deep.Example.test", "xn--bcher-kva.example"}[r.IntN(3)]

@@ -79,7 +79,7 @@ func TestPlanPassesTheAudit(t *testing.T) {
 	})
 }
 
-// givesName reports whether a plan says why a rule fails: something is kept or refused at a name
+// named reports whether a plan says why a rule fails: something is kept or refused at a name
 // that this finding rests on.
 func named(p *plan.Plan, w *world, f report.Finding) bool {
 	rests := w.restsOn(f)
@@ -117,7 +117,7 @@ func (w *world) restsOn(f report.Finding) map[string]bool {
 		switch {
 		case f.Rule == rule.MXHosts: // they may be any of the MTAs
 			mta(m, m.Addresses...)
-		case f.Rule == rule.MailRoute && m.Receives(): // wantMailSPF may go to it
+		case f.Rule == rule.MailRoute && m.Receives(): // mail may go to it
 			mta(m)
 		case f.Subject.MTA == m.ID && f.Subject.Address != "":
 			mta(m, netip.MustParseAddr(f.Subject.Address))

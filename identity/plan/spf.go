@@ -19,11 +19,11 @@ func isSPF(rr dns.RR) bool {
 
 // isNullSPF reports whether a record is a null SPF record, or redirects to one that is
 // published.
-func (c *Published) isNullSPF(rr dns.RR) bool {
+func (pub *Published) isNullSPF(rr dns.RR) bool {
 	t, ok := rr.(*dns.TXT)
 	return ok && spf.IsNullBy(txt.Join(t.Txt), func(domain string) string {
 		var texts []string
-		for _, rr := range c.sets[resolver.Question{Name: domain, Type: dns.TypeTXT}] {
+		for _, rr := range pub.sets[resolver.Question{Name: domain, Type: dns.TypeTXT}] {
 			if t, ok := rr.(*dns.TXT); ok {
 				texts = append(texts, txt.Join(t.Txt))
 			}
@@ -59,16 +59,16 @@ func meantToSend(rr dns.RR) string {
 
 // asPublished returns the wanted records of a set, a null SPF record and a Null MX in the
 // spelling in which they are published: what receivers take for the same stays.
-func (c *Published) asPublished(published []dns.RR, wanted []rule.Record) []rule.Record {
+func (pub *Published) asPublished(published []dns.RR, wanted []rule.Record) []rule.Record {
 	var out []rule.Record
 	for _, w := range wanted {
 		var same []dns.RR
 		switch {
 		case isNullMX(w.RR) && !slices.ContainsFunc(published, isExchanger):
 			same = published
-		case c.isNullSPF(w.RR):
+		case pub.isNullSPF(w.RR):
 			same = slices.DeleteFunc(slices.Clone(published), func(rr dns.RR) bool { return !isSPF(rr) })
-			if len(same) != 1 || !c.isNullSPF(same[0]) {
+			if len(same) != 1 || !pub.isNullSPF(same[0]) {
 				same = nil
 			}
 		}

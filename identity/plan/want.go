@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,29 +22,31 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// A Refusal is a part of the description that no record can be made from.
+// A Refusal is a part of the description from which no record can be made.
 type Refusal struct {
-	MTA    string // its ID; "" for a part of a mail domain
-	Value  string // the name, address or network, as described
+	MTA    string // its ID; "" if the part does not belong to an MTA
+	Value  string // the name, address or network, as described; in a Plan also an RRset
 	Reason string
 }
 
-// Want returns the records that an organization should publish, sorted by name,
-// type and data, and what it refuses to make records from: a name that is no
-// host name, or another organization's; an address that is not public. Addresses
-// for documentation are accepted. An absent PTR name, and a HELO that is no name
-// or of an MTA that only receives, ask for no record. The SPF record of a mail
-// domain authorizes every MTA that sends. Its MX records name those that receive; New
-// leaves them out where mail has somewhere to go already. Never is there a Null MX at a HELO name,
-// whose postmaster is written to, nor a CSA policy at one, which it would deny. What
-// only rules want from which the description makes an exception is left out.
+// Want returns the records that an organization should publish, sorted by name, type and
+// data, and the parts of its description from which it refuses to make records: names that
+// are not host names, or are another organization's, and addresses that are not public.
+// Addresses for documentation are accepted.
+//
+// An MTA without a PTR name needs no PTR record, and one that only receives no record for
+// its HELO name. The SPF record of a mail domain authorizes every MTA that sends; its MX
+// records name those that receive, and New leaves them out if mail already has somewhere
+// to go. Want never asks for a Null MX at a HELO name, because postmaster@ must work
+// there, nor for a CSA policy there, which would deny the MTA. Records that only rules
+// with an exception want are left out.
 func Want(o *org.Organization) ([]rule.Record, []Refusal) {
 	w := want(o)
 	return w.merged(), w.refusals
 }
 
 func want(o *org.Organization) *wanted {
-	w := &wanted{org: o, senders: make(map[string]*senders)}
+	w := &wanted{org: o, spf: make(map[string]*spfBuilder)}
 	var sending []netip.Addr
 	var exchangers []string // names of MTAs that take mail
 	for _, m := range o.MTAs {
@@ -59,7 +62,7 @@ func want(o *org.Organization) *wanted {
 		if m.Sends() {
 			sending = append(sending, addrs...)
 			if w.wantHelo(m, addrs) {
-				name = m.Helo // the PTR name is for nothing but the address
+				name = m.Helo // rather than the PTR name, which can be locked then
 			}
 		}
 		if m.Receives() && name != "" {
@@ -77,16 +80,17 @@ func want(o *org.Organization) *wanted {
 	return w
 }
 
-// wanted collects records and refusals.
+// wanted collects the records and refusals of an organization.
 type wanted struct {
 	org      *org.Organization
-	senders  map[string]*senders // by canonical name
-	mapped   []string            // the PTR names that records are made for, canonical
+	spf      map[string]*spfBuilder // by canonical name
+	withPTR  []string               // PTR names that got PTR records, canonical
 	records  []rule.Record
 	refusals []Refusal
 }
 
-// publicAddresses returns the addresses of an MTA that the public DNS may hold.
+// publicAddresses returns the addresses of an MTA that are public or for documentation,
+// and refuses the others.
 func (w *wanted) publicAddresses(m org.MTA) []netip.Addr {
 	var out []netip.Addr
 	for _, addr := range m.Addresses {
@@ -111,32 +115,33 @@ func (w *wanted) wantAddresses(m org.MTA, name string, addrs []netip.Addr, rules
 		return false
 	}
 	for _, rr := range rrs {
-		w.add(rr, m.ID, rules...)
+		w.addRecord(rr, m.ID, rules...)
 	}
 	return true
 }
 
-// wantPTRs wants the PTR records of an MTA whose name mapping accepted.
+// wantPTRs wants the PTR records of an MTA whose PTR name wantAddresses accepted.
 func (w *wanted) wantPTRs(m org.MTA, addrs []netip.Addr) {
 	name, _ := dnsname.Canonical(m.PTR)
-	w.mapped = append(w.mapped, name)
+	w.withPTR = append(w.withPTR, name)
 	ptrs, _ := fcrdns.Mapping{Name: m.PTR, Addrs: addrs, TTL: rule.TTL}.PTRs()
 	for _, ptr := range ptrs {
 		addr := dnsname.FromReverse(ptr.Hdr.Name)
-		ofAddress := w.rules(m.ID+"/"+addr.String(), rule.PTRExists, rule.PTRConfirmed)
-		w.add(ptr, m.ID, append(ofAddress, rule.PTROneName)...)
+		ofAddress := w.withoutExceptions(m.ID+"/"+addr.String(), rule.PTRExists, rule.PTRConfirmed)
+		w.addRecord(ptr, m.ID, append(ofAddress, rule.PTROneName)...)
 	}
 }
 
-// add wants a record for rules that are judged on a subject.
-func (w *wanted) add(rr dns.RR, subject string, rules ...rule.ID) {
-	if rules = w.rules(subject, rules...); len(rules) > 0 {
+// addRecord wants a record for rules that are judged on a subject, unless all of them have
+// an exception.
+func (w *wanted) addRecord(rr dns.RR, subject string, rules ...rule.ID) {
+	if rules = w.withoutExceptions(subject, rules...); len(rules) > 0 {
 		w.records = append(w.records, rule.Record{RR: rr, Rules: rules})
 	}
 }
 
-// rules returns those of the rules from which the subject is not excepted.
-func (w *wanted) rules(subject string, rules ...rule.ID) []rule.ID {
+// withoutExceptions returns the rules to which the subject is not an exception.
+func (w *wanted) withoutExceptions(subject string, rules ...rule.ID) []rule.ID {
 	return slices.DeleteFunc(slices.Clone(rules), func(id rule.ID) bool {
 		return slices.ContainsFunc(w.org.Exceptions, func(e org.Exception) bool { return e.Rule == string(id) && e.Subject == subject })
 	})
@@ -159,7 +164,7 @@ func (w *wanted) wantHelo(m org.MTA, addrs []netip.Addr) bool {
 	return false
 }
 
-// merged returns the records in order, each once with all the rules that want it.
+// merged returns the records sorted, each once, with all the rules that want it.
 func (w *wanted) merged() []rule.Record {
 	slices.SortStableFunc(w.records, func(a, b rule.Record) int { return compare(a.RR, b.RR) })
 	var out []rule.Record
@@ -184,15 +189,14 @@ func compare(a, b dns.RR) int {
 		cmp.Compare(a.String(), b.String()))
 }
 
-// organization is the subject of rules that are judged once.
+// organization is the subject of rules that are judged once for all MTAs.
 const organization = "organization"
 
-// wantHeloRecords wants what says of a HELO name, which mapping has accepted, who uses it and
-// who is responsible.
+// wantHeloRecords wants the CSA and RP records of a HELO name that wantAddresses accepted.
 func (w *wanted) wantHeloRecords(m org.MTA) {
 	name := dnsname.CanonicalOrEmpty(m.Helo)
 	if rr, err := csa.Authorize(name, rule.TTL); w.checkMade(m.ID, name, err) {
-		w.add(rr, m.ID, rule.HeloCSA)
+		w.addRecord(rr, m.ID, rule.HeloCSA)
 	}
 	w.wantContact(name, org.MTALabel, w.org.Contacts.MTA, m.ID, rule.HeloRP)
 }
@@ -213,31 +217,31 @@ func (w *wanted) wantContact(name, label string, c *org.Contact, subject string,
 	if c == nil {
 		return
 	}
-	at := label + w.org.Domain
-	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(at, rule.TTL)
-	if !w.checkMade("", at, err) {
+	textName := label + w.org.Domain
+	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(textName, rule.TTL)
+	if !w.checkMade("", textName, err) {
 		return
 	}
-	entry, err := rp.Entry{Name: name, Mailbox: c.Mailbox, Text: at, TTL: rule.TTL}.RR()
+	entry, err := rp.Entry{Name: name, Mailbox: c.Mailbox, Text: textName, TTL: rule.TTL}.RR()
 	if !w.checkMade("", name, err) {
 		return
 	}
-	w.add(text, subject, id)
-	w.add(entry, subject, id)
+	w.addRecord(text, subject, id)
+	w.addRecord(entry, subject, id)
 }
 
-// wantNullRecords wants what says that a name has nothing to do with mail: of the names without
-// any, and of PTR names, with which nobody shall greet either.
+// wantNullRecords wants the records that declare names without mail, and PTR names that
+// can be locked: null SPF, Null MX, and for PTR names a CSA record that denies.
 func (w *wanted) wantNullRecords() {
 	for _, name := range w.org.Names {
 		w.wantNull(name, rule.NullSPF, rule.NullMX)
 	}
 	for _, name := range Lockable(w.org) {
-		if !slices.Contains(w.mapped, name) || !w.wantNull(name, rule.PTRLocked, rule.PTRLocked) {
+		if !slices.Contains(w.withPTR, name) || !w.wantNull(name, rule.PTRLocked, rule.PTRLocked) {
 			continue
 		}
 		if rr, err := csa.Deny(name, rule.TTL); w.checkMade("", name, err) {
-			w.add(rr, name, rule.PTRLocked)
+			w.addRecord(rr, name, rule.PTRLocked)
 		}
 	}
 }
@@ -261,8 +265,8 @@ func (w *wanted) wantNull(name string, forSPF, forMX rule.ID) bool {
 	if !w.checkMade("", name, err) {
 		return false
 	}
-	w.add(mx, name, forMX)
-	w.add(txt, name, forSPF)
+	w.addRecord(mx, name, forMX)
+	w.addRecord(txt, name, forSPF)
 	return true
 }
 
@@ -270,22 +274,22 @@ func (w *wanted) wantNull(name string, forSPF, forMX rule.ID) bool {
 func (w *wanted) wantCSAPolicy() {
 	domain := dnsname.CanonicalOrEmpty(w.org.Domain)
 	if slices.ContainsFunc(w.org.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == domain }) {
-		w.refuse("", w.org.Domain, "an MTA greets with it: a CSA policy would deny that")
+		w.refuse("", w.org.Domain, "an MTA uses it in HELO, which a CSA policy would deny")
 		return
 	}
 	if rr, err := csa.DenyUnlisted(domain, rule.TTL); w.checkMade("", w.org.Domain, err) {
-		w.add(rr, organization, rule.DomainCSA)
+		w.addRecord(rr, organization, rule.DomainCSA)
 	}
 }
 
-// wantDenials wants CSA records that deny names, each for itself.
+// wantDenials wants a CSA record that denies each of the names.
 func (w *wanted) wantDenials(names []string) {
 	for _, name := range names {
 		if !w.checkOwned("", name) {
 			continue
 		}
 		if rr, err := csa.Deny(name, rule.TTL); w.checkMade("", name, err) {
-			w.add(rr, organization, rule.DomainCSA)
+			w.addRecord(rr, organization, rule.DomainCSA)
 		}
 	}
 }
@@ -304,7 +308,7 @@ func (w *wanted) checkMade(mta, name string, err error) bool {
 	if err == nil {
 		return true
 	}
-	_, reason, ok := strings.Cut(err.Error(), ": ") // the package that says so
+	_, reason, ok := strings.Cut(err.Error(), ": ") // behind the name of the package
 	if !ok {
 		reason = err.Error()
 	}
@@ -312,8 +316,9 @@ func (w *wanted) checkMade(mta, name string, err error) bool {
 	return false
 }
 
-// Lockable returns the PTR names of an organization that are used for nothing else,
-// canonical and sorted: no MTA greets with them, and they are no mail domains.
+// Lockable returns the PTR names of an organization that can be declared to send no mail,
+// canonical and sorted: those that are neither HELO names of MTAs that send nor mail
+// domains.
 func Lockable(o *org.Organization) []string {
 	used := make(map[string]bool)
 	for _, m := range o.MTAs {
@@ -336,35 +341,35 @@ func Lockable(o *org.Organization) []string {
 	return slices.Compact(names)
 }
 
-// senders is who the SPF record of a name shall authorize: a name has one record,
-// whatever it is used for.
-type senders struct {
+// An spfBuilder makes the SPF record of a name: one, whatever the name is used for.
+type spfBuilder struct {
 	spf.Builder
-	mta   string // the first that greets with the name; "" for a mail domain
+	mta   string // the first that uses the name in HELO; "" for a mail domain
 	rules []rule.ID
 }
 
 // authorize adds the addresses of an MTA to the SPF record of a name.
-func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...rule.ID) *senders {
-	name, _ = dnsname.Canonical(name)
-	s, ok := w.senders[name]
+func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...rule.ID) *spfBuilder {
+	name = dnsname.CanonicalOrEmpty(name)
+	s, ok := w.spf[name]
 	if !ok {
-		s = &senders{Builder: spf.Builder{Name: name, TTL: rule.TTL}, mta: m.ID}
-		w.senders[name] = s
+		s = &spfBuilder{Builder: spf.Builder{Name: name, TTL: rule.TTL}, mta: m.ID}
+		w.spf[name] = s
 	}
 	s.Addrs = append(s.Addrs, addrs...)
 	subject := m.ID
 	if subject == "" {
 		subject = name
 	}
-	s.rules = append(s.rules, w.rules(subject, rules...)...)
+	s.rules = append(s.rules, w.withoutExceptions(subject, rules...)...)
 	return s
 }
 
-// wantMailSPF wants the SPF record of a mail domain: whoever else sends, the MTAs do.
+// wantMailSPF wants the SPF record of a mail domain: it authorizes the MTAs that send, and
+// what else the description lists.
 func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
 	if len(sending) == 0 {
-		return // refused already: without an address the record would deny everybody
+		return // their addresses are refused, and the record would authorize nobody
 	}
 	s := w.authorize(d.Domain, org.MTA{}, sending, rule.MailSPF)
 	for _, network := range d.Networks {
@@ -381,31 +386,26 @@ func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
 	}
 }
 
-// wantMX wants MX records of a mail domain that has no address by this plan.
+// wantMX wants the MX records of a mail domain, unless its name has addresses by the plan.
 func (w *wanted) wantMX(domain string, exchangers []string) {
 	if slices.ContainsFunc(w.records, func(r rule.Record) bool {
 		return isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain
 	}) {
-		return // RFC 5321, Section 5.1: mail goes there
+		return // RFC 5321, Section 5.1: without MX records, mail goes to them
 	}
 	for _, name := range exchangers {
 		hdr := dns.RR_Header{Name: domain, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: rule.TTL}
-		w.add(&dns.MX{Hdr: hdr, Preference: 10, Mx: name}, domain, rule.MailRoute)
+		w.addRecord(&dns.MX{Hdr: hdr, Preference: 10, Mx: name}, domain, rule.MailRoute)
 	}
 }
 
 // wantSPF wants the SPF records.
 func (w *wanted) wantSPF() {
-	names := make([]string, 0, len(w.senders))
-	for name := range w.senders {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, dnsname.Compare)
-	for _, name := range names {
-		s := w.senders[name]
+	for _, name := range slices.SortedFunc(maps.Keys(w.spf), dnsname.Compare) {
+		s := w.spf[name]
 		rr, err := s.RR()
 		if w.checkMade(s.mta, name, err) {
-			w.add(rr, "", s.rules...) // exceptions are made already
+			w.addRecord(rr, "", s.rules...) // authorize removed those with exceptions
 		}
 	}
 }

@@ -55,30 +55,30 @@ Please give our addresses these names (PTR records):
     192.0.2.10: mta1.example.test.
     192.0.2.11: mta1.example.test.
 
-Please leave these names beside them until we write again:
+Please keep these names beside them until we write again:
 
     192.0.2.11: old.example.test.
 
-Each of the names has to lead to the address first: if one does not, please tell us. Tell us too if an address can have one name only.
+Each name must resolve to its address first: please tell us if one does not. Please also tell us if an address can have only one name.
 
 As lines of a zone file:
 
     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
     11.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
 
-Please take these names away from them:
+Please remove these names of our addresses:
 
     192.0.2.10: host-10.isp.test.
 
-If you would rather leave the names to us, RFC 2317 says how to delegate them.
+If you prefer to delegate these names to us, RFC 2317 describes how.
 `},
 		{plan.Lock, `Subject: reverse DNS of our mail servers
 
-Please take these names away from them:
+Please remove these names of our addresses:
 
     192.0.2.11: old.example.test.
 
-If you would rather leave the names to us, RFC 2317 says how to delegate them.
+If you prefer to delegate these names to us, RFC 2317 describes how.
 `},
 	} {
 		i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Stage == test.stage })

@@ -5,33 +5,36 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Published is what is published now. The zero Current knows nothing.
+// Published is what is published now: records of whole zones ([FromZones]) and answers of
+// a resolver ([Published.WithAnswers]). The zero Published knows nothing.
 type Published struct {
-	sets   map[resolver.Question][]dns.RR // by canonical name
-	names  map[string]bool                // that exist in whole zones, also as names between others
+	sets   map[resolver.Question][]dns.RR // RRsets, by canonical name
+	names  map[string]bool                // that exist in whole zones, empty non-terminals too
 	apexes map[string]bool                // of whole zones
-	cuts   map[string]bool                // delegations
-	asked  map[string]string              // names that were only asked for, and the apex of their zone; "" for those of addresses
+	cuts   map[string]bool                // names with NS records
+	asked  map[string]string              // names outside whole zones that were asked for, and the apex of their zone; "" if not known
 	all    []dns.RR                       // of whole zones
 }
 
-// FromZones returns what whole zones hold: all of their records, each zone with its SOA,
-// as resolver.Zones.Records and a resolver.Transfer that ended without an error have
-// them. Never plan upon a part of a zone: what is missing would be planned again.
+// FromZones reads whole zones: all of their records, each zone with its SOA record, as
+// resolver.Zones.Records and resolver.Transfer yield them. Do not plan with a part of a
+// zone: records that are missing would be planned again.
 //
-// The error is that of the records.
+// The error is the first of records.
 func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
-	c := &Published{
+	pub := &Published{
 		sets: make(map[resolver.Question][]dns.RR), names: make(map[string]bool),
 		apexes: make(map[string]bool), cuts: make(map[string]bool), asked: make(map[string]string),
 	}
@@ -39,57 +42,57 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 		if err != nil {
 			return nil, fmt.Errorf("plan: %w", err)
 		}
-		c.all = append(c.all, rr)
+		pub.all = append(pub.all, rr)
 		name, err := dnsname.Canonical(rr.Header().Name)
 		if err != nil {
-			continue // no name that a plan could want something of
+			continue // a plan wants nothing at such a name
 		}
 		switch rr.(type) {
 		case *dns.SOA:
-			c.apexes[name] = true
+			pub.apexes[name] = true
 		case *dns.NS:
-			c.cuts[name] = true
+			pub.cuts[name] = true
 		}
-		for at := name; at != "" && !c.names[at]; at = dnsname.Parent(at) {
-			c.names[at] = true
+		for at := name; at != "" && !pub.names[at]; at = dnsname.Parent(at) {
+			pub.names[at] = true
 		}
 		set := resolver.Question{Name: name, Type: rr.Header().Rrtype}
-		c.sets[set] = append(c.sets[set], rr)
+		pub.sets[set] = append(pub.sets[set], rr)
 	}
-	for set := range c.sets {
-		if _, obstacle := c.zone(set.Name); obstacle != "" {
-			delete(c.sets, set) // nobody is answered with it, but as glue
+	for set := range pub.sets {
+		if _, obstacle := pub.zoneOf(set.Name); obstacle != "" {
+			delete(pub.sets, set) // below a delegation: at most glue
 		}
 	}
-	return c, nil
+	return pub, nil
 }
 
-// WithAnswers returns what is known and what a resolver says of the names outside whole zones
-// that the plan of an organization is about, among them those of its addresses. It is a
-// partial view: a wildcard looks like records of the name, and what else is in the zone
-// is not seen. It asks seven questions for each of those names at most, and for each
-// label of the names one, resolver.AtOnce at a time.
+// WithAnswers returns pub and the answers of a resolver for the names outside its zones
+// that the plan of an organization is about, among them the reverse names of its
+// addresses. It is a partial view: the answer of a wildcard looks like records of the
+// name, and other names of the zone are not seen. It asks at most seven questions for each
+// name and one for each label, resolver.AtOnce at a time.
 //
-// The error is that of the first question without an answer: upon what is not known
-// whole nothing is planned.
-func (c *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org.Organization) (*Published, error) {
+// The error is that of the first question without an answer: nothing is planned with
+// incomplete answers.
+func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org.Organization) (*Published, error) {
 	known := &Published{
-		sets: cloned(c.sets), names: cloned(c.names), apexes: cloned(c.apexes),
-		cuts: cloned(c.cuts), asked: cloned(c.asked), all: c.all,
+		sets: cloned(pub.sets), names: cloned(pub.names), apexes: cloned(pub.apexes),
+		cuts: cloned(pub.cuts), asked: cloned(pub.asked), all: pub.all,
 	}
 	subjects := make(map[resolver.Question]bool) // that the plan is about
 	questions := make(map[resolver.Question]bool)
 	wanted, _ := Want(o)
 	for _, w := range wanted {
 		set := setOf(w.RR)
-		if apex, _ := c.zone(set.Name); apex != "" {
+		if apex, _ := pub.zoneOf(set.Name); apex != "" {
 			continue
 		}
 		subjects[set], questions[set] = true, true
 		if set.Type == dns.TypePTR {
 			continue
 		}
-		// Whether mail goes to the name and comes from it decides on both.
+		// Whether the name may get a null SPF record or a Null MX depends on both.
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] = true
 		if isExchanger(w.RR) {
@@ -97,7 +100,7 @@ func (c *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org
 				questions[q] = true
 			}
 		}
-		// To find the zone. A top-level domain is none: its servers may be others than r.
+		// To find the zone, which is not a top-level domain.
 		for at := set.Name; at == set.Name || dns.CountLabel(at) > 1; at = dnsname.Parent(at) {
 			questions[resolver.Question{Name: at, Type: dns.TypeSOA}] = true
 		}
@@ -111,7 +114,7 @@ func (c *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org
 		if q.Type == dns.TypeSOA {
 			soa[q.Name] = len(a.Records) > 0 && len(a.Chain) == 0
 		} else {
-			known.learn(a)
+			known.addAnswer(a)
 		}
 	}
 	for set := range subjects {
@@ -161,38 +164,38 @@ func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Quest
 	return answers, nil
 }
 
-// learn takes in an answer.
-func (c *Published) learn(a resolver.Answer) {
+// addAnswer adds the records of an answer that are outside whole zones.
+func (pub *Published) addAnswer(a resolver.Answer) {
 	for _, rr := range slices.Concat(a.Chain, a.Records) {
 		set := setOf(rr)
-		if apex, _ := c.zone(set.Name); apex == "" && !contains(c.sets[set], rr) {
-			c.sets[set] = append(slices.Clip(c.sets[set]), rr)
+		if apex, _ := pub.zoneOf(set.Name); apex == "" && !contains(pub.sets[set], rr) {
+			pub.sets[set] = append(slices.Clip(pub.sets[set]), rr)
 		}
 	}
 }
 
-// zone returns the apex of the whole zone in which the records of a name stand, "" where
-// it is none of those known, or why they cannot stand there.
-func (c *Published) zone(name string) (apex, obstacle string) {
+// zoneOf returns the apex of the whole zone that has the records of a name, "" if none of
+// those known does. The obstacle is why the zone cannot have them, "" if it can.
+func (pub *Published) zoneOf(name string) (apex, obstacle string) {
 	for at := name; at != ""; at = dnsname.Parent(at) {
 		switch {
-		case c.apexes[at]:
+		case pub.apexes[at]:
 			return at, obstacle
-		case c.cuts[at]:
-			obstacle = fmt.Sprintf("%s is delegated to a zone that is not here: plan with that zone, too", at)
-		case at != name && len(c.sets[resolver.Question{Name: at, Type: dns.TypeDNAME}]) > 0:
-			// RFC 6672, Section 2.4: nothing stands below a DNAME.
+		case pub.cuts[at]:
+			obstacle = fmt.Sprintf("%s is delegated to another zone: plan with that zone, too", at)
+		case at != name && len(pub.sets[resolver.Question{Name: at, Type: dns.TypeDNAME}]) > 0:
+			// RFC 6672, Section 2.4: no records exist below a DNAME.
 			obstacle = fmt.Sprintf("all names below %s are redirected by its DNAME record", at)
 		}
 	}
 	return "", ""
 }
 
-// wildcard returns the wildcard that answers for a name of a whole zone which does not
-// exist, "" for one that does (RFC 4592, Section 3.3.1).
-func (c *Published) wildcard(name string) string {
+// wildcardFor returns the wildcard that would answer for a name of a whole zone which does
+// not exist, "" for a name that exists (RFC 4592, Section 3.3.1).
+func (pub *Published) wildcardFor(name string) string {
 	encloser := name
-	for encloser != "" && !c.names[encloser] {
+	for encloser != "" && !pub.names[encloser] {
 		encloser = dnsname.Parent(encloser)
 	}
 	if encloser == name || encloser == "" {
@@ -201,20 +204,20 @@ func (c *Published) wildcard(name string) string {
 	return "*." + encloser
 }
 
-// storedAt returns where an RRset stands: the name of an address may be an alias into a
-// zone of the address's user (RFC 2317, Section 4).
-func (c *Published) storedAt(set resolver.Question) resolver.Question {
+// storedAt returns the RRset that has the records: the reverse name of an address may be an
+// alias into a zone of the user of the address (RFC 2317, Section 4).
+func (pub *Published) storedAt(set resolver.Question) resolver.Question {
 	for range 8 { // a loop ends as an alias
-		if target := c.alias(set.Name); target != "" && set.Type == dns.TypePTR {
+		if target := pub.aliasTarget(set.Name); target != "" && set.Type == dns.TypePTR {
 			set.Name = target
 		}
 	}
 	return set
 }
 
-// alias returns the target of a name's CNAME record, "" for none.
-func (c *Published) alias(name string) string {
-	for _, rr := range c.sets[resolver.Question{Name: name, Type: dns.TypeCNAME}] {
+// aliasTarget returns the target of a name's CNAME record, "" for none.
+func (pub *Published) aliasTarget(name string) string {
+	for _, rr := range pub.sets[resolver.Question{Name: name, Type: dns.TypeCNAME}] {
 		if cname, ok := rr.(*dns.CNAME); ok {
 			return dnsname.CanonicalOrEmpty(cname.Target)
 		}
@@ -222,14 +225,14 @@ func (c *Published) alias(name string) string {
 	return ""
 }
 
-// Overlay returns the DNS as it will be after changes: the whole zones with theirs,
-// and the others as a patch, which is a partial view. The error says why a server would
-// not load one of the zones.
-func (c *Published) Overlay(live resolver.Resolver, changes []Change) (*resolver.Overlay, error) {
+// Overlay returns the DNS as it will be after changes: the whole zones with their changes,
+// and changes of other zones as a patch of live, which is a partial view. The error says
+// why a server would not load one of the zones.
+func (pub *Published) Overlay(live resolver.Resolver, changes []Change) (*resolver.Overlay, error) {
 	o := &resolver.Overlay{Base: live}
-	if len(c.apexes) > 0 {
+	if len(pub.apexes) > 0 {
 		var text strings.Builder
-		for _, rr := range Apply(c.all, changes) {
+		for _, rr := range Apply(pub.all, changes) {
 			text.WriteString(rr.String() + "\n")
 		}
 		zones, err := resolver.ParseZones(text.String())
@@ -238,9 +241,9 @@ func (c *Published) Overlay(live resolver.Resolver, changes []Change) (*resolver
 		}
 		o.Zones = zones
 	}
-	patched := make(map[resolver.Question][]dns.RR) // the last change counts
+	patched := make(map[resolver.Question][]dns.RR) // the last change of an RRset counts
 	for _, ch := range changes {
-		if !c.apexes[ch.Zone] {
+		if !pub.apexes[ch.Zone] {
 			patched[resolver.Question{Name: ch.Name, Type: ch.Type}] = ch.After
 		}
 	}
@@ -253,8 +256,9 @@ func (c *Published) Overlay(live resolver.Resolver, changes []Change) (*resolver
 	return o, nil
 }
 
-// Apply returns the records of zones as they are after changes of these zones; others are
-// left out. The serial number of a zone that changes goes up by one. New RRsets come last.
+// Apply returns the records of zones after the changes of these zones; changes of other
+// zones are left out. It raises the serial number of a zone that changes by one. New
+// RRsets come last.
 func Apply(records []dns.RR, changes []Change) []dns.RR {
 	apexes := make(map[string]bool)
 	for _, rr := range records {
@@ -295,4 +299,14 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 		out = append(out, after[set]...)
 	}
 	return out
+}
+
+// hasAddress reports whether a name has an address now.
+func (pub *Published) hasAddress(name string, addr netip.Addr) bool {
+	return slices.Contains(addrsOf(pub.sets[resolver.Question{Name: name, Type: dns.TypeA}], pub.sets[resolver.Question{Name: name, Type: dns.TypeAAAA}]), addr)
+}
+
+// csaRecords returns the CSA records of a name.
+func (pub *Published) csaRecords(name string) []*dns.SRV {
+	return resolver.Records[*dns.SRV](resolver.Answer{Records: pub.sets[resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV}]})
 }

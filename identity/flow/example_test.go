@@ -1,0 +1,55 @@
+package flow_test
+
+import (
+	"fmt"
+	"log"
+	"net/netip"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+func ExampleRead() {
+	zones, err := resolver.ParseZones(`
+$ORIGIN example.org.
+$TTL 3600
+@     SOA ns hostmaster 1 7200 900 1209600 300
+      NS  ns.provider.example.
+      MX  10 mx
+      TXT "v=spf1 mx ip4:192.0.2.32/28 -all"
+mx    A   192.0.2.10
+www   A   192.0.2.40
+`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	survey, err := flow.Read(zones.Records(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("example.org receives mail:", survey.Node("example.org.").Has(flow.GetsMail))
+	fmt.Println("mx.example.org:", survey.Tie("mx.example.org."))
+	fmt.Println("192.0.2.10 belongs to", survey.Server(netip.MustParseAddr("192.0.2.10")))
+	fmt.Println("192.0.2.40 is authorized by", survey.Authorizer(netip.MustParseAddr("192.0.2.40")))
+	// Output:
+	// example.org receives mail: true
+	// mx.example.org: it takes the mail of example.org.
+	// 192.0.2.10 belongs to mx.example.org.
+	// 192.0.2.40 is authorized by example.org.
+}
+
+func ExampleObservations() {
+	mail := `Received: from post.example.org (mta1.example.org [192.0.2.10])
+	by mx.example.net (Postfix) with ESMTPS id 4Y; Fri, 2 Jan 2026 03:04:05 +0000
+Subject: Invoice
+`
+	for o, err := range flow.Observations(strings.NewReader(mail)) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(o.Addr, "uses", o.Helo, "in HELO")
+	}
+	// Output:
+	// 192.0.2.10 uses post.example.org in HELO
+}

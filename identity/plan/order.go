@@ -1,0 +1,234 @@
+package plan
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
+)
+
+// An order puts the changes of a plan into steps.
+type order struct {
+	*Plan
+	hosts    []Host
+	observed map[netip.Addr]string // what MTAs say in HELO now
+	steps    map[Stage]*Step
+}
+
+// orderSteps makes the steps of the changes, with the gates between them. A gate that is
+// passed, or that nothing waits for, is left out.
+func (p *Plan) orderSteps(observed map[netip.Addr]string) {
+	o := &order{Plan: p, hosts: hostsOf(p.Organization), observed: observed, steps: make(map[Stage]*Step)}
+	for i, h := range o.hosts {
+		for _, addr := range slices.SortedFunc(slices.Values(h.Addrs), netip.Addr.Compare) {
+			if said, seen := observed[addr]; seen {
+				o.hosts[i].Observed = append(o.hosts[i].Observed, flow.Observation{Addr: addr, Helo: said})
+			}
+		}
+	}
+	for _, c := range p.Changes {
+		parts := o.splitChange(c)
+		s := o.step(o.stageOf(parts[0]))
+		s.Changes = append(s.Changes, parts[0])
+		if len(parts) > 1 {
+			lock := o.step(Lock)
+			lock.Changes = append(lock.Changes, parts[1])
+		}
+	}
+	if locked := o.lockedNames(); len(locked) > 0 {
+		o.step(CheckSenders).Names = locked
+	}
+	o.addHosts()
+	for _, stage := range slices.Sorted(maps.Keys(o.steps)) {
+		p.Steps = append(p.Steps, *o.steps[stage])
+	}
+}
+
+// step returns the step of a stage, a new one the first time.
+func (o *order) step(s Stage) *Step {
+	if o.steps[s] == nil {
+		o.steps[s] = &Step{Stage: s}
+	}
+	return o.steps[s]
+}
+
+// changesOf returns the changes of a stage, nil if it has no step yet.
+func (o *order) changesOf(s Stage) []Change {
+	if o.steps[s] == nil {
+		return nil
+	}
+	return o.steps[s].Changes
+}
+
+// lockedNames returns the names that the steps Lock and NoMail declare to send no mail,
+// and that an MTA may send as now.
+func (o *order) lockedNames() []string {
+	var names []string
+	for _, name := range Lockable(o.Organization) {
+		locks := func(c Change) bool { return c.Name == name || c.Name == csa.Owner(name) }
+		if slices.ContainsFunc(o.changesOf(Lock), locks) {
+			names = append(names, name)
+		}
+	}
+	isMTA := func(addr netip.Addr) bool {
+		return slices.ContainsFunc(o.hosts, func(h Host) bool { return slices.Contains(h.Addrs, addr) })
+	}
+	for _, c := range o.changesOf(NoMail) { // cron on an MTA sends as root@ any name that the machine has
+		if slices.ContainsFunc(o.addrsAfter(c.Name), isMTA) {
+			names = append(names, c.Name)
+		}
+	}
+	slices.SortFunc(names, dnsname.Compare)
+	return slices.Compact(names)
+}
+
+// addHosts adds the MTAs to the steps that are about them: Confirm if they get a PTR name
+// or a HELO name, SetHelo and Observe if they get a HELO name.
+func (o *order) addHosts() {
+	for _, h := range o.hosts {
+		newHelo := h.Helo != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.whyNotObserved(addr) != "" })
+		if newHelo || slices.ContainsFunc(o.changesOf(Reverse), h.isNamedBy) {
+			confirm := o.step(Confirm)
+			confirm.Hosts = append(confirm.Hosts, h)
+		}
+		if newHelo {
+			set, observe := o.step(SetHelo), o.step(Observe)
+			set.Hosts, observe.Hosts = append(set.Hosts, h), append(observe.Hosts, h)
+		}
+	}
+}
+
+// isNamedBy reports whether a change has a PTR record with the PTR name of the MTA.
+func (h Host) isNamedBy(c Change) bool {
+	return slices.ContainsFunc(c.After, func(rr dns.RR) bool {
+		ptr, ok := rr.(*dns.PTR)
+		return ok && h.PTR != "" && dnsname.CanonicalOrEmpty(ptr.Ptr) == h.PTR
+	})
+}
+
+// stageOf returns the stage in which a change does no harm.
+func (o *order) stageOf(c Change) Stage {
+	is := func(id rule.ID) bool { return slices.Contains(c.Rules, id) }
+	switch {
+	case c.Type == dns.TypePTR && len(c.Added()) == 0:
+		return Lock
+	case c.Type == dns.TypePTR:
+		return Reverse
+	case is(rule.HeloSPF):
+		return Prepare
+	case is(rule.HeloCSA):
+		if name, _ := csa.NameOf(c.Name); o.wouldDeny(name) {
+			return Lock
+		}
+		return Authorize
+	case is(rule.DomainCSA):
+		return Policy
+	case is(rule.MailSPF), is(rule.MailRoute):
+		return Envelope
+	case is(rule.PTRLocked):
+		return Lock
+	case (is(rule.NullSPF) || is(rule.NullMX)) && len(c.After) > 0:
+		return NoMail
+	}
+	return Prepare
+}
+
+// splitChange divides a change that would turn receivers against the HELO name that an MTA
+// uses until it gets another. The first part permits both the old and the new, the second
+// part, if there is one, only the new.
+func (o *order) splitChange(c Change) []Change {
+	first, second := c, c
+	switch {
+	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return o.stillNeeded(c.Name, rr) }):
+		first.After = c.Before
+		for _, rr := range c.Added() {
+			first.addRecord(rr)
+		}
+	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HeloSPF):
+		var own []netip.Addr // those that the new record authorizes
+		for _, h := range o.hosts {
+			if h.Helo != "" && (h.Helo == c.Name || slices.Contains(c.Rules, rule.MailSPF)) {
+				own = append(own, h.Addrs...)
+			}
+		}
+		others := slices.DeleteFunc(o.addrsUsing(c.Name), func(addr netip.Addr) bool { return slices.Contains(own, addr) })
+		both, err := spf.Builder{Name: c.Name, TTL: rule.TTL, Addrs: append(own, others...)}.RR()
+		if len(others) == 0 || err != nil {
+			return []Change{c}
+		}
+		first.After = slices.DeleteFunc(slices.Clone(c.After), isSPF)
+		first.addRecord(both)
+	default:
+		return []Change{c}
+	}
+	second.Before = first.After
+	return []Change{first, second}
+}
+
+// addrsUsing returns the addresses that may use a name in HELO now, sorted: those that
+// were observed to use it, and of those not observed the ones that the name resolves to.
+func (o *order) addrsUsing(name string) []netip.Addr {
+	var out []netip.Addr
+	for _, h := range o.hosts {
+		for _, addr := range h.Addrs {
+			said, seen := o.observed[addr]
+			switch {
+			case h.Helo == "" && !seen:
+			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && o.Published.hasAddress(name, addr):
+				out = append(out, addr)
+			}
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// stillNeeded reports whether an MTA may use a HELO name that receivers accept only
+// because of a PTR record at a reverse name. A PTR name that looks generic helps only HELO
+// names of its own organization.
+func (o *order) stillNeeded(reverse string, rr dns.RR) bool {
+	ptr, ok := rr.(*dns.PTR)
+	if !ok {
+		return false
+	}
+	for _, h := range o.hosts {
+		for _, addr := range h.Addrs {
+			// The reverse name of the address may be an alias of this one.
+			if o.Published.storedAt(resolver.Question{Name: dnsname.Reverse(addr), Type: dns.TypePTR}).Name != reverse {
+				continue
+			}
+			if said, seen := o.observed[addr]; seen {
+				relation, _ := helo.Relate(said, ptr.Ptr)
+				return relation != helo.Unrelated
+			}
+			return ptrname.Classify(addr, ptr.Ptr).Kind != ptrname.Generic
+		}
+	}
+	return false
+}
+
+// wouldDeny reports whether a CSA record that authorizes the addresses of a HELO name
+// would deny an MTA that may use the name now, and that is not denied already.
+func (o *order) wouldDeny(name string) bool {
+	own := o.Published.csaRecords(name) // if there are any, those of its parents do not count
+	if slices.ContainsFunc(own, csa.Denies) {
+		return false
+	}
+	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
+		if slices.ContainsFunc(o.Published.csaRecords(at), csa.RequiresExplicit) {
+			return false // a policy that denies names without a record of their own
+		}
+	}
+	authorized := o.addrsAfter(name)
+	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !slices.Contains(authorized, addr) })
+}

@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/resolver"
+)
+
+// WriteZone writes the records that changes add as zone text (RFC 1035, Section 5), each
+// RRset below the rules that want it. The records to remove are comments, because zone text
+// cannot say so. Changes of OwnerISP are left out.
+func WriteZone(w io.Writer, changes []Change) error {
+	var b strings.Builder
+	for zone, changes := range byZone(changes) {
+		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, rule.RaiseSerial)
+		for _, c := range changes {
+			for _, id := range c.Rules {
+				fmt.Fprintf(&b, "; %s\n", id.Comment())
+			}
+			for _, rr := range c.Removed() {
+				fmt.Fprintf(&b, "; remove: %s\n", txt.Record(rr))
+			}
+			for _, rr := range c.Added() {
+				fmt.Fprintf(&b, "%s\n", txt.Record(rr))
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// perUpdate is the number of changes in one update message. A change of ordinary records has
+// about 100 octets; a message can have 64 KiB.
+const perUpdate = 50
+
+// WriteUpdate writes changes as a script for nsupdate (RFC 2136): for each zone, messages
+// of at most fifty changes. A server carries out a message as a whole, or not at all if an
+// RRset has changed since the plan was made. Changes of OwnerISP are left out.
+func WriteUpdate(w io.Writer, changes []Change) error {
+	var b strings.Builder
+	for zone, changes := range byZone(changes) {
+		for part := range slices.Chunk(changes, perUpdate) {
+			fmt.Fprintf(&b, "zone %s\n", escapeSpaces(zone))
+			for _, c := range part {
+				if len(c.Before) == 0 {
+					fmt.Fprintf(&b, "prereq nxrrset %s IN %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type))
+				}
+				for _, rr := range c.Before {
+					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
+				}
+			}
+			for _, c := range part {
+				for _, id := range c.Rules {
+					fmt.Fprintf(&b, "; %s\n", id.Comment())
+				}
+				for _, rr := range c.Removed() {
+					fmt.Fprintf(&b, "update delete %s IN %s %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
+				}
+				for _, rr := range c.Added() {
+					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", escapeSpaces(c.Name), rr.Header().Ttl, resolver.TypeString(c.Type), txt.Data(rr))
+				}
+			}
+			b.WriteString("send\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// escapeSpaces returns a canonical name for nsupdate, which ends a name at any space, even
+// an escaped one. The target of an alias may have one.
+func escapeSpaces(name string) string { return strings.ReplaceAll(name, `\ `, `\032`) }
+
+// byZone yields the zones, sorted by name, each with its changes, except those of OwnerISP.
+func byZone(changes []Change) func(yield func(string, []Change) bool) {
+	zones := make(map[string][]Change)
+	var order []string
+	for _, c := range changes {
+		if c.Owner == OwnerISP {
+			continue
+		}
+		if len(zones[c.Zone]) == 0 {
+			order = append(order, c.Zone)
+		}
+		zones[c.Zone] = append(zones[c.Zone], c)
+	}
+	slices.SortFunc(order, dnsname.Compare)
+	return func(yield func(string, []Change) bool) {
+		for _, zone := range order {
+			if !yield(zone, zones[zone]) {
+				return
+			}
+		}
+	}
+}
+
+// WriteLetter writes the changes of OwnerISP as the text of a mail or a ticket to the ISP,
+// nothing if there are none. Send it after the steps before it: the new names must resolve
+// to their addresses first.
+func WriteLetter(w io.Writer, changes []Change) error {
+	var set, keep, remove []string
+	var lines strings.Builder
+	for _, c := range changes {
+		if c.Owner != OwnerISP {
+			continue
+		}
+		where := c.Name
+		if addr := dnsname.FromReverse(c.Name); addr.IsValid() {
+			where = addr.String()
+		}
+		named := func(rr dns.RR) string { return fmt.Sprintf("    %s: %s", where, txt.Data(rr)) }
+		for _, rr := range c.Added() {
+			set = append(set, named(rr))
+			fmt.Fprintf(&lines, "    %s\n", txt.Record(rr))
+		}
+		if len(c.Added()) > 0 {
+			keep = append(keep, each(without(c.Before, c.Removed()), named)...)
+		}
+		remove = append(remove, each(c.Removed(), named)...)
+	}
+	if len(set)+len(remove) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("Subject: reverse DNS of our mail servers\n\n")
+	if len(set) > 0 {
+		fmt.Fprintf(&b, "Please give our addresses these names (PTR records):\n\n%s\n\n", strings.Join(set, "\n"))
+		if len(keep) > 0 {
+			fmt.Fprintf(&b, "Please keep these names beside them until we write again:\n\n%s\n\n", strings.Join(keep, "\n"))
+		}
+		b.WriteString("Each name must resolve to its address first: please tell us if one does not. Please also tell us if an address can have only one name.\n\n")
+		b.WriteString("As lines of a zone file:\n\n" + lines.String() + "\n")
+	}
+	if len(remove) > 0 {
+		fmt.Fprintf(&b, "Please remove these names of our addresses:\n\n%s\n\n", strings.Join(remove, "\n"))
+	}
+	b.WriteString("If you prefer to delegate these names to us, RFC 2317 describes how.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
