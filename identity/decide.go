@@ -9,32 +9,32 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// Level says how well a client is known by its address and its HELO name. The zero
-// Level is invalid; of the first four, a better one is less.
+// Level says how well address and HELO name identify a client. The zero Level is invalid;
+// of the first four, a better one is less.
 type Level uint8
 
 // The levels. Forged is decided first, then Undetermined, then the best that holds.
 const (
 	_ Level = iota
-	// Explicit: as Distinct, and the HELO name's owner says by SPF or CSA that this
-	// address may use it.
+	// Explicit: as Distinct, and the HELO name's owner authorizes this address by SPF or
+	// CSA to use it.
 	Explicit
-	// Distinct: the address has a confirmed name that does not look generic, and the
-	// HELO name is another one of the same organization that leads to the address. This
-	// is the "newer standard" of the advice page: nobody could guess it.
+	// Distinct: the address has a confirmed PTR name that does not look generic, and the
+	// HELO name is another name of the same organization that resolves to the address.
+	// This is the "newer standard" of the advice page: nobody could guess the name.
 	Distinct
-	// Traceable: the address has a confirmed name, and the HELO name is the same or of
-	// the same organization. The "older standard": an infected machine can find its own
-	// name, so that a generic one counts only where the HELO name differs from it.
+	// Traceable: the address has a confirmed PTR name, and the HELO name is the same or of
+	// the same organization. This is the "older standard": an infected machine can look up
+	// its own PTR name, so a generic one counts only if the HELO name differs from it.
 	Traceable
-	// Anonymous: nothing ties the client to an organization; the reasons say why.
+	// Anonymous: nothing ties the client to an organization. The reasons say why.
 	Anonymous
-	// Forged: the HELO name's owner denies it to this address, by SPF or CSA; or it is a
-	// name of our own, or the address of somebody else.
+	// Forged: the HELO name's owner denies it to this address by SPF or CSA; or the HELO is
+	// a name of our own, or another address than the client's.
 	Forged
-	// Undetermined: DNS did not say all, and the rest could still change the level.
+	// Undetermined: DNS gave no answer to some questions, which could change the level.
 	Undetermined
-	// NotApplicable: a client that is trusted or has no public address is not judged.
+	// NotApplicable: the client is trusted or has no public address, and is not judged.
 	NotApplicable
 )
 
@@ -53,20 +53,20 @@ func (l Level) MarshalText() ([]byte, error) { return enum.Marshal(l, levelText)
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (l *Level) UnmarshalText(text []byte) error { return enum.Unmarshal(l, text, levelText) }
 
-// claim is what a client says it is.
-type claim uint8
+// heloClaim is what a client claims to be in HELO.
+type heloClaim uint8
 
 const (
-	aName        claim = iota // a name that the public DNS could hold
-	noHelo                    // nothing yet
-	malformed                 // no name and no address
-	unqualified               // a name that means nothing in the public DNS
-	ownAddress                // its own address
-	otherAddress              // another address
-	ourName                   // a name or an address of ours
+	claimsName         heloClaim = iota // a name that the public DNS could hold
+	claimsNothing                       // nothing yet
+	claimsNonsense                      // neither a name nor an address
+	claimsUnqualified                   // a name that means nothing in the public DNS
+	claimsOwnAddress                    // its own address
+	claimsOtherAddress                  // another address
+	claimsOurs                          // a name or an address of ours
 )
 
-// answer is what DNS says to a question of yes or no.
+// answer is the answer of DNS to a yes-or-no question.
 type answer uint8
 
 const (
@@ -75,7 +75,7 @@ const (
 	unknown
 )
 
-// statement is what the owner of a name says of a client that uses it.
+// statement is what the owner of a name publishes about a client that uses it.
 type statement uint8
 
 const (
@@ -85,32 +85,32 @@ const (
 	unanswered
 )
 
-// reverse is what the name of the address is to HELO.
-type reverse struct {
+// reverseState is what is known about the PTR name that HELO is compared with.
+type reverseState struct {
 	confirmed bool
 	relation  helo.Relation // of the HELO name to it
 	generic   bool
 }
 
-// evidence is all that the level depends on.
+// evidence is everything that the level depends on.
 type evidence struct {
-	claim    claim
-	resolves answer    // the HELO name leads to the client
+	claim    heloClaim
+	resolves answer    // the HELO name resolves to the client
 	spf, csa statement // of the HELO name's owner
-	// reverse has the possible states of the reverse name: one, or several where DNS
-	// did not say which it is.
-	reverse []reverse
+	// reverse has the possible states of the PTR name: one, or several where DNS did not
+	// say which it is.
+	reverse []reverseState
 }
 
 // level returns the level that holds whatever the unknown answers would have been, or
 // Undetermined.
 func (e evidence) level() Level {
 	var level Level
-	for _, resolves := range possible(e.resolves, unknown, yes, no) {
-		for _, spf := range possible(e.spf, unanswered, saysNothing, authorizes, denies) {
-			for _, csa := range possible(e.csa, unanswered, saysNothing, authorizes, denies) {
+	for _, resolves := range possibleValues(e.resolves, unknown, yes, no) {
+		for _, spf := range possibleValues(e.spf, unanswered, saysNothing, authorizes, denies) {
+			for _, csa := range possibleValues(e.csa, unanswered, saysNothing, authorizes, denies) {
 				for _, rev := range e.reverse {
-					l := certain(e.claim, resolves == yes, spf, csa, rev)
+					l := levelIfKnown(e.claim, resolves == yes, spf, csa, rev)
 					if level != 0 && l != level {
 						return Undetermined
 					}
@@ -122,17 +122,17 @@ func (e evidence) level() Level {
 	return level
 }
 
-// possible returns the values that an answer may have.
-func possible[A comparable](is, unknown A, all ...A) []A {
+// possibleValues returns all values for an unknown one, else the value alone.
+func possibleValues[A comparable](is, unknown A, all ...A) []A {
 	if is == unknown {
 		return all
 	}
 	return []A{is}
 }
 
-// certain returns the level of a client of which everything is known.
-func certain(c claim, resolves bool, spf, csa statement, rev reverse) Level {
-	if c == ourName || c == otherAddress || spf == denies || csa == denies {
+// levelIfKnown returns the level of a client if everything about it is known.
+func levelIfKnown(c heloClaim, resolves bool, spf, csa statement, rev reverseState) Level {
+	if c == claimsOurs || c == claimsOtherAddress || spf == denies || csa == denies {
 		return Forged
 	}
 	sameOrganization := rev.confirmed && rev.relation == helo.SameOrganization
@@ -148,18 +148,18 @@ func certain(c claim, resolves bool, spf, csa statement, rev reverse) Level {
 	return Anonymous
 }
 
-// anyReverse is what the reverse name may be while nothing is known of it.
-func anyReverse(c claim) []reverse {
-	states := []reverse{{}, {true, helo.Unrelated, false}, {true, helo.Unrelated, true}}
-	if c == aName {
+// allReverseStates returns the states that a PTR name may have if nothing is known about it.
+func allReverseStates(c heloClaim) []reverseState {
+	states := []reverseState{{}, {true, helo.Unrelated, false}, {true, helo.Unrelated, true}}
+	if c == claimsName {
 		for _, relation := range []helo.Relation{helo.SameOrganization, helo.Identical} {
-			states = append(states, reverse{true, relation, false}, reverse{true, relation, true})
+			states = append(states, reverseState{true, relation, false}, reverseState{true, relation, true})
 		}
 	}
 	return states
 }
 
-// Reason is one thing that a verdict rests on. The zero Reason is invalid.
+// Reason is one fact that a verdict rests on. The zero Reason is invalid.
 type Reason uint8
 
 // The reasons.
@@ -206,7 +206,7 @@ const (
 )
 
 var reasonText = []string{
-	TrustedClient: "trusted-client", PrivateClient: "inner-client",
+	TrustedClient: "trusted-client", PrivateClient: "private-client",
 	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
 	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
 	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown",
@@ -243,7 +243,7 @@ var reasonPhrase = []string{
 	MailFromPermError: "the sender's SPF policy cannot be interpreted", MailFromPass: "the sender's SPF record authorizes this address",
 }
 
-// Text returns what the reason says, "" for an invalid Reason.
+// Text returns the reason as a clause, "" for an invalid Reason.
 func (r Reason) Text() string {
 	if int(r) >= len(reasonPhrase) {
 		return ""
@@ -259,7 +259,7 @@ func (r Reason) adverse() bool {
 	return r > PrivateClient && r != HeloSPFPass && r != CSAPass && r != MailFromPass && r != HeloIsPTR
 }
 
-// reasons lists what is to be said of the results.
+// reasons lists the facts that the results show, in the order of the constants.
 func (v *Verdict) reasons(e evidence) []Reason {
 	var out []Reason
 	add := func(holds bool, r Reason) {
@@ -270,8 +270,8 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	known := len(e.reverse) == 1
 	add(e.spf == denies, HeloSPFFail)
 	add(e.csa == denies, CSADenied)
-	add(e.claim == ourName, OwnName)
-	add(e.claim == otherAddress, OtherAddress)
+	add(e.claim == claimsOurs, OwnName)
+	add(e.claim == claimsOtherAddress, OtherAddress)
 	add(!known || v.IPRev.Status.Temporary(), ReverseUnknown)
 	add(e.resolves == unknown, HeloUnknown)
 	add(e.spf == unanswered, HeloSPFUnknown)
@@ -281,13 +281,13 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(v.IPRev.Status == fcrdns.PermError, NoPTR)
 	add(v.IPRev.Status == fcrdns.Fail, Unconfirmed)
 	add(v.PTRName != "" && v.PTRLook.Kind == ptrname.Generic, GenericName)
-	add(e.claim == noHelo, NoHelo)
-	add(e.claim == malformed, MalformedHelo)
-	add(e.claim == unqualified, UnqualifiedHelo)
-	add(e.claim == ownAddress, AddressLiteral)
-	add(e.claim == aName && e.resolves == no, HeloUnresolved)
-	add(e.claim == aName && e.resolves == yes && v.PTRName == "" && known, HeloAlone)
-	add(e.claim == aName && v.PTRName != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
+	add(e.claim == claimsNothing, NoHelo)
+	add(e.claim == claimsNonsense, MalformedHelo)
+	add(e.claim == claimsUnqualified, UnqualifiedHelo)
+	add(e.claim == claimsOwnAddress, AddressLiteral)
+	add(e.claim == claimsName && e.resolves == no, HeloUnresolved)
+	add(e.claim == claimsName && e.resolves == yes && v.PTRName == "" && known, HeloAlone)
+	add(e.claim == claimsName && v.PTRName != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
 	add(v.PTRName != "" && v.Relation == helo.Identical, HeloIsPTR)
 	add(e.spf == authorizes, HeloSPFPass)
 	add(e.csa == authorizes, CSAPass)

@@ -137,7 +137,7 @@ func heloResult(heloName string, status helo.Status) *helo.Result {
 }
 
 // words of the HELO name's owner, by which all combinations of SPF and CSA go.
-var owner = []string{"silent", "authorizes", "not known", "denies"}
+var owner = []string{"says nothing", "authorizes", "not known", "denies"}
 
 func wordOf(s *spf.Result, c *csa.Result) int {
 	switch {
@@ -156,7 +156,7 @@ func levels(t *testing.T) (string, int) {
 	var b strings.Builder
 	n := 0
 	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	row(append([]string{"reverse name", "HELO leads to the client"}, owner...)...)
+	row(append([]string{"PTR name", "HELO resolves to the client"}, owner...)...)
 	row(slices.Repeat([]string{"---"}, 2+len(owner))...)
 	judge := func(base identity.Verdict, ours bool) []string {
 		got := make([]string, len(owner))
@@ -185,7 +185,7 @@ func levels(t *testing.T) (string, int) {
 			row(append([]string{s.reverse, leads}, judge(v, false)...)...)
 		}
 	}
-	fmt.Fprintf(&b, "\nA HELO that is no such name has no owner to say anything, whatever the reverse name is:\n\n")
+	fmt.Fprintf(&b, "\nA HELO that is not such a name has no owner to publish anything. Its level does not depend on the PTR name:\n\n")
 	row("HELO", "level")
 	row("---", "---")
 	for _, g := range greetings {
@@ -254,10 +254,10 @@ func adviceRules() []adviceRule {
 			}
 		}
 		if s.result.Status == fcrdns.Pass {
-			add("reverse name "+s.reverse, set, "", identity.Policy{})
+			add("PTR name "+s.reverse, set, "", identity.Policy{})
 			continue
 		}
-		add("reverse name "+s.reverse, set, "RejectUnconfirmed", identity.Policy{RejectUnconfirmed: true})
+		add("PTR name "+s.reverse, set, "RejectUnconfirmed", identity.Policy{RejectUnconfirmed: true})
 	}
 	add("MAIL FROM malformed", func(v *identity.Verdict) { v.Sender, v.MailFromSPF, v.NullMX = "a b", nil, nil }, "", identity.Policy{})
 	for _, n := range nullMXs {
@@ -322,10 +322,10 @@ func advice() string {
 func TestDecisions(t *testing.T) {
 	table, n := levels(t)
 	want := "# Decisions of identity.Verifier\n\nWritten by `go test ./identity -run Decisions -update`.\n\n" +
-		"## Levels\n\nThe last four columns are what the owner of the HELO name says of the client by SPF and CSA: one that denies decides; else one that\n" +
-		"could not be had; else one that authorizes. None, neutral, softfail and permerror are silence.\n\n" + table +
-		"\n## Advice\n\nWhat is done about one sub-result of a client against which nothing else speaks; of several the gravest, reject before defer before\n" +
-		"score. The last columns have the field of `identity.Policy` that changes it.\n\n" + advice()
+		"## Levels\n\nThe last four columns are what the owner of the HELO name publishes about the client by SPF and CSA. A denial decides; else one that\n" +
+		"DNS gave no answer about; else one that authorizes. None, neutral, softfail and permerror say nothing.\n\n" + table +
+		"\n## Advice\n\nWhat is advised for one sub-result if nothing else speaks against the client; of several the most severe, reject before defer before\n" +
+		"score. The last columns name the field of `identity.Policy` that changes it.\n\n" + advice()
 	if *updateDocs {
 		if err := os.WriteFile(decisions, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

@@ -13,13 +13,14 @@ import (
 )
 
 // AuthenticationResults returns the field that records a verdict in the header of the
-// message (RFC 8601), with its name, without a final line end: iprev, and SPF of both
-// identities. The server's own name is the usual authserv-id, and anything but letters,
-// digits, dots, hyphens and underscores in it is an error. First delete the fields that
-// are [ForgedResults]; then put this one above the Received field.
+// message (RFC 8601), with its name and without a final line end. It has iprev and SPF of
+// both identities, as far as they were checked, and "none" if nothing was. The usual
+// authserv-id is the server's own name; it is an error if it is empty or has anything but
+// letters, digits, dots, hyphens and underscores. First delete the fields that are
+// [ForgedResults]; then put this one above the Received field.
 //
-// What the client or its DNS says stands there only where it needs no quoting: readers
-// of this field differ in what quotes they understand. Received-SPF has more, see
+// Names and addresses that the client or its DNS gave are left out if they would need
+// quoting, which readers of this field understand differently. Received-SPF has more, see
 // [spf.Result.ReceivedSPF].
 func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 	if authservID == "" || strings.ContainsFunc(authservID, func(r rune) bool { return !isNameChar(r) }) {
@@ -36,8 +37,8 @@ func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 	if r := v.MailFromSPF; r != nil {
 		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), From: headerSender(r)})
 	}
-	// No value has a semicolon or a space. Before a semicolon stands one where a result
-	// has no properties.
+	// No value has a semicolon or a space. Format writes a space before a semicolon where a
+	// result has no properties.
 	parts := strings.Split(authres.Format(authservID, results), ";")
 	for i, part := range parts {
 		parts[i] = strings.TrimSpace(part)
@@ -45,7 +46,7 @@ func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 	return "Authentication-Results: " + strings.Join(parts, ";\r\n\t"), nil
 }
 
-// reverseReason is one of our own words.
+// reverseReason returns why iprev did not pass or is worth little, as a keyword of ours.
 func (v *Verdict) reverseReason() string {
 	for _, r := range []Reason{NoPTR, Unconfirmed, GenericName} {
 		if v.Has(r) {
@@ -66,7 +67,7 @@ func headerAddr(addr netip.Addr) string {
 	return addr.String()
 }
 
-// headerName returns a name as it may stand in the field, "" for what is none.
+// headerName returns a name for use in the field, "" for anything else.
 func headerName(name string) string {
 	canonical, err := dnsname.Canonical(name)
 	canonical = strings.TrimSuffix(canonical, ".")
@@ -98,11 +99,11 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// ForgedResults reports whether an Authentication-Results field, of which this is the value,
-// claims to be ours: a message from outside that has one forges it, and it must be
-// deleted before ours is added (RFC 8601, Section 5). So must one whose authserv-id
-// cannot be read. Ask of every field of that name, and of no other; the ARC set of
-// RFC 8617 is signed, and stays.
+// ForgedResults reports whether an Authentication-Results field with this value claims to be
+// ours. In a message from outside it is forged, and must be deleted before ours is added
+// (RFC 8601, Section 5). So must a field whose authserv-id is missing or cannot be read.
+// Call it for every field of that name and for no others; the ARC set of RFC 8617 is signed,
+// and stays.
 func ForgedResults(value, authservID string) bool {
 	rest, ok := skipCFWS(value)
 	if !ok {

@@ -11,21 +11,20 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// A Policy tells what to do about what was found. The zero Policy refuses clients only
-// on the word of the owner of the name that they use, defers mail only where the SPF
-// policy of its sender could not be had, and leaves the rest to whoever scores. Each
-// field says who would be hurt by setting it.
+// A Policy says what to do about what was found. The zero Policy refuses clients only if
+// the owner of the name that they use denies it to them, defers mail only if DNS gave no
+// answer about its sender's SPF policy, and leaves the rest to a spam filter. Each field
+// says who would be hurt by setting it.
 type Policy struct {
 	// RejectMailFromFail refuses senders whose SPF record denies the client though it
-	// authorizes others. It hurts whoever has mail forwarded to an address here, and
+	// authorizes others. It hurts users who have mail forwarded to an address here, and
 	// messages that DMARC would accept for their signature.
 	RejectMailFromFail bool
-	// RejectUnconfirmed refuses clients without a confirmed reverse name, and defers
-	// them while DNS does not say. It hurts small senders whose provider sets no PTR
+	// RejectUnconfirmed refuses clients without a confirmed PTR name, and defers them while
+	// DNS gives no answer. It hurts small senders whose provider sets no PTR
 	// record, and everyone behind a NAT pool of such a provider.
 	RejectUnconfirmed bool
-	// RejectOwnName refuses clients that greet with our own name or address, from
-	// elsewhere. It hurts our own machines that are neither in Verifier.Addrs nor
+	// RejectOwnName refuses clients from elsewhere that use our own name or address in HELO. It hurts our own machines that are neither in Verifier.Addrs nor
 	// Trusted.
 	RejectOwnName bool
 	// RejectMalformedHelo refuses a HELO that is neither a name nor an address. It hurts
@@ -33,27 +32,26 @@ type Policy struct {
 	RejectMalformedHelo bool
 
 	// AcceptHeloFail only scores what the SPF record of the HELO name denies. It hurts
-	// owners of names that others greet with, and helps a backup MX or forwarder that is
-	// not Trusted and greets with its client's name.
+	// owners of names that others use in HELO, and helps a backup MX or forwarder that is
+	// not Trusted and uses its client's HELO name.
 	AcceptHeloFail bool
 	// AcceptCSADenied only scores what the CSA records of the HELO name deny. It hurts
 	// the same owners; publishers are few, and may have forgotten their records.
 	AcceptCSADenied bool
 	// AcceptNullMXSender only scores senders that no answer could reach (RFC 7505).
-	// It hurts who gets their mail and answers it, and helps senders of notifications
-	// who took Null MX for a sign of that.
+	// It hurts users who answer such mail, and helps senders of notifications who took Null
+	// MX for a sign of that.
 	AcceptNullMXSender bool
 	// AcceptNullSPFSender only scores senders whose domain says that it sends no mail.
 	// It hurts the domain that is forged, and helps forwarders of nothing: such a domain
 	// has no mail to forward.
 	AcceptNullSPFSender bool
-	// AcceptUnknown only scores where DNS did not say all of the sender's SPF policy. It
-	// hurts the sender that is forged while its DNS is down.
+	// AcceptUnknown only scores if DNS gave no answer about the sender's SPF policy. It
+	// hurts a domain that is forged while its DNS is down.
 	AcceptUnknown bool
 
-	// Explain has SPF ask for the explanation of a policy's owner (exp=) and quotes it
-	// in replies. It is the owner's text, who may write anything: the reply says whose
-	// it is.
+	// Explain has SPF ask for the explanation of a policy's owner (exp=), and quotes it in
+	// replies. The owner may write anything, so the reply says whose text it is.
 	Explain bool
 }
 
@@ -64,9 +62,9 @@ type Action uint8
 const (
 	_      Action = iota
 	Accept        // nothing speaks against the client
-	Score         // something does, not enough to refuse mail on: the reasons are for whoever sums up
-	Defer         // ask it to come back, by a reply with a code of 4xx
-	Reject        // refuse, by a reply with a code of 5xx
+	Score         // something does, but not enough to refuse mail: pass the reasons to a spam filter
+	Defer         // ask it to come back, with a reply code of 4xx
+	Reject        // refuse, with a reply code of 5xx
 )
 
 var actionText = []string{Accept: "accept", Score: "score", Defer: "defer", Reject: "reject"}
@@ -80,12 +78,14 @@ func (a Action) MarshalText() ([]byte, error) { return enum.Marshal(a, actionTex
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (a *Action) UnmarshalText(text []byte) error { return enum.Unmarshal(a, text, actionText) }
 
-// Advice is what to do with a client, and how to tell it.
+// Advice is what to do with a client, and the reply to send.
 type Advice struct {
 	Action Action
-	// The rest is for Defer and Reject, else zero.
-	Reason Reason         // that decided
-	Reply  envelope.Reply // with an enhanced code (RFC 3463, RFC 7372); its Text is printable ASCII, under 450 octets
+	// Reason is the one that decided for Defer or Reject, else zero.
+	Reason Reason
+	// Reply is what to answer for Defer and Reject, else zero. It has an enhanced code
+	// (RFC 3463, RFC 7372), and its Text is printable ASCII of less than 450 octets.
+	Reply envelope.Reply
 }
 
 // String returns the reply on one line, as in "550 5.7.23 …", and the action where
@@ -94,13 +94,13 @@ func (a Advice) String() string {
 	return cmp.Or(a.Reply.String(), a.Action.String())
 }
 
-// advise draws the advice. Of several replies the gravest is given, and of those of one
-// action the first here: what is known earlier comes earlier.
+// advise returns the advice of a policy. Of several replies it gives the most severe, and of
+// those with the same action the first here: what is known earlier comes earlier.
 func (p Policy) advise(v *Verdict) Advice {
 	advice := Advice{Action: Accept}
 	reply := func(holds bool, action Action, reason Reason, code int, enhanced envelope.EnhancedCode, text string, args ...any) {
 		if holds && v.Has(reason) && action > advice.Action {
-			advice = Advice{action, reason, envelope.Reply{Code: code, Enhanced: enhanced, Text: line(fmt.Sprintf(text, args...))}}
+			advice = Advice{action, reason, envelope.Reply{Code: code, Enhanced: enhanced, Text: printableLine(fmt.Sprintf(text, args...))}}
 		}
 	}
 	for _, r := range v.Reasons {
@@ -109,11 +109,11 @@ func (p Policy) advise(v *Verdict) Advice {
 			advice.Action = Score
 		}
 	}
-	greeting := fmt.Sprintf("%+q", cut(v.HeloText))
-	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO %s is neither a host name nor an address", greeting)
-	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: %s does not allow %s to greet with its name%s", greeting, v.Client, p.explanation(v.HeloSPF))
-	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: %s does not allow %s to greet with its name", greeting, v.Client)
-	reply(p.RejectOwnName, Reject, OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO %s is this server, which %s is not", greeting, v.Client)
+	heloText := fmt.Sprintf("%+q", truncate(v.HeloText))
+	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO %s is neither a host name nor an address", heloText)
+	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: %s does not allow %s to greet with its name%s", heloText, v.Client, p.explanation(v.HeloSPF))
+	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: %s does not allow %s to greet with its name", heloText, v.Client)
+	reply(p.RejectOwnName, Reject, OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO %s is this server, which %s is not", heloText, v.Client)
 	reply(p.RejectUnconfirmed, Reject, NoPTR, 550, envelope.EnhancedCode{5, 7, 25}, "%s has no reverse name", v.Client)
 	reply(p.RejectUnconfirmed, Reject, Unconfirmed, 550, envelope.EnhancedCode{5, 7, 25}, "no reverse name of %s has that address", v.Client)
 	reply(true, Reject, MalformedSender, 501, envelope.EnhancedCode{5, 1, 7}, "malformed sender address")
@@ -131,7 +131,7 @@ func (v *Verdict) senderDomain() string {
 	if v.MailFromSPF == nil {
 		return ""
 	}
-	return fmt.Sprintf("%+q", cut(strings.TrimSuffix(v.MailFromSPF.Domain, ".")))
+	return fmt.Sprintf("%+q", truncate(strings.TrimSuffix(v.MailFromSPF.Domain, ".")))
 }
 
 // explanation quotes what the owner of a policy says, where that is wanted.
@@ -140,15 +140,15 @@ func (p Policy) explanation(r *spf.Result) string {
 		return ""
 	}
 	// RFC 7208, Section 6.2: it must be clear that the text is a third party's.
-	return fmt.Sprintf("; the owner of %s says: %s", cut(cmp.Or(strings.TrimSuffix(r.Domain, "."), "the name")), r.Explanation)
+	return fmt.Sprintf("; the owner of %s says: %s", truncate(cmp.Or(strings.TrimSuffix(r.Domain, "."), "the name")), r.Explanation)
 }
 
 // maxText is the length of a reply's text: with code and enhanced code it fits a line
 // of 512 octets (RFC 5321, Section 4.5.3.1.5).
 const maxText = 449
 
-// line makes text printable ASCII on one line.
-func line(text string) string {
+// printableLine makes text printable ASCII on one line.
+func printableLine(text string) string {
 	out := []byte(text)
 	for i, c := range out {
 		if c < ' ' || c > '~' {
@@ -158,8 +158,8 @@ func line(text string) string {
 	return string(out[:min(len(out), maxText)])
 }
 
-// cut keeps one value from taking the whole line.
-func cut(s string) string {
+// truncate shortens a value so that it does not take the whole line.
+func truncate(s string) string {
 	const most = 100
 	if len(s) <= most {
 		return s

@@ -40,9 +40,9 @@ func (s Step) MarshalText() ([]byte, error) { return enum.Marshal(s, stepText) }
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (s *Step) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, stepText) }
 
-// A Verdict is what is known of a client after a step, and what to do. It never
-// changes; what it points to is shared, and read-only. Checks that were not reached, or
-// have nothing to check, are nil: all of them with NotApplicable.
+// A Verdict is what is known about a client after a step, and what to do. It never
+// changes; what it points to is shared, and read-only. Results are nil for checks that were
+// not reached or have nothing to check, and all of them are nil with NotApplicable.
 type Verdict struct {
 	Step    Step
 	Level   Level
@@ -51,12 +51,12 @@ type Verdict struct {
 	Client  netip.Addr // IPv4-mapped ones as IPv4, without zone
 
 	IPRev    *fcrdns.Result
-	PTRName  string             // of the confirmed reverse names the one that HELO is compared with; "" for none
-	PTRLook  ptrname.Assessment // of Name
-	Relation helo.Relation      // of the HELO name to Name; 0 without one of them
+	PTRName  string             // canonical: the confirmed PTR name that HELO is compared with; "" for none
+	PTRLook  ptrname.Assessment // of PTRName; zero without one
+	Relation helo.Relation      // of the HELO name to PTRName; 0 without one of them
 
-	HeloText string // what the client said in HELO: untrusted
-	Helo     *helo.Result
+	HeloText string       // what the client said in HELO: untrusted
+	Helo     *helo.Result // whether the HELO name resolves to the client
 	HeloSPF  *spf.Result
 	CSA      *csa.Result
 
@@ -70,7 +70,10 @@ type Verdict struct {
 // Has reports whether a reason is among the reasons.
 func (v *Verdict) Has(r Reason) bool { return slices.Contains(v.Reasons, r) }
 
-// LogValue groups what a log line needs: what was decided, and all that it rests on.
+// LogValue groups what a log line needs: step, client, level, action, reasons (joined by
+// commas), reply, helo, sender, ptr_name and questions, and the results as groups of their
+// own: iprev, helo_address, helo_spf, csa, mail_from_spf and null_mx. What there is not is
+// left out.
 func (v *Verdict) LogValue() slog.Value {
 	var reasons []string
 	for _, r := range v.Reasons {
@@ -89,16 +92,19 @@ func (v *Verdict) LogValue() slog.Value {
 	if v.Step == AtMailFrom {
 		attrs = append(attrs, slog.String("sender", untrusted.Line(v.Sender)))
 	}
+	if v.PTRName != "" {
+		attrs = append(attrs, slog.String("ptr_name", v.PTRName))
+	}
 	add := func(key string, value slog.LogValuer, there bool) {
 		if there {
 			attrs = append(attrs, slog.Any(key, value))
 		}
 	}
-	add("reverse", v.IPRev, v.IPRev != nil)
+	add("iprev", v.IPRev, v.IPRev != nil)
 	add("helo_address", v.Helo, v.Helo != nil)
 	add("helo_spf", v.HeloSPF, v.HeloSPF != nil)
 	add("csa", v.CSA, v.CSA != nil)
-	add("spf", v.MailFromSPF, v.MailFromSPF != nil)
+	add("mail_from_spf", v.MailFromSPF, v.MailFromSPF != nil)
 	add("null_mx", v.NullMX, v.NullMX != nil)
 	return slog.GroupValue(append(attrs, slog.Int("questions", v.Questions))...)
 }
@@ -122,17 +128,17 @@ func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 	ours := false
 	if h := s.helo; h != nil && h.address != nil {
 		ours = h.ours
-		h.results(ctx, v)
+		h.setResults(ctx, v)
 	}
 	if s.helo != nil && s.helo.mail != nil {
-		s.helo.mail.results(ctx, v, s.helo.text)
+		s.helo.mail.setResults(ctx, v, s.helo.text)
 	}
 	v.decide(ours, s.verifier.Policy)
-	v.Questions = s.memory.count()
+	v.Questions = s.resolver.count()
 	return v
 }
 
-func (h *heloStep) results(ctx context.Context, v *Verdict) {
+func (h *heloStep) setResults(ctx context.Context, v *Verdict) {
 	v.Helo = h.address.wait(ctx, func(err error) *helo.Result {
 		parsed, _ := helo.Parse(h.text)
 		return &helo.Result{Argument: parsed, Status: helo.TempError, Unknown: []netip.Addr{v.Client}, Err: err}
@@ -145,7 +151,7 @@ func (h *heloStep) results(ctx context.Context, v *Verdict) {
 	})
 }
 
-func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
+func (m *mailStep) setResults(ctx context.Context, v *Verdict, heloName string) {
 	if m.spf == nil {
 		return // a malformed sender
 	}
@@ -162,7 +168,7 @@ func (m *mailStep) results(ctx context.Context, v *Verdict, heloName string) {
 
 // decide derives level, reasons and advice from the results.
 func (v *Verdict) decide(ours bool, p Policy) {
-	e := evidence{claim: v.claim(ours), spf: spfStatement(v.HeloSPF), csa: csaStatement(v.CSA)}
+	e := evidence{claim: v.claimOf(ours), spf: spfStatement(v.HeloSPF), csa: csaStatement(v.CSA)}
 	if v.Helo != nil {
 		e.resolves = map[helo.Status]answer{helo.Pass: yes, helo.TempError: unknown}[v.Helo.Status]
 	}
@@ -172,25 +178,25 @@ func (v *Verdict) decide(ours bool, p Policy) {
 	v.Advice = p.advise(v)
 }
 
-func (v *Verdict) claim(ours bool) claim {
+func (v *Verdict) claimOf(ours bool) heloClaim {
 	switch {
 	case v.Helo == nil:
-		return noHelo
+		return claimsNothing
 	case ours:
-		return ourName
+		return claimsOurs
 	case v.Helo.Argument.Addr.IsValid() && v.Helo.Argument.Addr != v.Client:
-		return otherAddress
+		return claimsOtherAddress
 	case v.Helo.Argument.Addr.IsValid():
-		return ownAddress
+		return claimsOwnAddress
 	case v.Helo.Argument.Name == "":
-		return malformed
+		return claimsNonsense
 	case !v.Helo.Argument.Resolvable():
-		return unqualified
+		return claimsUnqualified
 	}
-	return aName
+	return claimsName
 }
 
-// spfStatement is what the owner of a name says by SPF. A DNS failure that RFC 7208 counts
+// spfStatement is what the owner of a name publishes about the client by SPF. A DNS failure that RFC 7208 counts
 // as no match may have hidden a match.
 func spfStatement(r *spf.Result) statement {
 	switch {
@@ -213,11 +219,11 @@ func csaStatement(r *csa.Result) statement {
 	return map[csa.Status]statement{csa.Pass: authorizes, csa.Fail: denies, csa.TempError: unanswered}[r.Status]
 }
 
-// reverseStates sets the name that HELO is compared with, and returns what it may be to
-// HELO: more than one state where DNS left names unconfirmed.
-func (v *Verdict) reverseStates(c claim) []reverse {
+// reverseStates sets the PTR name that HELO is compared with, and returns the states it may
+// have: more than one where DNS did not say whether a name is confirmed.
+func (v *Verdict) reverseStates(c heloClaim) []reverseState {
 	if v.IPRev.PTR.Err != nil || v.IPRev.Status == fcrdns.TempError && len(v.IPRev.Names) == 0 {
-		return anyReverse(c)
+		return allReverseStates(c)
 	}
 	var confirmed, unanswered []string
 	for _, n := range v.IPRev.Names {
@@ -232,27 +238,27 @@ func (v *Verdict) reverseStates(c claim) []reverse {
 	if v.Helo != nil {
 		heloName = v.Helo.Argument.Name
 	}
-	var state reverse
-	v.PTRName, state = best(confirmed, heloName, v.Client)
+	var state reverseState
+	v.PTRName, state = bestName(confirmed, heloName, v.Client)
 	if v.PTRName != "" {
 		v.PTRLook = ptrname.Classify(v.Client, v.PTRName)
 		if heloName != "" {
 			v.Relation = state.relation
 		}
 	}
-	states := []reverse{state}
+	states := []reverseState{state}
 	for _, name := range unanswered {
-		_, state := best(append(slices.Clip(confirmed), name), heloName, v.Client)
+		_, state := bestName(append(slices.Clip(confirmed), name), heloName, v.Client)
 		states = append(states, state)
 	}
 	return states
 }
 
-// best returns the name that HELO is compared with: an equal one, since that could be
-// looked up; else one of the same organization, not a generic one if there is another.
-func best(names []string, heloName string, client netip.Addr) (string, reverse) {
-	name, state := "", reverse{}
-	rank := func(r reverse) int {
+// bestName returns the PTR name that HELO is compared with: an equal one, since malware
+// could look that up; else one of the same organization, preferably not generic.
+func bestName(names []string, heloName string, client netip.Addr) (string, reverseState) {
+	name, state := "", reverseState{}
+	rank := func(r reverseState) int {
 		switch {
 		case r.relation == helo.Identical:
 			return 4
@@ -267,7 +273,7 @@ func best(names []string, heloName string, client netip.Addr) (string, reverse) 
 	}
 	for _, n := range names {
 		relation, _ := helo.Relate(heloName, n)
-		r := reverse{true, relation, ptrname.Classify(client, n).Kind == ptrname.Generic}
+		r := reverseState{true, relation, ptrname.Classify(client, n).Kind == ptrname.Generic}
 		if rank(r) > rank(state) {
 			name, state = n, r
 		}

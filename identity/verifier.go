@@ -25,25 +25,25 @@ const (
 	DefaultMaxQuestions = 1000             // twice what the worst zones can make one message cost
 )
 
-// A Verifier tells who the clients of a mail server are. All fields but Resolver may
-// stay zero. It holds no state: one value serves all connections.
+// A Verifier judges the clients of a mail server. All fields except Resolver may stay zero.
+// It holds no state: one value serves all connections, concurrently.
 type Verifier struct {
-	// Resolver answers the questions. Nil makes every one of them a temporary failure
+	// Resolver answers the questions; required. Nil makes each of them a temporary failure
 	// with resolver.ErrNoResolver.
 	Resolver resolver.Resolver
-	// Policy tells what to do about what was found. Zero, a client is refused only on
-	// the word of those whose name it uses.
+	// Policy says what to do about what was found. The zero Policy refuses a client only if
+	// the owner of a name that it uses denies it.
 	Policy Policy
 	// Names are our own names in HELO, which no other client may claim.
 	Names []string
 	// Addrs are our own addresses, likewise. A client that comes from one of them may
 	// claim all Names.
 	Addrs []netip.Addr
-	// Trusted are inner relays, submitting clients, backup MX: NotApplicable, and
-	// nothing is asked about them.
+	// Trusted are internal relays, submitting clients and backup MX: they are
+	// NotApplicable, and nothing is asked about them.
 	Trusted []netip.Prefix
-	// AllowPrivate also judges clients of private and link-local addresses and the machine
-	// itself, for networks with a reverse DNS of their own.
+	// AllowPrivate also judges clients with private or link-local addresses and the machine
+	// itself, for networks with their own reverse DNS.
 	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string
@@ -51,7 +51,7 @@ type Verifier struct {
 	Timeout time.Duration
 	// MaxQuestions is for one Session, repeated steps included; 0 means
 	// DefaultMaxQuestions. A session that needs more has temporary failures with
-	// ErrTooMany: who delivers many messages at a time should reconnect.
+	// ErrTooMany: clients that deliver many messages at a time should reconnect.
 	MaxQuestions int
 }
 
@@ -63,13 +63,13 @@ type Session struct {
 	exempt   Reason // why there is no verdict, or 0
 	ctx      context.Context
 	cancel   context.CancelFunc
-	memory   *memory
+	resolver *sessionResolver
 
 	reverse *task[*fcrdns.Result]
 	helo    *heloStep // nil before HELO
 }
 
-// heloStep is what is known by HELO.
+// heloStep has the checks of HELO.
 type heloStep struct {
 	text    string
 	ours    bool                // it claims to be us
@@ -79,16 +79,16 @@ type heloStep struct {
 	mail    *mailStep // the last MAIL FROM under this HELO
 }
 
-// mailStep is what is known by MAIL FROM.
+// mailStep has the checks of MAIL FROM.
 type mailStep struct {
 	text   string
 	spf    *task[*spf.Result]
 	nullMX *task[*nullmx.Result] // nil for the null sender
 }
 
-// Session begins a session with the client of an address, and at once the look-up of
-// its name. The context bounds all that the session does in the background; that of a
-// step bounds only how long the step waits.
+// Session begins a session with the client of an address, and starts looking up its PTR
+// names at once. The context bounds everything that the session does in the background; the
+// context of a step bounds only how long the step waits.
 func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.Timeout <= 0 {
 		v.Timeout = DefaultTimeout
@@ -98,7 +98,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	}
 	s := &Session{verifier: v, client: client.Unmap().WithZone("")}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	s.memory = &memory{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[resolver.Question]*reply)}
+	s.resolver = &sessionResolver{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[resolver.Question]*pendingAnswer)}
 	checker := fcrdns.Checker{AllowPrivate: v.AllowPrivate}
 	switch {
 	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return p.Contains(s.client) }):
@@ -107,26 +107,26 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 		s.exempt = PrivateClient
 	}
 	if s.exempt == 0 {
-		checker.Resolver = s.memory
+		checker.Resolver = s.resolver
 		s.reverse = start(s, func(ctx context.Context) *fcrdns.Result { return checker.Check(ctx, s.client) })
 	}
 	return s
 }
 
-// Close stops what still runs in the background. It may be called twice; steps after
-// it know no more than those before.
+// Close stops what still runs in the background. It may be called twice. Steps after it
+// learn nothing new.
 func (s *Session) Close() { s.cancel() }
 
-// Connect tells what is known of the client by its address. Who decides nothing before
-// HELO need not call it.
+// Connect judges the client by its address. Callers that decide nothing before HELO can skip
+// it.
 func (s *Session) Connect(ctx context.Context) *Verdict { return s.verdict(ctx, AtConnect) }
 
-// Helo tells what is known by the argument of HELO or EHLO. A second one, after
-// STARTTLS or not, replaces the first, and MAIL FROM with it.
+// Helo judges the client by the argument of HELO or EHLO, too. A second one, after STARTTLS
+// or not, replaces the first, and MAIL FROM with it.
 //
-// The work goes on where ctx ends before it is done, and the verdict is then of what is
-// there: who decides nothing before MAIL FROM may call Helo with a context that has
-// ended, and need not wait.
+// If ctx ends before the work is done, the verdict is about what is known by then, and the
+// work goes on: callers that decide nothing before MAIL FROM can call Helo with a context
+// that has ended already, and do not wait.
 func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 	switch {
 	case s.helo != nil && s.helo.text == name && (s.exempt != 0 || s.helo.address != nil):
@@ -144,16 +144,16 @@ func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 func (s *Session) startHelo(name string) *heloStep {
 	h := &heloStep{text: name, ours: s.verifier.ours(s.client, name)}
 	h.address = start(s, func(ctx context.Context) *helo.Result {
-		return helo.Checker{Resolver: s.memory}.Check(ctx, name, s.client)
+		return helo.Checker{Resolver: s.resolver}.Check(ctx, name, s.client)
 	})
 	h.spf = start(s, func(ctx context.Context) *spf.Result { return s.spf().CheckHelo(ctx, s.client, name) })
 	h.csa = start(s, func(ctx context.Context) *csa.Result {
-		return csa.Checker{Resolver: s.memory}.Check(ctx, s.client, name)
+		return csa.Checker{Resolver: s.resolver}.Check(ctx, s.client, name)
 	})
 	return h
 }
 
-// MailFrom tells what is known by the reverse-path of MAIL FROM, without its angle
+// MailFrom judges the client by the reverse-path of MAIL FROM, too, without its angle
 // brackets: "" is the null sender. A second one replaces the first.
 func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
 	if s.helo == nil {
@@ -180,21 +180,21 @@ func (s *Session) startMail(reversePath string) *mailStep {
 	})
 	if sender.Domain != "" {
 		m.nullMX = start(s, func(ctx context.Context) *nullmx.Result {
-			return nullmx.Checker{Resolver: s.memory}.Check(ctx, sender.Domain)
+			return nullmx.Checker{Resolver: s.resolver}.Check(ctx, sender.Domain)
 		})
 	}
 	return m
 }
 
-// spf asks ahead: time is what a session lacks, and its questions are counted.
+// spf asks ahead: a session is short of time, and its questions are counted.
 func (s *Session) spf() spf.Checker {
 	return spf.Checker{
-		Resolver: s.memory, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
+		Resolver: s.resolver, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
 		Speculate: spf.SpeculateAll, MaxOpen: maxOpen, NoExplanation: !s.verifier.Policy.Explain,
 	}
 }
 
-// maxOpen lets all hosts of ten mx terms be asked for at once.
+// maxOpen is enough to ask for all hosts of ten mx terms at once.
 const maxOpen = 128
 
 // ours reports whether a client claims a name or an address of ours.
@@ -256,9 +256,9 @@ func start[R any](s *Session, check func(context.Context) R) *task[R] {
 	return t
 }
 
-// wait returns the result, or late where the context of the step or that of the task
-// ends first: a resolver may not heed it.
-func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
+// wait returns the result, or what unfinished makes of the cause where the context of the
+// step or that of the task ends first: a resolver may not heed it.
+func (t *task[R]) wait(ctx context.Context, unfinished func(error) R) R {
 	select {
 	case <-t.done:
 		return t.result
@@ -268,7 +268,7 @@ func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
 	case <-t.done:
 		return t.result
 	case <-ctx.Done():
-		return late(context.Cause(ctx))
+		return unfinished(context.Cause(ctx))
 	case <-t.ctx.Done():
 	}
 	// The task's context ends with the task, too.
@@ -276,7 +276,7 @@ func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
 	case <-t.done:
 		return t.result
 	default:
-		return late(context.Cause(t.ctx))
+		return unfinished(context.Cause(t.ctx))
 	}
 }
 
@@ -284,27 +284,27 @@ func (t *task[R]) wait(ctx context.Context, late func(error) R) R {
 // Verifier.MaxQuestions.
 var ErrTooMany = errors.New("too many questions for one session")
 
-// A memory is a Resolver that asks no question twice as long as a session lasts, and
-// no more than so many. A question belongs to the session: who stops waiting for the
-// answer leaves it to those who come later.
-type memory struct {
+// A sessionResolver is a Resolver that asks each question once in a session, and only so
+// many. A question belongs to the session: a check that stops waiting for the answer leaves
+// it to the checks after it.
+type sessionResolver struct {
 	ctx       context.Context // of the session
 	resolver  resolver.Resolver
 	timeout   time.Duration // for one question
 	questions int           // that may be asked
 
 	mu    sync.Mutex
-	asked map[resolver.Question]*reply
+	asked map[resolver.Question]*pendingAnswer
 }
 
-type reply struct {
+type pendingAnswer struct {
 	done   chan struct{} // closed when the answer is here
 	answer resolver.Answer
 	err    error
 }
 
 // Lookup implements resolver.Resolver.
-func (m *memory) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+func (m *sessionResolver) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 	r, err := m.ask(resolver.Question{Name: name, Type: qtype})
 	if err != nil {
 		return resolver.Answer{}, err
@@ -317,8 +317,8 @@ func (m *memory) Lookup(ctx context.Context, name string, qtype uint16) (resolve
 	}
 }
 
-// ask returns the reply to a question, which may still be under way.
-func (m *memory) ask(q resolver.Question) (*reply, error) {
+// ask returns the answer to a question, which may still be pending.
+func (m *sessionResolver) ask(q resolver.Question) (*pendingAnswer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r, ok := m.asked[q]; ok {
@@ -330,7 +330,7 @@ func (m *memory) ask(q resolver.Question) (*reply, error) {
 	case len(m.asked) >= m.questions:
 		return nil, fmt.Errorf("%w: %d", ErrTooMany, m.questions)
 	}
-	r := &reply{done: make(chan struct{})}
+	r := &pendingAnswer{done: make(chan struct{})}
 	m.asked[q] = r
 	go func() {
 		defer close(r.done)
@@ -342,7 +342,7 @@ func (m *memory) ask(q resolver.Question) (*reply, error) {
 }
 
 // count returns how many questions were asked.
-func (m *memory) count() int {
+func (m *sessionResolver) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.asked)

@@ -114,9 +114,9 @@ var clients = []struct {
 	{"192.0.2.10", "null.example.test", "-", identity.Forged, "reject 550 5.7.23", "helo-spf-fail helo-unresolved null-spf-sender"},
 	// Not judged.
 	{"198.51.100.7", "whatever", "a@null.example.test", identity.NotApplicable, "accept", "trusted-client"},
-	{"10.1.2.3", "smtp.example.test", "a b", identity.NotApplicable, "accept", "inner-client"},
-	{"127.0.0.1", "smtp.example.test", "-", identity.NotApplicable, "accept", "inner-client"},
-	{"fe80::1%eth0", "smtp.example.test", "-", identity.NotApplicable, "accept", "inner-client"},
+	{"10.1.2.3", "smtp.example.test", "a b", identity.NotApplicable, "accept", "private-client"},
+	{"127.0.0.1", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
+	{"fe80::1%eth0", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
 	// Ourselves.
 	{"198.51.100.1", "mx.here.test", "", identity.Anonymous, "score", "no-ptr helo-unresolved"},
 }

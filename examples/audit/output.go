@@ -89,7 +89,7 @@ func (p *printer) open() error {
 			return err
 		}
 		if p.previous, err = readReports(text); err != nil {
-			return fmt.Errorf("%s: %s", p.since, strings.TrimPrefix(err.Error(), "audit: "))
+			return fmt.Errorf("%s: %s", p.since, strings.TrimPrefix(err.Error(), "report: "))
 		}
 	}
 	if p.save == "" {

@@ -263,7 +263,7 @@ func TestMutationsAreSeen(t *testing.T) {
 
 // Property 3 of the design: whatever single question fails in whatever way, a
 // finding keeps its status or becomes Undecided; what depends on a name that is
-// noMail known then is NotApplicable at most. The questions of the archive good fail in
+// not known then is NotApplicable at most. The questions of the archive good fail in
 // every way, those of the others in one each, in turn.
 func TestFaultsAreSafe(t *testing.T) {
 	turn := 0

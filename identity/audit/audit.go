@@ -116,13 +116,13 @@ func judge(r rule.Rule, s subject) report.Finding {
 	if f.Status == rule.Fail {
 		f.Mitigated = out.mitigation
 		for _, record := range s.wanted {
-			if !out.mends(record) || out.saw(record) {
+			if !out.fixedBy(record) || out.sawRecord(record) {
 				continue
 			}
 			// Nothing may stand beside a CNAME record (RFC 1034, Section 3.6.2): a zone with
 			// the fix could not be loaded.
-			if owner := record.RR.Header().Name; out.alias(owner) != "" {
-				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, out.alias(owner))
+			if owner := record.RR.Header().Name; out.aliasTarget(owner) != "" {
+				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, out.aliasTarget(owner))
 				continue
 			}
 			f.Fix = append(f.Fix, record.String())
@@ -149,28 +149,28 @@ type outcome struct {
 	mitigation string                 // of a failure: what softens it, see Finding.Mitigated
 }
 
-// say adds to the detail.
-func (o *outcome) say(format string, args ...any) {
+// addDetail adds to the detail.
+func (o *outcome) addDetail(format string, args ...any) {
 	if o.detail != "" {
 		o.detail += ": "
 	}
 	o.detail += fmt.Sprintf(format, args...)
 }
 
-func (o outcome) mends(record rule.Record) bool { return o.fix != nil && o.fix(record) }
+func (o outcome) fixedBy(record rule.Record) bool { return o.fix != nil && o.fix(record) }
 
-// saw reports whether a record is there already: what is wrong stands beside it.
-func (o outcome) saw(record rule.Record) bool {
+// sawRecord reports whether a record is there already: something else is wrong then.
+func (o outcome) sawRecord(record rule.Record) bool {
 	return slices.ContainsFunc(o.evidence, func(r resolver.Response) bool {
 		return slices.ContainsFunc(r.Records, func(rr dns.RR) bool { return dns.IsDuplicate(rr, record.RR) })
 	})
 }
 
-// alias returns what a name was seen to be an alias of, "" for nothing. The names of
-// addresses may be aliases: the PTR record stands at their target then (RFC 2317).
-func (o outcome) alias(name string) string {
-	for _, reply := range o.evidence {
-		for _, rr := range reply.Chain {
+// aliasTarget returns what a name was seen to be an alias of, "" for nothing. The names of
+// addresses may be aliases: the PTR record is at their target then (RFC 2317).
+func (o outcome) aliasTarget(name string) string {
+	for _, response := range o.evidence {
+		for _, rr := range response.Chain {
 			if cname, ok := rr.(*dns.CNAME); ok && cname.Hdr.Name == name && !dns.IsSubDomain("arpa.", name) {
 				return cname.Target
 			}

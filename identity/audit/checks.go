@@ -128,7 +128,7 @@ func either(a, b func(rule.Record) bool) func(rule.Record) bool {
 	return func(r rule.Record) bool { return a(r) || b(r) }
 }
 
-func join(addrs []netip.Addr) string {
+func joinAddrs(addrs []netip.Addr) string {
 	var parts []string
 	for _, a := range addrs {
 		parts = append(parts, a.String())

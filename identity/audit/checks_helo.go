@@ -59,12 +59,12 @@ func heloResolves(s subject) outcome {
 		out.code = rule.CodeNoAddress
 	case len(h.Missing) > 0:
 		out.code = rule.CodeNotAllAddresses
-		out.detail += " without " + join(h.Missing)
+		out.detail += " without " + joinAddrs(h.Missing)
 	}
 	if len(h.Missing) > 0 {
 		out.fix = addressOf(h.Argument.Name, h.Missing...)
 		// "you can at least increase the IPs authorized via SPF record"
-		out.mitigation = s.vouched(s.publicAddresses(s.mta)...)
+		out.mitigation = s.heloMitigation(s.publicAddresses(s.mta)...)
 	}
 	return out
 }
@@ -77,10 +77,10 @@ type compared struct {
 	domain   string // the one that both are in
 }
 
-// compare puts the HELO name beside the names of every address. The outcome is
-// noMail ok where there is nothing to compare; failed tells that some address gave
-// no answer.
-func compare(s subject) (out outcome, all []compared, failed bool) {
+// compareHelo puts the HELO name beside the PTR names of every address. The outcome is not
+// ok where there is nothing to compare; failed tells that DNS gave no answer about some
+// address.
+func compareHelo(s subject) (out outcome, all []compared, failed bool) {
 	out, ok := withHelo(s)
 	if !ok {
 		return out, nil, false
@@ -106,7 +106,7 @@ func compare(s subject) (out outcome, all []compared, failed bool) {
 }
 
 func heloSameOrg(s subject) outcome {
-	out, all, failed := compare(s)
+	out, all, failed := compareHelo(s)
 	if out.code != rule.CodeOK {
 		return out
 	}
@@ -118,8 +118,8 @@ func heloSameOrg(s subject) outcome {
 	for _, c := range all {
 		if !related(c.addr) {
 			out.code, out.detail = rule.CodeUnrelated, s.mta.helo().Argument.Name+" and "+c.name
-			out.fix = s.renamed(helo.SameOrganization, helo.Identical)
-			out.mitigation = s.vouched(s.publicAddresses(s.mta)...)
+			out.fix = s.selectPTRIf(helo.SameOrganization, helo.Identical)
+			out.mitigation = s.heloMitigation(s.publicAddresses(s.mta)...)
 			return out
 		}
 	}
@@ -139,14 +139,14 @@ func heloSameOrg(s subject) outcome {
 }
 
 func heloDiffers(s subject) outcome {
-	out, all, failed := compare(s)
+	out, all, failed := compareHelo(s)
 	if out.code != rule.CodeOK {
 		return out
 	}
 	for _, c := range all {
 		if c.relation == helo.Identical {
 			out.code = rule.CodeIdentical
-			out.fix = s.renamed(helo.SameOrganization, helo.Unrelated)
+			out.fix = s.selectPTRIf(helo.SameOrganization, helo.Unrelated)
 			return out
 		}
 	}
@@ -156,9 +156,9 @@ func heloDiffers(s subject) outcome {
 	return out
 }
 
-// renamed selects the PTR records of the MTA, and what confirms them, if the
-// name described stands to the HELO name in one of the relations wanted.
-func (s subject) renamed(wanted ...helo.Relation) func(rule.Record) bool {
+// selectPTRIf selects the PTR records of the MTA, and what confirms them, if the PTR name
+// described has one of the relations wanted to the HELO name.
+func (s subject) selectPTRIf(wanted ...helo.Relation) func(rule.Record) bool {
 	relation, _ := helo.Relate(s.mta.helo().Argument.Name, s.mta.ptr, s.domain)
 	if s.mta.ptr == "" || !slices.Contains(wanted, relation) {
 		return nil

@@ -18,17 +18,17 @@ import (
 )
 
 func mailRoute(s subject) outcome {
-	mail := s.of.inbound()
+	mail := s.mail.mailRoute()
 	out := outcome{code: rule.CodeNowhere, evidence: mail.evidence()}
 	switch mail.mx.Status {
 	case nullmx.TempError:
 		out.code = rule.CodeNoAnswer
 		return out
 	case nullmx.Null:
-		out.code, out.fix = rule.CodeNullMX, wantedBy(rule.MailRoute, s.of.name)
+		out.code, out.fix = rule.CodeNullMX, wantedBy(rule.MailRoute, s.mail.name)
 		return out
 	case nullmx.None, nullmx.NXDomain:
-		out.fix = either(addressOf(s.of.name, s.greeting()...), wantedBy(rule.MailRoute, s.of.name))
+		out.fix = either(addressOf(s.mail.name, s.heloAddresses()...), wantedBy(rule.MailRoute, s.mail.name))
 		return out
 	}
 	var reached, lost []string
@@ -56,11 +56,11 @@ func mailRoute(s subject) outcome {
 	return out
 }
 
-// greeting returns the public addresses of the MTAs that greet with a name.
-func (s subject) greeting() []netip.Addr {
+// heloAddresses returns the public addresses of the MTAs that use the name in HELO.
+func (s subject) heloAddresses() []netip.Addr {
 	var out []netip.Addr
-	for _, sender := range s.of.senders {
-		if sender.greets {
+	for _, sender := range s.mail.senders {
+		if sender.atHelo {
 			out = append(out, sender.addr)
 		}
 	}
@@ -68,50 +68,31 @@ func (s subject) greeting() []netip.Addr {
 }
 
 func mxHosts(s subject) outcome {
-	mail := s.of.inbound()
+	mail := s.mail.mailRoute()
 	out := outcome{evidence: mail.evidence()}
-	var faults [3][]string // in the order of codes
-	codes := [3]rule.Code{rule.CodeNotPublic, rule.CodeUnconfirmed, rule.CodeGeneric}
+	if mail.mx.Status == nullmx.Implicit { // the address of the domain, which serves the web as a rule
+		out.code = rule.CodeNoExchanger
+		return out
+	}
+	faults := make(map[rule.Code][]string)
 	exchangers, ours, left, unknown := 0, 0, 0, mail.mx.Status == nullmx.TempError
 	for _, h := range mail.hosts {
 		addrs := h.addrs()
-		if mail.mx.Status == nullmx.Implicit {
-			continue // the address of the domain, which serves the web as a rule
+		if len(addrs) == 0 && h.err() == nil {
+			continue
 		}
-		if len(addrs) > 0 || h.err() != nil {
-			exchangers++
-		}
-		if !h.ours || len(addrs) == 0 && h.err() == nil {
+		exchangers++
+		if !h.ours {
 			continue
 		}
 		ours++
-		unknown = unknown || h.err() != nil
 		left += len(addrs) - len(h.rdns)
-		for _, addr := range addrs {
-			if !s.publicAddr(addr) {
-				faults[0] = append(faults[0], fmt.Sprintf("%s of %s", addr, h.name))
-			}
-		}
-		for _, r := range h.rdns {
-			out.evidence = append(out.evidence, r.PTR)
-			for _, n := range r.Names {
-				if n.Outcome != fcrdns.Unusable {
-					out.evidence = append(out.evidence, n.Response)
-				}
-			}
-			switch {
-			case r.Status == fcrdns.TempError:
-				unknown = true
-			case r.Status != fcrdns.Pass:
-				faults[1] = append(faults[1], fmt.Sprintf("%s of %s", r.Addr, h.name))
-			case ptrname.Classify(r.Addr, r.Name).Kind == ptrname.Generic:
-				faults[2] = append(faults[2], fmt.Sprintf("%s of %s is %s", r.Addr, h.name, r.Name))
-			}
-		}
+		out.evidence = append(out.evidence, h.rdnsEvidence()...)
+		unknown = s.addExchangerFaults(faults, h) || h.err() != nil || unknown
 	}
-	for i, code := range codes {
-		if len(faults[i]) > 0 {
-			out.code, out.detail = code, strings.Join(faults[i], ", ")
+	for _, code := range []rule.Code{rule.CodeNotPublic, rule.CodeUnconfirmed, rule.CodeGeneric} {
+		if len(faults[code]) > 0 {
+			out.code, out.detail = code, strings.Join(faults[code], ", ")
 			return out
 		}
 	}
@@ -125,82 +106,115 @@ func mxHosts(s subject) outcome {
 	default:
 		out.code = rule.CodeOK
 		if left > 0 { // public ones, or a fault would be reported
-			out.say("%d more addresses were not looked at", left)
+			out.addDetail("%d more addresses were not looked at", left)
 		}
 	}
 	return out
 }
 
-func wildcards(s subject) outcome {
-	out := outcome{code: rule.CodeOK, evidence: s.of.wildcard()}
-	var mx []*dns.MX
-	var texts []string
-	addresses, unknown := false, false
-	for _, reply := range out.evidence {
-		mx = append(mx, resolver.Records[*dns.MX](reply.Answer)...)
-		texts = append(texts, reply.TXT()...)
-		addresses = addresses || len(reply.Addrs()) > 0
-		unknown = unknown || reply.Err != nil
+// addExchangerFaults adds what is wrong with the addresses of an exchanger to the faults of
+// each outcome. It reports whether DNS gave no answer about some of them.
+func (s subject) addExchangerFaults(faults map[rule.Code][]string, h *hostFacts) (unknown bool) {
+	add := func(code rule.Code, format string, args ...any) {
+		faults[code] = append(faults[code], fmt.Sprintf(format, args...))
 	}
-	nobodyMay := slices.ContainsFunc(texts, spf.IsNull)
-	switch {
-	case len(mx) > 0 && !nullmx.IsNull(mx...):
-		out.code, out.detail = rule.CodeMail, "*."+s.of.name
-	case unknown:
-		out.code = rule.CodeNoAnswer
-	case addresses && !(nullmx.IsNull(mx...) && nobodyMay):
-		out.code, out.detail = rule.CodeAddress, "*."+s.of.name
-	case len(texts) > 0 && !nobodyMay:
-		out.code, out.detail = rule.CodeText, "*."+s.of.name
-	case len(mx)+len(texts) > 0:
-		out.code, out.detail = rule.CodeSilenced, "*."+s.of.name
+	for _, addr := range h.addrs() {
+		if !s.publicAddr(addr) {
+			add(rule.CodeNotPublic, "%s of %s", addr, h.name)
+		}
+	}
+	for _, r := range h.rdns {
+		switch {
+		case r.Status == fcrdns.TempError:
+			unknown = true
+		case r.Status != fcrdns.Pass:
+			add(rule.CodeUnconfirmed, "%s of %s", r.Addr, h.name)
+		case ptrname.Classify(r.Addr, r.Name).Kind == ptrname.Generic:
+			add(rule.CodeGeneric, "%s of %s is %s", r.Addr, h.name, r.Name)
+		}
+	}
+	return unknown
+}
+
+// rdnsEvidence returns what DNS said about the reverse names of a host's addresses.
+func (h *hostFacts) rdnsEvidence() []resolver.Response {
+	var out []resolver.Response
+	for _, r := range h.rdns {
+		out = append(out, rdnsEvidence(r, true)...)
 	}
 	return out
 }
 
-// The bounds of what a TTL should be, in seconds. RFC 1912, Section 2.2, has days as
+func wildcards(s subject) outcome {
+	out := outcome{code: rule.CodeOK, evidence: s.mail.wildcard()}
+	var mx []*dns.MX
+	var texts []string
+	addresses, unknown := false, false
+	for _, response := range out.evidence {
+		mx = append(mx, resolver.Records[*dns.MX](response.Answer)...)
+		texts = append(texts, response.TXT()...)
+		addresses = addresses || len(response.Addrs()) > 0
+		unknown = unknown || response.Err != nil
+	}
+	nobodyMay := slices.ContainsFunc(texts, spf.IsNull)
+	switch {
+	case len(mx) > 0 && !nullmx.IsNull(mx...):
+		out.code, out.detail = rule.CodeMail, "*."+s.mail.name
+	case unknown:
+		out.code = rule.CodeNoAnswer
+	case addresses && !(nullmx.IsNull(mx...) && nobodyMay):
+		out.code, out.detail = rule.CodeAddress, "*."+s.mail.name
+	case len(texts) > 0 && !nobodyMay:
+		out.code, out.detail = rule.CodeText, "*."+s.mail.name
+	case len(mx)+len(texts) > 0:
+		out.code, out.detail = rule.CodeSilenced, "*."+s.mail.name
+	}
+	return out
+}
+
+// The bounds of a reasonable TTL, in seconds. RFC 1912, Section 2.2, has days as
 // typical, which is from a time when nobody moved.
 const (
-	shortest = 5 * 60
-	longest  = 7 * 24 * 3600
+	minTTL = 5 * 60
+	maxTTL = 7 * 24 * 3600
 )
 
 func ttls(s subject) outcome {
 	out := outcome{code: rule.CodeNothing}
 	var high, low []string
 	unknown := false
-	for _, reply := range s.published() {
-		out.evidence = append(out.evidence, reply)
-		unknown = unknown || reply.Err != nil
-		for _, rr := range reply.Records {
-			switch name := reply.Question.String(); {
-			case rr.Header().Ttl > longest:
+	for _, response := range s.publishedRecords() {
+		out.evidence = append(out.evidence, response)
+		unknown = unknown || response.Err != nil
+		for _, rr := range response.Records {
+			switch name := response.Question.String(); {
+			case rr.Header().Ttl > maxTTL:
 				high = append(high, name)
-			case rr.Header().Ttl < shortest:
+			case rr.Header().Ttl < minTTL:
 				low = append(low, name)
 			}
 			out.code = rule.CodeOK
 		}
 	}
-	// The numbers stand in the evidence: those from a cache are others every time.
-	each := func(names []string) string {
+	// The evidence has the numbers: those from a cache differ every time.
+	joinNames := func(names []string) string {
 		slices.Sort(names)
 		return strings.Join(slices.Compact(names), ", ")
 	}
 	switch {
 	case len(high) > 0:
-		out.code, out.detail = rule.CodeTooHigh, each(high)
+		out.code, out.detail = rule.CodeTooHigh, joinNames(high)
 	case unknown:
 		out.code = rule.CodeNoAnswer
 	case len(low) > 0:
-		out.code, out.detail = rule.CodeLow, each(low)
+		out.code, out.detail = rule.CodeLow, joinNames(low)
 	}
 	return out
 }
 
-// published returns what DNS said of the records that others look up for each mail: PTR
-// records, and the addresses, SPF and MX records of the organization's names.
-func (s subject) published() []resolver.Response {
+// publishedRecords returns what DNS said about the records that others look up for each
+// mail: PTR records, and the addresses, SPF and MX records of the organization's names.
+func (s subject) publishedRecords() []resolver.Response {
 	var all []resolver.Response
 	for _, m := range s.mtas {
 		for _, a := range m.addresses {
@@ -214,23 +228,23 @@ func (s subject) published() []resolver.Response {
 	}
 	for _, n := range s.names {
 		all = append(all, n.policy().Root.Response)
-		all = append(all, n.inbound().evidence()...)
+		all = append(all, n.mailRoute().evidence()...)
 	}
 	return slices.DeleteFunc(all, func(r resolver.Response) bool {
 		return len(r.Records) == 0 && r.Err == nil || r.Type != dns.TypePTR && !s.owns(r.Name)
 	})
 }
 
-// vouched says what of the organization's own speaks for some addresses of an MTA though a
-// must about its names fails: "may even mitigate against some errors in the MUST portion",
-// as the page has it. It is a clause, or "" for nothing.
-func (s subject) vouched(addrs ...netip.Addr) string {
+// heloMitigation returns a clause that says by which records the HELO name speaks for some
+// addresses of an MTA though a must about its names fails, "" for none: "may even mitigate
+// against some errors in the MUST portion", as the page has it.
+func (s subject) heloMitigation(addrs ...netip.Addr) string {
 	if s.mta.name == nil || len(addrs) == 0 {
 		return ""
 	}
 	passed, authorized := make(map[netip.Addr]bool), make(map[netip.Addr]bool)
 	for _, sender := range s.mta.name.senders {
-		if sender.greets && sender.mta == s.mta && sender.strict().Status == spf.Pass {
+		if sender.atHelo && sender.mta == s.mta && sender.strict().Status == spf.Pass {
 			passed[sender.addr] = true
 		}
 	}
@@ -249,5 +263,5 @@ func (s subject) vouched(addrs ...netip.Addr) string {
 	if len(records) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("by %s the HELO name %s speaks for %s, where a receiver asks", strings.Join(records, " and "), s.mta.name.name, join(addrs))
+	return fmt.Sprintf("by %s the HELO name %s speaks for %s, where a receiver asks", strings.Join(records, " and "), s.mta.name.name, joinAddrs(addrs))
 }

@@ -18,7 +18,7 @@ func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, q *questions) {
 	if a.Mailboxes == nil {
 		return
 	}
-	all := later(q, func() map[string]*roleaddr.Result {
+	all := enqueue(q, func() map[string]*roleaddr.Result {
 		results := make(map[string]*roleaddr.Result)
 		for _, n := range f.names {
 			results[n.name] = a.Mailboxes(ctx, n.name)
@@ -30,12 +30,12 @@ func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, q *questions) {
 	}
 }
 
-// asks reports whether a rule is judged: one for which mail servers are asked only where
+// judges reports whether a rule is judged: one for which mail servers are asked only where
 // they are to be.
-func (a Auditor) asks(id rule.ID) bool { return id != rule.RoleMailboxes || a.Mailboxes != nil }
+func (a Auditor) judges(id rule.ID) bool { return id != rule.RoleMailboxes || a.Mailboxes != nil }
 
 func roleMailboxes(s subject) outcome {
-	r := s.of.mailboxes()
+	r := s.mail.mailboxes()
 	out := outcome{code: rule.CodeOK}
 	if r == nil { // nobody was asked after all
 		out.code = rule.CodeNoAnswer
@@ -45,7 +45,7 @@ func roleMailboxes(s subject) outcome {
 		out.evidence = r.MX.Responses
 	}
 	if len(r.Replies) > 0 {
-		out.dialog = append(out.dialog, spoken(r))
+		out.dialog = append(out.dialog, dialogEvidence(r))
 	}
 	switch refused := slices.IndexFunc(r.Mailboxes, func(m roleaddr.Mailbox) bool { return m.Status == roleaddr.Fail }); {
 	case refused >= 0:
@@ -72,8 +72,8 @@ func roleMailboxes(s subject) outcome {
 	return out
 }
 
-// spoken is what a mail server said, as evidence.
-func spoken(r *roleaddr.Result) report.Evidence {
+// dialogEvidence is what a mail server said, as evidence.
+func dialogEvidence(r *roleaddr.Result) report.Evidence {
 	e := report.Evidence{Name: r.Domain, Type: "SMTP", Aliases: []string{}, Records: []string{}, Server: r.Host + " " + r.Addr.String()}
 	for _, reply := range r.Replies {
 		e.Records = append(e.Records, reply.String())

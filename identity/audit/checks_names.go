@@ -59,7 +59,7 @@ func heloCSA(s subject) outcome {
 		}
 	}
 	if out.code != rule.CodeOK {
-		out.say("%s (%s)", join(addrs), reason)
+		out.addDetail("%s (%s)", joinAddrs(addrs), reason)
 	}
 	if out.code == rule.CodeNotAllAddresses {
 		out.fix = either(out.fix, addressOf(name, s.publicAddresses(s.mta)...))
@@ -71,18 +71,18 @@ func domainCSA(s subject) outcome {
 	if slices.ContainsFunc(s.mtas, func(m *mtaFacts) bool { return m.name != nil && m.name.name == s.domain }) {
 		return outcome{code: rule.CodeGreets, detail: s.domain}
 	}
-	said := s.csa()
-	out := outcome{code: rule.CodeNoPolicy, evidence: said.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
+	result := s.csa()
+	out := outcome{code: rule.CodeNoPolicy, evidence: result.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
 	policy := func(rr *dns.SRV) bool { return rr.Priority == 1 && rr.Port&1 != 0 }
-	switch said.Reason {
+	switch result.Reason {
 	case csa.Temporary:
 		out.code = rule.CodeNoAnswer
 	case csa.NoRecord, csa.NoName:
 		out.code = rule.CodeMissing
 	case csa.ExplicitRequired:
-		out.code, out.detail = rule.CodeOK, "that of "+said.Parent
+		out.code, out.detail = rule.CodeOK, "that of "+result.Parent
 	case csa.Denied:
-		if slices.ContainsFunc(resolver.Records[*dns.SRV](said.Responses[0].Answer), policy) {
+		if slices.ContainsFunc(resolver.Records[*dns.SRV](result.Responses[0].Answer), policy) {
 			out.code = rule.CodeOK
 		}
 	}
@@ -101,13 +101,13 @@ func (p personFacts) responsible(out outcome) outcome {
 		}
 	}
 	switch {
-	case p.reply.Err != nil:
+	case p.response.Err != nil:
 		out.code = rule.CodeNoAnswer
 	case len(p.persons) == 0:
 		out.code = rule.CodeMissing
 	case dangling != nil:
 		out.code = rule.CodeDangling
-		out.say("%v", strings.TrimPrefix(dangling.Error(), rp.ErrDangling.Error()+": "))
+		out.addDetail("%v", strings.TrimPrefix(dangling.Error(), rp.ErrDangling.Error()+": "))
 	case failed != nil:
 		out.code = rule.CodeNoAnswer
 	default:
@@ -124,12 +124,12 @@ func heloRP(s subject) outcome {
 		return outcome{code: rule.CodeNoName, detail: s.mta.Helo}
 	}
 	name := s.mta.name.name
-	out := s.mta.rp().responsible(outcome{detail: name, fix: wantedBy(rule.HeloRP, s.texts(name)...)})
+	out := s.mta.rp().responsible(outcome{detail: name, fix: wantedBy(rule.HeloRP, s.contactNames(name)...)})
 	return out
 }
 
-// texts returns a name and those that its wanted RP records point to.
-func (s subject) texts(name string) []string {
+// contactNames returns a name and those that its wanted RP records point to.
+func (s subject) contactNames(name string) []string {
 	out := []string{name}
 	for _, r := range s.wanted {
 		if rr, ok := r.RR.(*dns.RP); ok && rr.Hdr.Name == name {
@@ -140,7 +140,7 @@ func (s subject) texts(name string) []string {
 }
 
 func domainRP(s subject) outcome {
-	texts := s.texts(s.domain)
+	texts := s.contactNames(s.domain)
 	out := s.rp().responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
 	if out.code != rule.CodeOK {
 		return out
@@ -197,7 +197,7 @@ func nullMX(s subject) outcome {
 		out.code = rule.CodeMissing
 	default:
 		out.code = rule.CodeReceives
-		out.say("%s", exchangers(mx.MX))
+		out.addDetail("%s", exchangers(mx.MX))
 	}
 	return out
 }
@@ -212,8 +212,8 @@ func exchangers(records []*dns.MX) string {
 
 func ptrLocked(s subject) outcome {
 	n := s.noMail
-	if n.used != 0 {
-		return outcome{code: n.used}
+	if n.notLockable != 0 {
+		return outcome{code: n.notLockable}
 	}
 	policy, mx, denied := n.policy(), n.mx(), n.csa()
 	out := outcome{code: rule.CodeOK, fix: wantedBy(rule.PTRLocked, n.name, csa.Owner(n.name))}

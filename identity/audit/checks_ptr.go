@@ -111,7 +111,7 @@ func ptrOneName(s subject) outcome {
 	}
 	var addrs []*addressFacts
 	out := outcome{code: rule.CodeOK}
-	named, failed, skipped := false, false, false
+	hasNames, failed, skipped := false, false, false
 	for _, a := range s.mta.addresses {
 		if !s.public(a) {
 			continue
@@ -120,23 +120,23 @@ func ptrOneName(s subject) outcome {
 		out.evidence = append(out.evidence, a.evidence(true)...)
 		rdns := a.rdns()
 		failed = failed || rdns.PTR.Err != nil
-		named = named || len(rdns.Names) > 0
+		hasNames = hasNames || len(rdns.Names) > 0
 		skipped = skipped || rdns.Skipped > 0
 	}
 	best := oneName(s.mta.ptr, addrs)
 	switch {
-	case !named && !failed:
+	case !hasNames && !failed:
 		out.code = rule.CodeNoPTR
 	case skipped:
 		out.code, out.fix = rule.CodeTooManyNames, ptrOf(public...)
 	case len(best.lacking) > 0:
 		// An answer that lacks the name is an answer, whatever the others are.
-		out.code, out.detail = rule.CodeOtherName, join(best.lacking)+" without "+best.name
+		out.code, out.detail = rule.CodeOtherName, joinAddrs(best.lacking)+" without "+best.name
 		out.fix = either(ptrOf(best.lacking...), addressOf(s.mta.ptr, public...))
 	case failed:
 		out.code = rule.CodeNoAnswer
 	case len(best.unconfirmed) > 0:
-		out.code, out.detail = rule.CodeNotAllAddresses, best.name+" without "+join(best.unconfirmed)
+		out.code, out.detail = rule.CodeNotAllAddresses, best.name+" without "+joinAddrs(best.unconfirmed)
 		out.fix = addressOf(s.mta.ptr, best.unconfirmed...)
 	case best.unanswered > 0:
 		out.code = rule.CodeNoAnswer
@@ -171,7 +171,7 @@ func oneName(described string, addrs []*addressFacts) candidate {
 	for _, name := range names {
 		c := candidate{name: name}
 		for _, a := range addrs {
-			c.weigh(a)
+			c.addAddress(a)
 		}
 		all = append(all, c)
 	}
@@ -184,8 +184,8 @@ func oneName(described string, addrs []*addressFacts) candidate {
 	})
 }
 
-// weigh adds what one address says of the name.
-func (c *candidate) weigh(a *addressFacts) {
+// addAddress adds what one address says about the name.
+func (c *candidate) addAddress(a *addressFacts) {
 	rdns := a.rdns()
 	if rdns.PTR.Err != nil {
 		return
@@ -221,7 +221,7 @@ func ptrNotGeneric(s subject) outcome {
 		if ptrname.Classify(s.addr.addr, s.mta.ptr).Kind != ptrname.Generic {
 			out.fix = ptrOf(s.addr.addr)
 		}
-		out.mitigation = s.vouched(s.addr.addr)
+		out.mitigation = s.heloMitigation(s.addr.addr)
 	case ptrname.Unclear:
 		out.code = rule.CodeUnclear
 	}

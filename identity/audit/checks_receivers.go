@@ -262,7 +262,7 @@ func receiverHeloLookup(r rule.Rule, s subject) outcome {
 		out.code = rule.CodeNotFound
 		return out
 	}
-	mx := s.mta.name.inbound().mx
+	mx := s.mta.name.mailRoute().mx
 	out.evidence = slices.Concat(out.evidence, mx.Responses)
 	switch mx.Status {
 	case nullmx.TempError:
@@ -286,7 +286,7 @@ func receiverHeloAddress(r rule.Rule, s subject) outcome {
 		if out.code = rule.CodeOtherAddress; r.Has(rule.CodeNotVerified) {
 			out.code = rule.CodeNotVerified
 		}
-		out.detail += " without " + join(h.Missing)
+		out.detail += " without " + joinAddrs(h.Missing)
 		out.fix = addressOf(h.Argument.Name, h.Missing...)
 	}
 	return out
@@ -318,7 +318,7 @@ func receiverHeloCSA(r rule.Rule, s subject) outcome {
 	}
 	if len(denied) > 0 {
 		out.code = rule.CodeDenied
-		out.detail += " from " + join(denied)
+		out.detail += " from " + joinAddrs(denied)
 		out.fix = wantedBy(rule.HeloCSA, csa.Owner(s.mta.name.name))
 	}
 	return out
@@ -356,8 +356,8 @@ func receiverHeloPTR(_ rule.Rule, s subject) outcome {
 	switch {
 	case len(unrelated) > 0:
 		out.code = rule.CodeUnrelated
-		out.detail += " at " + join(unrelated)
-		out.fix = s.renamed(helo.SameOrganization, helo.Identical)
+		out.detail += " at " + joinAddrs(unrelated)
+		out.fix = s.selectPTRIf(helo.SameOrganization, helo.Identical)
 	case failed:
 		out.code = rule.CodeNoAnswer
 	case !identical:

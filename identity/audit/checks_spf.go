@@ -30,12 +30,12 @@ func withPolicy(n *nameFacts) (outcome, bool) {
 }
 
 func spfValid(s subject) outcome {
-	out, ok := withPolicy(s.of)
+	out, ok := withPolicy(s.mail)
 	if !ok {
 		return out
 	}
 	var broken []string
-	policy := s.of.policy()
+	policy := s.mail.policy()
 	for _, l := range policy.Lints {
 		if l.Severity == spf.Broken {
 			broken = append(broken, l.String())
@@ -51,20 +51,20 @@ func spfValid(s subject) outcome {
 }
 
 func spfAgreed(s subject) outcome {
-	out, ok := withPolicy(s.of)
+	out, ok := withPolicy(s.mail)
 	switch {
 	case !ok:
 		return out
-	case len(s.of.senders) == 0:
+	case len(s.mail.senders) == 0:
 		return outcome{code: rule.CodeNotPublic}
 	}
-	for _, sender := range s.of.senders {
+	for _, sender := range s.mail.senders {
 		out.evidence = append(out.evidence, sender.strict().Responses...)
 	}
-	for _, sender := range s.of.senders {
+	for _, sender := range s.mail.senders {
 		strict, lenient := sender.strict(), sender.lenient().Status
 		switch {
-		case temporary(strict), lenient.Temporary():
+		case mayChange(strict), lenient.Temporary():
 			out.code = rule.CodeNoAnswer
 			return out
 		case strict.Status != lenient:
@@ -100,22 +100,22 @@ func heloSPF(s subject) outcome {
 		}
 		return out
 	}
-	return authorizes(out, s.mta.name, func(sender *senderFacts) bool { return sender.greets && sender.mta == s.mta })
+	return authorizes(out, s.mta.name, func(sender *senderFacts) bool { return sender.atHelo && sender.mta == s.mta })
 }
 
 func mailSPF(s subject) outcome {
-	own := func(sender *senderFacts) bool { return !sender.greets }
-	if !slices.ContainsFunc(s.of.senders, own) {
+	own := func(sender *senderFacts) bool { return !sender.atHelo }
+	if !slices.ContainsFunc(s.mail.senders, own) {
 		return outcome{code: rule.CodeNotPublic}
 	}
-	out, ok := withPolicy(s.of)
+	out, ok := withPolicy(s.mail)
 	if !ok {
 		if out.code == rule.CodeNoRecord {
 			out.code = rule.CodeMissing
 		}
 		return out
 	}
-	return authorizes(out, s.of, own)
+	return authorizes(out, s.mail, own)
 }
 
 // authorizes judges whether a record passes the addresses of some senders, and
@@ -131,7 +131,7 @@ func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 		r := sender.strict()
 		out.evidence = append(out.evidence, r.Responses...)
 		switch {
-		case temporary(r):
+		case mayChange(r):
 			unknown = true
 		case r.Status == spf.PermError:
 			broken = r.Err
@@ -140,24 +140,24 @@ func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 		}
 	}
 	policy := n.policy()
-	rest := others(policy)
+	rest := statusOfOthers(policy)
 	switch {
 	case broken != nil:
 		out.code = rule.CodeInvalid
-		out.say("%v", broken)
+		out.addDetail("%v", broken)
 	case len(denied) > 0:
 		out.code = rule.CodeNotAllAddresses
-		out.say("%s", strings.Join(denied, ", "))
+		out.addDetail("%s", strings.Join(denied, ", "))
 	case unknown:
 		out.code = rule.CodeNoAnswer
 	case rest == spf.Pass, rest == spf.Neutral:
 		out.code = rule.CodeOthersAllowed
-		out.say("most addresses are %s", rest)
+		out.addDetail("most addresses are %s", rest)
 	case policy.Err != nil:
 		out.code = rule.CodeNoAnswer
 	case rest == spf.PermError:
 		out.code = rule.CodeInvalid
-		out.say("for most addresses")
+		out.addDetail("for most addresses")
 	}
 	return out
 }
@@ -167,7 +167,7 @@ func heloSPFStrict(s subject) outcome {
 	switch {
 	case !ok:
 		return out
-	case s.mta.name.mail:
+	case s.mta.name.mailDomain:
 		return outcome{code: rule.CodeMailDomain, detail: s.mta.name.name}
 	}
 	policy := s.mta.name.policy()
@@ -179,7 +179,7 @@ func heloSPFStrict(s subject) outcome {
 		more.Remove(sender.addr)
 	}
 	set, _ := more.IPSet() // its errors are of invalid networks
-	rest := others(policy)
+	rest := statusOfOthers(policy)
 	switch authorized := set.Prefixes(); {
 	case policy.Err != nil:
 		out.code = rule.CodeNoAnswer
@@ -187,23 +187,23 @@ func heloSPFStrict(s subject) outcome {
 		out.code = rule.CodeInvalid
 	case rest != spf.Fail:
 		out.code = rule.CodeNoFail
-		out.say("most addresses are %s", rest)
+		out.addDetail("most addresses are %s", rest)
 	case len(authorized) > 0:
 		out.code = rule.CodeMoreAddresses
-		out.say("%s", list(authorized))
+		out.addDetail("%s", listNetworks(authorized))
 	case len(policy.Undecided) > 0:
 		out.code = rule.CodeMoreAddresses
-		out.say("who else depends on %s", policy.Undecided[0])
+		out.addDetail("who else depends on %s", policy.Undecided[0])
 	}
 	return out
 }
 
-// temporary reports whether a result may be another one once DNS answers.
-func temporary(r *spf.Result) bool { return r.Status.Temporary() || r.Degraded.Text != "" }
+// mayChange reports whether a result may be another one once DNS answers.
+func mayChange(r *spf.Result) bool { return r.Status.Temporary() || r.Degraded.Text != "" }
 
-// others returns what a policy says of addresses at large: the weakest status of any
+// statusOfOthers returns what a policy says about addresses at large: the weakest status of any
 // network that is larger than what one sender has.
-func others(a *spf.Analysis) spf.Status {
+func statusOfOthers(a *spf.Analysis) spf.Status {
 	large := func(p netip.Prefix) bool { return p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16 }
 	for _, status := range []spf.Status{spf.Pass, spf.Neutral, spf.PermError, spf.TempError, spf.SoftFail} {
 		if slices.ContainsFunc(a.Sets[status], large) {
@@ -220,8 +220,8 @@ func policyOf(name string) func(rule.Record) bool {
 	}
 }
 
-// list names some networks, and counts the rest.
-func list(networks []netip.Prefix) string {
+// listNetworks names the first few networks, and counts the rest.
+func listNetworks(networks []netip.Prefix) string {
 	const shown = 5
 	var parts []string
 	for _, p := range networks[:min(shown, len(networks))] {

@@ -24,7 +24,7 @@ import (
 )
 
 // A check is a function of facts. What DNS says is a function itself, which waits for
-// the answer (see later): so a check waits for what it reads, and for nothing else.
+// the answer (see enqueue): so a check waits for what it reads, and for nothing else.
 
 // facts is what the description and the DNS say.
 type facts struct {
@@ -34,8 +34,8 @@ type facts struct {
 	exists             func() resolver.Response
 	mtas               []*mtaFacts
 	names              []*nameFacts
-	ptrNames           []*silentFacts
-	otherNames         []*silentFacts
+	ptrNames           []*noMailFacts
+	otherNames         []*noMailFacts
 	csa                func() *csa.Result // of the domain, for no address at all
 	rp                 func() personFacts // of the domain
 	now                time.Time
@@ -68,14 +68,14 @@ type subject struct {
 	*facts
 	mta    *mtaFacts
 	addr   *addressFacts
-	of     *nameFacts
-	noMail *silentFacts // of a name that is not for mail
+	mail   *nameFacts
+	noMail *noMailFacts // of a name that is not for mail
 }
 
 func (s subject) name() report.Subject {
 	switch {
-	case s.of != nil:
-		return report.Subject{Name: s.of.name}
+	case s.mail != nil:
+		return report.Subject{Name: s.mail.name}
 	case s.noMail != nil:
 		return report.Subject{Name: s.noMail.name}
 	case s.mta == nil:
@@ -96,20 +96,20 @@ func (f *facts) subjects(scope rule.Scope) iter.Seq[subject] {
 			return
 		case rule.Name, rule.MailDomain:
 			for _, n := range f.names {
-				if scope == rule.MailDomain && !n.mail {
+				if scope == rule.MailDomain && !n.mailDomain {
 					continue
 				}
-				if !yield(subject{facts: f, of: n}) {
+				if !yield(subject{facts: f, mail: n}) {
 					return
 				}
 			}
 			return
 		case rule.PTRName, rule.OtherName:
-			silent := f.otherNames
+			names := f.otherNames
 			if scope == rule.PTRName {
-				silent = f.ptrNames
+				names = f.ptrNames
 			}
-			for _, n := range silent {
+			for _, n := range names {
 				if !yield(subject{facts: f, noMail: n}) {
 					return
 				}
@@ -159,7 +159,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 		}
 	}
 	f.describeNames(o.MailDomains())
-	f.describeSilent(o)
+	f.describeNoMail(o)
 	return f, f.checkExceptions()
 }
 
@@ -167,17 +167,17 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 // of the answers.
 func (a Auditor) gather(ctx context.Context, f *facts) *questions {
 	q := new(questions)
-	f.exists = later(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
+	f.exists = enqueue(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {
 			if f.public(fact) {
-				fact.rdns = later(q, func() *fcrdns.Result { return fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, fact.addr) })
+				fact.rdns = enqueue(q, func() *fcrdns.Result { return fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, fact.addr) })
 			}
 		}
 	}
 	for _, m := range f.mtas {
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
-			m.helo = later(q, func() *helo.Result {
+			m.helo = enqueue(q, func() *helo.Result {
 				return helo.Checker{Resolver: a.Resolver}.Check(ctx, m.Helo, addrs...)
 			})
 		}
@@ -220,9 +220,13 @@ func (a *addressFacts) names() []string {
 	return slices.Compact(all)
 }
 
-// evidence returns the PTR reply, and with forward the replies for its names.
+// evidence returns what DNS said about the PTR records of the address, and with forward
+// also about the addresses of their names.
 func (a *addressFacts) evidence(forward bool) []resolver.Response {
-	rdns := a.rdns()
+	return rdnsEvidence(a.rdns(), forward)
+}
+
+func rdnsEvidence(rdns *fcrdns.Result, forward bool) []resolver.Response {
 	out := []resolver.Response{rdns.PTR}
 	for _, n := range rdns.Names {
 		if forward && n.Outcome != fcrdns.Unusable {

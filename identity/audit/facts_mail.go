@@ -22,10 +22,10 @@ type mailFacts struct {
 
 // hostFacts is a host that takes mail for a name: an exchanger, or the name itself.
 type hostFacts struct {
-	name    string
-	ours    bool // to be judged: an MTA of the description, or below the domain
-	replies []resolver.Response
-	rdns    []*fcrdns.Result // of the public addresses of an exchanger, if it is ours, up to maxJudged
+	name      string
+	ours      bool // to be judged: an MTA of the description, or below the domain
+	responses []resolver.Response
+	rdns      []*fcrdns.Result // of the public addresses of an exchanger, if it is ours, up to maxJudged
 }
 
 // maxJudged is how many addresses of all hosts of a name are judged.
@@ -37,30 +37,30 @@ const nonexistent = "no-such-name-of-bonafide."
 // gatherMail lists what to ask about mail that comes in.
 func (a Auditor) gatherMail(ctx context.Context, f *facts, q *questions) {
 	for _, n := range f.names {
-		n.inbound = later(q, func() *mailFacts { return a.inbound(ctx, f, n) })
-		if n.mail {
-			n.wildcard = later(q, func() []resolver.Response { return a.wildcard(ctx, nonexistent+n.name) })
+		n.mailRoute = enqueue(q, func() *mailFacts { return a.askMailRoute(ctx, f, n) })
+		if n.mailDomain {
+			n.wildcard = enqueue(q, func() []resolver.Response { return a.askWildcard(ctx, nonexistent+n.name) })
 		}
 	}
 }
 
-// wildcard asks a name that nobody has for the records that matter to mail: MX, and, if it
+// askWildcard asks a name that nobody has for the records that matter to mail: MX, and, if it
 // exists after all, A, AAAA and TXT.
-func (a Auditor) wildcard(ctx context.Context, name string) []resolver.Response {
-	replies := []resolver.Response{resolver.Ask(ctx, a.Resolver, name, dns.TypeMX)}
-	if replies[0].Status == resolver.NXDomain {
-		return replies
+func (a Auditor) askWildcard(ctx context.Context, name string) []resolver.Response {
+	responses := []resolver.Response{resolver.Ask(ctx, a.Resolver, name, dns.TypeMX)}
+	if responses[0].Status == resolver.NXDomain {
+		return responses
 	}
 	questions := append(resolver.AddrQuestions(name), resolver.Question{Name: name, Type: dns.TypeTXT})
-	return append(replies, resolver.AskAll(ctx, a.Resolver, questions...)...)
+	return append(responses, resolver.AskAll(ctx, a.Resolver, questions...)...)
 }
 
-// inbound asks where mail for a name goes, and, for a mail domain, how the hosts of the
+// askMailRoute asks where mail for a name goes, and, for a mail domain, how the hosts of the
 // organization among them are named.
-func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts {
+func (a Auditor) askMailRoute(ctx context.Context, f *facts, n *nameFacts) *mailFacts {
 	m := &mailFacts{mx: nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name)}
 	if m.mx.Status == nullmx.Implicit {
-		m.hosts = []*hostFacts{{name: n.name, replies: m.mx.Responses[1:]}}
+		m.hosts = []*hostFacts{{name: n.name, responses: m.mx.Responses[1:]}}
 	}
 	for _, rr := range m.mx.MX {
 		name := dnsname.CanonicalOrEmpty(rr.Mx)
@@ -74,9 +74,9 @@ func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts
 		for _, h := range m.hosts {
 			questions = append(questions, resolver.AddrQuestions(h.name)...)
 		}
-		replies := resolver.AskAll(ctx, a.Resolver, questions...)
+		responses := resolver.AskAll(ctx, a.Resolver, questions...)
 		for i, h := range m.hosts {
-			h.replies = replies[2*i : 2*i+2]
+			h.responses = responses[2*i : 2*i+2]
 		}
 	}
 	judged := make(map[netip.Addr]*fcrdns.Result)
@@ -84,7 +84,7 @@ func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts
 		h.ours = f.owns(h.name) || slices.ContainsFunc(f.mtas, func(mta *mtaFacts) bool {
 			return h.name == mta.ptr || mta.name != nil && h.name == mta.name.name
 		})
-		if !n.mail || !h.ours || m.mx.Status == nullmx.Implicit {
+		if !n.mailDomain || !h.ours || m.mx.Status == nullmx.Implicit {
 			continue
 		}
 		for _, addr := range h.addrs() {
@@ -102,8 +102,8 @@ func (a Auditor) inbound(ctx context.Context, f *facts, n *nameFacts) *mailFacts
 // addrs returns the addresses of a host, sorted.
 func (h *hostFacts) addrs() []netip.Addr {
 	var out []netip.Addr
-	for _, reply := range h.replies {
-		out = append(out, reply.Addrs()...)
+	for _, response := range h.responses {
+		out = append(out, response.Addrs()...)
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out)
@@ -111,9 +111,9 @@ func (h *hostFacts) addrs() []netip.Addr {
 
 // err returns why an address of a host may not be known.
 func (h *hostFacts) err() error {
-	for _, reply := range h.replies {
-		if reply.Err != nil {
-			return reply.Err
+	for _, response := range h.responses {
+		if response.Err != nil {
+			return response.Err
 		}
 	}
 	return nil
@@ -125,12 +125,12 @@ func (f *facts) publicAddr(addr netip.Addr) bool {
 	return f.publicClass(class)
 }
 
-// evidence returns what DNS said of the mail of a name, without reverse names.
+// evidence returns what DNS said about where mail for a name goes, without reverse names.
 func (m *mailFacts) evidence() []resolver.Response {
 	out := slices.Clone(m.mx.Responses)
 	if m.mx.Status != nullmx.Implicit {
 		for _, h := range m.hosts {
-			out = append(out, h.replies...)
+			out = append(out, h.responses...)
 		}
 	}
 	return out

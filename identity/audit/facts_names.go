@@ -18,24 +18,24 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// silentFacts is what is known of a name that is not for mail.
-type silentFacts struct {
-	name   string    // canonical
-	used   rule.Code // of a PTR name that is not to be locked, the outcome that says why: nothing is asked
-	policy func() *spf.Analysis
-	mx     func() *nullmx.Result
-	csa    func() *csa.Result // of a PTR name, for no address at all
+// noMailFacts is what is known of a name that is not for mail.
+type noMailFacts struct {
+	name        string    // canonical
+	notLockable rule.Code // of a PTR name that is not to be locked, the outcome that says why: nothing is asked
+	policy      func() *spf.Analysis
+	mx          func() *nullmx.Result
+	csa         func() *csa.Result // of a PTR name, for no address at all
 }
 
 // personFacts is who is responsible for a name.
 type personFacts struct {
-	reply   resolver.Response
-	persons []rp.Person
+	response resolver.Response
+	persons  []rp.Person
 }
 
 // evidence returns the records and the texts that they point to.
 func (p personFacts) evidence() []resolver.Response {
-	out := []resolver.Response{p.reply}
+	out := []resolver.Response{p.response}
 	for _, person := range p.persons {
 		if person.Text != "" {
 			out = append(out, person.Response)
@@ -44,8 +44,8 @@ func (p personFacts) evidence() []resolver.Response {
 	return out
 }
 
-// describeSilent lists the PTR names and the names without mail.
-func (f *facts) describeSilent(o *org.Organization) {
+// describeNoMail lists the PTR names and the names without mail.
+func (f *facts) describeNoMail(o *org.Organization) {
 	lockable := plan.Lockable(o)
 	seen := make(map[string]bool)
 	for _, m := range f.mtas {
@@ -53,20 +53,20 @@ func (f *facts) describeSilent(o *org.Organization) {
 			continue
 		}
 		seen[m.ptr] = true
-		n := &silentFacts{name: m.ptr}
+		n := &noMailFacts{name: m.ptr}
 		switch {
 		case !f.owns(m.ptr):
-			n.used = rule.CodeOtherOrganization
+			n.notLockable = rule.CodeOtherOrganization
 		case !slices.Contains(lockable, m.ptr):
-			n.used = rule.CodeMailDomain
+			n.notLockable = rule.CodeMailDomain
 			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == n.name }) {
-				n.used = rule.CodeGreets
+				n.notLockable = rule.CodeGreets
 			}
 		}
 		f.ptrNames = append(f.ptrNames, n)
 	}
 	for _, name := range o.Names {
-		f.otherNames = append(f.otherNames, &silentFacts{name: dnsname.CanonicalOrEmpty(name)})
+		f.otherNames = append(f.otherNames, &noMailFacts{name: dnsname.CanonicalOrEmpty(name)})
 	}
 }
 
@@ -75,30 +75,30 @@ func (a Auditor) gatherNames(ctx context.Context, f *facts, q *questions) {
 	checker := csa.Checker{Resolver: a.Resolver}
 	denied := func(name string) func() *csa.Result {
 		// What is denied is denied to any address.
-		return later(q, func() *csa.Result { return checker.Check(ctx, netip.IPv4Unspecified(), name) })
+		return enqueue(q, func() *csa.Result { return checker.Check(ctx, netip.IPv4Unspecified(), name) })
 	}
 	responsible := func(name string) func() personFacts {
-		return later(q, func() personFacts { return a.persons(ctx, name) })
+		return enqueue(q, func() personFacts { return a.askPersons(ctx, name) })
 	}
 	for _, m := range f.mtas {
 		if m.name == nil {
 			continue
 		}
 		for _, addr := range f.publicAddresses(m) {
-			m.csa = append(m.csa, later(q, func() *csa.Result { return checker.Check(ctx, addr, m.name.name) }))
+			m.csa = append(m.csa, enqueue(q, func() *csa.Result { return checker.Check(ctx, addr, m.name.name) }))
 		}
 		m.rp = responsible(m.name.name)
 	}
-	silent := func(n *silentFacts) {
-		n.policy = later(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
-		n.mx = later(q, func() *nullmx.Result { return nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name) })
+	askNoMail := func(n *noMailFacts) {
+		n.policy = enqueue(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
+		n.mx = enqueue(q, func() *nullmx.Result { return nullmx.Checker{Resolver: a.Resolver}.Check(ctx, n.name) })
 	}
 	for _, n := range f.otherNames {
-		silent(n)
+		askNoMail(n)
 	}
 	for _, n := range f.ptrNames {
-		if n.used == 0 {
-			silent(n)
+		if n.notLockable == 0 {
+			askNoMail(n)
 			n.csa = denied(n.name)
 		}
 	}
@@ -106,15 +106,15 @@ func (a Auditor) gatherNames(ctx context.Context, f *facts, q *questions) {
 	f.rp = responsible(f.domain)
 }
 
-// persons asks who is responsible for a name.
-func (a Auditor) persons(ctx context.Context, name string) personFacts {
-	p := personFacts{reply: resolver.Ask(ctx, a.Resolver, name, dns.TypeRP)}
+// askPersons asks who is responsible for a name.
+func (a Auditor) askPersons(ctx context.Context, name string) personFacts {
+	p := personFacts{response: resolver.Ask(ctx, a.Resolver, name, dns.TypeRP)}
 	known := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		if qtype == dns.TypeRP {
-			return p.reply.Answer, p.reply.Err
+			return p.response.Answer, p.response.Err
 		}
 		return a.Resolver.Lookup(ctx, name, qtype)
 	})
-	p.persons, _ = rp.Lookup(ctx, known, name) // the error is that of the reply
+	p.persons, _ = rp.Lookup(ctx, known, name) // the error is that of the response
 	return p
 }

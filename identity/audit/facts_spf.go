@@ -17,12 +17,12 @@ import (
 
 // nameFacts is what is known of a name that mail is sent under.
 type nameFacts struct {
-	name    string // canonical
-	mail    bool   // a mail domain
-	policy  func() *spf.Analysis
-	senders []*senderFacts
+	name       string // canonical
+	mailDomain bool   // a mail domain
+	policy     func() *spf.Analysis
+	senders    []*senderFacts
 
-	inbound   func() *mailFacts
+	mailRoute func() *mailFacts
 	wildcard  func() []resolver.Response // at a label that nobody has; nil but for mail domains
 	mailboxes func() *roleaddr.Result    // nil where mail servers are not to be asked
 }
@@ -31,7 +31,7 @@ type nameFacts struct {
 type senderFacts struct {
 	mta     *mtaFacts
 	addr    netip.Addr
-	greets  bool // under the HELO name; else in MAIL FROM
+	atHelo  bool // under the HELO name; else in MAIL FROM
 	strict  func() *spf.Result
 	lenient func() *blitiri.Result
 }
@@ -39,7 +39,7 @@ type senderFacts struct {
 // describeNames lists the HELO names, then the mail domains that are none, each
 // with the addresses that may send under it.
 func (f *facts) describeNames(mail []org.MailDomain) {
-	named := func(name string) *nameFacts {
+	factsOf := func(name string) *nameFacts {
 		i := slices.IndexFunc(f.names, func(n *nameFacts) bool { return n.name == name })
 		if i < 0 {
 			i = len(f.names)
@@ -49,40 +49,40 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 	}
 	for _, m := range f.mtas {
 		if arg, err := helo.Parse(m.Helo); m.Sends() && err == nil && arg.Resolvable() {
-			m.name = named(arg.Name)
-			m.name.sentBy(m, f.publicAddresses(m), true)
+			m.name = factsOf(arg.Name)
+			m.name.addSenders(m, f.publicAddresses(m), true)
 		}
 	}
 	for _, d := range mail {
-		n := named(dnsname.CanonicalOrEmpty(d.Domain))
-		n.mail = true
+		n := factsOf(dnsname.CanonicalOrEmpty(d.Domain))
+		n.mailDomain = true
 		for _, m := range f.mtas {
 			if m.Sends() {
-				n.sentBy(m, f.publicAddresses(m), false)
+				n.addSenders(m, f.publicAddresses(m), false)
 			}
 		}
 	}
 }
 
-func (n *nameFacts) sentBy(m *mtaFacts, addrs []netip.Addr, greets bool) {
+func (n *nameFacts) addSenders(m *mtaFacts, addrs []netip.Addr, greets bool) {
 	for _, addr := range addrs {
-		n.senders = append(n.senders, &senderFacts{mta: m, addr: addr, greets: greets})
+		n.senders = append(n.senders, &senderFacts{mta: m, addr: addr, atHelo: greets})
 	}
 }
 
 // gatherPolicy lists what to ask about the SPF record of a name.
 func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *questions) {
-	n.policy = later(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
+	n.policy = enqueue(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
 	strict := spf.Checker{Resolver: a.Resolver, NoExplanation: true}
 	lenient := blitiri.Checker{Resolver: a.Resolver}
 	name := strings.TrimSuffix(n.name, ".")
 	for _, s := range n.senders {
-		if s.greets {
-			s.strict = later(q, func() *spf.Result { return strict.CheckHelo(ctx, s.addr, name) })
-			s.lenient = later(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, name, "") })
+		if s.atHelo {
+			s.strict = enqueue(q, func() *spf.Result { return strict.CheckHelo(ctx, s.addr, name) })
+			s.lenient = enqueue(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, name, "") })
 		} else {
-			s.strict = later(q, func() *spf.Result { return strict.CheckMailFrom(ctx, s.addr, s.mta.Helo, "postmaster@"+name) })
-			s.lenient = later(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, s.mta.Helo, "postmaster@"+name) })
+			s.strict = enqueue(q, func() *spf.Result { return strict.CheckMailFrom(ctx, s.addr, s.mta.Helo, "postmaster@"+name) })
+			s.lenient = enqueue(q, func() *blitiri.Result { return lenient.Check(ctx, s.addr, s.mta.Helo, "postmaster@"+name) })
 		}
 	}
 }
@@ -93,9 +93,9 @@ func (n *nameFacts) evidence() []resolver.Response { return policyEvidence(n.pol
 func policyEvidence(n *spf.TreeNode, out []resolver.Response) []resolver.Response {
 	out = append(out, n.Response)
 	for _, p := range n.Terms {
-		for _, reply := range p.Responses {
-			if reply.Err != nil {
-				out = append(out, reply)
+		for _, response := range p.Responses {
+			if response.Err != nil {
+				out = append(out, response)
 			}
 		}
 		if p.Below != nil {

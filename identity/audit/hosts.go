@@ -55,10 +55,10 @@ func (f *facts) hostAddress(m *mtaFacts, a *addressFacts) report.HostAddress {
 	if m.helo == nil {
 		return h
 	}
-	switch arg := m.helo(); {
-	case slices.Contains(arg.Found, a.addr):
+	switch result := m.helo(); {
+	case slices.Contains(result.Found, a.addr):
 		h.Helo = report.Holds
-	case slices.Contains(arg.Unknown, a.addr):
+	case slices.Contains(result.Unknown, a.addr):
 		h.Helo = report.Unknown
 	default:
 		h.Helo = report.Broken // what is no name has no address either

@@ -13,8 +13,8 @@ const concurrency = 16
 // asks DNS for several records as a rule.
 type questions []func()
 
-// later adds a question, and returns what waits for its answer.
-func later[T any](q *questions, question func() T) func() T {
+// enqueue adds a question, and returns what waits for its answer.
+func enqueue[T any](q *questions, question func() T) func() T {
 	var answer T
 	known := make(chan struct{})
 	*q = append(*q, func() {

@@ -43,7 +43,7 @@ func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[report.Finding
 		stop := a.gather(ctx, f).start(cancel)
 		defer stop()
 		for _, r := range rule.All() {
-			if !a.asks(r.ID) {
+			if !a.judges(r.ID) {
 				continue
 			}
 			for s := range f.subjects(r.Scope) {

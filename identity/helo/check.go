@@ -97,10 +97,10 @@ func (c Checker) Check(ctx context.Context, heloName string, addrs ...netip.Addr
 		has = []netip.Addr{parsed.Addr}
 	case parsed.Resolvable():
 		r.Responses = c.ask(ctx, parsed.Name, given)
-		for _, reply := range r.Responses {
-			for _, addr := range reply.Addrs() {
+		for _, response := range r.Responses {
+			for _, addr := range response.Addrs() {
 				// An AAAA record of ::ffff:192.0.2.1 is no answer about IPv4.
-				if resolver.AddrType(addr) == reply.Type {
+				if resolver.AddrType(addr) == response.Type {
 					has = append(has, addr)
 				}
 			}
@@ -137,9 +137,9 @@ func (c Checker) ask(ctx context.Context, name string, addrs []netip.Addr) []res
 func (r *Result) compare(given, has []netip.Addr) {
 	failed := make(map[uint16]error) // by the type asked
 	r.Authentic = len(r.Responses) > 0
-	for _, reply := range r.Responses {
-		failed[reply.Type] = reply.Err
-		r.Authentic = r.Authentic && reply.Authentic
+	for _, response := range r.Responses {
+		failed[response.Type] = response.Err
+		r.Authentic = r.Authentic && response.Authentic
 	}
 	for _, addr := range given {
 		switch {

@@ -1,15 +1,12 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/enum"
-	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // A Delta is what has changed between two reports of one organization.
@@ -18,26 +15,26 @@ type Delta struct {
 	Organization string    `json:"organization"`
 	Since        time.Time `json:"since"` // when the previous audit began; zero if there was none
 	Time         time.Time `json:"time"`  // when the new one did
-	// Changes stand in the order of the new report; what is gone comes last.
+	// Changes are in the order of the new report; what is gone comes last.
 	Changes []Change `json:"changes"`
 	Same    int      `json:"same"`    // how many findings have not changed
 	Summary Summary  `json:"summary"` // of the new report
 }
 
-// A Change is a finding that is not as it was.
+// A Change is a finding that is not as it was before.
 type Change struct {
 	Kind   ChangeKind `json:"kind"`
 	Before *Finding   `json:"before"` // nil for New
 	After  *Finding   `json:"after"`  // nil for Gone
 }
 
-// A ChangeKind says what has become of a finding. The zero ChangeKind is invalid.
+// A ChangeKind says how a finding has changed. The zero ChangeKind is invalid.
 type ChangeKind uint8
 
-// The kinds of changes. Fail is worse than Waived, which is worse than Pass. What fails
-// and did not is always Worse, also after an audit that could not tell. Else a change from
-// or to Undecided or NotApplicable is Other, as is another failure in the place of one, or
-// another message.
+// The kinds of changes. Fail is worse than Waived, which is worse than Pass. A finding that
+// fails and did not is always Worse, even if the audit before could not tell. Otherwise a
+// change from or to Undecided or NotApplicable is Other, and so are a failure with another
+// code, and another message.
 const (
 	_      ChangeKind = iota
 	Worse             // it fails and did not; or it passed, and is waived
@@ -59,8 +56,8 @@ func (k ChangeKind) MarshalText() ([]byte, error) { return enum.Marshal(k, chang
 func (k *ChangeKind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text, changeText) }
 
 // Diff returns what has changed since a previous report of the organization. Findings are
-// the same if they have status, code and message in common, whatever the evidence. All
-// are new where there is no previous report, nil.
+// the same if their status, code and message are, whatever the evidence. All are new if
+// previous is nil. The Delta shares the findings of both reports.
 func (r *Report) Diff(previous *Report) *Delta {
 	d := &Delta{Version: Version, Organization: r.Organization, Time: r.Time, Changes: []Change{}, Summary: r.Summary}
 	type key struct {
@@ -96,14 +93,14 @@ func (r *Report) Diff(previous *Report) *Delta {
 	return d
 }
 
-// standing orders the statuses that can be compared, the best first.
-var standing = map[rule.Status]int{rule.Pass: 1, rule.Waived: 2, rule.Fail: 3}
+// statusRank orders the statuses that can be compared, the best first.
+var statusRank = map[rule.Status]int{rule.Pass: 1, rule.Waived: 2, rule.Fail: 3}
 
 func kindOf(before, after *Finding) ChangeKind {
 	if before == nil {
 		return New
 	}
-	switch was, is := standing[before.Status], standing[after.Status]; {
+	switch was, is := statusRank[before.Status], statusRank[after.Status]; {
 	case after.Status == rule.Fail && before.Status != rule.Fail:
 		return Worse
 	case was == 0, is == 0, was == is:
@@ -114,45 +111,6 @@ func kindOf(before, after *Finding) ChangeKind {
 	return Better
 }
 
-// WriteJSON writes the changes as one JSON document with fixed keys: every key is always
-// there, lists are never null.
-func (d *Delta) WriteJSON(w io.Writer) error { return writeJSON(w, d) }
-
-// WriteText writes the changes for people: what got worse first, with the records that
-// would mend it, then what is new, other, better and gone. The text is printable on any
-// terminal, as that of Report.WriteText.
-func (d *Delta) WriteText(w io.Writer) error {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("Mail server identity of %s, %s", untrusted.Line(d.Organization), d.since())
-	for kind := Worse; kind <= Gone; kind++ {
-		title := "\n" + strings.ToUpper(kind.String())
-		for _, c := range d.Changes {
-			if c.Kind != kind {
-				continue
-			}
-			if title != "" {
-				line("%s", title)
-				title = ""
-			}
-			line("  %s", untrusted.Line(c.String()))
-			if c.After == nil || c.After.Status != rule.Fail {
-				continue
-			}
-			for _, e := range c.After.Evidence {
-				line("      seen  %s", untrusted.Line(e.String()))
-			}
-			for _, record := range c.After.Fix {
-				line("      fix   %s", untrusted.Line(record))
-			}
-			line("      do    %s", untrusted.Line(c.After.Remedy))
-		}
-	}
-	line("\n%s", d)
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
 // since says which report the changes are to.
 func (d *Delta) since() string {
 	if d.Since.IsZero() {
@@ -161,7 +119,7 @@ func (d *Delta) since() string {
 	return "changes since " + d.Since.UTC().Format(time.DateTime+" MST")
 }
 
-// String is one line: what the finding was and is, and what it says now, or said.
+// String is one line: what the finding was and is, and what it says now, or said before.
 func (c Change) String() string {
 	f, was, is := c.states()
 	return fmt.Sprintf("%-9s -> %-9s %s %s: %s", was, is, f.Rule, f.Subject, f.Message)
@@ -191,11 +149,4 @@ func (d *Delta) String() string {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
 	}
 	return fmt.Sprintf("%s, %d the same; now %s", strings.Join(parts, ", "), d.Same, d.Summary)
-}
-
-// writeJSON writes a document of the schema.
-func writeJSON(w io.Writer, document any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(document)
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
-	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 //go:embed page.css
@@ -34,7 +33,13 @@ var page = template.Must(template.Must(template.New("page").Funcs(template.FuncM
 	"sign":   func(s rule.Status) string { return statusSign[s] },
 	"date":   date,
 	"anchor": anchor,
-	"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"about":  func(c Change) *Finding { return cmp.Or(c.After, c.Before) },
+	"parts": func(f Finding) map[string]string {
+		text, detail := f.parts()
+		return map[string]string{"Text": text, "Detail": detail}
+	},
+	"noRecord": noRecord,
+	"stamp":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 }).Parse(pageText)).New("map").Parse(mapText))
 
 // policy is the page's Content-Security-Policy: its own style, and nothing else. Whatever
@@ -75,12 +80,12 @@ type changeGroup struct {
 var changeTitle = map[ChangeKind]string{Worse: "Worse", New: "New", Other: "Other", Better: "Better", Gone: "Gone"}
 
 // WriteHTML writes the report as one static page, for people who know no DNS and for those
-// who have to mend it: how grave it is and what to do first, the identity map as a picture
+// who have to fix it: how grave it is and what to do first, the identity map as a picture
 // and in words, the records to publish, and every finding with its evidence. With a
 // previous report of the organization, which may be nil, it says what has changed.
 //
-// The page has no script and loads nothing, and its Content-Security-Policy holds it to
-// that. What the DNS said is text in it, with control characters as escapes.
+// The page has no script and loads nothing, and its Content-Security-Policy enforces that.
+// Text from DNS is escaped, and its control characters are written as escapes.
 func (r *Report) WriteHTML(w io.Writer, previous *Report) error {
 	data := pageData{
 		Report: r, Style: template.CSS(style), Policy: policy, Verdict: r.verdict(), First: r.tasks(), Tally: r.tally(),
@@ -96,7 +101,7 @@ func (r *Report) WriteHTML(w io.Writer, previous *Report) error {
 	}
 	var b bytes.Buffer // so that an error in the template leaves no half of a page
 	if err := page.ExecuteTemplate(&b, "page", data); err != nil {
-		return fmt.Errorf("audit: %w", err)
+		return fmt.Errorf("report: %w", err)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -122,9 +127,6 @@ func changeGroups(d *Delta) []changeGroup {
 	return out
 }
 
-// Finding returns what the change is about: the finding now, or what it was.
-func (c Change) Finding() Finding { return *cmp.Or(c.After, c.Before) }
-
 // Size says how much was audited.
 func (d pageData) Size() string {
 	addresses := 0
@@ -142,20 +144,6 @@ func number(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// Parts returns both parts of the message, for the template.
-func (f Finding) Parts() map[string]string {
-	text, detail := f.parts()
-	return map[string]string{"Text": text, "Detail": detail}
-}
-
-// Nothing says what an answer without records was.
-func (e Evidence) Nothing() string {
-	if e.Status == resolver.NoError.String() {
-		return "no such record"
-	}
-	return e.Status
 }
 
 // anchor is where the findings of a rule begin. The ID of a rule that another program

@@ -4,12 +4,12 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/enum"
 )
 
-// A Host is one MTA in the identity map: the names that its addresses have and the name
-// that it greets with, and which of them lead to each other. It holds what is so, and
-// nothing of what it weighs: that the findings say.
+// A Host is one MTA in the identity map: its addresses, their PTR names and its HELO name,
+// and which of them resolve to each other. It says what is in DNS; the findings say how much
+// that matters.
 type Host struct {
 	ID        string        `json:"id"`       // in the description
-	Helo      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" where it greets nobody
+	Helo      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" if it only receives
 	HeloOwn   bool          `json:"helo_own"` // the HELO name is the organization's
 	Addresses []HostAddress `json:"addresses"`
 }
@@ -30,7 +30,7 @@ type HostName struct {
 	Own       bool   `json:"own"`       // it is the organization's
 }
 
-// A Link says whether one fact of the identity map leads to another. The zero Link is
+// A Link says whether one part of the identity map resolves to another. The zero Link is
 // invalid.
 type Link uint8
 
@@ -40,7 +40,7 @@ const (
 	Holds         // it does
 	Broken        // it does not
 	Unknown       // DNS gave no answer
-	NotAsked      // there is nothing to ask: no public address, or no HELO name
+	NotAsked      // there was nothing to ask: no public address, or no HELO name
 )
 
 var linkText = []string{Holds: "holds", Broken: "broken", Unknown: "unknown", NotAsked: "not-asked"}

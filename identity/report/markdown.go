@@ -14,8 +14,8 @@ import (
 // grave it is, what to do first, the failures and what could not be decided with their
 // evidence, and the records to publish. What passes is only counted.
 //
-// What the DNS or the description said stands in code, out of which it cannot break:
-// it makes no link, mentions nobody, and forges no heading.
+// Text from DNS or the description is written as code, out of which it cannot break: it
+// makes no link, mentions nobody, and forges no heading.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var m markdown
 	m.line("# Mail server identity of %s\n", code(withoutDot(r.Organization)))
@@ -63,7 +63,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 }
 
 // WriteMarkdown writes the changes for issues and chats, as Report.WriteMarkdown writes a
-// report: what got worse first, with its evidence and the records that would mend it,
+// report: what got worse first, with its evidence and the records that would fix it,
 // then what is new, other, better and gone.
 func (d *Delta) WriteMarkdown(w io.Writer) error {
 	var m markdown
@@ -87,7 +87,7 @@ func (d *Delta) WriteMarkdown(w io.Writer) error {
 			case Gone:
 				became = "was " + was
 			}
-			m.line("- %s: %s (%s), %s: %s", became, escape(ruleOf(f).Title), code(string(f.Rule)), code(f.Subject.String()), statusWord(f))
+			m.line("- %s: %s (%s), %s: %s", became, escape(ruleOf(f).Title), code(string(f.Rule)), code(f.Subject.String()), markdownMessage(f))
 			if is == statusTitle[rule.Fail] {
 				m.details(f)
 			}
@@ -103,12 +103,12 @@ type markdown struct{ strings.Builder }
 func (m *markdown) line(format string, args ...any) { fmt.Fprintf(m, format+"\n", args...) }
 
 func (m *markdown) section(s section) {
-	if !slices.ContainsFunc(s.Rules, ruleFindings.troubled) {
+	if !slices.ContainsFunc(s.Rules, ruleFindings.needsAttention) {
 		return
 	}
 	m.line("\n## %s", escape(s.Title))
 	for _, g := range s.Rules {
-		if !g.troubled() {
+		if !g.needsAttention() {
 			continue
 		}
 		m.line("\n### %s (%s)\n", escape(g.Title), code(string(g.ID)))
@@ -126,7 +126,7 @@ func (m *markdown) section(s section) {
 		}
 		passed := 0
 		for _, f := range g.Findings {
-			if troubled(f) {
+			if needsAttention(f) {
 				m.finding(f)
 			} else {
 				passed++
@@ -138,11 +138,11 @@ func (m *markdown) section(s section) {
 	}
 }
 
-// troubled reports whether Markdown shows the rule.
-func (g ruleFindings) troubled() bool { return g.Open() || g.Has(rule.Waived) }
+// needsAttention reports whether Markdown shows the rule.
+func (g ruleFindings) needsAttention() bool { return g.Open() || g.Has(rule.Waived) }
 
 func (m *markdown) finding(f Finding) {
-	m.line("- **%s** %s: %s", statusTitle[f.Status], code(f.Subject.String()), statusWord(f))
+	m.line("- **%s** %s: %s", statusTitle[f.Status], code(f.Subject.String()), markdownMessage(f))
 	m.details(f)
 }
 
@@ -167,8 +167,8 @@ func (m *markdown) details(f Finding) {
 	}
 }
 
-// dedupKey is the message of a finding, with what is not the catalogue's in code.
-func statusWord(f Finding) string {
+// markdownMessage is the message of a finding, with what is not the catalogue's in code.
+func markdownMessage(f Finding) string {
 	text, detail := f.parts()
 	if text != "" && detail != "" {
 		return escape(text) + ": " + code(detail)

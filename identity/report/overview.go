@@ -31,20 +31,20 @@ type verdict struct {
 func (r *Report) verdict() verdict {
 	switch {
 	case r.Failed(rule.Must):
-		return verdict{rule.Fail, "✕", "Not in order.", "Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam.", r.concerned(rule.Must)}
+		return verdict{rule.Fail, "✕", "Not in order.", "Some of what receivers demand of a mail server is not so. Its mail may be refused, or taken for spam.", r.failedMTAs(rule.Must)}
 	case r.Undecided(rule.Must):
 		return verdict{rule.Undecided, "?", "Not known.", "The DNS gave no answer about some of what receivers demand of a mail server. Repeat the audit.", ""}
 	case r.Failed(rule.ShouldMinor):
-		return verdict{rule.Waived, "!", "In order, with gaps.", "All that receivers demand is so. Some of what tells these servers from forgeries is missing.", r.concerned(rule.ShouldMinor)}
+		return verdict{rule.Waived, "!", "In order, with gaps.", "All that receivers demand is so. Some of what tells these servers from forgeries is missing.", r.failedMTAs(rule.ShouldMinor)}
 	case r.Undecided(rule.ShouldMinor):
 		return verdict{rule.Undecided, "?", "In order, as far as known.", "All that receivers demand is so. About some of the rest the DNS gave no answer: repeat the audit.", ""}
 	}
 	return verdict{rule.Pass, "✓", "In order.", "All that receivers demand is so, and these servers can be told from forgeries.", ""}
 }
 
-// concerned names the MTAs of which something fails at the level of threshold or above, in
+// failedMTAs names the MTAs of which something fails at the level of threshold or above, in
 // the order of the description.
-func (r *Report) concerned(threshold rule.Level) string {
+func (r *Report) failedMTAs(threshold rule.Level) string {
 	var ids []string
 	failed := make(map[string]bool)
 	for _, f := range r.Findings {
@@ -200,8 +200,8 @@ func (g ruleFindings) Open() bool {
 	return g.Has(rule.Fail) || g.Has(rule.Undecided) && g.Level != rule.Advice
 }
 
-// troubled reports whether a status is more than a line in a list.
-func troubled(f Finding) bool { return f.Status != rule.Pass && f.Status != rule.NotApplicable }
+// needsAttention reports whether a status is more than a line in a list.
+func needsAttention(f Finding) bool { return f.Status != rule.Pass && f.Status != rule.NotApplicable }
 
 // Shown is what to show of the findings: where there is something to do, not those that
 // need no look.
@@ -209,7 +209,7 @@ func (g ruleFindings) Shown() []Finding {
 	if !g.Open() {
 		return g.Findings
 	}
-	return slices.DeleteFunc(slices.Clone(g.Findings), func(f Finding) bool { return !troubled(f) })
+	return slices.DeleteFunc(slices.Clone(g.Findings), func(f Finding) bool { return !needsAttention(f) })
 }
 
 // Rest is what Shown leaves out.
@@ -217,7 +217,7 @@ func (g ruleFindings) Rest() []Finding {
 	if !g.Open() {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(g.Findings), troubled)
+	return slices.DeleteFunc(slices.Clone(g.Findings), needsAttention)
 }
 
 // A count is how many findings have a status.

@@ -10,19 +10,19 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// A Proof says what a plan will do before anything is published.
+// A Proof shows what a plan will do before anything is published.
 type Proof struct {
 	Before *Report // of the DNS as it is
 	After  *Report // of the DNS as it will be when the whole plan is carried out
-	// Partial says that the DNS as it will be is not known whole: some zones are known by
-	// the names alone that were asked for, or they are an ISP's. What a record of
-	// evidence that was changed comes from says so, too.
+	// Partial says that the DNS as it will be is not known completely: of some zones only
+	// the names that were asked for are known, or they belong to an ISP. The Server of
+	// evidence from such a zone says so, too.
 	Partial bool
 }
 
-// WriteText writes both reports side by side, for people: what each rule says of which
-// subjects as it is and as it will be, in the sections of a report. What passes in both,
-// is not about the subject, or is advice that cannot be decided, is only counted.
+// WriteText writes both reports side by side, for people: what each rule says about which
+// subjects as it is and as it will be, in the sections of a report. Findings that pass or do
+// not apply in both, and advice that cannot be decided, are only counted.
 func (p *Proof) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -35,10 +35,10 @@ func (p *Proof) WriteText(w io.Writer) error {
 	for i, s := range p.Before.sections() {
 		title := "\n" + s.Title
 		for j, g := range s.Rules {
-			var all []prospect
+			var all []proofChange
 			for k, f := range g.Findings {
-				c := prospect{f.Status, after[i].Rules[j].Findings[k]}
-				if c.quiet() {
+				c := proofChange{f.Status, after[i].Rules[j].Findings[k]}
+				if c.unremarkable() {
 					same++
 					continue
 				}
@@ -51,7 +51,7 @@ func (p *Proof) WriteText(w io.Writer) error {
 				}
 				first := all[0]
 				var subjects []string // of which the same is said
-				all = slices.DeleteFunc(all, func(c prospect) bool {
+				all = slices.DeleteFunc(all, func(c proofChange) bool {
 					alike := c.before == first.before && c.after.Status == first.after.Status && c.says() == first.says()
 					if alike {
 						subjects = append(subjects, c.after.Subject.String())
@@ -72,22 +72,22 @@ func (p *Proof) WriteText(w io.Writer) error {
 	return err
 }
 
-// A prospect is what a finding was and will be.
-type prospect struct {
+// A proofChange is what a finding was and will be.
+type proofChange struct {
 	before rule.Status
 	after  Finding
 }
 
-// quiet reports whether nobody needs to look at it.
-func (c prospect) quiet() bool {
+// unremarkable reports whether nobody needs to look at it.
+func (c proofChange) unremarkable() bool {
 	if c.after.Status == rule.Undecided && c.after.Level == rule.Advice {
 		return c.before == rule.Undecided || c.before == rule.NotApplicable
 	}
-	return c.before == c.after.Status && !troubled(c.after)
+	return c.before == c.after.Status && !needsAttention(c.after)
 }
 
 // says is what the finding will say, unless it passes.
-func (c prospect) says() string {
+func (c proofChange) says() string {
 	if c.after.Status == rule.Pass {
 		return ""
 	}

@@ -1,14 +1,16 @@
-// Package report has the reports of an audit as types: findings with their evidence and
-// fixes, the difference between two reports, and the proof of a plan.
+// Package report prints, compares and reads the reports of an audit: findings with their
+// evidence and fixes, what has changed between two reports, and the proof of a plan.
 //
-// Package audit makes a [Report]. Print it with [Report.WriteText], [Report.WriteJSON] or
-// [Report.WriteMarkdown], or with [Report.WriteHTML] as a page with a picture of the
-// identity map. [ReadReport] reads the JSON back, [Report.Diff] tells what has changed
-// since, and [Schema] describes the JSON.
+// Package audit makes a [Report]. Print it with [Report.WriteText], [Report.WriteColor],
+// [Report.WriteJSON] or [Report.WriteMarkdown], or with [Report.WriteHTML] as a page with a
+// picture of the identity map. [ReadReport] reads the JSON back, [Report.Diff] returns what
+// has changed since, and [Schema] describes the JSON.
 //
-// What DNS or a description said is text in every form of a report: it is printable on
-// any terminal, and no markup. The functions of this package are safe for concurrent use
-// if nobody changes the reports.
+// Text that came from DNS, a mail server or a description stays text in every form of a
+// report: it is printable on any terminal, and is never markup.
+//
+// Reports are plain data. Any number of goroutines may use one at the same time, as long as
+// nobody changes it; no function of this package does.
 package report
 
 import (
@@ -59,18 +61,19 @@ func (s *Subject) UnmarshalText(text []byte) error {
 	}
 	mta, addr, _ := strings.Cut(string(text), "/")
 	if mta == "" {
-		return fmt.Errorf("audit: no subject: %q; expected organization, an MTA, MTA/address, or a name with its final dot", text)
+		return fmt.Errorf("%q: expected organization, an MTA, MTA/address, or a name with its final dot", text)
 	}
 	*s = Subject{MTA: mta, Address: addr}
 	return nil
 }
 
-// Version is that of the form of a Report in JSON. It goes up when a key changes its
-// meaning or goes away.
+// Version is the version of the JSON form of a [Report], [Delta] and [NoReport]. It goes up
+// when a key changes its meaning or is removed, and [ReadReport] then refuses what earlier
+// releases wrote. New keys and new outcome codes do not change it.
 const Version = 1
 
-// A Report is the outcome of an audit. Findings stand in the order of the
-// catalogue, and within a rule in the order of the description.
+// A Report is the outcome of an audit. Findings are in the order of the catalogue, and
+// within a rule in the order of the description.
 type Report struct {
 	Version            int       `json:"version"`      // of this form: see Version
 	Time               time.Time `json:"time"`         // when the audit began
@@ -78,14 +81,14 @@ type Report struct {
 	AllowDocumentation bool      `json:"allow_documentation"`
 	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
 	Findings           []Finding `json:"findings"`
-	// Publish lists the records of all fixes that were not seen to be there, each once,
-	// in the order of plan.Want, but for those at aliases.
+	// Publish lists the records of all fixes except those that were seen in DNS and those at
+	// aliases, each once, in the order of plan.Want.
 	Publish []string `json:"publish"`
 	Summary Summary  `json:"summary"`
 }
 
-// A Finding is one rule judged on one subject. Level is the rule's and says how
-// much it weighs; Status is this audit's outcome.
+// A Finding is one rule judged on one subject. Level belongs to the rule and says how much
+// it weighs; Status is the outcome of this audit.
 type Finding struct {
 	Rule     rule.ID     `json:"rule"`
 	Level    rule.Level  `json:"level"`
@@ -101,15 +104,15 @@ type Finding struct {
 	Mitigated string `json:"mitigated"`
 }
 
-// Evidence is one question and what came of it, as text. Where a mail server was asked,
-// Type is SMTP, Status is "", and Records are the commands with its replies.
+// Evidence is one question and its answer, as text. If a mail server was asked, Type is
+// SMTP, Status is "", and Records are the commands with its replies.
 type Evidence struct {
 	Name      string   `json:"name"`
 	Type      string   `json:"type"`
 	Status    string   `json:"status"` // NOERROR, NXDOMAIN, NOTFOUND; "" when there is no answer
 	Aliases   []string `json:"aliases"`
 	Records   []string `json:"records"`
-	Server    string   `json:"server"` // who said so
+	Server    string   `json:"server"` // who answered
 	Authentic bool     `json:"authentic"`
 	Error     string   `json:"error"` // why there is no answer
 }
@@ -123,11 +126,11 @@ type Summary struct {
 	Waived        int `json:"waived"`
 }
 
-// Failed reports whether a rule of the level of threshold or weightier fails.
+// Failed reports whether a rule fails whose level is threshold or weightier.
 func (r *Report) Failed(threshold rule.Level) bool { return r.has(rule.Fail, threshold) }
 
-// Undecided reports whether a rule of the level of threshold or weightier could
-// not be decided.
+// Undecided reports whether a rule could not be decided whose level is threshold or
+// weightier.
 func (r *Report) Undecided(threshold rule.Level) bool { return r.has(rule.Undecided, threshold) }
 
 func (r *Report) has(status rule.Status, threshold rule.Level) bool {
@@ -155,12 +158,12 @@ func (s *Summary) Add(status rule.Status) {
 	}
 }
 
-// EvidenceOf writes replies as text, in order; those that say the same only once, since
-// checks of several addresses rest on the same answers. The slice is never nil.
-func EvidenceOf(replies ...resolver.Response) []Evidence {
+// EvidenceOf returns responses as text, in order. Equal ones appear once, since the checks of
+// several addresses rest on the same answers. The slice is never nil.
+func EvidenceOf(responses ...resolver.Response) []Evidence {
 	out := []Evidence{}
 	listed := make(map[string]bool)
-	for _, r := range replies {
+	for _, r := range responses {
 		if e := evidenceOf(r); !listed[e.dedupKey()] {
 			listed[e.dedupKey()] = true
 			out = append(out, e)

@@ -101,8 +101,8 @@ func draw(domain string, hosts []Host) *drawing {
 	d := &drawing{}
 	names := barWidth + barGap
 	addresses := names + widths[0] + columnGap
-	arg := addresses + widths[1] + columnGap
-	d.Width = arg + widths[2] + barGap + barWidth
+	helos := addresses + widths[1] + columnGap
+	d.Width = helos + widths[2] + barGap + barWidth
 	y := 24
 	for _, text := range wrap(withoutDot(domain), (d.Width-2*barWidth)/charWidth, maxLines) {
 		d.Domain = append(d.Domain, label{X: (d.Width - textWidth(text)) / 2, Y: y, Text: text})
@@ -110,7 +110,7 @@ func draw(domain string, hosts []Host) *drawing {
 	}
 	d.Frame = y - 4
 	y += lineHeight
-	d.Heads = []label{{names, y, "PTR names"}, {addresses, y, "addresses"}, {arg, y, "HELO names"}}
+	d.Heads = []label{{names, y, "PTR names"}, {addresses, y, "addresses"}, {helos, y, "HELO names"}}
 	for i, r := range rows {
 		if i > 0 {
 			d.Rules = append(d.Rules, y+rowGap)
@@ -118,7 +118,7 @@ func draw(domain string, hosts []Host) *drawing {
 		y += lineHeight + rowGap
 		id := wrap(r.host.ID, (d.Width-2*names)/charWidth, 1)[0]
 		d.Hosts = append(d.Hosts, label{X: names, Y: y + rowGap/2, Text: id})
-		y = r.place(y+rowGap+rowGap/2, [3]int{names, addresses, arg}, widths)
+		y = r.place(y+rowGap+rowGap/2, [3]int{names, addresses, helos}, widths)
 		for _, column := range r.columns() {
 			for _, b := range column {
 				d.Boxes = append(d.Boxes, *b)
@@ -240,17 +240,17 @@ func (r *row) links(left, right int) []link {
 			out = append(out, link{state, x1, y1, x2, y2, at})
 		}
 	}
-	named := make(map[int]int) // how many names an address has
+	nameCount := make(map[int]int) // how many names an address has
 	for _, n := range r.names {
 		for i := range n.from {
-			named[i]++
+			nameCount[i]++
 		}
 	}
 	for _, n := range r.names {
 		add(n.own, left, n.middle(), n.X, n.middle(), 0.5)
 		for i, a := range r.addresses {
 			at := 0.85
-			if named[i] > 1 {
+			if nameCount[i] > 1 {
 				at = 0.15
 			}
 			if state, ok := n.from[i]; ok {

@@ -186,23 +186,23 @@ func TestReadReportRefuses(t *testing.T) {
 		return `{"version": 1, "organization": "example.test.", "findings": [` + findings + `]}`
 	}
 	for _, test := range []struct{ text, want string }{
-		{"", "audit: not JSON: at offset 0: unexpected end of JSON input"},
-		{"Mail server identity of example.test.", "audit: not JSON: at offset 1: invalid character 'M' looking for beginning of value"},
-		{rep(finding) + "}", "audit: not JSON: at offset 139: invalid character '}' after top-level value"},
-		{"[]", "audit: not a report: expected an object, got array"},
-		{"null", "audit: not a report: it has no version"},
-		{"{}", "audit: not a report: it has no version"},
-		{`{"version": "1"}`, `audit: not a report: version: got string`},
-		{`{"version": 2, "organization": 7}`, "audit: a report of version 2: expected version 1"},
-		{`{"version": 1, "organization": "example.test."}`, "audit: not a report: it has no findings"},
-		{`{"version": 1, "organization": "org.yaml", "error": "no\nsuch file"}`, `audit: not a report, but why there was none: "no\nsuch file"`},
-		{`{"version": 1, "findings": []}`, `audit: not a report: the organization is "": expected a domain in canonical form`},
-		{`{"version": 1, "organization": "\u001b[2J.", "findings": []}`, `audit: not a report: the organization is "\x1b[2J.": expected a domain in canonical form`},
-		{rep(`1`), "audit: not a report: findings: got number"},
-		{rep(`{}`), "audit: not a report: finding 1 lacks its rule, level or status"},
-		{rep(finding + `, {"rule": "x", "level": "must"}`), "audit: not a report: finding 2 lacks its rule, level or status"},
-		{rep(`{"level": "most"}`), `audit: not a report: "most": expected one of must, should-major, should-minor, advice`},
-		{rep(`{"subject": ""}`), `audit: not a report: audit: no subject: ""; expected organization, an MTA, MTA/address, or a name with its final dot`},
+		{"", "report: not JSON: at offset 0: unexpected end of JSON input"},
+		{"Mail server identity of example.test.", "report: not JSON: at offset 1: invalid character 'M' looking for beginning of value"},
+		{rep(finding) + "}", "report: not JSON: at offset 139: invalid character '}' after top-level value"},
+		{"[]", "report: not a report: expected an object, got array"},
+		{"null", "report: not a report: it has no version"},
+		{"{}", "report: not a report: it has no version"},
+		{`{"version": "1"}`, `report: not a report: version: got string`},
+		{`{"version": 2, "organization": 7}`, "report: a report of version 2: expected version 1"},
+		{`{"version": 1, "organization": "example.test."}`, "report: not a report: it has no findings"},
+		{`{"version": 1, "organization": "org.yaml", "error": "no\nsuch file"}`, `report: not a report, but why there was none: "no\nsuch file"`},
+		{`{"version": 1, "findings": []}`, `report: not a report: the organization is "": expected a domain in canonical form`},
+		{`{"version": 1, "organization": "\u001b[2J.", "findings": []}`, `report: not a report: the organization is "\x1b[2J.": expected a domain in canonical form`},
+		{rep(`1`), "report: not a report: findings: got number"},
+		{rep(`{}`), "report: not a report: finding 1 lacks its rule, level or status"},
+		{rep(finding + `, {"rule": "x", "level": "must"}`), "report: not a report: finding 2 lacks its rule, level or status"},
+		{rep(`{"level": "most"}`), `report: not a report: "most": expected one of must, should-major, should-minor, advice`},
+		{rep(`{"subject": ""}`), `report: not a report: "": expected organization, an MTA, MTA/address, or a name with its final dot`},
 	} {
 		got, err := report.ReadReport(strings.NewReader(test.text))
 		if got != nil || fmt.Sprint(err) != test.want {
@@ -248,7 +248,7 @@ func TestReadReportOfOtherCodes(t *testing.T) {
 			text = kept.String()
 		}
 	}
-	if _, err := report.ReadReport(strings.NewReader(`{"version": 1, "organization": "example.test.", "findings": [{"code": 7}]}`)); err == nil || err.Error() != "audit: not a report: findings.code: got number" {
+	if _, err := report.ReadReport(strings.NewReader(`{"version": 1, "organization": "example.test.", "findings": [{"code": 7}]}`)); err == nil || err.Error() != "report: not a report: findings.code: got number" {
 		t.Errorf("a code that is a number: %v", err)
 	}
 }
@@ -319,7 +319,7 @@ func ExampleReadReport() {
 	fmt.Println(err)
 	// Output:
 	// 0 worse, 0 new, 0 other, 0 better, 0 gone, 1 the same; now 1 failed, 0 undecided, 0 passed, 0 waived, 0 not applicable
-	// audit: a report of version 2: expected version 1
+	// report: a report of version 2: expected version 1
 }
 
 func ExampleNoReport() {

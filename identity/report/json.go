@@ -15,19 +15,28 @@ import (
 var schema string
 
 // Schema returns the JSON Schema (draft 2020-12) of what is written in JSON: a [Report], a
-// [Delta], a [NoReport], or a list of them, for several organizations. Further keys may
-// come without a new Version.
+// [Delta], a [NoReport], or a list of them, for several organizations. It is the schema of
+// this [Version]; later releases may add keys to it without a new Version, so readers should
+// skip keys that they do not know.
 func Schema() string { return schema }
 
-// A NoReport is the document that takes the place of a Report where there can be none, so
-// that who reads JSON gets some whatever happens.
+// A NoReport is the document in place of a Report if there can be none, so that programs
+// that expect JSON always get some.
 type NoReport struct {
 	Version int `json:"version"` // that of Report
-	// Organization is its domain, or the file of its description; "" if the fault is not
-	// with one.
+	// Organization is its domain, or the file of its description; "" if the error is not
+	// about one.
 	Organization string `json:"organization"`
 	Error        string `json:"error"` // why, perhaps on several lines
 }
+
+// WriteJSON writes the report as one JSON document with fixed keys: every key
+// is always there, lists are never null.
+func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
+
+// WriteJSON writes the changes as one JSON document with fixed keys: every key is always
+// there, lists are never null.
+func (d *Delta) WriteJSON(w io.Writer) error { return writeJSON(w, d) }
 
 // WriteJSON writes the document.
 func (n NoReport) WriteJSON(w io.Writer) error { return writeJSON(w, n) }
@@ -38,7 +47,7 @@ func (n NoReport) WriteJSON(w io.Writer) error { return writeJSON(w, n) }
 func ReadReport(r io.Reader) (*Report, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("audit: report: %w", err)
+		return nil, fmt.Errorf("report: %w", err)
 	}
 	// The version first: what the rest means depends on it.
 	var head struct {
@@ -51,13 +60,13 @@ func ReadReport(r io.Reader) (*Report, error) {
 	}
 	switch {
 	case head.Version == nil:
-		return nil, errors.New("audit: not a report: it has no version")
+		return nil, errors.New("report: not a report: it has no version")
 	case *head.Version != Version:
-		return nil, fmt.Errorf("audit: a report of version %d: expected version %d", *head.Version, Version)
+		return nil, fmt.Errorf("report: a report of version %d: expected version %d", *head.Version, Version)
 	case head.Error != nil:
-		return nil, fmt.Errorf("audit: not a report, but why there was none: %q", *head.Error)
+		return nil, fmt.Errorf("report: not a report, but why there was none: %q", *head.Error)
 	case head.Findings == nil:
-		return nil, errors.New("audit: not a report: it has no findings")
+		return nil, errors.New("report: not a report: it has no findings")
 	}
 	// Other releases have other codes. A report that has one is still worth reading.
 	var doc struct {
@@ -83,46 +92,46 @@ func ReadReport(r io.Reader) (*Report, error) {
 	return rep, nil
 }
 
-// noReport says why a text is none.
+// noReport returns why a text is not a report.
 func noReport(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if wrong.Field == "" {
-			return fmt.Errorf("audit: not a report: expected an object, got %s", wrong.Value)
+			return fmt.Errorf("report: not a report: expected an object, got %s", wrong.Value)
 		}
-		return fmt.Errorf("audit: not a report: %s: got %s", wrong.Field, wrong.Value)
+		return fmt.Errorf("report: not a report: %s: got %s", wrong.Field, wrong.Value)
 	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("audit: not JSON: at offset %d: %w", syntax.Offset, err)
+		return fmt.Errorf("report: not JSON: at offset %d: %w", syntax.Offset, err)
 	}
-	return fmt.Errorf("audit: not a report: %w", err)
+	return fmt.Errorf("report: not a report: %w", err)
 }
 
-// complete finds what a report must say, and makes absent lists empty ones.
+// complete returns an error for a report that lacks something, and makes nil lists empty.
 func (r *Report) complete() error {
 	if name, err := resolver.Canonical(r.Organization); err != nil || name != r.Organization {
-		return fmt.Errorf("audit: not a report: the organization is %q: expected a domain in canonical form", r.Organization)
+		return fmt.Errorf("report: not a report: the organization is %q: expected a domain in canonical form", r.Organization)
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		if f.Rule == "" || f.Level == 0 || f.Status == 0 {
-			return fmt.Errorf("audit: not a report: finding %d lacks its rule, level or status", i+1)
+			return fmt.Errorf("report: not a report: finding %d lacks its rule, level or status", i+1)
 		}
-		f.Evidence, f.Fix = present(f.Evidence), present(f.Fix)
+		f.Evidence, f.Fix = nonNil(f.Evidence), nonNil(f.Fix)
 		for j := range f.Evidence {
 			e := &f.Evidence[j]
-			e.Aliases, e.Records = present(e.Aliases), present(e.Records)
+			e.Aliases, e.Records = nonNil(e.Aliases), nonNil(e.Records)
 		}
 	}
 	for i := range r.Hosts {
 		if !r.Hosts[i].complete() {
-			return fmt.Errorf("audit: not a report: host %d lacks its id, or an address with its links", i+1)
+			return fmt.Errorf("report: not a report: host %d lacks its id, or an address with its links", i+1)
 		}
 	}
-	r.Hosts, r.Findings, r.Publish = present(r.Hosts), present(r.Findings), present(r.Publish)
+	r.Hosts, r.Findings, r.Publish = nonNil(r.Hosts), nonNil(r.Findings), nonNil(r.Publish)
 	return nil
 }
 
-// complete is that of a report, for one of its hosts.
+// complete reports whether a host lacks nothing, and makes nil lists empty.
 func (h *Host) complete() bool {
 	ok := h.ID != ""
 	for i := range h.Addresses {
@@ -131,16 +140,23 @@ func (h *Host) complete() bool {
 		for _, n := range a.Names {
 			ok = ok && n.Name != "" && n.Confirmed != 0
 		}
-		a.Names = present(a.Names)
+		a.Names = nonNil(a.Names)
 	}
-	h.Addresses = present(h.Addresses)
+	h.Addresses = nonNil(h.Addresses)
 	return ok
 }
 
-// present returns the list, or an empty one for nil.
-func present[T any](list []T) []T {
+// nonNil returns the list, or an empty one for nil.
+func nonNil[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}
 	return list
+}
+
+// writeJSON writes a document of the schema.
+func writeJSON(w io.Writer, document any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(document)
 }

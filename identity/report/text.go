@@ -12,20 +12,15 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// WriteJSON writes the report as one JSON document with fixed keys: every key
-// is always there, lists are never null.
-func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
-
-// WriteText writes the report for people: the findings by level, the weightiest
-// first, each with its evidence and, for a failure, the records that would mend
-// it. Evidence is numbered, and where a pass or a receiver's check rests on what
-// stands further up only its number is printed. Of receivers' checks those that find
-// nothing wrong are only named. The text is printable on any terminal: control
-// characters in what the DNS said are written as escapes.
+// WriteText writes the report for people: the findings by level, the weightiest first, each
+// with its evidence and, for a failure, the records that would fix it. Evidence is numbered;
+// a pass or a receiver's check shows only the number of evidence that was printed above.
+// Receivers' checks that find nothing wrong have one line each. The text is printable on any
+// terminal: control characters are written as escapes.
 func (r *Report) WriteText(w io.Writer) error { return r.writeText(w, false) }
 
-// WriteColor writes what WriteText does in the colors of an ANSI terminal. Whether to do
-// so is for the caller to know: see https://no-color.org.
+// WriteColor writes what WriteText does in the colors of an ANSI terminal. The caller decides
+// whether to use it: see https://no-color.org.
 func (r *Report) WriteColor(w io.Writer) error { return r.writeText(w, true) }
 
 func (r *Report) writeText(w io.Writer, color bool) error {
@@ -129,7 +124,7 @@ func (t *text) section(s section) {
 	t.line("\n%s", t.paint(bold, s.Title))
 	var quiet []ruleFindings
 	for _, g := range s.Rules {
-		if g.Receiver != "" && !g.troubled() {
+		if g.Receiver != "" && !g.needsAttention() {
 			quiet = append(quiet, g)
 			continue
 		}
@@ -171,7 +166,7 @@ func (t *text) rule(g ruleFindings) {
 	}
 	passed := 0
 	for _, f := range g.Findings {
-		if g.Receiver != "" && !troubled(f) {
+		if g.Receiver != "" && !needsAttention(f) {
 			passed++
 			continue
 		}
@@ -190,7 +185,7 @@ func (t *text) finding(f Finding) {
 	brief := f.Status != rule.Fail && f.Status != rule.Undecided || ruleOf(f).Receiver != ""
 	var above, full []string
 	for _, e := range f.Evidence {
-		said := e.String()
+		answer := e.String()
 		number, ok := t.seen[e.dedupKey()]
 		if !ok {
 			number = len(t.seen) + 1
@@ -199,7 +194,7 @@ func (t *text) finding(f Finding) {
 		if ok && brief {
 			above = append(above, fmt.Sprintf("#%d", number))
 		} else {
-			full = append(full, fmt.Sprintf("#%d %s", number, said))
+			full = append(full, fmt.Sprintf("#%d %s", number, answer))
 		}
 	}
 	if len(above) > 0 {
@@ -226,6 +221,41 @@ func (t *text) finding(f Finding) {
 	}
 }
 
+// WriteText writes the changes for people: what got worse first, with the records that would
+// fix it, then what is new, other, better and gone. The text is printable on any terminal,
+// as that of Report.WriteText.
+func (d *Delta) WriteText(w io.Writer) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("Mail server identity of %s, %s", untrusted.Line(d.Organization), d.since())
+	for kind := Worse; kind <= Gone; kind++ {
+		title := "\n" + strings.ToUpper(kind.String())
+		for _, c := range d.Changes {
+			if c.Kind != kind {
+				continue
+			}
+			if title != "" {
+				line("%s", title)
+				title = ""
+			}
+			line("  %s", untrusted.Line(c.String()))
+			if c.After == nil || c.After.Status != rule.Fail {
+				continue
+			}
+			for _, e := range c.After.Evidence {
+				line("      seen  %s", untrusted.Line(e.String()))
+			}
+			for _, record := range c.After.Fix {
+				line("      fix   %s", untrusted.Line(record))
+			}
+			line("      do    %s", untrusted.Line(c.After.Remedy))
+		}
+	}
+	line("\n%s", d)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // String is one line: what came, which names the question, and who said so.
 func (e Evidence) String() string {
 	if e.Error != "" {
@@ -233,13 +263,17 @@ func (e Evidence) String() string {
 	}
 	parts := append(slices.Clone(e.Aliases), e.Records...)
 	if len(e.Records) == 0 {
-		said := e.Status
-		if said == resolver.NoError.String() {
-			said = "no such record"
-		}
-		parts = append(parts, fmt.Sprintf("%s %s: %s", e.Name, e.Type, said))
+		parts = append(parts, fmt.Sprintf("%s %s: %s", e.Name, e.Type, noRecord(e)))
 	}
 	return fmt.Sprintf("%s [%s]", strings.Join(parts, "; "), e.Server)
+}
+
+// noRecord says what an answer without records was.
+func noRecord(e Evidence) string {
+	if e.Status == resolver.NoError.String() {
+		return "no such record"
+	}
+	return e.Status
 }
 
 // dedupKey is String without telling an answer from what a resolver.Cache remembers of it.
