@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
+	"github.com/bonafide-mta/bonafide/examples/internal/orgfile"
 	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -37,12 +38,8 @@ func (o *options) describe() []description {
 				all = append(all, description{source: path, err: err})
 			}
 			for _, file := range files {
-				d := description{source: file}
-				text, err := os.ReadFile(file)
-				if d.err = err; err == nil {
-					d.org, d.err = org.Parse(file, text)
-				}
-				all = append(all, d)
+				described, err := orgfile.Read(file)
+				all = append(all, description{file, described, err})
 			}
 		}
 		return all
@@ -50,8 +47,8 @@ func (o *options) describe() []description {
 		return []description{{o.org.Domain, &o.org, o.org.Validate()}}
 	}
 	o.allowDocumentation = true
-	demo, err := org.Parse("demo.yaml", demoOrg)
-	return []description{{"demo.yaml", demo, err}}
+	described, err := org.Parse("demo.yaml", demoOrg)
+	return []description{{"demo.yaml", described, err}}
 }
 
 // files returns the descriptions of a directory, or the file itself.
@@ -85,28 +82,18 @@ func (o *options) files(path string) ([]string, error) {
 // say is remembered: organizations share providers.
 func (o *options) resolver(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
 	switch {
-	case len(o.zones) > 0:
+	case len(o.dns.Zones) > 0:
 		return o.readZones(descriptions, stderr)
-	case o.server != "":
-		server, err := resolver.ParseServer(o.server)
-		if err != nil {
-			return nil, fmt.Errorf("-server: %w", err)
-		}
-		return &resolver.Cache{Resolver: &resolver.Client{Servers: []netip.AddrPort{server}}}, nil
 	case len(o.orgs) == 0 && o.org.Domain == "":
-		return resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+		return demo.Read(demo.OrganizationZone)
 	}
-	system, err := resolver.SystemClient()
-	if err != nil {
-		return nil, err
-	}
-	return &resolver.Cache{Resolver: system}, nil
+	return o.dns.Open()
 }
 
 // readZones reads the zone files, and warns of what is hardly meant in them. To
 // descriptions without names it adds those of the zones that seem to be without mail.
 func (o *options) readZones(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
-	zones, err := resolver.ReadZoneFiles(o.zones...)
+	zones, err := dnssource.ReadZones(o.dns.Zones...)
 	if err != nil {
 		return nil, err
 	}

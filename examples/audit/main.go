@@ -39,13 +39,13 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -56,25 +56,17 @@ import (
 //go:embed demo.yaml
 var demoOrg []byte
 
-//go:embed demo.zone
-var demoZone string
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.MainStatus(run) }
 
 // run is main with its surroundings as arguments; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parseFlags(args)
+	o, err := parseFlags(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, usage)
 		return 0
 	}
 	p := &printer{options: o, stdout: stdout, stderr: stderr, pages: make(map[string]bool)}
 	if err != nil {
-		return p.refuse(fmt.Errorf("%w (-h lists the flags)", err))
+		return p.refuse(err)
 	}
 	descriptions := o.describe()
 	r, err := o.resolver(descriptions, stderr)
@@ -106,8 +98,7 @@ type options struct {
 	orgs               []string         // files and directories
 	several            bool             // there may be more than one description
 	org                org.Organization // of -domain, -helo, -ip and -ptr
-	zones              []string         // as resolver.ReadZoneFiles takes them
-	server             string
+	dns                dnssource.Flags
 	probe              string // what to greet mail servers with; "" asks none
 	threshold          rule.Level
 	timeout            time.Duration
@@ -143,25 +134,15 @@ Exit status: 0 well, 1 failed at the threshold or above, 2 usage, input or outpu
 3 not decided there; of several organizations 2, else 1, else 3, else 0.
 `
 
-func parseFlags(args []string) (*options, error) {
+func parseFlags(args []string, stdout io.Writer) (*options, error) {
 	o := &options{threshold: rule.Must, format: "text"}
-	fs := flag.NewFlagSet("audit", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	fs.Func("org", "", func(value string) error {
-		o.orgs = append(o.orgs, value)
-		return nil
-	})
+	fs := command.NewFlags("audit")
+	command.Strings(fs, "org", &o.orgs)
+	o.dns.Register(fs, "server")
 	fs.StringVar(&o.org.Domain, "domain", "", "")
-	fs.StringVar(&o.server, "server", "", "")
 	fs.StringVar(&o.probe, "probe", "", "")
 	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
-	o.timeout = 30 * time.Second
-	fs.Func("timeout", "", func(value string) (err error) {
-		if o.timeout, err = time.ParseDuration(value); err != nil {
-			return errors.New("expected a duration, such as 30s")
-		}
-		return nil
-	})
+	command.Timeout(fs, &o.timeout, 30*time.Second)
 	fs.StringVar(&o.since, "since", "", "")
 	fs.StringVar(&o.save, "save", "", "")
 	fs.BoolFunc("json", "", o.use("json"))
@@ -169,10 +150,6 @@ func parseFlags(args []string) (*options, error) {
 	fs.BoolFunc("markdown", "", o.use("markdown"))
 	fs.StringVar(&o.html, "html", "", "")
 	fs.BoolVar(&o.allowDocumentation, "allow-documentation", false, "")
-	fs.Func("zone", "", func(value string) error {
-		o.zones = append(o.zones, value)
-		return nil
-	})
 	fs.Func("helo", "", func(name string) error {
 		id := fmt.Sprintf("mta%d", len(o.org.MTAs)+1)
 		o.org.MTAs = append(o.org.MTAs, org.MTA{ID: id, Helo: name})
@@ -193,13 +170,13 @@ func parseFlags(args []string) (*options, error) {
 		m.PTR = value
 		return nil
 	}))
-	if err := fs.Parse(args); err != nil {
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		if slices.Contains(args, "-json") || slices.Contains(args, "--json") { // it may not have come that far
 			o.format = "json"
 		}
 		return o, err
 	}
-	return o, o.check(fs.Args())
+	return o, o.check()
 }
 
 // use chooses the format of the output.
@@ -227,19 +204,17 @@ func (o *options) lastMTA(set func(*org.MTA, string) error) func(string) error {
 }
 
 // check finds flags that do not go together.
-func (o *options) check(rest []string) error {
+func (o *options) check() error {
 	described := o.org.Domain != "" || len(o.org.MTAs) > 0
 	helo, err := helo.Parse(o.probe)
 	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
 	case len(o.orgs) > 0 && described:
 		return errors.New("-org and -domain or -helo: describe the organization in one way")
 	case described && o.org.Domain == "":
 		return errors.New("-helo without -domain")
-	case len(o.zones) > 0 && o.server != "":
+	case len(o.dns.Zones) > 0 && o.dns.Server != "":
 		return errors.New("-zone and -server: audit one of them at a time")
-	case (len(o.zones) > 0 || o.server != "") && len(o.orgs) == 0 && !described:
+	case (len(o.dns.Zones) > 0 || o.dns.Server != "") && len(o.orgs) == 0 && !described:
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
 	case o.probe != "" && len(o.orgs) == 0 && !described:
 		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")

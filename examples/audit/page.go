@@ -66,7 +66,7 @@ func (o *options) reads(file string) bool {
 		return false
 	}
 	inputs := append(slices.Clone(o.orgs), o.since)
-	for _, zone := range o.zones {
+	for _, zone := range o.dns.Zones {
 		inputs = append(inputs, zone[strings.IndexByte(zone, '=')+1:])
 	}
 	return slices.ContainsFunc(inputs, func(input string) bool {

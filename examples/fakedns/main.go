@@ -17,18 +17,17 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
@@ -36,14 +35,7 @@ import (
 //go:embed demo.zone
 var demoZone string
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(os.Stderr, "fakedns: %v\n", err)
-		os.Exit(2)
-	}
-}
+func main() { command.Main("fakedns", run) }
 
 const usage = `usage: fakedns [flags]
   -zone [ORIGIN=]FILE            serve this zone file; repeatable
@@ -59,23 +51,16 @@ Without -zone a demonstration runs.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	var zones, fails, delays []string
 	listen := "127.0.0.1:0"
-	fs := flag.NewFlagSet("fakedns", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
+	fs := command.NewFlags("fakedns")
 	fs.StringVar(&listen, "listen", listen, "")
-	for name, values := range map[string]*[]string{"zone": &zones, "fail": &fails, "delay": &delays} {
-		fs.Func(name, "", func(value string) error { *values = append(*values, value); return nil })
-	}
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-		}
+	command.Strings(fs, "zone", &zones)
+	command.Strings(fs, "fail", &fails)
+	command.Strings(fs, "delay", &delays)
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return err
 	}
 	addr, err := netip.ParseAddrPort(listen)
-	switch {
-	case fs.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("-listen %q: expected an address and a port, such as 127.0.0.1:5353", listen)
 	}
 	served, ask, err := load(zones)
@@ -113,7 +98,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 // load reads the zones, or those of the demonstration.
 func load(files []string) (zones *resolver.Zones, demonstration bool, err error) {
 	if len(files) > 0 {
-		zones, err = resolver.ReadZoneFiles(files...)
+		zones, err = dnssource.ReadZones(files...)
 		return zones, false, err
 	}
 	zones, err = resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))

@@ -23,16 +23,16 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/orgfile"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/flow"
@@ -45,30 +45,16 @@ import (
 //go:embed demo.yaml
 var demoOrg []byte
 
-//go:embed demo.zone
-var demoZone string
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.MainStatus(run) }
 
 // run is main with its surroundings as arguments; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	command := makePlan
+	subcommand := makePlan
 	if len(args) > 0 && args[0] == "init" {
-		command, args = describe, args[1:]
+		subcommand, args = describe, args[1:]
 	}
-	status, err := command(ctx, args, stdout, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-	case err != nil:
-		// A file's errors stand on lines of their own, each with its position.
-		fmt.Fprintf(stderr, "plan: %s\n", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "plan: "), "audit: "))
-	}
-	return status
+	status, err := subcommand(ctx, args, stdout, stderr)
+	return command.Status("plan", status, err, stderr)
 }
 
 const usage = `usage: plan [flags]
@@ -128,11 +114,11 @@ type options struct {
 	allowDocumentation bool
 }
 
-func parseFlags(args []string) (*options, error) {
+func parseFlags(args []string, stdout io.Writer) (*options, error) {
 	o := &options{threshold: rule.Must}
 	o.plan.Observed = make(map[netip.Addr]string)
-	fs := flag.NewFlagSet("plan", flag.ContinueOnError)
-	o.source.flags(fs)
+	fs := command.NewFlags("plan")
+	o.source.register(fs)
 	fs.Func("org", "", func(value string) error {
 		if o.orgFile != "" {
 			return fmt.Errorf("%s is given already: a plan is of one organization", o.orgFile)
@@ -158,30 +144,11 @@ func parseFlags(args []string) (*options, error) {
 		o.plan.Observed[addr.Unmap()] = name
 		return nil
 	})
-	fs.Func("observed-log", "", func(value string) error {
-		o.logs = append(o.logs, value)
-		return nil
-	})
-	if err := parse(fs, args); err != nil {
+	command.Strings(fs, "observed-log", &o.logs)
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return nil, err
 	}
 	return o, o.check()
-}
-
-// parse reads the flags of a command that takes no other arguments.
-func parse(fs *flag.FlagSet, args []string) error {
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	err := fs.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return err
-	case err == nil && fs.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	}
-	if err != nil {
-		return fmt.Errorf("%w (-h lists the flags)", err)
-	}
-	return nil
 }
 
 // check finds flags that do not go together.
@@ -214,10 +181,8 @@ func (o *options) check() error {
 
 // makePlan plans, proves, and writes what is asked for.
 func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
-	o, err := parseFlags(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0, err
-	} else if err != nil {
+	o, err := parseFlags(args, stdout)
+	if err != nil {
 		return 2, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("it took longer than -timeout %v", o.timeout))
@@ -239,13 +204,13 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	}
 	proof, err := audit.Auditor{Resolver: now.live, AllowDocumentation: o.allowDocumentation}.Prove(ctx, p)
 	if err != nil {
-		return 2, err
+		return 2, errors.New(strings.TrimPrefix(err.Error(), "audit: "))
 	}
 	var text bytes.Buffer
 	if err := o.write(ctx, &text, stderr, p, proof, now); err != nil {
 		return 2, err
 	}
-	if err := o.save(text.Bytes(), stdout); err != nil {
+	if err := o.save(&text, stdout); err != nil {
 		return 2, err
 	}
 	switch {
@@ -268,11 +233,7 @@ func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organization
 		now, err := demonstration()
 		return described, now, err
 	}
-	text, err := os.ReadFile(o.orgFile)
-	if err != nil {
-		return nil, nil, err
-	}
-	described, err := org.Parse(o.orgFile, text)
+	described, err := orgfile.Read(o.orgFile)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -30,7 +31,7 @@ func TestStepByStep(t *testing.T) {
 		}
 		return stdout.String()
 	}
-	records := zoneLines(t, demoZone)
+	records := zoneLines(t, demo.OrganizationZone)
 	for range 20 {
 		if err := os.WriteFile(zoneFile, []byte(strings.Join(records, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)

@@ -17,14 +17,14 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -34,14 +34,7 @@ import (
 //go:embed demo.zone
 var demoZone string
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(os.Stderr, "replay: %v\n", err)
-		os.Exit(2)
-	}
-}
+func main() { command.Main("replay", run) }
 
 const usage = `usage: replay -record FILE [-server ADDR[:PORT]] CLIENT-ADDRESS HELO-NAME
        replay -play FILE CLIENT-ADDRESS HELO-NAME
@@ -53,15 +46,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
 		return demonstrate(ctx, stdout)
 	}
-	fs := flag.NewFlagSet("replay", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
+	var dns dnssource.Flags
+	fs := command.NewFlags("replay")
 	record := fs.String("record", "", "")
 	play := fs.String("play", "", "")
-	server := fs.String("server", "", "")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-		}
+	dns.RegisterServer(fs, "server")
+	if err := command.Parse(fs, args, usage, stdout); err != nil {
 		return err
 	}
 	client, err := netip.ParseAddr(fs.Arg(0))
@@ -75,7 +65,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case *play != "":
 		return playFile(ctx, *play, client, fs.Arg(1), stdout)
 	}
-	return recordFile(ctx, *record, *server, client, fs.Arg(1), stdout)
+	live, err := dns.Live()
+	if err != nil {
+		return err
+	}
+	return recordFile(ctx, *record, live, client, fs.Arg(1), stdout)
 }
 
 // verdict is what is to be kept: here, what the README says of a client.
@@ -88,16 +82,7 @@ func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, greeti
 
 // recordFile gives a verdict by the live DNS, and writes the transcript whole or
 // not at all.
-func recordFile(ctx context.Context, file, server string, client netip.Addr, greeting string, stdout io.Writer) error {
-	live, err := resolver.SystemClient()
-	if server != "" {
-		var addr netip.AddrPort
-		addr, err = resolver.ParseServer(server)
-		live = &resolver.Client{Servers: []netip.AddrPort{addr}}
-	}
-	if err != nil {
-		return err
-	}
+func recordFile(ctx context.Context, file string, live resolver.Resolver, client netip.Addr, greeting string, stdout io.Writer) error {
 	var transcript bytes.Buffer
 	text := verdict(ctx, dnsfake.Record(live, &transcript), client, greeting)
 	if err := os.WriteFile(file, transcript.Bytes(), 0o644); err != nil {

@@ -21,11 +21,11 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -34,13 +34,10 @@ import (
 var demoZone string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	status, err := run(ctx, os.Args[1:], os.Stdout)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "spf: %v\n", err)
-	}
-	os.Exit(status)
+	command.MainStatus(func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+		status, err := run(ctx, args, stdout)
+		return command.Status("spf", status, err, stderr)
+	})
 }
 
 const usage = `usage: spf check [flags] CLIENT-ADDRESS SENDER-ADDRESS
@@ -53,14 +50,6 @@ const usage = `usage: spf check [flags] CLIENT-ADDRESS SENDER-ADDRESS
 Without arguments a demonstration is explained.
 `
 
-// options is what the flags say.
-type options struct {
-	zones  []string // as resolver.ReadZoneFiles takes them
-	server string
-	helo   string
-	ttl    uint
-}
-
 // run is main with its surroundings as arguments; it returns the exit status.
 func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 	if len(args) == 0 {
@@ -70,62 +59,38 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 		}
 		return explain(ctx, zones, "harbour.example", stdout)
 	}
-	command := args[0]
-	if slices.Contains([]string{"-h", "-help", "--help", "help"}, command) {
+	verb := args[0]
+	if slices.Contains([]string{"-h", "-help", "--help", "help"}, verb) {
 		fmt.Fprint(stdout, usage)
 		return 0, nil
 	}
-	var o options
-	fs := flag.NewFlagSet("spf", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	fs.StringVar(&o.server, "server", "", "")
-	fs.StringVar(&o.helo, "helo", "", "")
-	fs.UintVar(&o.ttl, "ttl", 3600, "")
-	fs.Func("zone", "", func(value string) error {
-		o.zones = append(o.zones, value)
-		return nil
-	})
-	if err := fs.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-			return 0, nil
-		}
-		return 2, fmt.Errorf("%w (-h lists the flags)", err)
+	var dns dnssource.Flags
+	fs := command.NewFlags("spf")
+	dns.Register(fs, "server")
+	helo := fs.String("helo", "", "")
+	ttl := fs.Uint("ttl", 3600, "")
+	if err := command.Parse(fs, args[1:], usage, stdout); errors.Is(err, flag.ErrHelp) {
+		return 0, nil
+	} else if err != nil {
+		return 2, err
 	}
-	r, err := o.resolver()
+	r, err := dns.Open()
 	if err != nil {
 		return 2, err
 	}
 	switch {
-	case command == "check" && fs.NArg() == 2:
+	case verb == "check" && fs.NArg() == 2:
 		client, err := netip.ParseAddr(fs.Arg(0))
 		if err != nil {
 			return 2, fmt.Errorf("%q: expected the client's IPv4 or IPv6 address", fs.Arg(0))
 		}
-		return check(ctx, r, client, o.helo, fs.Arg(1), stdout), nil
-	case command == "explain" && fs.NArg() == 1:
+		return check(ctx, r, client, *helo, fs.Arg(1), stdout), nil
+	case verb == "explain" && fs.NArg() == 1:
 		return explain(ctx, r, fs.Arg(0), stdout)
-	case command == "flatten" && fs.NArg() == 1:
-		return flatten(ctx, r, fs.Arg(0), uint32(min(o.ttl, 1<<31-1)), stdout)
+	case verb == "flatten" && fs.NArg() == 1:
+		return flatten(ctx, r, fs.Arg(0), uint32(min(*ttl, 1<<31-1)), stdout)
 	}
 	return 2, fmt.Errorf("expected check with an address and a sender, or explain or flatten with a domain (-h lists the flags)")
-}
-
-// resolver returns the zone files, the server, or the system's resolvers.
-func (o *options) resolver() (resolver.Resolver, error) {
-	switch {
-	case len(o.zones) > 0 && o.server != "":
-		return nil, errors.New("-zone and -server: ask one of them at a time")
-	case len(o.zones) > 0:
-		return resolver.ReadZoneFiles(o.zones...)
-	case o.server != "":
-		server, err := resolver.ParseServer(o.server)
-		if err != nil {
-			return nil, fmt.Errorf("-server: %w", err)
-		}
-		return &resolver.Client{Servers: []netip.AddrPort{server}}, nil
-	}
-	return resolver.SystemClient()
 }
 
 // check prints a verdict and how it came about.
