@@ -51,6 +51,12 @@ func (o *options) describe() []description {
 	return []description{{"demo.yaml", described, err}}
 }
 
+// demonstrates reports whether the flags describe nothing, so a demonstration is audited.
+func (o *options) demonstrates() bool { return len(o.orgs) == 0 && !o.describes() }
+
+// describes reports whether flags describe an organization.
+func (o *options) describes() bool { return o.org.Domain != "" || len(o.org.MTAs) > 0 }
+
 // files returns the descriptions of a directory, or the file itself.
 func (o *options) files(path string) ([]string, error) {
 	info, err := os.Stat(path)
@@ -84,7 +90,7 @@ func (o *options) resolver(descriptions []description, stderr io.Writer) (resolv
 	switch {
 	case len(o.dns.Zones) > 0:
 		return o.readZones(descriptions, stderr)
-	case len(o.orgs) == 0 && o.org.Domain == "":
+	case o.demonstrates():
 		return demo.Read(demo.OrganizationZone)
 	}
 	return o.dns.Open()

@@ -28,7 +28,7 @@
 // Exit status, of several organizations the first one in this list that any has: 2 usage,
 // input that cannot be read, or output that cannot be written; 1 something failed at the
 // threshold or above; 3 nothing failed, but something there could not be decided; 0 all is
-// well. Neither -since nor -summary changes it.
+// well. Neither -since nor -summary changes it. A demonstration ends with 0 whatever it shows.
 package main
 
 import (
@@ -129,7 +129,7 @@ const usage = `usage: audit [flags]
   -save FILE               keep the reports; it may be the FILE of -since
   -html PATH               write each report as a page, too: to a file, or for several
                            organizations into a directory
-Without a domain or a file, a demonstration is audited.
+Without a domain or a file, a demonstration is audited, with exit status 0 or 2.
 Exit status: 0 well, 1 failed at the threshold or above, 2 usage, input or output,
 3 not decided there; of several organizations 2, else 1, else 3, else 0.
 `
@@ -205,18 +205,17 @@ func (o *options) lastMTA(set func(*org.MTA, string) error) func(string) error {
 
 // check finds flags that do not go together.
 func (o *options) check() error {
-	described := o.org.Domain != "" || len(o.org.MTAs) > 0
 	helo, err := helo.Parse(o.probe)
 	switch {
-	case len(o.orgs) > 0 && described:
+	case len(o.orgs) > 0 && o.describes():
 		return errors.New("-org and -domain or -helo: describe the organization in one way")
-	case described && o.org.Domain == "":
+	case o.describes() && o.org.Domain == "":
 		return errors.New("-helo without -domain")
 	case len(o.dns.Zones) > 0 && o.dns.Server != "":
 		return errors.New("-zone and -server: audit one of them at a time")
-	case (len(o.dns.Zones) > 0 || o.dns.Server != "") && len(o.orgs) == 0 && !described:
+	case (len(o.dns.Zones) > 0 || o.dns.Server != "") && o.demonstrates():
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
-	case o.probe != "" && len(o.orgs) == 0 && !described:
+	case o.probe != "" && o.demonstrates():
 		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")
 	case o.probe != "" && (err != nil || !helo.Resolvable()):
 		return fmt.Errorf("-probe %q: expected the full name of this machine, as mail.example.org", o.probe)

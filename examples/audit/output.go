@@ -167,6 +167,9 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 	if err != nil || p.pageless {
 		return exitStatus[broken]
 	}
+	if p.demonstrates() && worst != broken {
+		return exitStatus[well] // it shows failures, it is not one
+	}
 	return exitStatus[worst]
 }
 

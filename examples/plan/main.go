@@ -15,7 +15,8 @@
 // Exit status: 0 with the plan carried out no rule fails at the threshold or above, or a
 // description was written; 1 some rule will fail still, as what is kept or refused makes
 // it; 2 usage, or input, DNS or output that there is no plan without; 3 none will fail,
-// but something at the threshold or above could not be decided.
+// but something at the threshold or above could not be decided. A demonstration ends with 0
+// whatever it shows.
 package main
 
 import (
@@ -97,7 +98,7 @@ What to write:
   -allow-documentation       accept names and addresses for documentation
 Exit status: 0 no rule fails at the threshold with the plan carried out, 1 some does,
 2 usage, input, DNS or output, 3 something there cannot be decided.
-Without arguments a demonstration is planned. init writes a first description, to be
+Without -org a demonstration is planned, with exit status 0 or 2. init writes a first description, to be
 completed: -zone, -axfr, -server, -offline, -o and -timeout are as above, and each -ip
 is an address of an MTA.
 `
@@ -214,6 +215,8 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 		return 2, err
 	}
 	switch {
+	case o.orgFile == "":
+		return 0, nil // a demonstration shows failures, it is not one
 	case proof.After.Failed(o.threshold):
 		return 1, nil
 	case proof.After.Undecided(o.threshold):
