@@ -19,7 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A description is an organization to be audited, or why it cannot be.
+// A description is an organization to audit, or the reason why it cannot be audited.
 type description struct {
 	source string // its file, or its domain
 	org    *org.Organization
@@ -84,8 +84,8 @@ func (o *options) files(path string) ([]string, error) {
 	return files, nil
 }
 
-// resolver returns the zone files, the server, or the system's resolvers. What servers
-// say is remembered: organizations share providers.
+// resolver returns the zone files, the server, or the system's resolvers. Answers of
+// servers are cached: organizations share providers.
 func (o *options) resolver(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
 	switch {
 	case len(o.dns.Zones) > 0:
@@ -96,8 +96,8 @@ func (o *options) resolver(descriptions []description, stderr io.Writer) (resolv
 	return o.dns.Open()
 }
 
-// readZones reads the zone files, and warns of what is hardly meant in them. To
-// descriptions without names it adds those of the zones that seem to be without mail.
+// readZones reads the zone files and prints their warnings. It adds names of the zones
+// that have nothing to do with mail to descriptions without names.
 func (o *options) readZones(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
 	zones, err := dnssource.ReadZones(o.dns.Zones...)
 	if err != nil {
@@ -106,7 +106,7 @@ func (o *options) readZones(descriptions []description, stderr io.Writer) (resol
 	for _, warning := range zones.Warnings() {
 		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
 	}
-	if err := addNames(zones, descriptions); err != nil {
+	if err := addNamesWithoutMail(zones, descriptions); err != nil {
 		return nil, err
 	}
 	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
@@ -118,8 +118,8 @@ func (o *options) readZones(descriptions []description, stderr io.Writer) (resol
 	}), nil
 }
 
-// addNames reads the zones once, however many organizations there are.
-func addNames(zones *resolver.Zones, descriptions []description) error {
+// addNamesWithoutMail reads the zones once, however many organizations there are.
+func addNamesWithoutMail(zones *resolver.Zones, descriptions []description) error {
 	if len(descriptions) == 1 && descriptions[0].err == nil && len(descriptions[0].org.Names) > 0 {
 		return nil
 	}
@@ -167,8 +167,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 	return nil
 }
 
-// name is what the organization is called where there is no report: its domain, else
-// where its description comes from.
+// name returns the domain of the organization, else the source of the description.
 func (d description) name() string {
 	if d.org == nil {
 		return d.source

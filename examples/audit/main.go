@@ -1,34 +1,35 @@
-// Audit tells whether organizations' mail servers can be told from bots by what the
-// DNS says of them, rule by rule.
+// Audit judges, rule by rule, whether DNS tells an organization's mail servers apart from
+// bots.
 //
 //	audit                                        # a demonstration, from memory
 //	audit -org org.yaml                          # the live DNS, by the system's resolvers
 //	audit -org org.yaml -html report.html        # and as a page, for a browser
-//	audit -org org.yaml -server 192.0.2.53       # what one DNS server says
+//	audit -org org.yaml -server 192.0.2.53       # the answers of one DNS server
 //	audit -org org.yaml -zone example.org.zone -zone 2.0.192.in-addr.arpa=reverse.zone
 //	audit -domain example.org -helo post.example.org -ip 192.0.2.10 -ptr mta1.example.org
-//	audit -org customers/ -summary               # a line for each description in there
-//	audit -org org.yaml -since last.json -save last.json   # what has changed since last time
+//	audit -org customers/ -summary               # a line for each description in the directory
+//	audit -org org.yaml -since last.json -save last.json   # only changes since last time
 //
-// Without -org, each -helo opens an MTA, and the -ip and -ptr after it belong to
-// it. Zone files are audited as they would be served, before they are, and with them,
-// unless the description names others, the names in them that seem to be without mail.
+// Without -org, each -helo begins an MTA, and the -ip and -ptr flags after it belong to
+// that MTA. Zone files are audited as a server would serve them, for example before they
+// are published. If the description has no names, the audit adds those of the zone files
+// that seem to have nothing to do with mail.
 //
-// With -probe, the mail servers of the HELO names and mail domains are asked whether they
-// accept mail for postmaster and abuse. That connects to them, and to their owners it looks
-// like somebody who tries out addresses: use it for your own.
+// With -probe, the audit asks the mail servers of the HELO names and mail domains whether
+// they accept mail for postmaster and abuse. It connects to them, and to their owners it
+// looks like somebody who tries out addresses: use it only for your own servers.
 //
-// Of several organizations, some are audited at a time, and what comes of them is
-// printed in their order; one that cannot be audited stops no other.
+// Several organizations are audited at a time and printed in the order of their flags; an
+// organization that cannot be audited does not stop the others.
 //
-// With -json, standard output is one document of the schema in package audit, whatever
-// happens: a report or, with -since, what has changed; where there is none, why; a list
-// of these for several organizations or a directory.
+// With -json, standard output is always one document of the schema in package report: a
+// report or, with -since, the changes; if there is none, the reason; for several
+// organizations or a directory, a list of these.
 //
-// Exit status, of several organizations the first one in this list that any has: 2 usage,
-// input that cannot be read, or output that cannot be written; 1 something failed at the
-// threshold or above; 3 nothing failed, but something there could not be decided; 0 all is
-// well. Neither -since nor -summary changes it. A demonstration ends with 0 whatever it shows.
+// Exit status: 0 all is well; 1 a rule failed at the threshold or above; 2 bad flags, input
+// or output; 3 nothing failed, but a rule there could not be decided. For several
+// organizations it is the first of 2, 1, 3 and 0 that any of them has. Neither -since nor
+// -summary changes it. The demonstration ends with 0 although rules fail.
 package main
 
 import (
@@ -64,24 +65,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	p := &printer{options: o, stdout: stdout, stderr: stderr, pages: make(map[string]bool)}
+	p := &printer{options: o, stdout: stdout, stderr: stderr, pageWritten: make(map[string]bool)}
 	if err != nil {
-		return p.refuse(err)
+		return p.fail(err)
 	}
 	descriptions := o.describe()
 	r, err := o.resolver(descriptions, stderr)
 	if err != nil {
-		return p.refuse(err)
+		return p.fail(err)
 	}
 	if err := p.open(); err != nil {
-		return p.refuse(err)
+		return p.fail(err)
 	}
 	defer p.discard()
-	p.list = o.several
+	p.isList = o.several
 	auditor := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation, Timeout: o.timeout}
 	if o.probe != "" {
 		checker := roleaddr.Checker{Resolver: r, Helo: o.probe}
-		var one sync.Mutex // a server may be that of several organizations
+		var one sync.Mutex // organizations may share a server
 		auditor.Mailboxes = func(ctx context.Context, domain string) *roleaddr.Result {
 			one.Lock()
 			defer one.Unlock()
@@ -93,13 +94,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return p.print(ctx, audits.run(ctx, bar), bar)
 }
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	orgs               []string         // files and directories
-	several            bool             // there may be more than one description
+	several            bool             // there can be more than one description
 	org                org.Organization // of -domain, -helo, -ip and -ptr
 	dns                dnssource.Flags
-	probe              string // what to greet mail servers with; "" asks none
+	probe              string // the HELO name to ask mail servers with; "" asks none
 	threshold          rule.Level
 	timeout            time.Duration
 	format             string // text, json, markdown or summary
@@ -115,9 +116,9 @@ const usage = `usage: audit [flags]
   -helo NAME -ip ADDR -ptr NAME
                            and for each MTA its HELO name, addresses and PTR name
   -zone [ORIGIN=]FILE      audit zone files instead of the live DNS; repeatable
-  -server ADDR[:PORT]      ask this DNS server instead of the system's
-  -probe NAME              connect to the mail servers too, greeting them with NAME, and ask
-                           whether they accept postmaster and abuse; for your own alone,
+  -server ADDR[:PORT]      ask this DNS server instead of those of the system
+  -probe NAME              connect to the mail servers with NAME in HELO, and ask whether
+                           they accept postmaster and abuse; only for your own servers,
                            with a -timeout of minutes, as mail servers take their time
   -threshold LEVEL         must (the default), should-major, should-minor, advice
   -timeout DURATION        for the audit of each organization, 30s by default
@@ -125,13 +126,13 @@ const usage = `usage: audit [flags]
   -json                    for machines
   -markdown                for issues and chats
   -summary                 one line for each organization
-  -since FILE              print only what has changed since what -save wrote
-  -save FILE               keep the reports; it may be the FILE of -since
+  -since FILE              print only changes since the reports that -save wrote
+  -save FILE               write the reports; it may be the FILE of -since
   -html PATH               write each report as a page, too: to a file, or for several
                            organizations into a directory
-Without a domain or a file, a demonstration is audited, with exit status 0 or 2.
-Exit status: 0 well, 1 failed at the threshold or above, 2 usage, input or output,
-3 not decided there; of several organizations 2, else 1, else 3, else 0.
+Without -org and -domain, a demonstration is audited, with exit status 0 or 2.
+Exit status: 0 well, 1 failed at the threshold or above, 2 flags, input or output,
+3 not decided there; for several organizations 2, else 1, else 3, else 0.
 `
 
 func parseFlags(args []string, stdout io.Writer) (*options, error) {
@@ -171,7 +172,7 @@ func parseFlags(args []string, stdout io.Writer) (*options, error) {
 		return nil
 	}))
 	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
-		if slices.Contains(args, "-json") || slices.Contains(args, "--json") { // it may not have come that far
+		if slices.Contains(args, "-json") || slices.Contains(args, "--json") { // Parse may have stopped before it
 			o.format = "json"
 		}
 		return o, err

@@ -1,5 +1,5 @@
 // Fakedns serves zone files on the loopback, with faults and delays, and logs the
-// questions: a DNS to test any program against.
+// questions: a DNS server to test programs against.
 //
 //	fakedns -zone [ORIGIN=]FILE... [-listen ADDR:PORT] [-fail NAME,TYPE,KIND[,TIMES]]... [-delay NAME,TYPE,DURATION]...
 //
@@ -7,10 +7,10 @@
 //
 //	fakedns -zone example.test.zone -fail mail.example.test,A,SERVFAIL,2 -delay slow.example.test,ANY,3s
 //
-// It serves until it is interrupted. Without -zone it shows itself: it serves a
-// zone of its own, asks for a few names, and ends.
+// It serves until an interrupt or SIGTERM. Without -zone it runs a demonstration: it serves
+// a zone of its own, asks for a few names, and ends.
 //
-// Exit status: 0 when all went well, 2 for what it cannot read or serve.
+// Exit status: 0 on success, 2 for bad flags or what it cannot read or serve.
 package main
 
 import (
@@ -39,12 +39,13 @@ func main() { command.Main("fakedns", run) }
 
 const usage = `usage: fakedns [flags]
   -zone [ORIGIN=]FILE            serve this zone file; repeatable
-  -listen ADDR:PORT              where; 127.0.0.1:0, any free port, by default
-  -fail NAME,TYPE,KIND[,TIMES]   make a question fail; repeatable. KIND is one of
+  -listen ADDR:PORT              where to listen; 127.0.0.1:0, a free port, by default
+  -fail NAME,TYPE,KIND[,TIMES]   fail this question; repeatable. KIND is one of
                                  SERVFAIL, REFUSED, FORMERR, TIMEOUT, TRUNCATED,
-                                 GARBAGE, FORGED, NETWORK; the type ANY is all
-  -delay NAME,TYPE,DURATION      make a question wait; repeatable
+                                 GARBAGE, FORGED, NETWORK; TYPE ANY means every type
+  -delay NAME,TYPE,DURATION      delay this answer; repeatable
 Without -zone a demonstration runs.
+Exit status: 0 success, 2 bad flags or what cannot be read or served.
 `
 
 // run is main with its surroundings as arguments.
@@ -123,7 +124,7 @@ func fail(fake *dnsfake.Fake, value string) error {
 	if len(parts) == 4 {
 		times, err := strconv.Atoi(parts[3])
 		if err != nil || times < 1 {
-			return fmt.Errorf("%q is no number of times", parts[3])
+			return fmt.Errorf("%q is not a number of times", parts[3])
 		}
 		fault.Times(times)
 	}
@@ -142,25 +143,25 @@ func delay(fake *dnsfake.Fake, value string) error {
 	}
 	wait, err := time.ParseDuration(parts[2])
 	if err != nil || wait <= 0 {
-		return fmt.Errorf("%q is no duration", parts[2])
+		return fmt.Errorf("%q is not a duration", parts[2])
 	}
 	fake.Delay(parts[0], qtype, wait)
 	return nil
 }
 
-// question checks a name and a type before the Fake would panic.
+// question checks a name and a type: the Fake panics on bad ones.
 func question(name, word string) (uint16, error) {
 	if _, err := resolver.Canonical(name); err != nil {
 		return 0, err
 	}
 	qtype, ok := dns.StringToType[strings.ToUpper(word)]
 	if !ok {
-		return 0, fmt.Errorf("%q is no record type", word)
+		return 0, fmt.Errorf("%q is not a record type", word)
 	}
 	return qtype, nil
 }
 
-// demonstrate asks what the demonstration serves.
+// demonstrate asks for the names of the demonstration.
 func demonstrate(ctx context.Context, fake *dnsfake.Fake, addr netip.AddrPort, stdout io.Writer) error {
 	client := &resolver.Client{Servers: []netip.AddrPort{addr}, Rounds: 1}
 	for _, name := range []string{"post.harbour.example", "broken.harbour.example", "broken.harbour.example", "slow.harbour.example", "nothing.harbour.example"} {

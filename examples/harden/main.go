@@ -1,17 +1,17 @@
-// Harden says of every name of a zone that has nothing to do with mail that it has not:
-// by a null SPF record and a Null MX, as zone text to be put below that of the zone.
+// Harden declares that the names of a zone that have nothing to do with mail neither send
+// nor receive it: it writes null SPF and Null MX records to append to the zone.
 //
 //	harden                                          # a demonstration, from memory
 //	harden -zone example.org.zone                   # a zone file, before it is published
-//	harden -zone example.org.zone -org org.yaml     # names of MTAs and mail domains are left to the plan
+//	harden -zone example.org.zone -org org.yaml     # leaves names of MTAs and mail domains to the plan
 //	harden -axfr example.org=192.0.2.53 -o additions.zone
 //
-// Names that are left alone stand in comments with the reason, and so does what is to
-// be looked at before the text is published: names of machines, whose programs may send
-// mail as root@ them. A zone that cannot be read whole is not hardened at all.
+// Comments list the names it leaves alone with the reason, and what to check before you
+// publish: names of machines, whose programs may send mail as root@ the name. It hardens
+// nothing in a zone that it cannot read whole.
 //
-// Exit status: 0 the additions were written, even if there are none; 2 usage, input that
-// cannot be read, or output that cannot be written.
+// Exit status: 0 the additions were written, even if there are none; 2 bad flags, or what
+// it cannot read or write.
 package main
 
 import (
@@ -49,14 +49,14 @@ const usage = `usage: harden [flags]
   -axfr ZONE=ADDR[:PORT]    a zone, by a transfer from its server; repeatable
   -org FILE                 description of the organization, YAML or JSON
   -deny                     deny each name in HELO too, by a CSA record
-  -o FILE                   write there, not on standard output; it must not exist
-Hardened are host names with an address, and wildcards with one; what mail seems to come
-from or go to is left alone, with the reason.
-Exit status: 0, or 2 for usage, input or output; then nothing was written.
+  -o FILE                   write to this file, which must not exist
+Hardens host names and wildcards that have an address. Names that seem to send or receive
+mail are left alone, with the reason.
 Without a zone, a demonstration is hardened.
+Exit status: 0 success; 2 bad flags, input or output, and nothing is written.
 `
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	zones     []string // as dnssource.ReadZones takes them
 	transfers []string // ZONE=SERVER
@@ -90,14 +90,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	h.DenyNames = o.deny
-	p.say("writing the additions for %d names", len(h.Names))
+	p.show("writing the additions for %d names", len(h.Names))
 	if o.out == "" {
 		p.clear() // standard output may be the same terminal
 	}
 	return command.WriteNew(o.out, stdout, h.WriteZone)
 }
 
-// harden reads the organization and the zones, all of them before it writes anything.
+// harden reads the organization and the zones whole before anything is written.
 func (o *options) harden(ctx context.Context, p *progress) (*harden.Hardening, error) {
 	var described *org.Organization
 	if o.orgFile != "" {
@@ -128,7 +128,7 @@ func (o *options) harden(ctx context.Context, p *progress) (*harden.Hardening, e
 		seen = append(seen, transfer.Zone)
 		sources = append(sources, transfer.Records(ctx))
 	}
-	return harden.Zones(p.count(ctx, sources), described)
+	return harden.Zones(p.counted(ctx, sources), described)
 }
 
 // readZones reads the zone files, or the demonstration.
@@ -137,7 +137,7 @@ func (o *options) readZones(p *progress) (*resolver.Zones, error) {
 		return resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
 	}
 	if len(o.zones) > 0 {
-		p.say("reading %s", strings.Join(o.zones, ", "))
+		p.show("reading %s", strings.Join(o.zones, ", "))
 	}
 	return dnssource.ReadZones(o.zones...)
 }

@@ -1,6 +1,6 @@
-// Milter tells Postfix, or any mail server with milters, whether its clients are who
-// they say they are. It refuses where that is advised, deletes Authentication-Results
-// fields that claim to be the mail server's, and adds one, and Received-SPF.
+// Milter judges the clients of Postfix, or of any mail server that supports milters. It
+// rejects mail if that is advised, deletes Authentication-Results fields that claim to be
+// from the mail server, and adds its own and Received-SPF.
 //
 //	milter -name HOST [flags]
 //
@@ -9,10 +9,10 @@
 //	smtpd_milters = inet:127.0.0.1:10041
 //	milter_default_action = tempfail
 //
-// It serves until it is interrupted. Without flags it shows itself: it judges a few
-// clients of its own, and ends.
+// It serves until an interrupt or SIGTERM; mail servers then have ten seconds to finish.
+// Without flags it runs a demonstration: it judges a few clients of its own, and ends.
 //
-// Exit status: 0 when all went well, 2 for what it cannot read or serve.
+// Exit status: 0 on success, 2 for bad flags or what it cannot read or serve.
 package main
 
 import (
@@ -34,18 +34,19 @@ import (
 )
 
 const usage = `usage: milter [flags]
-  -name HOST            the name of the mail server, in the field that it adds
+  -name HOST            the name of the mail server, for the fields that it adds
   -listen ADDR:PORT     where to listen; 127.0.0.1:10041 by default
   -dns ADDR[:PORT]      ask this DNS server; those of /etc/resolv.conf by default
   -zone [ORIGIN=]FILE   answer from this zone file instead; repeatable
   -trusted PREFIX       do not judge clients of this network; repeatable
-  -connections N        at a time, more have to wait; 200 by default
-  -idle DURATION        close a connection on which nothing happens; 10m by default
-  -timeout DURATION     for each look-up step; 20s by default
+  -connections N        connections at a time, more have to wait; 200 by default
+  -idle DURATION        close a connection without traffic; 10m by default
+  -timeout DURATION     for the lookups of each step; 20s by default
 Without flags a demonstration runs.
+Exit status: 0 success, 2 bad flags or what cannot be read or served.
 `
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	daemon.Options
 	idle time.Duration
@@ -102,18 +103,18 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 	defer stop()
 	for _, c := range demo.Clients {
 		fmt.Fprintf(stdout, "%s, HELO %s, MAIL FROM:<%s>\n", c.Addr, c.Helo, c.Sender)
-		did, err := offer(addr, c.Addr, c.Helo, c.Sender, "Authentication-Results", " mx.quay.example; spf=pass", "Subject", " hello")
+		done, err := offer(addr, c.Addr, c.Helo, c.Sender, "Authentication-Results", " mx.quay.example; spf=pass", "Subject", " hello")
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(stdout, strings.Join(did, "\n"))
+		fmt.Fprintln(stdout, strings.Join(done, "\n"))
 	}
 	return nil
 }
 
-// offer gives the milter one message, whose header has names and values in turn, and
-// returns what it wants done, a line each.
-func offer(addr, client, helo, sender string, header ...string) (did []string, err error) {
+// offer sends one message to the milter, with alternating names and values of its header,
+// and returns the actions of the milter, one a line.
+func offer(addr, client, helo, sender string, header ...string) (done []string, err error) {
 	s, err := milter.NewClient("tcp", addr, milter.WithActions(milter.AllClientSupportedActionMasks)).Session(nil)
 	if err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func offer(addr, client, helo, sender string, header ...string) (did []string, e
 		if c.HeaderValue == "" {
 			verb = fmt.Sprintf("delete number %d of", c.HeaderIndex)
 		}
-		did = append(did, fmt.Sprintf("  %s %s: %s", verb, c.HeaderName, c.HeaderValue))
+		done = append(done, fmt.Sprintf("  %s %s: %s", verb, c.HeaderName, c.HeaderValue))
 	}
-	return append(did, "  "+action.String()), nil
+	return append(done, "  "+action.String()), nil
 }

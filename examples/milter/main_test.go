@@ -151,8 +151,7 @@ func reply(t *testing.T, action *milter.Action, err error) string {
 	return action.String()
 }
 
-// A client that greets again is judged by what it said last, and in the same
-// connection each message by itself.
+// A client is judged by its last HELO, and each message of a connection by itself.
 func TestRepeats(t *testing.T) {
 	addr, _ := serve(t, nil)
 	s := session(t, addr, nil)
@@ -175,7 +174,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// Who has logged in is not judged.
+// A client that has logged in is not judged.
 func TestAuthenticated(t *testing.T) {
 	addr, _ := serve(t, nil)
 	macros := milter.NewMacroBag()

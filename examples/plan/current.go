@@ -19,7 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// source is what the flags say of where to learn what is published, and where to write.
+// source is what the flags say about where to read the published records, and where to write.
 type source struct {
 	dns       dnssource.Flags
 	transfers []string // as dnssource.ParseTransfer takes them
@@ -36,7 +36,7 @@ func (s *source) register(fs *flag.FlagSet) {
 	command.Timeout(fs, &s.timeout, time.Minute)
 }
 
-// given reports whether the flags say where to learn something.
+// given reports whether the flags name a source.
 func (s *source) given() bool {
 	return len(s.dns.Zones)+len(s.transfers) > 0 || s.dns.Server != "" || s.offline
 }
@@ -54,18 +54,18 @@ func (s *source) check() error {
 	return command.CheckNew(s.out)
 }
 
-// published is what is published now.
+// published holds the records that are published now.
 type published struct {
-	records []dns.RR          // of whole zones
-	asked   resolver.Resolver // for names outside of them; nil: nobody is asked
-	live    resolver.Resolver // the same, which always answers, if only that nobody is asked
+	records   []dns.RR          // of whole zones
+	resolver  resolver.Resolver // for names outside of them; nil with -offline
+	answering resolver.Resolver // the same; with -offline, one that answers errOffline
 }
 
-// errOffline is why there is no answer.
+// errOffline is the reason for no answer.
 var errOffline = fmt.Errorf("%w given, and nobody is asked with -offline", resolver.ErrNoZone)
 
-// read reads the whole zones, and opens what is asked for all others. The zones are
-// those that a transfer without a name is of.
+// read reads the whole zones, and opens the resolver for all other names. A transfer that
+// names no zone is of the given zones.
 func (s *source) read(ctx context.Context, zones []string, stderr io.Writer) (*published, error) {
 	files, err := dnssource.ReadZones(s.dns.Zones...)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *source) read(ctx context.Context, zones []string, stderr io.Writer) (*p
 	}
 	now := &published{records: collect(files)}
 	for _, rr := range now.records {
-		// What resolver makes up where a text has none.
+		// Package resolver makes this up for a text without a SOA.
 		if soa, ok := rr.(*dns.SOA); ok && soa.Ns == "ns.invalid." {
 			return nil, fmt.Errorf("zone %s has no SOA record: expected the whole zone, and no plan is made upon a part", soa.Hdr.Name)
 		}
@@ -90,15 +90,15 @@ func (s *source) read(ctx context.Context, zones []string, stderr io.Writer) (*p
 		now.records, whole = append(now.records, records...), append(whole, apexes...)
 	}
 	if s.offline {
-		now.live = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) { return resolver.Answer{}, errOffline })
+		now.answering = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) { return resolver.Answer{}, errOffline })
 		return now, nil
 	}
 	client, err := s.dns.Live()
 	if err != nil {
 		return nil, err
 	}
-	now.asked = &resolver.Cache{Resolver: client} // the audits before and after ask mostly the same
-	now.live = now.asked
+	now.resolver = &resolver.Cache{Resolver: client} // the audits before and after ask mostly the same
+	now.answering = now.resolver
 	return now, nil
 }
 
@@ -110,7 +110,7 @@ func collect(zones *resolver.Zones) []dns.RR {
 	return records
 }
 
-// transfer transfers the zone that an -axfr names, or all but those that are there.
+// transfer transfers the zone that an -axfr names, or all zones except those that are there.
 func transfer(ctx context.Context, arg string, zones, there []string) (records []dns.RR, apexes []string, err error) {
 	t, err := dnssource.ParseTransfer(arg)
 	switch {
@@ -138,13 +138,13 @@ func transfer(ctx context.Context, arg string, zones, there []string) (records [
 	return records, apexes, nil
 }
 
-// current returns what a plan is made upon.
+// current returns the published records for a plan.
 func (p *published) current(ctx context.Context, described *org.Organization) (*plan.Published, error) {
 	whole, err := plan.FromZones(resolver.SeqOf(p.records...))
-	if err != nil || p.asked == nil {
+	if err != nil || p.resolver == nil {
 		return whole, err
 	}
-	return whole.WithAnswers(ctx, p.asked, described)
+	return whole.WithAnswers(ctx, p.resolver, described)
 }
 
 // demonstration returns what is published in the demonstration.
@@ -153,7 +153,7 @@ func demonstration() (*published, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &published{records: collect(zones), asked: zones, live: zones}, nil
+	return &published{records: collect(zones), resolver: zones, answering: zones}, nil
 }
 
 // save writes to the file of -o, or to standard output.

@@ -22,7 +22,7 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	var addrs []netip.Addr
 	fs := command.NewFlags("plan init")
 	s.register(fs)
-	fs.Bool("allow-documentation", false, "") // as the other commands: a description may have them anyway
+	fs.Bool("allow-documentation", false, "") // accepted as by the other commands: a description may have them anyway
 	fs.StringVar(&domain, "domain", "", "")
 	fs.Func("ip", "", func(value string) error {
 		addr, err := netip.ParseAddr(value)
@@ -63,12 +63,12 @@ func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, s
 	if err != nil {
 		return nil, err
 	}
-	// The whole zones take the place of the live ones.
+	// The whole zones replace the live ones.
 	whole, err := plan.FromZones(resolver.SeqOf(now.records...))
 	if err != nil {
 		return nil, err
 	}
-	layered, err := whole.Overlay(now.live, nil)
+	layered, err := whole.Overlay(now.answering, nil)
 	if err != nil {
 		return nil, err
 	}

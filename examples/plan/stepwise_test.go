@@ -14,8 +14,8 @@ import (
 )
 
 // The demonstration is brought to green as a person would, by the files that the program
-// writes: each step's records are put into the zone, what it says to take out is taken
-// out, and the plan is made anew; the MTAs are told once the gate says so.
+// writes: each step's records are added to the zone or removed from it, and the plan is
+// made again; HELO names are set once the gate says so.
 func TestStepByStep(t *testing.T) {
 	dir := t.TempDir()
 	orgFile, zoneFile := filepath.Join(dir, "org.yaml"), filepath.Join(dir, "harbour.zone")

@@ -1,5 +1,4 @@
-// Policyd tells Postfix whether its clients are who they say they are, by the SMTP
-// access policy delegation protocol.
+// Policyd judges the clients of Postfix, by the SMTP access policy delegation protocol.
 //
 //	policyd -name HOST [flags]
 //
@@ -8,15 +7,15 @@
 //	smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:10040
 //	header_checks = regexp:{{/^Authentication-Results:[[:space:]]*HOST[;[:space:]]/ IGNORE}}
 //
-// It answers DUNNO where there is nothing to judge, PREPEND with an
-// Authentication-Results field, DEFER_IF_PERMIT while DNS does not tell enough, or a
-// reply of 5xx. It cannot delete fields that others have forged: header_checks do, and
-// the milter of examples/milter does both.
+// It answers DUNNO if there is nothing to judge, PREPEND with an Authentication-Results
+// field, DEFER_IF_PERMIT after a DNS failure that matters, or a 5xx reply. The protocol
+// cannot delete fields that others have forged: header_checks does, and examples/milter
+// does both.
 //
-// It serves until it is interrupted. Without flags it shows itself: it answers a few
-// requests of its own, and ends.
+// It serves until an interrupt or SIGTERM. Without flags it runs a demonstration: it
+// answers a few requests of its own, and ends.
 //
-// Exit status: 0 when all went well, 2 for what it cannot read or serve.
+// Exit status: 0 on success, 2 for bad flags or what it cannot read or serve.
 package main
 
 import (
@@ -36,18 +35,19 @@ import (
 )
 
 const usage = `usage: policyd [flags]
-  -name HOST            the name of the mail server, in the field that it adds
+  -name HOST            the name of the mail server, for the field that it adds
   -listen ADDR:PORT     where to listen; 127.0.0.1:10040 by default
   -dns ADDR[:PORT]      ask this DNS server; those of /etc/resolv.conf by default
   -zone [ORIGIN=]FILE   answer from this zone file instead; repeatable
   -trusted PREFIX       do not judge clients of this network; repeatable
-  -connections N        at a time; 200 by default
+  -connections N        connections at a time; 200 by default
   -idle DURATION        close a connection without requests; 10m by default
-  -timeout DURATION     for the look-ups of one request; 20s by default
+  -timeout DURATION     for the lookups of one request; 20s by default
 Without flags a demonstration runs.
+Exit status: 0 success, 2 bad flags or what cannot be read or served.
 `
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	daemon.Options
 	idle time.Duration
@@ -97,7 +97,7 @@ func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) e
 		case slots <- struct{}{}:
 		default:
 			log.Warn("too many connections", "peer", conn.RemoteAddr().String())
-			conn.Close() // Postfix tries again, then answers 451
+			conn.Close() // Postfix retries, then answers 451
 			continue
 		}
 		wg.Go(func() {

@@ -183,7 +183,7 @@ func TestInstances(t *testing.T) {
 	}
 }
 
-// What is no request closes its connection, and disturbs no other.
+// A bad request closes its connection, and no other.
 func TestBadRequests(t *testing.T) {
 	addr, stop := serve(t, nil)
 	good := dial(t, addr)
@@ -264,7 +264,7 @@ func TestExternal(t *testing.T) {
 		"": "", "a@b.test": "a@b.test", "a.b+c@d.test": "a.b+c@d.test", "a b@c.test": `"a b"@c.test`, `a"b\c@d.test`: `"a\"b\\c"@d.test`,
 		"a@b@c.test": `"a@b"@c.test`, "a..b@c.test": `"a..b"@c.test`, ".a@c.test": `".a"@c.test`, "postmaster": "postmaster",
 	} {
-		if got := external(in); got != want {
+		if got := quoteLocalPart(in); got != want {
 			t.Errorf("%q: %q", in, got)
 		}
 	}

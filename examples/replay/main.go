@@ -1,15 +1,14 @@
-// Replay keeps the DNS behind a verdict: it records what was asked and answered
-// while a client is checked, as text that anyone can read, and gives the same
-// verdict again from that text, without a network.
+// Replay keeps the DNS answers behind a verdict: it records the questions and answers of
+// one check as readable text, and repeats the verdict from that text without a network.
 //
 //	replay -record FILE CLIENT-ADDRESS HELO-NAME   # asks the system's resolvers
 //	replay -record FILE -server ADDR[:PORT] CLIENT-ADDRESS HELO-NAME
 //	replay -play FILE CLIENT-ADDRESS HELO-NAME
 //
-// Such a file is what a report of a wrong verdict needs, and what a test of it
-// begins with (see package resolvertest). Without arguments it shows itself.
+// Attach such a file to a report of a wrong verdict, and begin a test of it with the file
+// (see package resolvertest). Without arguments a demonstration runs.
 //
-// Exit status: 0 when there is a verdict, 2 for what it cannot read or write.
+// Exit status: 0 after a verdict, 2 for bad flags or what it cannot read or write.
 package main
 
 import (
@@ -38,7 +37,11 @@ func main() { command.Main("replay", run) }
 
 const usage = `usage: replay -record FILE [-server ADDR[:PORT]] CLIENT-ADDRESS HELO-NAME
        replay -play FILE CLIENT-ADDRESS HELO-NAME
+  -record FILE          write the DNS questions and answers to this file
+  -play FILE            answer from this file
+  -server ADDR[:PORT]   ask this DNS server; those of /etc/resolv.conf by default
 Without arguments a demonstration runs.
+Exit status: 0 a verdict, 2 bad flags or what cannot be read or written.
 `
 
 // run is main with its surroundings as arguments.
@@ -72,19 +75,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return recordFile(ctx, *record, live, client, fs.Arg(1), stdout)
 }
 
-// verdict is what is to be kept: here, what the README says of a client.
-func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
+// verdict returns the verdict to keep: here, on the PTR and HELO names of a client.
+func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, heloName string) string {
 	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	address := helo.Checker{Resolver: r}.Check(ctx, greeting, client)
+	address := helo.Checker{Resolver: r}.Check(ctx, heloName, client)
 	relation, _ := helo.Relate(address.Argument.Name, rdns.Name)
 	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, address.Status, relation)
 }
 
-// recordFile gives a verdict by the live DNS, and writes the transcript whole or
-// not at all.
-func recordFile(ctx context.Context, file string, live resolver.Resolver, client netip.Addr, greeting string, stdout io.Writer) error {
+// recordFile prints a verdict by the live DNS, and writes its transcript.
+func recordFile(ctx context.Context, file string, live resolver.Resolver, client netip.Addr, heloName string, stdout io.Writer) error {
 	var transcript bytes.Buffer
-	text := verdict(ctx, dnsfake.Record(live, &transcript), client, greeting)
+	text := verdict(ctx, dnsfake.Record(live, &transcript), client, heloName)
 	if err := os.WriteFile(file, transcript.Bytes(), 0o644); err != nil {
 		return err
 	}
@@ -92,9 +94,9 @@ func recordFile(ctx context.Context, file string, live resolver.Resolver, client
 	return nil
 }
 
-// playFile gives a verdict by a transcript. A question that it does not have, for
-// another client say, is an error: no verdict may rest on it.
-func playFile(ctx context.Context, file string, client netip.Addr, greeting string, stdout io.Writer) error {
+// playFile prints a verdict by a transcript. A question that the transcript does not have,
+// such as one about another client, is an error: there is no verdict without its answer.
+func playFile(ctx context.Context, file string, client netip.Addr, heloName string, stdout io.Writer) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -104,7 +106,7 @@ func playFile(ctx context.Context, file string, client netip.Addr, greeting stri
 	if err != nil {
 		return err
 	}
-	text := verdict(ctx, player, client, greeting)
+	text := verdict(ctx, player, client, heloName)
 	if err := errors.Join(player.Missing()...); err != nil {
 		return err
 	}
@@ -118,15 +120,15 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	client, greeting := netip.MustParseAddr("192.0.2.10"), "post.harbour.example"
+	client, heloName := netip.MustParseAddr("192.0.2.10"), "post.harbour.example"
 	var transcript bytes.Buffer
-	first := verdict(ctx, dnsfake.Record(zones, &transcript), client, greeting)
+	first := verdict(ctx, dnsfake.Record(zones, &transcript), client, heloName)
 	fmt.Fprintf(stdout, "%s\n\n%s\n", first, &transcript)
 	player, err := dnsfake.Replay("transcript", &transcript)
 	if err != nil {
 		return err
 	}
-	again := verdict(ctx, player, client, greeting)
+	again := verdict(ctx, player, client, heloName)
 	fmt.Fprintf(stdout, "%s, from the transcript alone\n", again)
 	return nil
 }

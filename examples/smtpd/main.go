@@ -1,6 +1,6 @@
-// Smtpd is a small mail server that asks of every client whether it is who it says it
-// is: it refuses at the right step, records in the message what it found, and delivers
-// to a Maildir. It relays nothing.
+// Smtpd is a small mail server that verifies the identity of its clients: it rejects mail
+// at the right step, adds its results to the header of each message, and delivers to a
+// Maildir. It relays nothing.
 //
 //	smtpd -name HOST -domain DOMAIN... -maildir DIR [flags]
 //
@@ -8,10 +8,10 @@
 //
 //	smtpd -name mx.example.test -domain example.test -maildir /tmp/mail
 //
-// It serves until it is interrupted, then lets the clients finish for ten seconds.
-// Without flags it shows itself: it serves a few clients of its own, and ends.
+// It serves until an interrupt or SIGTERM; clients then have ten seconds to finish.
+// Without flags it runs a demonstration: it serves a few clients of its own, and ends.
 //
-// Exit status: 0 when all went well, 2 for what it cannot read, serve or write.
+// Exit status: 0 on success, 2 for bad flags or what it cannot read, serve or write.
 package main
 
 import (
@@ -40,24 +40,25 @@ import (
 var demoZone string
 
 const usage = `usage: smtpd [flags]
-  -name HOST              the name of this host: in its banner, and in the fields it adds
-  -domain DOMAIN          take mail for this domain; repeatable
-  -maildir DIR            where mail is delivered to
+  -name HOST              the name of this host, for its banner and the fields it adds
+  -domain DOMAIN          accept mail for this domain; repeatable
+  -maildir DIR            deliver mail to this Maildir
   -listen ADDR:PORT       where to listen; 127.0.0.1:2525 by default
   -dns ADDR[:PORT]        ask this DNS server; those of /etc/resolv.conf by default
   -zone [ORIGIN=]FILE     answer from this zone file instead; repeatable
   -trusted PREFIX         do not judge clients of this network; repeatable
   -inner                  judge clients of private networks and of this machine, too
   -cert FILE, -key FILE   offer STARTTLS with this certificate, in PEM
-  -reject-mail-from-fail  refuse what the sender's SPF record denies
-  -explain                quote SPF explanations
-  -connections N          at a time; 200 by default
-  -per-client N           of one address at a time; 20 by default
-  -timeout DURATION       for each look-up step; 20s by default
+  -reject-mail-from-fail  reject mail if the sender's SPF record denies the client
+  -explain                quote SPF explanations in replies
+  -connections N          connections at a time; 200 by default
+  -per-client N           connections of one address at a time; 20 by default
+  -timeout DURATION       for the lookups of each step; 20s by default
 Without flags a demonstration runs.
+Exit status: 0 success, 2 bad flags or what cannot be read, served or written.
 `
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	daemon.Options
 	maildir   string
@@ -98,13 +99,13 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.IntVar(&o.perClient, "per-client", 20, "")
 }
 
-// check finds values that cannot be meant, and reads the certificate.
+// check returns an error for values that make no sense, and reads the certificate.
 func (o *options) check() error {
 	switch {
 	case len(o.domains) == 0:
-		return errors.New("-domain is missing: which domain's mail is taken?")
+		return errors.New("-domain is missing: which domain's mail is accepted?")
 	case o.maildir == "":
-		return errors.New("-maildir is missing: where is mail delivered to?")
+		return errors.New("-maildir is missing: where is mail delivered?")
 	case o.perClient < 1:
 		return errors.New("-per-client must be over 0")
 	case (o.cert == "") != (o.key == ""):
@@ -119,7 +120,7 @@ func (o *options) check() error {
 	return o.Check()
 }
 
-// serve takes mail from a listener until the context ends.
+// serve accepts mail from a listener until the context ends.
 func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) error {
 	v := o.Judge()
 	s := &server{verifier: v, name: o.Name, domains: o.domains, maildir: maildir(o.maildir), log: log}
@@ -137,7 +138,7 @@ func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) e
 	mta.EnableSMTPUTF8 = true
 	mta.TLSConfig = o.tls
 	mta.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
-	limited := &listener{Listener: l, ctx: work, verifier: v, most: o.Connections, perClient: o.perClient, counts: make(map[netip.Addr]int)}
+	limited := &listener{Listener: l, ctx: work, verifier: v, maxOpen: o.Connections, maxPerAddr: o.perClient, openByAddr: make(map[netip.Addr]int)}
 	return daemon.Serve(ctx, limited, log, mta)
 }
 
@@ -186,14 +187,14 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		// Without the date of the last field that was added.
+		// Without the last field that was added, which has the date.
 		head, _, _ := strings.Cut(string(message), "\r\nReceived:")
 		fmt.Fprintf(stdout, "\ndelivered:\n%s\n", strings.ReplaceAll(head, "\r\n", "\n"))
 	}
 	return nil
 }
 
-// send gives one message to a server and returns the reply that decided.
+// send sends one message to a server, and returns the reply that accepts or rejects it.
 func send(server, from, helo, sender, recipient, message string) (string, error) {
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0)), Timeout: 10 * time.Second}
 	conn, err := dialer.Dial("tcp", server)

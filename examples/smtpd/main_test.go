@@ -61,7 +61,7 @@ func TestDemonstration(t *testing.T) {
 	}
 }
 
-// What README.md says makes a server judge its clients compiles.
+// The two programs that README.md compares compile.
 func TestEmbed(t *testing.T) {
 	out, err := exec.Command("go", "vet", "./testdata/embed/before", "./testdata/embed/after").CombinedOutput()
 	if err != nil {
@@ -224,10 +224,10 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
 }
 
-// After STARTTLS the client greets anew, and is judged by what it says then.
+// After STARTTLS the client sends HELO again, and is judged by that.
 func TestStartTLS(t *testing.T) {
 	d := serve(t, func(o *options) { o.tls = &tls.Config{Certificates: []tls.Certificate{certificate(t)}} })
-	for greeting, want := range map[string]string{"post.harbour.example": "250", "www.harbour.example": "550 5.7.23"} {
+	for heloName, want := range map[string]string{"post.harbour.example": "250", "www.harbour.example": "550 5.7.23"} {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 10)}}
 		plain, err := dialer.Dial("tcp", d.addr)
 		if err != nil {
@@ -236,7 +236,7 @@ func TestStartTLS(t *testing.T) {
 		plain.SetDeadline(time.Now().Add(30 * time.Second))
 		converse(t, textproto.NewConn(plain), " => 220", "EHLO mta1.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 250", "STARTTLS => 220")
 		encrypted := textproto.NewConn(tls.Client(plain, &tls.Config{InsecureSkipVerify: true}))
-		converse(t, encrypted, "MAIL FROM:<a@harbour.example> => 502", "EHLO "+greeting+" => "+want, "QUIT => 221")
+		converse(t, encrypted, "MAIL FROM:<a@harbour.example> => 502", "EHLO "+heloName+" => "+want, "QUIT => 221")
 		encrypted.Close()
 	}
 }

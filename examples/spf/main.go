@@ -2,15 +2,14 @@
 //
 //	spf                                         # explains a demonstration, from memory
 //	spf check 192.0.2.10 user@example.org       # may this client use this address?
-//	spf explain example.org                     # the tree, what it costs, who may send
-//	spf flatten example.org                     # the same with no look-ups, as zone text
+//	spf explain example.org                     # the tree, its lookups, who may send
+//	spf flatten example.org                     # the same without lookups, as zone text
 //
-// The live DNS is asked by the system's resolvers, but with -server ADDR[:PORT], or
-// with -zone FILE, which is answered as it would be served, before it is.
+// It asks the resolvers of the system, or with -server another DNS server. With -zone it
+// answers from a zone file, for example before that is published.
 //
-// Exit status: 0 a pass, or a policy with nothing broken; 1 another verdict, or
-// something broken; 2 usage or input that cannot be read, or a policy that cannot be
-// flattened; 3 DNS did not tell.
+// Exit status: 0 pass, or a policy without errors; 1 any other verdict, or a policy with
+// errors; 2 bad flags or input, or a policy that cannot be flattened; 3 a DNS failure.
 package main
 
 import (
@@ -43,11 +42,13 @@ func main() {
 const usage = `usage: spf check [flags] CLIENT-ADDRESS SENDER-ADDRESS
        spf explain [flags] DOMAIN
        spf flatten [flags] DOMAIN
-  -zone [ORIGIN=]FILE    answer from zone files instead of the live DNS; repeatable
-  -server ADDR[:PORT]    ask this DNS server instead of the system's
-  -helo NAME             check: the client's HELO name, judged where the sender is ""
-  -ttl SECONDS           flatten: of the records, 3600 by default
+  -zone [ORIGIN=]FILE    answer from this zone file instead of DNS; repeatable
+  -server ADDR[:PORT]    ask this DNS server instead of those of the system
+  -helo NAME             check: the HELO name of the client, judged if the sender is ""
+  -ttl SECONDS           flatten: TTL of the records, 3600 by default
 Without arguments a demonstration is explained.
+Exit status: 0 pass, or no errors; 1 any other verdict, or errors; 2 bad flags or input,
+or a policy that cannot be flattened; 3 a DNS failure.
 `
 
 // run is main with its surroundings as arguments; it returns the exit status.
@@ -101,12 +102,12 @@ func check(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, se
 		fmt.Fprintf(stdout, "because: %v\n", result.Err)
 	}
 	if result.Explanation != "" {
-		fmt.Fprintf(stdout, "the owner of %s says: %q\n", result.Domain, result.Explanation)
+		fmt.Fprintf(stdout, "the owner of %s publishes the explanation %q\n", result.Domain, result.Explanation)
 	}
 	if result.Degraded.Domain != "" {
-		fmt.Fprintf(stdout, "not certain: DNS did not tell whether %s matches\n", result.Degraded)
+		fmt.Fprintf(stdout, "not certain: a DNS failure hides whether %s matches\n", result.Degraded)
 	}
-	fmt.Fprintf(stdout, "look-ups %d of 10, void %d of 2, questions %d\n\n", result.Lookups, result.Voids, result.Questions)
+	fmt.Fprintf(stdout, "lookups %d of 10, void %d of 2, questions %d\n\n", result.Lookups, result.Voids, result.Questions)
 	fmt.Fprintln(stdout, strings.ReplaceAll(result.ReceivedSPF(), "\r\n", "\n"))
 	switch {
 	case result.Status == spf.Pass:
@@ -117,15 +118,15 @@ func check(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, se
 	return 1
 }
 
-// explain prints the tree of a policy, what it costs, who may send, and what is wrong.
+// explain prints the tree of a policy, its lookups, who may send, and its errors.
 func explain(ctx context.Context, r resolver.Resolver, domain string, stdout io.Writer) (int, error) {
 	a := spf.Analyze(ctx, r, domain)
 	cost := a.Root.Sum
-	fmt.Fprintf(stdout, "%s: look-ups %d of 10, void %d of 2 for IPv4 clients, %d for IPv6\n\n", a.Domain, cost.Lookups, cost.Voids4, cost.Voids6)
+	fmt.Fprintf(stdout, "%s: lookups %d of 10, void %d of 2 for IPv4 clients, %d for IPv6\n\n", a.Domain, cost.Lookups, cost.Voids4, cost.Voids6)
 	tree(stdout, a.Root, "")
 	for _, status := range []spf.Status{spf.Pass, spf.Neutral, spf.SoftFail, spf.Fail, spf.TempError, spf.PermError, spf.None} {
 		networks := a.Sets[status]
-		// One set is most of the Internet: what is said of all others.
+		// One set is most of the Internet: the result for all other clients.
 		others := slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Bits() <= 4 })
 		switch {
 		case others:
@@ -157,14 +158,14 @@ func explain(ctx context.Context, r resolver.Resolver, domain string, stdout io.
 func tree(stdout io.Writer, n *spf.TreeNode, indent string) {
 	fmt.Fprintf(stdout, "%s%s", indent, n.Domain)
 	if n.Sum.Lookups > 0 {
-		fmt.Fprintf(stdout, "  (%d look-ups, %d with those below)", n.Own.Lookups, n.Sum.Lookups)
+		fmt.Fprintf(stdout, "  (%d lookups, %d with those below)", n.Own.Lookups, n.Sum.Lookups)
 	}
 	if n.Err != nil {
 		fmt.Fprintf(stdout, "  %v", n.Err)
 	}
 	fmt.Fprintln(stdout)
 	for _, p := range n.Parts {
-		// Quoted and unquoted again: what a record says must not steer a terminal.
+		// Quoted, and the quotes removed: the text of a record must not control a terminal.
 		text := fmt.Sprintf("%q", p.Term.Text)
 		fmt.Fprintf(stdout, "%s  %s", indent, text[1:len(text)-1])
 		switch p.Term.Kind {
@@ -197,7 +198,7 @@ func list(networks []netip.Prefix) string {
 	return strings.Join(texts, " ")
 }
 
-// flatten prints the records of a policy without look-ups.
+// flatten prints the records of a policy without lookups.
 func flatten(ctx context.Context, r resolver.Resolver, domain string, ttl uint32, stdout io.Writer) (int, error) {
 	a := spf.Analyze(ctx, r, domain)
 	records, err := a.Flatten(ttl)
@@ -207,7 +208,7 @@ func flatten(ctx context.Context, r resolver.Resolver, domain string, ttl uint32
 		}
 		return 2, err
 	}
-	fmt.Fprintf(stdout, "; %s with no look-ups but its own includes. It does not follow the records\n; that it was made of: make it again when they change.\n", a.Domain)
+	fmt.Fprintf(stdout, "; %s with no lookups but its own includes. It does not follow the records\n; that it was made of: make it again when they change.\n", a.Domain)
 	for _, record := range records {
 		fmt.Fprintln(stdout, record.RR)
 		for _, term := range record.From {

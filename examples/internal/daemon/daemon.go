@@ -1,5 +1,5 @@
-// Package daemon is what the examples that judge the clients of a mail server share: the
-// flags of that, and serving until the program is told to end.
+// Package daemon runs the examples that judge the clients of a mail server: their common
+// flags, and serving until a signal ends the program.
 package daemon
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/helo"
 )
 
-// Options is what the flags say.
+// Options holds the values of the flags.
 type Options struct {
 	Name        string // of the mail server, also as authserv-id
 	Listen      string // where to listen: ADDR:PORT
@@ -45,7 +45,7 @@ func (o *Options) Register(fs *flag.FlagSet, listen string) {
 	fs.DurationVar(&o.Verifier.Timeout, "timeout", 20*time.Second, "")
 }
 
-// Check finds values that cannot be meant.
+// Check returns an error for a value that makes no sense.
 func (o *Options) Check() error {
 	name, err := helo.Parse(o.Name)
 	switch {
