@@ -10,9 +10,9 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// screen tells what to reply to a client that has said who sends, if anything.
+// screen returns what to reply to the MAIL FROM command of a client.
 func screen(ctx context.Context, v identity.Verifier, client netip.Addr, helo, sender string) identity.Advice {
-	s := v.Session(ctx, client) // when it connects: its name is looked up from now on
+	s := v.Session(ctx, client) // when it connects: starts the lookup of its PTR name
 	defer s.Close()
 	if advice := s.Helo(ctx, helo).Advice; advice.Action >= identity.Defer {
 		return advice
@@ -20,7 +20,7 @@ func screen(ctx context.Context, v identity.Verifier, client netip.Addr, helo, s
 	return s.MailFrom(ctx, sender).Advice
 }
 
-// A server would take its Resolver from resolver.SystemClient.
+// A server takes its Resolver from resolver.SystemClient.
 func Example() {
 	zones, err := resolver.ParseZones(`
 $TTL 1h

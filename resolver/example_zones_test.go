@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -29,32 +27,6 @@ mail MX  mail
 	// Output:
 	// example.test.zone:5: A: expected an IPv4 address, got "192.0.2.300"
 	// example.test.zone:6: MX: expected a preference and a host name, got "mail"
-}
-
-// The zones of two files, as a program's -zone flag might name them: the second
-// does not say whose it is, and so the name does.
-func ExampleReadZoneFiles() {
-	dir, err := os.MkdirTemp("", "zones")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	forward, reverse := filepath.Join(dir, "forward.zone"), filepath.Join(dir, "reverse.zone")
-	for file, text := range map[string]string{
-		forward: "$ORIGIN example.test.\n$TTL 3600\n@ SOA ns hostmaster 1 7200 900 1209600 300\nmail A 192.0.2.10\n",
-		reverse: "$TTL 3600\n@ SOA ns.example.test. hostmaster.example.test. 1 7200 900 1209600 300\n10 PTR mail.example.test.\n",
-	} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			log.Fatal(err)
-		}
-	}
-	zones, err := resolver.ReadZoneFiles(forward, "2.0.192.in-addr.arpa="+reverse)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(zones.Origins())
-	// Output:
-	// [2.0.192.in-addr.arpa. example.test.]
 }
 
 func ExampleMergeZones() {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -57,11 +57,16 @@ const maxText = 128 << 20
 // relative to origin until an $ORIGIN says otherwise, as in a server's
 // configuration; origin may be "". The file name stands in errors and in
 // Answer.Server, and is not opened.
+//
+// r may give 128 MiB; a regular file, such as an [os.File], may have any size. The zones
+// take some twenty times as much memory.
 func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
-	return readZone(origin, file, r, maxText)
-}
-
-func readZone(origin, file string, r io.Reader, limit int64) (*Zones, error) {
+	limit := int64(maxText)
+	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			limit = max(limit, info.Size()) // the caller can know the size
+		}
+	}
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {
 		err = fmt.Errorf("over %d MiB: no zone text is that long", limit>>20)
@@ -82,41 +87,6 @@ func readZone(origin, file string, r io.Reader, limit int64) (*Zones, error) {
 		reader.warn(0, "it does not end with the end of a line: is it whole?")
 	}
 	return reader.zones()
-}
-
-// ReadZoneFiles reads zone files, each given as FILE or as ORIGIN=FILE, and merges
-// their zones: what the -zone flag of a program needs. It reads every file before
-// it gives up; the error joins those of all of them. A file may be of any size, which
-// takes some twenty times as much memory; what is no regular file, 128 MiB.
-func ReadZoneFiles(files ...string) (*Zones, error) {
-	var all []*Zones
-	var errs []error
-	for _, arg := range files {
-		origin, file, ok := strings.Cut(arg, "=")
-		if !ok {
-			origin, file = "", arg
-		}
-		zones, err := readZoneFile(origin, file)
-		errs = append(errs, err)
-		all = append(all, zones)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return MergeZones(all...)
-}
-
-func readZoneFile(origin, file string) (*Zones, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	limit := int64(maxText)
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		limit = max(limit, info.Size()) // whoever names a file knows how large it is
-	}
-	return readZone(origin, file, f, limit)
 }
 
 // MergeZones returns all zones of its arguments as one. The same apex in two of

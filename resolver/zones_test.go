@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -382,4 +383,41 @@ func collected(zones *resolver.Zones) []dns.RR {
 		records = append(records, rr)
 	}
 	return records
+}
+
+// A long file is one of many octets, and an error after them.
+type longFile struct {
+	mode fs.FileMode
+	left int64
+}
+
+var errLongFile = errors.New("the end of a long file")
+
+func (f *longFile) Stat() (fs.FileInfo, error) { return longFileInfo{f: f, size: f.left}, nil }
+
+func (f *longFile) Read(p []byte) (int, error) {
+	n := int(min(f.left, int64(len(p))))
+	if f.left -= int64(n); f.left == 0 {
+		return n, errLongFile
+	}
+	return n, nil
+}
+
+type longFileInfo struct {
+	fs.FileInfo
+	f    *longFile
+	size int64
+}
+
+func (i longFileInfo) Mode() fs.FileMode { return i.f.mode }
+func (i longFileInfo) Size() int64       { return i.size }
+
+// A regular file is read whole, anything else to 128 MiB.
+func TestReadZoneSize(t *testing.T) {
+	for mode, want := range map[fs.FileMode]string{0: errLongFile.Error(), fs.ModeDevice: "over 128 MiB"} {
+		_, err := resolver.ReadZone("", "long.zone", &longFile{mode: mode, left: 128<<20 + 2})
+		if err == nil || !strings.Contains(err.Error(), "long.zone: "+want) {
+			t.Errorf("%v: %v", mode, err)
+		}
+	}
 }

@@ -15,9 +15,8 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
-// atOnce bounds the audits that run at a time, of which each asks up to 160 questions at
-// once.
-const atOnce = 8
+// maxRunning bounds the audits that run at a time. Each asks up to 160 questions at once.
+const maxRunning = 8
 
 // audits are those of all organizations.
 type audits struct {
@@ -25,7 +24,7 @@ type audits struct {
 	descriptions []description
 }
 
-// A result is what came of one organization: a report, or an error.
+// A result is the report on one organization, or an error.
 type result struct {
 	name   string
 	report *report.Report
@@ -48,14 +47,14 @@ func (a audits) run(ctx context.Context, bar *bar) iter.Seq[result] {
 			return r
 		}) {
 			if !yield(r) {
-				cancel() // nobody waits for the audits that run
+				cancel() // the results of running audits are not needed
 				return
 			}
 		}
 	}
 }
 
-// inOrder yields what some jobs return, in their order, while atOnce of them run.
+// inOrder yields the results of jobs in their order, and runs maxRunning at a time.
 func inOrder[T any](jobs int, do func(int) T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		done := make([]chan T, jobs)
@@ -64,7 +63,7 @@ func inOrder[T any](jobs int, do func(int) T) iter.Seq[T] {
 		}
 		var running sync.WaitGroup
 		var next atomic.Int64
-		for range min(jobs, atOnce) {
+		for range min(jobs, maxRunning) {
 			running.Go(func() {
 				for i := int(next.Add(1)) - 1; i < jobs; i = int(next.Add(1)) - 1 {
 					done[i] <- do(i)
@@ -107,8 +106,8 @@ func (b *bar) step() {
 	}
 }
 
-// aside runs what may write to the same terminal while the bar is not there.
-func (b *bar) aside(write func() error) error {
+// hidden runs write without the bar: it may write to the same terminal.
+func (b *bar) hidden(write func() error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.shown != nil {

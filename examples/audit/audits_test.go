@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Jobs end in any order and come in their own, atOnce of them at a time.
+// Jobs end in any order and are yielded in their own order, maxRunning of them at a time.
 func TestInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const jobs = 3 * atOnce
+		const jobs = 3 * maxRunning
 		start := time.Now()
 		var got []int
 		for i := range inOrder(jobs, func(i int) int {
@@ -43,7 +43,7 @@ func TestInOrderBrokenOff(t *testing.T) {
 		}) {
 			break
 		}
-		if begun.Load() > atOnce+1 || running.Load() != 0 {
+		if begun.Load() > maxRunning+1 || running.Load() != 0 {
 			t.Errorf("%d begun, %d still running", begun.Load(), running.Load())
 		}
 	})

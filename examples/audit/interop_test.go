@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
@@ -22,16 +23,16 @@ import (
 )
 
 // TestInteropNSD audits the demonstration as NSD serves it: the findings are
-// those of the zone file, but for who said so.
+// those of the zone file, except for the source.
 func TestInteropNSD(t *testing.T) {
-	server := startNSD(t, demoZone)
+	server := startNSD(t, demo.OrganizationZone)
 	dir := t.TempDir()
 	orgFile := filepath.Join(dir, "org.yaml")
 	if err := os.WriteFile(orgFile, demoOrg, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	zoneFile := filepath.Join(dir, "demo.zone")
-	if err := os.WriteFile(zoneFile, []byte(demoZone), 0o644); err != nil {
+	if err := os.WriteFile(zoneFile, []byte(demo.OrganizationZone), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	fromFile := auditJSON(t, "-org", orgFile, "-allow-documentation", "-zone", zoneFile)

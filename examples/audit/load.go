@@ -6,19 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
+	"github.com/bonafide-mta/bonafide/examples/internal/orgfile"
 	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A description is an organization to be audited, or why it cannot be.
+// A description is an organization to audit, or the reason why it cannot be audited.
 type description struct {
 	source string // its file, or its domain
 	org    *org.Organization
@@ -37,12 +38,8 @@ func (o *options) describe() []description {
 				all = append(all, description{source: path, err: err})
 			}
 			for _, file := range files {
-				d := description{source: file}
-				text, err := os.ReadFile(file)
-				if d.err = err; err == nil {
-					d.org, d.err = org.Parse(file, text)
-				}
-				all = append(all, d)
+				described, err := orgfile.Read(file)
+				all = append(all, description{file, described, err})
 			}
 		}
 		return all
@@ -50,9 +47,15 @@ func (o *options) describe() []description {
 		return []description{{o.org.Domain, &o.org, o.org.Validate()}}
 	}
 	o.allowDocumentation = true
-	demo, err := org.Parse("demo.yaml", demoOrg)
-	return []description{{"demo.yaml", demo, err}}
+	described, err := org.Parse("demo.yaml", demoOrg)
+	return []description{{"demo.yaml", described, err}}
 }
+
+// demonstrates reports whether the flags describe nothing, so a demonstration is audited.
+func (o *options) demonstrates() bool { return len(o.orgs) == 0 && !o.describes() }
+
+// describes reports whether flags describe an organization.
+func (o *options) describes() bool { return o.org.Domain != "" || len(o.org.MTAs) > 0 }
 
 // files returns the descriptions of a directory, or the file itself.
 func (o *options) files(path string) ([]string, error) {
@@ -81,39 +84,29 @@ func (o *options) files(path string) ([]string, error) {
 	return files, nil
 }
 
-// resolver returns the zone files, the server, or the system's resolvers. What servers
-// say is remembered: organizations share providers.
+// resolver returns the zone files, the server, or the system's resolvers. Answers of
+// servers are cached: organizations share providers.
 func (o *options) resolver(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
 	switch {
-	case len(o.zones) > 0:
+	case len(o.dns.Zones) > 0:
 		return o.readZones(descriptions, stderr)
-	case o.server != "":
-		server, err := resolver.ParseServer(o.server)
-		if err != nil {
-			return nil, fmt.Errorf("-server: %w", err)
-		}
-		return &resolver.Cache{Resolver: &resolver.Client{Servers: []netip.AddrPort{server}}}, nil
-	case len(o.orgs) == 0 && o.org.Domain == "":
-		return resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	case o.demonstrates():
+		return demo.Read(demo.OrganizationZone)
 	}
-	system, err := resolver.SystemClient()
-	if err != nil {
-		return nil, err
-	}
-	return &resolver.Cache{Resolver: system}, nil
+	return o.dns.Open()
 }
 
-// readZones reads the zone files, and warns of what is hardly meant in them. To
-// descriptions without names it adds those of the zones that seem to be without mail.
+// readZones reads the zone files and prints their warnings. It adds names of the zones
+// that have nothing to do with mail to descriptions without names.
 func (o *options) readZones(descriptions []description, stderr io.Writer) (resolver.Resolver, error) {
-	zones, err := resolver.ReadZoneFiles(o.zones...)
+	zones, err := dnssource.ReadZones(o.dns.Zones...)
 	if err != nil {
 		return nil, err
 	}
 	for _, warning := range zones.Warnings() {
 		fmt.Fprintf(stderr, "audit: warning: %v\n", warning)
 	}
-	if err := addNames(zones, descriptions); err != nil {
+	if err := addNamesWithoutMail(zones, descriptions); err != nil {
 		return nil, err
 	}
 	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
@@ -125,8 +118,8 @@ func (o *options) readZones(descriptions []description, stderr io.Writer) (resol
 	}), nil
 }
 
-// addNames reads the zones once, however many organizations there are.
-func addNames(zones *resolver.Zones, descriptions []description) error {
+// addNamesWithoutMail reads the zones once, however many organizations there are.
+func addNamesWithoutMail(zones *resolver.Zones, descriptions []description) error {
 	if len(descriptions) == 1 && descriptions[0].err == nil && len(descriptions[0].org.Names) > 0 {
 		return nil
 	}
@@ -171,8 +164,7 @@ func addNames(zones *resolver.Zones, descriptions []description) error {
 	return nil
 }
 
-// name is what the organization is called where there is no report: its domain, else
-// where its description comes from.
+// name returns the domain of the organization, else the source of the description.
 func (d description) name() string {
 	if d.org == nil {
 		return d.source

@@ -1,34 +1,35 @@
-// Audit tells whether organizations' mail servers can be told from bots by what the
-// DNS says of them, rule by rule.
+// Audit judges, rule by rule, whether DNS tells an organization's mail servers apart from
+// bots.
 //
 //	audit                                        # a demonstration, from memory
 //	audit -org org.yaml                          # the live DNS, by the system's resolvers
 //	audit -org org.yaml -html report.html        # and as a page, for a browser
-//	audit -org org.yaml -server 192.0.2.53       # what one DNS server says
+//	audit -org org.yaml -server 192.0.2.53       # the answers of one DNS server
 //	audit -org org.yaml -zone example.org.zone -zone 2.0.192.in-addr.arpa=reverse.zone
 //	audit -domain example.org -helo post.example.org -ip 192.0.2.10 -ptr mta1.example.org
-//	audit -org customers/ -summary               # a line for each description in there
-//	audit -org org.yaml -since last.json -save last.json   # what has changed since last time
+//	audit -org customers/ -summary               # a line for each description in the directory
+//	audit -org org.yaml -since last.json -save last.json   # only changes since last time
 //
-// Without -org, each -helo opens an MTA, and the -ip and -ptr after it belong to
-// it. Zone files are audited as they would be served, before they are, and with them,
-// unless the description names others, the names in them that seem to be without mail.
+// Without -org, each -helo begins an MTA, and the -ip and -ptr flags after it belong to
+// that MTA. Zone files are audited as a server would serve them, for example before they
+// are published. If the description has no names, the audit adds those of the zone files
+// that seem to have nothing to do with mail.
 //
-// With -probe, the mail servers of the HELO names and mail domains are asked whether they
-// accept mail for postmaster and abuse. That connects to them, and to their owners it looks
-// like somebody who tries out addresses: use it for your own.
+// With -probe, the audit asks the mail servers of the HELO names and mail domains whether
+// they accept mail for postmaster and abuse. It connects to them, and to their owners it
+// looks like somebody who tries out addresses: use it only for your own servers.
 //
-// Of several organizations, some are audited at a time, and what comes of them is
-// printed in their order; one that cannot be audited stops no other.
+// Several organizations are audited at a time and printed in the order of their flags; an
+// organization that cannot be audited does not stop the others.
 //
-// With -json, standard output is one document of the schema in package audit, whatever
-// happens: a report or, with -since, what has changed; where there is none, why; a list
-// of these for several organizations or a directory.
+// With -json, standard output is always one document of the schema in package report: a
+// report or, with -since, the changes; if there is none, the reason; for several
+// organizations or a directory, a list of these.
 //
-// Exit status, of several organizations the first one in this list that any has: 2 usage,
-// input that cannot be read, or output that cannot be written; 1 something failed at the
-// threshold or above; 3 nothing failed, but something there could not be decided; 0 all is
-// well. Neither -since nor -summary changes it.
+// Exit status: 0 all is well; 1 a rule failed at the threshold or above; 2 bad flags, input
+// or output; 3 nothing failed, but a rule there could not be decided. For several
+// organizations it is the first of 2, 1, 3 and 0 that any of them has. Neither -since nor
+// -summary changes it. The demonstration ends with 0 although rules fail.
 package main
 
 import (
@@ -39,13 +40,13 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -56,40 +57,32 @@ import (
 //go:embed demo.yaml
 var demoOrg []byte
 
-//go:embed demo.zone
-var demoZone string
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.MainStatus(run) }
 
 // run is main with its surroundings as arguments; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parseFlags(args)
+	o, err := parseFlags(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, usage)
 		return 0
 	}
-	p := &printer{options: o, stdout: stdout, stderr: stderr, pages: make(map[string]bool)}
+	p := &printer{options: o, stdout: stdout, stderr: stderr, pageWritten: make(map[string]bool)}
 	if err != nil {
-		return p.refuse(fmt.Errorf("%w (-h lists the flags)", err))
+		return p.fail(err)
 	}
 	descriptions := o.describe()
 	r, err := o.resolver(descriptions, stderr)
 	if err != nil {
-		return p.refuse(err)
+		return p.fail(err)
 	}
 	if err := p.open(); err != nil {
-		return p.refuse(err)
+		return p.fail(err)
 	}
 	defer p.discard()
-	p.list = o.several
+	p.isList = o.several
 	auditor := audit.Auditor{Resolver: r, AllowDocumentation: o.allowDocumentation, Timeout: o.timeout}
 	if o.probe != "" {
 		checker := roleaddr.Checker{Resolver: r, Helo: o.probe}
-		var one sync.Mutex // a server may be that of several organizations
+		var one sync.Mutex // organizations may share a server
 		auditor.Mailboxes = func(ctx context.Context, domain string) *roleaddr.Result {
 			one.Lock()
 			defer one.Unlock()
@@ -101,14 +94,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return p.print(ctx, audits.run(ctx, bar), bar)
 }
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	orgs               []string         // files and directories
-	several            bool             // there may be more than one description
+	several            bool             // there can be more than one description
 	org                org.Organization // of -domain, -helo, -ip and -ptr
-	zones              []string         // as resolver.ReadZoneFiles takes them
-	server             string
-	probe              string // what to greet mail servers with; "" asks none
+	dns                dnssource.Flags
+	probe              string // the HELO name to ask mail servers with; "" asks none
 	threshold          rule.Level
 	timeout            time.Duration
 	format             string // text, json, markdown or summary
@@ -124,9 +116,9 @@ const usage = `usage: audit [flags]
   -helo NAME -ip ADDR -ptr NAME
                            and for each MTA its HELO name, addresses and PTR name
   -zone [ORIGIN=]FILE      audit zone files instead of the live DNS; repeatable
-  -server ADDR[:PORT]      ask this DNS server instead of the system's
-  -probe NAME              connect to the mail servers too, greeting them with NAME, and ask
-                           whether they accept postmaster and abuse; for your own alone,
+  -server ADDR[:PORT]      ask this DNS server instead of those of the system
+  -probe NAME              connect to the mail servers with NAME in HELO, and ask whether
+                           they accept postmaster and abuse; only for your own servers,
                            with a -timeout of minutes, as mail servers take their time
   -threshold LEVEL         must (the default), should-major, should-minor, advice
   -timeout DURATION        for the audit of each organization, 30s by default
@@ -134,34 +126,24 @@ const usage = `usage: audit [flags]
   -json                    for machines
   -markdown                for issues and chats
   -summary                 one line for each organization
-  -since FILE              print only what has changed since what -save wrote
-  -save FILE               keep the reports; it may be the FILE of -since
+  -since FILE              print only changes since the reports that -save wrote
+  -save FILE               write the reports; it may be the FILE of -since
   -html PATH               write each report as a page, too: to a file, or for several
                            organizations into a directory
-Without a domain or a file, a demonstration is audited.
-Exit status: 0 well, 1 failed at the threshold or above, 2 usage, input or output,
-3 not decided there; of several organizations 2, else 1, else 3, else 0.
+Without -org and -domain, a demonstration is audited, with exit status 0 or 2.
+Exit status: 0 well, 1 failed at the threshold or above, 2 flags, input or output,
+3 not decided there; for several organizations 2, else 1, else 3, else 0.
 `
 
-func parseFlags(args []string) (*options, error) {
+func parseFlags(args []string, stdout io.Writer) (*options, error) {
 	o := &options{threshold: rule.Must, format: "text"}
-	fs := flag.NewFlagSet("audit", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	fs.Func("org", "", func(value string) error {
-		o.orgs = append(o.orgs, value)
-		return nil
-	})
+	fs := command.NewFlags("audit")
+	command.Strings(fs, "org", &o.orgs)
+	o.dns.Register(fs, "server")
 	fs.StringVar(&o.org.Domain, "domain", "", "")
-	fs.StringVar(&o.server, "server", "", "")
 	fs.StringVar(&o.probe, "probe", "", "")
 	fs.TextVar(&o.threshold, "threshold", rule.Must, "")
-	o.timeout = 30 * time.Second
-	fs.Func("timeout", "", func(value string) (err error) {
-		if o.timeout, err = time.ParseDuration(value); err != nil {
-			return errors.New("expected a duration, such as 30s")
-		}
-		return nil
-	})
+	command.Timeout(fs, &o.timeout, 30*time.Second)
 	fs.StringVar(&o.since, "since", "", "")
 	fs.StringVar(&o.save, "save", "", "")
 	fs.BoolFunc("json", "", o.use("json"))
@@ -169,10 +151,6 @@ func parseFlags(args []string) (*options, error) {
 	fs.BoolFunc("markdown", "", o.use("markdown"))
 	fs.StringVar(&o.html, "html", "", "")
 	fs.BoolVar(&o.allowDocumentation, "allow-documentation", false, "")
-	fs.Func("zone", "", func(value string) error {
-		o.zones = append(o.zones, value)
-		return nil
-	})
 	fs.Func("helo", "", func(name string) error {
 		id := fmt.Sprintf("mta%d", len(o.org.MTAs)+1)
 		o.org.MTAs = append(o.org.MTAs, org.MTA{ID: id, Helo: name})
@@ -193,13 +171,13 @@ func parseFlags(args []string) (*options, error) {
 		m.PTR = value
 		return nil
 	}))
-	if err := fs.Parse(args); err != nil {
-		if slices.Contains(args, "-json") || slices.Contains(args, "--json") { // it may not have come that far
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
+		if slices.Contains(args, "-json") || slices.Contains(args, "--json") { // Parse may have stopped before it
 			o.format = "json"
 		}
 		return o, err
 	}
-	return o, o.check(fs.Args())
+	return o, o.check()
 }
 
 // use chooses the format of the output.
@@ -227,21 +205,18 @@ func (o *options) lastMTA(set func(*org.MTA, string) error) func(string) error {
 }
 
 // check finds flags that do not go together.
-func (o *options) check(rest []string) error {
-	described := o.org.Domain != "" || len(o.org.MTAs) > 0
+func (o *options) check() error {
 	helo, err := helo.Parse(o.probe)
 	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
-	case len(o.orgs) > 0 && described:
+	case len(o.orgs) > 0 && o.describes():
 		return errors.New("-org and -domain or -helo: describe the organization in one way")
-	case described && o.org.Domain == "":
+	case o.describes() && o.org.Domain == "":
 		return errors.New("-helo without -domain")
-	case len(o.zones) > 0 && o.server != "":
+	case len(o.dns.Zones) > 0 && o.dns.Server != "":
 		return errors.New("-zone and -server: audit one of them at a time")
-	case (len(o.zones) > 0 || o.server != "") && len(o.orgs) == 0 && !described:
+	case (len(o.dns.Zones) > 0 || o.dns.Server != "") && o.demonstrates():
 		return errors.New("-zone or -server without -org or -domain: whose mail servers are to be audited?")
-	case o.probe != "" && len(o.orgs) == 0 && !described:
+	case o.probe != "" && o.demonstrates():
 		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")
 	case o.probe != "" && (err != nil || !helo.Resolvable()):
 		return fmt.Errorf("-probe %q: expected the full name of this machine, as mail.example.org", o.probe)

@@ -67,7 +67,7 @@ func valid(ts *testscript.TestScript, neg bool, args []string) {
 // The README promises what the demonstration shows.
 func TestDemonstration(t *testing.T) {
 	var stdout, stderr strings.Builder
-	if status := run(t.Context(), nil, &stdout, &stderr); status != 1 || stderr.Len() > 0 {
+	if status := run(t.Context(), nil, &stdout, &stderr); status != 0 || stderr.Len() > 0 {
 		t.Fatalf("status %d: %s", status, &stderr)
 	}
 	got := regexp.MustCompile(`(?m)^Audited [^:]*:\d\d UTC: `).ReplaceAllString(stdout.String(), "Audited TIME: ")

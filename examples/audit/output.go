@@ -17,7 +17,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/report"
 )
 
-// A document is a report, or with -since what has changed.
+// A document is a report, or with -since its changes.
 type document interface {
 	WriteText(io.Writer) error
 	WriteMarkdown(io.Writer) error
@@ -25,56 +25,56 @@ type document interface {
 	fmt.Stringer // on one line
 }
 
-// A printer writes what comes of the audits.
+// A printer writes the results of the audits.
 type printer struct {
 	*options
 	stdout, stderr io.Writer
-	list           bool                      // JSON is a list
+	isList         bool                      // JSON is a list
 	previous       map[string]*report.Report // of -since, by organization
-	kept           *os.File                  // what -save will be
-	pageless       bool                      // a page of -html could not be written
-	pages          map[string]bool           // of -html, written already, by organization
+	saveFile       *os.File                  // becomes the file of -save
+	pageFailed     bool                      // a page of -html could not be written
+	pageWritten    map[string]bool           // of -html, by organization
 }
 
-// A verdict is what is said of one organization, the worst being the greatest.
+// A verdict sums up one organization. The worst is the greatest.
 type verdict int
 
 const (
-	well verdict = iota
+	passed verdict = iota
 	undecided
 	failed
-	broken // there is no report
+	unreported // no report was possible
 )
 
 var (
-	verdictText = []string{well: "pass", undecided: "undecided", failed: "fail", broken: "error"}
-	exitStatus  = []int{well: 0, undecided: 3, failed: 1, broken: 2}
+	verdictText = []string{passed: "pass", undecided: "undecided", failed: "fail", unreported: "error"}
+	exitStatus  = []int{passed: 0, undecided: 3, failed: 1, unreported: 2}
 )
 
 func (p *printer) verdict(r result) verdict {
 	switch {
 	case r.err != nil:
-		return broken
+		return unreported
 	case r.report.Failed(p.threshold):
 		return failed
 	case r.report.Undecided(p.threshold):
 		return undecided
 	}
-	return well
+	return passed
 }
 
-// complain writes an error for people; those of package audit say where they are from.
-func (p *printer) complain(err error) {
+// printError writes an error for people.
+func (p *printer) printError(err error) {
 	fmt.Fprintf(p.stderr, "audit: %s\n", strings.TrimPrefix(err.Error(), "audit: "))
 }
 
-// refuse ends a program that cannot audit anything.
-func (p *printer) refuse(err error) int {
-	p.complain(err)
+// fail ends a program that cannot audit anything.
+func (p *printer) fail(err error) int {
+	p.printError(err)
 	if p.format == "json" {
 		report.NoReport{Version: report.Version, Error: err.Error()}.WriteJSON(p.stdout)
 	}
-	return exitStatus[broken]
+	return exitStatus[unreported]
 }
 
 // open reads the file of -since and makes sure that what -html and -save name can be
@@ -102,12 +102,12 @@ func (p *printer) open() error {
 	if path, ok := errors.AsType[*os.PathError](err); ok { // whose name is not the user's
 		return fmt.Errorf("-save %s: %w", p.save, path.Err)
 	}
-	p.kept = kept
+	p.saveFile = kept
 	return err
 }
 
-// readReports reads one report, or a list of them; in the place of any may stand why there
-// was none.
+// readReports reads one report, or a list of them. Any of them may be the reason why there
+// was no report.
 func readReports(text []byte) (map[string]*report.Report, error) {
 	documents := []json.RawMessage{text}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
@@ -132,21 +132,21 @@ func readReports(text []byte) (map[string]*report.Report, error) {
 
 // print writes all results, and returns the exit status.
 func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar) int {
-	worst := well
-	out, kept := &listing{w: p.stdout, brackets: p.list}, &listing{w: p.kept, brackets: p.list}
+	worst := passed
+	out, kept := &listing{w: p.stdout, brackets: p.isList}, &listing{w: p.saveFile, brackets: p.isList}
 	audited, all := make(map[string]bool), true
 	for r := range results {
 		worst = max(worst, p.verdict(r))
 		if all = all && r.report != nil; r.report != nil {
 			audited[r.report.Organization] = true
 		}
-		err := bar.aside(func() error { return p.result(out, r) })
-		if err == nil && p.kept != nil {
+		err := bar.hidden(func() error { return p.result(out, r) })
+		if err == nil && p.saveFile != nil {
 			err = kept.add(p.json(r, r.report))
 		}
 		if err != nil {
-			p.complain(err)
-			return exitStatus[broken]
+			p.printError(err)
+			return exitStatus[unreported]
 		}
 	}
 	for _, organization := range slices.Sorted(maps.Keys(p.previous)) {
@@ -158,14 +158,17 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 	if p.format == "json" {
 		err = out.end()
 	}
-	if err == nil && p.kept != nil && ctx.Err() == nil { // an interrupted audit is not kept
+	if err == nil && p.saveFile != nil && ctx.Err() == nil { // an interrupted audit is not kept
 		err = p.keep(kept)
 	}
 	if err != nil {
-		p.complain(err)
+		p.printError(err)
 	}
-	if err != nil || p.pageless {
-		return exitStatus[broken]
+	if err != nil || p.pageFailed {
+		return exitStatus[unreported]
+	}
+	if p.demonstrates() && worst != unreported {
+		return exitStatus[passed] // it shows failures, it is not one
 	}
 	return exitStatus[worst]
 }
@@ -173,7 +176,7 @@ func (p *printer) print(ctx context.Context, results iter.Seq[result], bar *bar)
 // result writes what came of one organization to standard output.
 func (p *printer) result(out *listing, r result) error {
 	if r.err != nil {
-		p.complain(r.err)
+		p.printError(r.err)
 	}
 	var d document
 	if r.report != nil {
@@ -181,8 +184,8 @@ func (p *printer) result(out *listing, r result) error {
 	}
 	if r.report != nil && p.html != "" {
 		if err := p.page(r.report); err != nil { // the report is not lost with it
-			p.complain(err)
-			p.pageless = true
+			p.printError(err)
+			p.pageFailed = true
 		}
 	}
 	if r.report != nil && p.since != "" {
@@ -219,7 +222,7 @@ func (p *printer) result(out *listing, r result) error {
 	return d.WriteText(p.stdout)
 }
 
-// json returns what writes the document of a result.
+// json returns a function that writes the document of a result.
 func (p *printer) json(r result, d document) func(io.Writer) error {
 	if r.err != nil {
 		return report.NoReport{Version: report.Version, Organization: r.name, Error: r.err.Error()}.WriteJSON
@@ -227,25 +230,25 @@ func (p *printer) json(r result, d document) func(io.Writer) error {
 	return d.WriteJSON
 }
 
-// keep puts what was kept in the place of the file of -save.
+// keep renames the saved reports to the file of -save.
 func (p *printer) keep(kept *listing) error {
 	if err := kept.end(); err != nil {
 		return err
 	}
-	if err := p.kept.Chmod(0o644); err != nil {
+	if err := p.saveFile.Chmod(0o644); err != nil {
 		return err
 	}
-	if err := p.kept.Close(); err != nil {
+	if err := p.saveFile.Close(); err != nil {
 		return err
 	}
-	return os.Rename(p.kept.Name(), p.save)
+	return os.Rename(p.saveFile.Name(), p.save)
 }
 
-// discard removes what was not kept.
+// discard removes the saved reports unless they were renamed.
 func (p *printer) discard() {
-	if p.kept != nil {
-		p.kept.Close()
-		os.Remove(p.kept.Name()) // unless it has its name
+	if p.saveFile != nil {
+		p.saveFile.Close()
+		os.Remove(p.saveFile.Name()) // fails after keep
 	}
 }
 

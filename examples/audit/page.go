@@ -38,7 +38,7 @@ func (o *options) checkPage() error {
 	return nil
 }
 
-// page writes a report as a page, with what has changed where -since knows of another.
+// page writes a report as a page, with the changes if -since has an earlier report.
 func (p *printer) page(report *report.Report) error {
 	var page bytes.Buffer
 	if err := report.WriteHTML(&page, p.previous[report.Organization]); err != nil {
@@ -47,10 +47,10 @@ func (p *printer) page(report *report.Report) error {
 	if !p.several {
 		return os.WriteFile(p.html, page.Bytes(), 0o666)
 	}
-	if p.pages[report.Organization] {
+	if p.pageWritten[report.Organization] {
 		return fmt.Errorf("-html %s: two descriptions of %s, and one page", p.html, report.Organization)
 	}
-	p.pages[report.Organization] = true
+	p.pageWritten[report.Organization] = true
 	dir, err := os.OpenRoot(p.html)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (o *options) reads(file string) bool {
 		return false
 	}
 	inputs := append(slices.Clone(o.orgs), o.since)
-	for _, zone := range o.zones {
+	for _, zone := range o.dns.Zones {
 		inputs = append(inputs, zone[strings.IndexByte(zone, '=')+1:])
 	}
 	return slices.ContainsFunc(inputs, func(input string) bool {

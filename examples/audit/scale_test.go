@@ -38,7 +38,7 @@ func TestScale(t *testing.T) {
 	}
 	var last cost
 	for _, n := range []int{*organizations / 4, *organizations / 2, *organizations} {
-		descriptions, zones := world(t, n)
+		descriptions, zones := makeOrganizations(t, n)
 		var c cost
 		var asked atomic.Int64
 		stop := watch(&c.peak)
@@ -49,7 +49,7 @@ func TestScale(t *testing.T) {
 				asked.Add(1)
 				return zones.Lookup(ctx, name, qtype)
 			})}}
-		p := printer{options: &options{format: "json", threshold: rule.ShouldMinor}, stdout: io.Discard, stderr: t.Output(), list: true}
+		p := printer{options: &options{format: "json", threshold: rule.ShouldMinor}, stdout: io.Discard, stderr: t.Output(), isList: true}
 		bar := progress(io.Discard, n)
 		if status := p.print(t.Context(), a.run(t.Context(), bar), bar); status != 0 {
 			t.Fatalf("%d organizations: exit status %d", n, status)
@@ -70,9 +70,9 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// world returns organizations, and zones that hold all that a plan wants for them, and
+// makeOrganizations returns organizations, and zones that hold all that a plan wants for them, and
 // where their mail goes.
-func world(t *testing.T, n int) ([]description, *resolver.Zones) {
+func makeOrganizations(t *testing.T, n int) ([]description, *resolver.Zones) {
 	t.Helper()
 	const soa = "@ 3600 SOA ns.provider.test. hostmaster.provider.test. 1 7200 900 1209600 300\n@ 3600 NS ns.provider.test.\n"
 	var descriptions []description

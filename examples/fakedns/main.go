@@ -1,5 +1,5 @@
 // Fakedns serves zone files on the loopback, with faults and delays, and logs the
-// questions: a DNS to test any program against.
+// questions: a DNS server to test programs against.
 //
 //	fakedns -zone [ORIGIN=]FILE... [-listen ADDR:PORT] [-fail NAME,TYPE,KIND[,TIMES]]... [-delay NAME,TYPE,DURATION]...
 //
@@ -7,28 +7,27 @@
 //
 //	fakedns -zone example.test.zone -fail mail.example.test,A,SERVFAIL,2 -delay slow.example.test,ANY,3s
 //
-// It serves until it is interrupted. Without -zone it shows itself: it serves a
-// zone of its own, asks for a few names, and ends.
+// It serves until an interrupt or SIGTERM. Without -zone it runs a demonstration: it serves
+// a zone of its own, asks for a few names, and ends.
 //
-// Exit status: 0 when all went well, 2 for what it cannot read or serve.
+// Exit status: 0 on success, 2 for bad flags or what it cannot read or serve.
 package main
 
 import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
@@ -36,46 +35,33 @@ import (
 //go:embed demo.zone
 var demoZone string
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(os.Stderr, "fakedns: %v\n", err)
-		os.Exit(2)
-	}
-}
+func main() { command.Main("fakedns", run) }
 
 const usage = `usage: fakedns [flags]
   -zone [ORIGIN=]FILE            serve this zone file; repeatable
-  -listen ADDR:PORT              where; 127.0.0.1:0, any free port, by default
-  -fail NAME,TYPE,KIND[,TIMES]   make a question fail; repeatable. KIND is one of
+  -listen ADDR:PORT              where to listen; 127.0.0.1:0, a free port, by default
+  -fail NAME,TYPE,KIND[,TIMES]   fail this question; repeatable. KIND is one of
                                  SERVFAIL, REFUSED, FORMERR, TIMEOUT, TRUNCATED,
-                                 GARBAGE, FORGED, NETWORK; the type ANY is all
-  -delay NAME,TYPE,DURATION      make a question wait; repeatable
+                                 GARBAGE, FORGED, NETWORK; TYPE ANY means every type
+  -delay NAME,TYPE,DURATION      delay this answer; repeatable
 Without -zone a demonstration runs.
+Exit status: 0 success, 2 bad flags or what cannot be read or served.
 `
 
 // run is main with its surroundings as arguments.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	var zones, fails, delays []string
 	listen := "127.0.0.1:0"
-	fs := flag.NewFlagSet("fakedns", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
+	fs := command.NewFlags("fakedns")
 	fs.StringVar(&listen, "listen", listen, "")
-	for name, values := range map[string]*[]string{"zone": &zones, "fail": &fails, "delay": &delays} {
-		fs.Func(name, "", func(value string) error { *values = append(*values, value); return nil })
-	}
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-		}
+	command.Strings(fs, "zone", &zones)
+	command.Strings(fs, "fail", &fails)
+	command.Strings(fs, "delay", &delays)
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return err
 	}
 	addr, err := netip.ParseAddrPort(listen)
-	switch {
-	case fs.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("-listen %q: expected an address and a port, such as 127.0.0.1:5353", listen)
 	}
 	served, ask, err := load(zones)
@@ -113,7 +99,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 // load reads the zones, or those of the demonstration.
 func load(files []string) (zones *resolver.Zones, demonstration bool, err error) {
 	if len(files) > 0 {
-		zones, err = resolver.ReadZoneFiles(files...)
+		zones, err = dnssource.ReadZones(files...)
 		return zones, false, err
 	}
 	zones, err = resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
@@ -138,7 +124,7 @@ func fail(fake *dnsfake.Fake, value string) error {
 	if len(parts) == 4 {
 		times, err := strconv.Atoi(parts[3])
 		if err != nil || times < 1 {
-			return fmt.Errorf("%q is no number of times", parts[3])
+			return fmt.Errorf("%q is not a number of times", parts[3])
 		}
 		fault.Times(times)
 	}
@@ -157,25 +143,25 @@ func delay(fake *dnsfake.Fake, value string) error {
 	}
 	wait, err := time.ParseDuration(parts[2])
 	if err != nil || wait <= 0 {
-		return fmt.Errorf("%q is no duration", parts[2])
+		return fmt.Errorf("%q is not a duration", parts[2])
 	}
 	fake.Delay(parts[0], qtype, wait)
 	return nil
 }
 
-// question checks a name and a type before the Fake would panic.
+// question checks a name and a type: the Fake panics on bad ones.
 func question(name, word string) (uint16, error) {
 	if _, err := resolver.Canonical(name); err != nil {
 		return 0, err
 	}
 	qtype, ok := dns.StringToType[strings.ToUpper(word)]
 	if !ok {
-		return 0, fmt.Errorf("%q is no record type", word)
+		return 0, fmt.Errorf("%q is not a record type", word)
 	}
 	return qtype, nil
 }
 
-// demonstrate asks what the demonstration serves.
+// demonstrate asks for the names of the demonstration.
 func demonstrate(ctx context.Context, fake *dnsfake.Fake, addr netip.AddrPort, stdout io.Writer) error {
 	client := &resolver.Client{Servers: []netip.AddrPort{addr}, Rounds: 1}
 	for _, name := range []string{"post.harbour.example", "broken.harbour.example", "broken.harbour.example", "slow.harbour.example", "nothing.harbour.example"} {

@@ -95,12 +95,12 @@ func TestUsage(t *testing.T) {
 		{"-zone missing.zone", "missing.zone"},
 		{"-fail a,b", "three or four parts"},
 		{"-fail a..b,A,SERVFAIL", "not a DNS name"},
-		{"-fail a.test,AA,SERVFAIL", "no record type"},
+		{"-fail a.test,AA,SERVFAIL", "not a record type"},
 		{"-fail a.test,A,BROKEN", "expected one of SERVFAIL"},
-		{"-fail a.test,A,SERVFAIL,never", "no number of times"},
+		{"-fail a.test,A,SERVFAIL,never", "not a number of times"},
 		{"-delay a.test,A", "three parts"},
-		{"-delay a.test,AA,1s", "no record type"},
-		{"-delay a.test,A,-1s", "no duration"},
+		{"-delay a.test,AA,1s", "not a record type"},
+		{"-delay a.test,A,-1s", "not a duration"},
 		{"-h", "help requested"},
 	} {
 		var out strings.Builder

@@ -1,35 +1,35 @@
-// Harden says of every name of a zone that has nothing to do with mail that it has not:
-// by a null SPF record and a Null MX, as zone text to be put below that of the zone.
+// Harden declares that the names of a zone that have nothing to do with mail neither send
+// nor receive it: it writes null SPF and Null MX records to append to the zone.
 //
 //	harden                                          # a demonstration, from memory
 //	harden -zone example.org.zone                   # a zone file, before it is published
-//	harden -zone example.org.zone -org org.yaml     # names of MTAs and mail domains are left to the plan
+//	harden -zone example.org.zone -org org.yaml     # leaves names of MTAs and mail domains to the plan
 //	harden -axfr example.org=192.0.2.53 -o additions.zone
 //
-// Names that are left alone stand in comments with the reason, and so does what is to
-// be looked at before the text is published: names of machines, whose programs may send
-// mail as root@ them. A zone that cannot be read whole is not hardened at all.
+// Comments list the names it leaves alone with the reason, and what to check before you
+// publish: names of machines, whose programs may send mail as root@ the name. It hardens
+// nothing in a zone that it cannot read whole.
 //
-// Exit status: 0 the additions were written, even if there are none; 2 usage, input that
-// cannot be read, or output that cannot be written.
+// Exit status: 0 the additions were written, even if there are none; 2 bad flags, or what
+// it cannot read or write.
 package main
 
 import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"iter"
-	"net/netip"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
+	"github.com/bonafide-mta/bonafide/examples/internal/orgfile"
 	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -39,13 +39,9 @@ import (
 var demoZone string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		// A file's errors stand on lines of their own, each with its position.
-		fmt.Fprintf(os.Stderr, "harden: %v\n", err)
-		os.Exit(2)
-	}
+	command.Main("harden", func(ctx context.Context, args []string, stdout io.Writer) error {
+		return run(ctx, args, stdout, os.Stderr)
+	})
 }
 
 const usage = `usage: harden [flags]
@@ -53,16 +49,16 @@ const usage = `usage: harden [flags]
   -axfr ZONE=ADDR[:PORT]    a zone, by a transfer from its server; repeatable
   -org FILE                 description of the organization, YAML or JSON
   -deny                     deny each name in HELO too, by a CSA record
-  -o FILE                   write there, not on standard output; it must not exist
-Hardened are host names with an address, and wildcards with one; what mail seems to come
-from or go to is left alone, with the reason.
-Exit status: 0, or 2 for usage, input or output; then nothing was written.
+  -o FILE                   write to this file, which must not exist
+Hardens host names and wildcards that have an address. Names that seem to send or receive
+mail are left alone, with the reason.
 Without a zone, a demonstration is hardened.
+Exit status: 0 success; 2 bad flags, input or output, and nothing is written.
 `
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
-	zones     []string // as resolver.ReadZoneFiles takes them
+	zones     []string // as dnssource.ReadZones takes them
 	transfers []string // ZONE=SERVER
 	orgFile   string
 	deny      bool
@@ -72,33 +68,20 @@ type options struct {
 // run is main with its surroundings as arguments.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o options
-	fs := flag.NewFlagSet("harden", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	for name, list := range map[string]*[]string{"zone": &o.zones, "axfr": &o.transfers} {
-		fs.Func(name, "", func(value string) error {
-			*list = append(*list, value)
-			return nil
-		})
-	}
+	fs := command.NewFlags("harden")
+	command.Strings(fs, "zone", &o.zones)
+	command.Strings(fs, "axfr", &o.transfers)
 	fs.StringVar(&o.orgFile, "org", "", "")
 	fs.BoolVar(&o.deny, "deny", false, "")
 	fs.StringVar(&o.out, "o", "", "")
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		return nil
-	case err != nil:
-		return fmt.Errorf("%w (-h lists the flags)", err)
-	case fs.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q (-h lists the flags)", fs.Arg(0))
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
+		return err
 	}
 	if o.orgFile != "" && len(o.zones)+len(o.transfers) == 0 {
 		return errors.New("-org without -zone or -axfr: which zones are to be hardened?")
 	}
-	if o.out != "" { // said before the work, too
-		if _, err := os.Lstat(o.out); err == nil {
-			return fmt.Errorf("-o %s: it exists, and nothing is written over", o.out)
-		}
+	if err := command.CheckNew(o.out); err != nil {
+		return err
 	}
 	p := newProgress(stderr)
 	defer p.clear()
@@ -107,23 +90,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	h.DenyNames = o.deny
-	p.say("writing the additions for %d names", len(h.Names))
+	p.show("writing the additions for %d names", len(h.Names))
 	if o.out == "" {
-		p.clear() // it may be the same terminal
-		return h.WriteZone(stdout)
+		p.clear() // standard output may be the same terminal
 	}
-	return writeNew(o.out, h.WriteZone)
+	return command.WriteNew(o.out, stdout, h.WriteZone)
 }
 
-// harden reads the organization and the zones, all of them before it writes anything.
+// harden reads the organization and the zones whole before anything is written.
 func (o *options) harden(ctx context.Context, p *progress) (*harden.Hardening, error) {
 	var described *org.Organization
 	if o.orgFile != "" {
-		text, err := os.ReadFile(o.orgFile)
-		if err != nil {
-			return nil, err
-		}
-		if described, err = org.Parse(o.orgFile, text); err != nil {
+		var err error
+		if described, err = orgfile.Read(o.orgFile); err != nil {
 			return nil, err
 		}
 	}
@@ -137,25 +116,19 @@ func (o *options) harden(ctx context.Context, p *progress) (*harden.Hardening, e
 	sources := []iter.Seq2[dns.RR, error]{zones.Records()}
 	seen := zones.Origins()
 	for _, arg := range o.transfers {
-		name, at, ok := strings.Cut(arg, "=")
-		if !ok {
+		transfer, err := dnssource.ParseTransfer(arg)
+		switch {
+		case err != nil:
+			return nil, err
+		case transfer.Zone == "":
 			return nil, fmt.Errorf("-axfr %s: expected ZONE=ADDR[:PORT]", arg)
+		case slices.Contains(seen, transfer.Zone):
+			return nil, fmt.Errorf("-axfr %s: zone %s is given twice", arg, transfer.Zone)
 		}
-		apex, err := resolver.Canonical(name)
-		if err != nil {
-			return nil, fmt.Errorf("-axfr %s: %w", arg, err)
-		}
-		var server netip.AddrPort
-		if server, err = resolver.ParseServer(at); err != nil {
-			return nil, fmt.Errorf("-axfr %s: %w", arg, err)
-		}
-		if slices.Contains(seen, apex) {
-			return nil, fmt.Errorf("-axfr %s: zone %s is given twice", arg, apex)
-		}
-		seen = append(seen, apex)
-		sources = append(sources, resolver.Transfer(ctx, server, apex))
+		seen = append(seen, transfer.Zone)
+		sources = append(sources, transfer.Records(ctx))
 	}
-	return harden.Zones(p.count(ctx, sources), described)
+	return harden.Zones(p.counted(ctx, sources), described)
 }
 
 // readZones reads the zone files, or the demonstration.
@@ -164,23 +137,7 @@ func (o *options) readZones(p *progress) (*resolver.Zones, error) {
 		return resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
 	}
 	if len(o.zones) > 0 {
-		p.say("reading %s", strings.Join(o.zones, ", "))
+		p.show("reading %s", strings.Join(o.zones, ", "))
 	}
-	return resolver.ReadZoneFiles(o.zones...)
-}
-
-// writeNew writes a file that does not exist yet, whole or not at all.
-func writeNew(file string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		os.Remove(file)
-	}
-	return err
+	return dnssource.ReadZones(o.zones...)
 }

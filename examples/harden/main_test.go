@@ -101,7 +101,7 @@ func TestDemonstration(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var out strings.Builder
 	p := &progress{w: &out, terminal: true}
-	p.say("%d records", 7)
+	p.show("%d records", 7)
 	p.warn("odd")
 	p.clear()
 	if got, want := out.String(), "\r\x1b[K7 records\r\x1b[Kharden: warning: odd\n"; got != want {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A progress is one line of a terminal that says how far the work is. Neither a zone
-// file nor a transfer says how many records it has: there is nothing to draw a bar of.
+// A progress is one line on a terminal with the number of records read. The total is not
+// known before the end of a zone, so it cannot be a bar.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -26,15 +26,15 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// say puts a text in the place of the one before.
-func (p *progress) say(format string, args ...any) {
+// show replaces the line.
+func (p *progress) show(format string, args ...any) {
 	if p.terminal {
 		fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
 		p.shown = true
 	}
 }
 
-// clear takes the text away.
+// clear removes the line.
 func (p *progress) clear() {
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
@@ -42,14 +42,14 @@ func (p *progress) clear() {
 	}
 }
 
-// warn leaves a line that stays.
+// warn prints a line that stays.
 func (p *progress) warn(warning any) {
 	p.clear()
 	fmt.Fprintf(p.w, "harden: warning: %v\n", warning)
 }
 
-// count yields records of several sources, and shows how many there were.
-func (p *progress) count(ctx context.Context, sources []iter.Seq2[dns.RR, error]) iter.Seq2[dns.RR, error] {
+// counted yields the records of several sources, and shows their number.
+func (p *progress) counted(ctx context.Context, sources []iter.Seq2[dns.RR, error]) iter.Seq2[dns.RR, error] {
 	return func(yield func(dns.RR, error) bool) {
 		n := 0
 		for _, records := range sources {
@@ -59,7 +59,7 @@ func (p *progress) count(ctx context.Context, sources []iter.Seq2[dns.RR, error]
 						err = context.Cause(ctx)
 					}
 					if now := time.Now(); now.Sub(p.last) > 100*time.Millisecond {
-						p.say("%d records", n)
+						p.show("%d records", n)
 						p.last = now
 					}
 				}
@@ -68,6 +68,6 @@ func (p *progress) count(ctx context.Context, sources []iter.Seq2[dns.RR, error]
 				}
 			}
 		}
-		p.say("%d records: sorting the names", n)
+		p.show("%d records: sorting the names", n)
 	}
 }

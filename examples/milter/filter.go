@@ -13,7 +13,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity"
 )
 
-// actions and protocol are what a filter does, and what it need not be sent.
+// actions and protocol are what a filter does, and what it does not need to be sent.
 const (
 	actions  = milter.OptAddHeader | milter.OptChangeHeader
 	protocol = milter.OptNoRcptTo | milter.OptNoData | milter.OptNoBody | milter.OptNoUnknown
@@ -21,7 +21,7 @@ const (
 
 const resultsField = "Authentication-Results"
 
-// A filter serves one connection of a mail server, which is about one client of that.
+// A filter serves one connection of a mail server, about one client of the mail server.
 type filter struct {
 	milter.NoOpMilter
 	ctx        context.Context
@@ -30,9 +30,9 @@ type filter struct {
 	log        *slog.Logger
 
 	session *identity.Session // nil without a client that has an address
-	verdict *identity.Verdict // of MAIL FROM; nil where there is nothing to judge
+	verdict *identity.Verdict // of MAIL FROM; nil if there is nothing to judge
 	fields  int               // Authentication-Results fields so far
-	forged  []int             // the places of those that claim to be ours, from 1
+	forged  []int             // the indexes of those that claim to be ours, from 1
 }
 
 // Connect begins a session. Postfix calls it twice in one connection where the client
@@ -46,7 +46,7 @@ func (f *filter) Connect(_, family string, _ uint16, addr string, _ milter.Modif
 }
 
 // Helo only begins the work: mail servers keep a refusal at this step for the rest of
-// the connection, even if the client greets again with a better name.
+// the connection, even if the client sends another HELO with a better name.
 func (f *filter) Helo(name string, _ milter.Modifier) (*milter.Response, error) {
 	if f.session != nil {
 		ended, cancel := context.WithCancel(f.ctx)
@@ -60,7 +60,7 @@ func (f *filter) Helo(name string, _ milter.Modifier) (*milter.Response, error) 
 func (f *filter) MailFrom(from, _ string, m milter.Modifier) (*milter.Response, error) {
 	f.verdict, f.fields, f.forged = nil, 0, nil
 	if f.session == nil || m.Get(milter.MacroAuthAuthen) != "" {
-		return milter.RespContinue, nil // who has logged in is known
+		return milter.RespContinue, nil // the client has logged in
 	}
 	f.verdict = f.session.MailFrom(f.ctx, from)
 	advice := f.verdict.Advice
@@ -82,14 +82,14 @@ func (f *filter) Header(name, value string, _ milter.Modifier) (*milter.Response
 	return milter.RespContinue, nil
 }
 
-// EndOfMessage deletes them, and adds ours above the others. What a trusted client has
-// written stays: it may be a backup MX that writes in the name of all.
+// EndOfMessage deletes them, and adds ours above the others. It keeps those from a trusted
+// client, which may be a backup MX that writes the same name.
 func (f *filter) EndOfMessage(m milter.Modifier) (*milter.Response, error) {
 	if f.verdict != nil && f.verdict.Has(identity.TrustedClient) {
 		return milter.RespContinue, nil
 	}
-	for _, place := range slices.Backward(f.forged) { // later ones first, so that places stay
-		if err := m.ChangeHeader(place, resultsField, ""); err != nil {
+	for _, index := range slices.Backward(f.forged) { // last first: a deletion changes the indexes after it
+		if err := m.ChangeHeader(index, resultsField, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -118,7 +118,7 @@ func insert(m milter.Modifier, field string) error {
 	return m.InsertHeader(0, name, value)
 }
 
-// NewConnection follows where a mail server uses its connection again.
+// NewConnection is called if a mail server uses its connection for another client.
 func (f *filter) NewConnection(milter.Modifier) error {
 	f.end()
 	return nil

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -75,31 +75,28 @@ func TestFlags(t *testing.T) {
 // stopped.
 func serve(t *testing.T, change func(*options)) (addr string, stop func() string) {
 	t.Helper()
-	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	zones, err := demo.Read(demo.ClientsZone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &options{name: "mx.quay.example", connections: 10, idle: 10 * time.Second, verifier: identity.Verifier{Resolver: zones}}
+	o := &options{idle: 10 * time.Second}
+	o.Name, o.Connections, o.Verifier.Resolver = "mx.quay.example", 10, zones
 	if change != nil {
 		change(o)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var log bytes.Buffer
+	addr, end, err := daemon.Start(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), o.serve)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- o.serve(ctx, l, slog.New(slog.NewTextHandler(&log, nil))) }()
-	stop = sync.OnceValue(func() string {
-		cancel()
-		if err := <-ended; err != nil {
+	stop = func() string {
+		if err := end(); err != nil {
 			t.Error(err)
 		}
 		return log.String()
-	})
+	}
 	t.Cleanup(func() { stop() })
-	return l.Addr().String(), stop
+	return addr, stop
 }
 
 const (
@@ -108,7 +105,7 @@ const (
 )
 
 func TestMessages(t *testing.T) {
-	addr, _ := serve(t, func(o *options) { o.verifier.Trusted = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} })
+	addr, _ := serve(t, func(o *options) { o.Verifier.Trusted = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} })
 	for _, tt := range []struct {
 		client, helo, sender string
 		want                 string
@@ -154,8 +151,7 @@ func reply(t *testing.T, action *milter.Action, err error) string {
 	return action.String()
 }
 
-// A client that greets again is judged by what it said last, and in the same
-// connection each message by itself.
+// A client is judged by its last HELO, and each message of a connection by itself.
 func TestRepeats(t *testing.T) {
 	addr, _ := serve(t, nil)
 	s := session(t, addr, nil)
@@ -178,7 +174,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// Who has logged in is not judged.
+// A client that has logged in is not judged.
 func TestAuthenticated(t *testing.T) {
 	addr, _ := serve(t, nil)
 	macros := milter.NewMacroBag()
@@ -240,7 +236,7 @@ func TestGarbage(t *testing.T) {
 // Without DNS mail is put off, never refused.
 func TestWithoutDNS(t *testing.T) {
 	addr, _ := serve(t, func(o *options) {
-		o.verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+		o.Verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
 			return resolver.Answer{}, errors.New("down")
 		})
 	})

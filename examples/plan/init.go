@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/identity/draft"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
@@ -20,9 +20,9 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	var s source
 	var domain string
 	var addrs []netip.Addr
-	fs := flag.NewFlagSet("plan init", flag.ContinueOnError)
-	s.flags(fs)
-	fs.Bool("allow-documentation", false, "") // as the other commands: a description may have them anyway
+	fs := command.NewFlags("plan init")
+	s.register(fs)
+	fs.Bool("allow-documentation", false, "") // accepted as by the other commands: a description may have them anyway
 	fs.StringVar(&domain, "domain", "", "")
 	fs.Func("ip", "", func(value string) error {
 		addr, err := netip.ParseAddr(value)
@@ -32,13 +32,10 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 		addrs = append(addrs, addr)
 		return nil
 	})
-	err := parse(fs, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0, err
-	case err != nil:
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return 2, err
-	case domain == "":
+	}
+	if domain == "" {
 		return 2, errors.New("init without -domain: whose mail servers are to be described?")
 	}
 	if err := s.check(); err != nil {
@@ -57,7 +54,7 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 }
 
 // draft returns the text of a description.
-func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, stderr io.Writer) ([]byte, error) {
+func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, stderr io.Writer) (*bytes.Buffer, error) {
 	canonical, err := resolver.Canonical(domain)
 	if err != nil {
 		return nil, fmt.Errorf("-domain: %w", err)
@@ -66,12 +63,12 @@ func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, s
 	if err != nil {
 		return nil, err
 	}
-	// The whole zones take the place of the live ones.
+	// The whole zones replace the live ones.
 	whole, err := plan.FromZones(resolver.SeqOf(now.records...))
 	if err != nil {
 		return nil, err
 	}
-	layered, err := whole.Overlay(now.live, nil)
+	layered, err := whole.Overlay(now.answering, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -85,5 +82,5 @@ func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, s
 	head := org.Comment{Text: "A first description, from what DNS says. Comments tell what it could not know, or guessed: correct and complete it, and give it to plan -org."}
 	var text bytes.Buffer
 	err = described.WriteYAML(&text, append([]org.Comment{head}, comments...)...)
-	return text.Bytes(), err
+	return &text, err
 }

@@ -1,21 +1,22 @@
-// Plan tells which records an organization should publish about its mail servers, in
-// which steps, and proves before anything is published that they will do.
+// Plan lists the records an organization should publish about its mail servers, in steps,
+// and proves before anything is published that the audit will pass.
 //
 //	plan                                               # a demonstration, from memory, as with -adopt
-//	plan -org org.yaml                                 # upon the live DNS, name by name: a partial view
-//	plan -org org.yaml -zone example.org.zone          # upon a zone file, and the live DNS for the rest
-//	plan -org org.yaml -axfr 192.0.2.53                # upon the zones of the description, transferred whole
-//	plan -org org.yaml -format nsupdate -step prepare  # the first step, to be piped into nsupdate -l
-//	plan -org org.yaml -format letter -step reverse    # what to write to the ISP
-//	plan init -domain example.org -o org.yaml          # a first description, and what it could not know
+//	plan -org org.yaml                                 # from the live DNS, name by name: a partial view
+//	plan -org org.yaml -zone example.org.zone          # from a zone file, and the live DNS for the rest
+//	plan -org org.yaml -axfr 192.0.2.53                # from the zones of the description, transferred whole
+//	plan -org org.yaml -format nsupdate -step prepare  # the first step, for nsupdate -l
+//	plan -org org.yaml -format letter -step reverse    # the letter to the ISP
+//	plan init -domain example.org -o org.yaml          # a first description, to be completed
 //
-// It publishes nothing, and writes over no file. Carry out a step, wait for the gates
-// before the next, and plan again: what is done is no longer in the plan.
+// It publishes nothing and overwrites no file. Carry out a step, wait for the gates before
+// the next, and plan again: finished steps are no longer in the plan.
 //
-// Exit status: 0 with the plan carried out no rule fails at the threshold or above, or a
-// description was written; 1 some rule will fail still, as what is kept or refused makes
-// it; 2 usage, or input, DNS or output that there is no plan without; 3 none will fail,
-// but something at the threshold or above could not be decided.
+// Exit status: 0 no rule fails at the threshold or above once the plan is carried out, or a
+// description was written; 1 a rule will still fail, because of records that are kept or
+// refused; 2 bad flags, input, DNS or output, so that there is no plan; 3 no rule will
+// fail, but one at the threshold or above could not be decided. The demonstration ends
+// with 0 whatever it shows.
 package main
 
 import (
@@ -23,52 +24,35 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/orgfile"
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
-	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 //go:embed demo.yaml
 var demoOrg []byte
 
-//go:embed demo.zone
-var demoZone string
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { command.MainStatus(run) }
 
 // run is main with its surroundings as arguments; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	command := makePlan
+	subcommand := makePlan
 	if len(args) > 0 && args[0] == "init" {
-		command, args = describe, args[1:]
+		subcommand, args = describe, args[1:]
 	}
-	status, err := command(ctx, args, stdout, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-	case err != nil:
-		// A file's errors stand on lines of their own, each with its position.
-		fmt.Fprintf(stderr, "plan: %s\n", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "plan: "), "audit: "))
-	}
-	return status
+	status, err := subcommand(ctx, args, stdout, stderr)
+	return command.Status("plan", status, err, stderr)
 }
 
 const usage = `usage: plan [flags]
@@ -76,47 +60,47 @@ const usage = `usage: plan [flags]
 What is published now:
   -zone [ORIGIN=]FILE        a whole zone, from its file; repeatable
   -axfr [ZONE=]ADDR[:PORT]   a whole zone, by a transfer from its server; without
-                             ZONE, all in the description that no -zone holds;
+                             ZONE, all zones in the description without a -zone;
                              repeatable
   -server ADDR[:PORT]        ask this DNS server for other names, one by one,
-                             instead of the system's
-  -offline                   ask nobody: names in no whole zone are not known. For zones
-                             that no server has yet
+                             instead of those of the system
+  -offline                   ask no server: names outside the whole zones are unknown.
+                             For zones that are not on any server yet
 What to plan:
-  -org FILE                  description of the organization, YAML or JSON. The zones it
-                             lists are those that you write; without a list, all but
-                             the reverse zones that no -zone or -axfr has
-  -adopt                     put what is wanted in place of other SPF, CSA, contact
-                             and Null MX records, which are kept without it; first
-                             describe all that sends, under mail
+  -org FILE                  description of the organization, YAML or JSON. You edit
+                             the zones it lists; without a list, all except the
+                             reverse zones without a -zone or -axfr
+  -adopt                     replace other SPF, CSA, contact and Null MX records,
+                             which are kept without it; first describe every sender,
+                             under mail
   -deny-names                deny every name without mail in HELO by a CSA record
                              of its own
-  -observed ADDR=NAME        an MTA was seen to say NAME in HELO from there; repeatable
+  -observed ADDR=NAME        an MTA used NAME in HELO from ADDR; repeatable
   -observed-log FILE         the same from Received fields, or logs of Postfix and
-                             Exim on another server; repeatable. What was observed
-                             is not kept: say it each time
+                             Exim on another server; repeatable. Observations are
+                             not kept: give them each time
 What to write:
   -format text               all steps, and the audit before and after (the default)
   -format json               the plan, for machines
   -format zone               changes as zone text
   -format nsupdate           changes as a script for nsupdate
-  -format letter             what to ask of the ISP: PTR records in zones that are
-                             not yours
-  -step NAME|all             which step's changes, by its name; required for these
-                             three, and all is for the first two
-  -o FILE                    to a new file: one that exists is not touched
+  -format letter             a letter to the ISP about PTR records in zones that you
+                             do not edit
+  -step NAME|all             the step whose changes to write, by its name; required
+                             for zone, nsupdate and letter. A letter has no all
+  -o FILE                    write to this file, which must not exist
   -threshold LEVEL           for the exit status: must (the default), should-major,
                              should-minor, advice
-  -timeout DURATION          for all of it, 1m by default
+  -timeout DURATION          for everything, 1m by default
   -allow-documentation       accept names and addresses for documentation
-Exit status: 0 no rule fails at the threshold with the plan carried out, 1 some does,
-2 usage, input, DNS or output, 3 something there cannot be decided.
-Without arguments a demonstration is planned. init writes a first description, to be
-completed: -zone, -axfr, -server, -offline, -o and -timeout are as above, and each -ip
-is an address of an MTA.
+Exit status: 0 no rule fails at the threshold once the plan is carried out, 1 a rule does,
+2 flags, input, DNS or output, 3 a rule there cannot be decided.
+Without -org a demonstration is planned, with exit status 0 or 2. init writes a first
+description to complete; it has -zone, -axfr, -server, -offline, -o and -timeout as above,
+and each -ip is an address of an MTA.
 `
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
 	source
 	orgFile            string
@@ -128,11 +112,11 @@ type options struct {
 	allowDocumentation bool
 }
 
-func parseFlags(args []string) (*options, error) {
+func parseFlags(args []string, stdout io.Writer) (*options, error) {
 	o := &options{threshold: rule.Must}
 	o.plan.Observed = make(map[netip.Addr]string)
-	fs := flag.NewFlagSet("plan", flag.ContinueOnError)
-	o.source.flags(fs)
+	fs := command.NewFlags("plan")
+	o.source.register(fs)
 	fs.Func("org", "", func(value string) error {
 		if o.orgFile != "" {
 			return fmt.Errorf("%s is given already: a plan is of one organization", o.orgFile)
@@ -158,30 +142,11 @@ func parseFlags(args []string) (*options, error) {
 		o.plan.Observed[addr.Unmap()] = name
 		return nil
 	})
-	fs.Func("observed-log", "", func(value string) error {
-		o.logs = append(o.logs, value)
-		return nil
-	})
-	if err := parse(fs, args); err != nil {
+	command.Strings(fs, "observed-log", &o.logs)
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return nil, err
 	}
 	return o, o.check()
-}
-
-// parse reads the flags of a command that takes no other arguments.
-func parse(fs *flag.FlagSet, args []string) error {
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	err := fs.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return err
-	case err == nil && fs.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	}
-	if err != nil {
-		return fmt.Errorf("%w (-h lists the flags)", err)
-	}
-	return nil
 }
 
 // check finds flags that do not go together.
@@ -202,7 +167,7 @@ func (o *options) check() error {
 	case !stepwise && o.step != "":
 		return fmt.Errorf("-step goes with -format zone, nsupdate or letter, not with %s", o.format)
 	}
-	// Numbers change as steps are done: a name is a name.
+	// By name: the numbers of steps change as steps are done.
 	if o.step != "" && o.step != "all" && new(plan.Stage).UnmarshalText([]byte(o.step)) != nil {
 		return fmt.Errorf("-step %q: expected all, or the name of a step, as the text of the plan has it", o.step)
 	}
@@ -212,12 +177,10 @@ func (o *options) check() error {
 	return o.source.check()
 }
 
-// makePlan plans, proves, and writes what is asked for.
+// makePlan plans, proves, and writes in the format of the flags.
 func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
-	o, err := parseFlags(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0, err
-	} else if err != nil {
+	o, err := parseFlags(args, stdout)
+	if err != nil {
 		return 2, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("it took longer than -timeout %v", o.timeout))
@@ -237,18 +200,20 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	if err != nil {
 		return 2, err
 	}
-	proof, err := audit.Auditor{Resolver: now.live, AllowDocumentation: o.allowDocumentation}.Prove(ctx, p)
+	proof, err := audit.Auditor{Resolver: now.answering, AllowDocumentation: o.allowDocumentation}.Prove(ctx, p)
 	if err != nil {
-		return 2, err
+		return 2, errors.New(strings.TrimPrefix(err.Error(), "audit: "))
 	}
 	var text bytes.Buffer
 	if err := o.write(ctx, &text, stderr, p, proof, now); err != nil {
 		return 2, err
 	}
-	if err := o.save(text.Bytes(), stdout); err != nil {
+	if err := o.save(&text, stdout); err != nil {
 		return 2, err
 	}
 	switch {
+	case o.orgFile == "":
+		return 0, nil // a demonstration shows failures, it is not one
 	case proof.After.Failed(o.threshold):
 		return 1, nil
 	case proof.After.Undecided(o.threshold):
@@ -268,11 +233,7 @@ func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organization
 		now, err := demonstration()
 		return described, now, err
 	}
-	text, err := os.ReadFile(o.orgFile)
-	if err != nil {
-		return nil, nil, err
-	}
-	described, err := org.Parse(o.orgFile, text)
+	described, err := orgfile.Read(o.orgFile)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -280,8 +241,8 @@ func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organization
 	return described, now, err
 }
 
-// observe adds what logs say to what the MTAs were observed to say. The clients of
-// the server that wrote a log are many: those that are not described are passed over.
+// observe adds the HELO names in logs to those of the flags. A log has many clients:
+// those that are not described are ignored.
 func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 	sending := make(map[netip.Addr]bool)
 	for _, m := range described.MTAs {
@@ -305,115 +266,12 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 			}
 			found++
 			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.Helo) {
-				return fmt.Errorf("%s:%d: %s uses %q in HELO here, and %q elsewhere: expected only what was written since the HELO name was changed, and only the topmost Received field of each mail", file, seen.Line, seen.Addr, seen.Helo, before)
+				return fmt.Errorf("%s:%d: %s used %q in HELO here, and %q elsewhere: expected only lines since its HELO name was set, and of each message only the topmost Received field", file, seen.Line, seen.Addr, seen.Helo, before)
 			}
 			o.plan.Observed[seen.Addr] = seen.Helo
 		}
 		if found == 0 {
 			fmt.Fprintf(stderr, "plan: warning: %s has no HELO of an MTA that is described: expected Received fields, or lines with H= of Exim's log, or with helo= of Postfix's\n", file)
-		}
-	}
-	return nil
-}
-
-// write writes what -format says.
-func (o *options) write(ctx context.Context, w, stderr io.Writer, p *plan.Plan, proof *report.Proof, now *published) error {
-	switch o.format {
-	case "json":
-		return p.WriteJSON(w)
-	case "text":
-		if err := p.WriteText(w); err != nil {
-			return err
-		}
-		if err := gates(ctx, w, p, now); err != nil {
-			return err
-		}
-		fmt.Fprintln(w)
-		return proof.WriteText(w)
-	}
-	changes, err := o.changes(p, stderr)
-	if err != nil {
-		return err
-	}
-	switch o.format {
-	case "zone":
-		return plan.WriteZone(w, changes)
-	case "nsupdate":
-		return plan.WriteUpdate(w, changes)
-	default:
-		return plan.WriteLetter(w, changes)
-	}
-}
-
-// changes returns those of the step that -step names, and warns of what comes before it,
-// and of what the format leaves out.
-func (o *options) changes(p *plan.Plan, stderr io.Writer) ([]plan.Change, error) {
-	say := func(format string, args ...any) { fmt.Fprintf(stderr, "plan: "+format+"\n", args...) }
-	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return strings.EqualFold(s.Stage.String(), o.step) })
-	changes, before := p.Changes, p.Steps
-	switch {
-	case i >= 0:
-		changes, before = p.Steps[i].Changes, p.Steps[:i]
-		if len(before) > 0 {
-			say("warning: before %s come %s: see that all of it is done, and that the gates are passed", o.step, stages(before))
-		}
-	case o.step != "all":
-		say("there is nothing to do in step %s", strings.ToLower(o.step))
-		return nil, nil
-	case slices.ContainsFunc(before, plan.Step.Gate):
-		say("warning: these are steps with gates between them, %s: made at once, they may turn mail away", stages(before))
-	}
-	yours, isps := 0, 0
-	for _, c := range changes {
-		if c.Owner == plan.OwnerISP {
-			isps++
-		} else {
-			yours++
-		}
-	}
-	switch letter := o.format == "letter"; {
-	case yours+isps == 0:
-		say("step %s changes no records", o.step)
-	case letter && isps == 0:
-		say("step %s asks nothing of the ISP: it is all yours to write, by the zones of the description", o.step)
-	case letter && yours > 0:
-		say("step %s has changes of your own, too: -format zone or nsupdate", o.step)
-	case !letter && yours == 0:
-		say("step %s is for the ISP to make: -format letter", o.step)
-	case !letter && isps > 0:
-		say("step %s has a part for the ISP, too: -format letter", o.step)
-	}
-	return changes, nil
-}
-
-// stages names steps.
-func stages(steps []plan.Step) string {
-	var names []string
-	for _, s := range steps {
-		name := s.Stage.String()
-		if s.Gate() {
-			name += " (a gate)"
-		}
-		names = append(names, name)
-	}
-	return strings.Join(names, ", ")
-}
-
-// gates tells of the gates that DNS knows about whether they are passed.
-func gates(ctx context.Context, w io.Writer, p *plan.Plan, now *published) error {
-	for i, s := range p.Steps {
-		if s.Stage != plan.Confirm {
-			continue
-		}
-		state := "nobody was asked (-offline)"
-		if now.asked != nil {
-			state = "by what DNS says now, whatever zone files are given: passed"
-			if waiting := s.Waiting(ctx, identity.Verifier{Resolver: now.asked}); len(waiting) > 0 {
-				state = "by what DNS says now, whatever zone files are given, it waits for\n   " + strings.Join(waiting, "\n   ")
-			}
-		}
-		if _, err := fmt.Fprintf(w, "\nGate %d, %s: %s\n", i+1, s.Stage, state); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -128,14 +128,3 @@ func TestDemonstration(t *testing.T) {
 		t.Errorf("the plan differs (-want +got), -update rewrites it:\n%s", diff)
 	}
 }
-
-// The demonstrations of plan and audit are of the same zones.
-func TestSameDemonstration(t *testing.T) {
-	audited, err := os.ReadFile("../audit/demo.zone")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(audited), demoZone); diff != "" {
-		t.Errorf("examples/audit has another demo.zone (-audit +plan):\n%s", diff)
-	}
-}

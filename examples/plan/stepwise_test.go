@@ -9,12 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // The demonstration is brought to green as a person would, by the files that the program
-// writes: each step's records are put into the zone, what it says to remove is removed
-// there, and the plan is made anew; the MTAs are told once the gate says so.
+// writes: each step's records are added to the zone or removed from it, and the plan is
+// made again; HELO names are set once the gate says so.
 func TestStepByStep(t *testing.T) {
 	dir := t.TempDir()
 	orgFile, zoneFile := filepath.Join(dir, "org.yaml"), filepath.Join(dir, "harbour.zone")
@@ -30,7 +31,7 @@ func TestStepByStep(t *testing.T) {
 		}
 		return stdout.String()
 	}
-	records := zoneLines(t, demoZone)
+	records := zoneLines(t, demo.OrganizationZone)
 	for range 20 {
 		if err := os.WriteFile(zoneFile, []byte(strings.Join(records, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)

@@ -13,14 +13,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -75,31 +75,28 @@ func TestFlags(t *testing.T) {
 // stopped.
 func serve(t *testing.T, change func(*options)) (addr string, stop func() string) {
 	t.Helper()
-	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	zones, err := demo.Read(demo.ClientsZone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &options{name: "mx.quay.example", connections: 10, idle: 10 * time.Second, verifier: identity.Verifier{Resolver: zones}}
+	o := &options{idle: 10 * time.Second}
+	o.Name, o.Connections, o.Verifier.Resolver = "mx.quay.example", 10, zones
 	if change != nil {
 		change(o)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var log bytes.Buffer
+	addr, end, err := daemon.Start(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), o.serve)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- o.serve(ctx, l, slog.New(slog.NewTextHandler(&log, nil))) }()
-	stop = sync.OnceValue(func() string {
-		cancel()
-		if err := <-ended; err != nil {
+	stop = func() string {
+		if err := end(); err != nil {
 			t.Error(err)
 		}
 		return log.String()
-	})
+	}
 	t.Cleanup(func() { stop() })
-	return l.Addr().String(), stop
+	return addr, stop
 }
 
 type conn struct {
@@ -186,7 +183,7 @@ func TestInstances(t *testing.T) {
 	}
 }
 
-// What is no request closes its connection, and disturbs no other.
+// A bad request closes its connection, and no other.
 func TestBadRequests(t *testing.T) {
 	addr, stop := serve(t, nil)
 	good := dial(t, addr)
@@ -224,7 +221,7 @@ func TestBadRequests(t *testing.T) {
 
 // Idle connections are closed, and there are no more of them than allowed.
 func TestIdle(t *testing.T) {
-	addr, _ := serve(t, func(o *options) { o.idle, o.connections = 300*time.Millisecond, 3 })
+	addr, _ := serve(t, func(o *options) { o.idle, o.Connections = 300*time.Millisecond, 3 })
 	var idle []*conn
 	for range 3 {
 		c := dial(t, addr)
@@ -253,7 +250,7 @@ func TestIdle(t *testing.T) {
 // Without DNS mail is put off, never refused.
 func TestWithoutDNS(t *testing.T) {
 	addr, _ := serve(t, func(o *options) {
-		o.verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+		o.Verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
 			return resolver.Answer{}, errors.New("down")
 		})
 	})
@@ -267,7 +264,7 @@ func TestExternal(t *testing.T) {
 		"": "", "a@b.test": "a@b.test", "a.b+c@d.test": "a.b+c@d.test", "a b@c.test": `"a b"@c.test`, `a"b\c@d.test`: `"a\"b\\c"@d.test`,
 		"a@b@c.test": `"a@b"@c.test`, "a..b@c.test": `"a..b"@c.test`, ".a@c.test": `".a"@c.test`, "postmaster": "postmaster",
 	} {
-		if got := external(in); got != want {
+		if got := quoteLocalPart(in); got != want {
 			t.Errorf("%q: %q", in, got)
 		}
 	}

@@ -25,8 +25,8 @@ const (
 // A request has the attributes of the policy delegation protocol.
 type request map[string]string
 
-// read reads a request: lines NAME=VALUE, and an empty one. The error is io.EOF where
-// there is no other one.
+// read reads a request: lines NAME=VALUE, and an empty line. The error is io.EOF after
+// the last request.
 func read(r *bufio.Reader) (request, error) {
 	q := make(request)
 	for n := 0; ; n++ {
@@ -66,7 +66,8 @@ type service struct {
 }
 
 // serve answers the requests of one connection, one after the other. All recipients of
-// a message come by the same one; they get the same answer, and the message one field.
+// a message come over the same connection: they get the same answer, and the message gets
+// one field.
 func (s *service) serve(ctx context.Context, conn net.Conn, idle time.Duration) {
 	r := bufio.NewReaderSize(conn, maxLine)
 	var last struct{ instance, state, action string }
@@ -86,15 +87,15 @@ func (s *service) serve(ctx context.Context, conn net.Conn, idle time.Duration) 
 		} else if strings.HasPrefix(action, "PREPEND") {
 			action = "DUNNO"
 		}
-		conn.SetDeadline(time.Now().Add(idle)) // the look-ups took their time
+		conn.SetDeadline(time.Now().Add(idle)) // the lookups took time
 		if _, err := fmt.Fprintf(conn, "action=%s\n\n", action); err != nil {
 			return
 		}
 	}
 }
 
-// answer returns the action for a request: what the verdict advises, or DUNNO where
-// there is nothing to judge.
+// answer returns the action for a request: what the verdict advises, or DUNNO if there is
+// nothing to judge.
 func (s *service) answer(ctx context.Context, q request) string {
 	addr, err := netip.ParseAddr(q["client_address"])
 	switch {
@@ -102,7 +103,7 @@ func (s *service) answer(ctx context.Context, q request) string {
 		s.log.Warn("no client", "client_address", q["client_address"])
 		return "DUNNO"
 	case q["sasl_username"] != "":
-		return "DUNNO" // who has logged in is known
+		return "DUNNO" // the client has logged in
 	}
 	session := s.verifier.Session(ctx, addr)
 	defer session.Close()
@@ -114,12 +115,12 @@ func (s *service) answer(ctx context.Context, q request) string {
 		v = session.Helo(ctx, q["helo_name"])
 	case "MAIL", "RCPT", "DATA", "BDAT", "END-OF-MESSAGE":
 		if helo := q["helo_name"]; helo != "" {
-			// Without a wait: the verdict on MAIL FROM has it all.
+			// The ended context makes Helo return at once: the verdict on MAIL FROM has its results.
 			done, cancel := context.WithCancel(ctx)
 			cancel()
 			session.Helo(done, helo)
 		}
-		v = session.MailFrom(ctx, external(q["sender"]))
+		v = session.MailFrom(ctx, quoteLocalPart(q["sender"]))
 	default:
 		return "DUNNO"
 	}
@@ -145,9 +146,8 @@ func (s *service) action(v *identity.Verdict) string {
 	return "PREPEND " + strings.ReplaceAll(field, "\r\n\t", " ")
 }
 
-// external writes an address as SMTP has it. Postfix gives it without the quotes of its
-// local part.
-func external(sender string) string {
+// quoteLocalPart returns an address as in SMTP: Postfix removes the quotes of a local part.
+func quoteLocalPart(sender string) string {
 	at := strings.LastIndexByte(sender, '@')
 	if at < 0 || !strings.ContainsAny(sender[:at], " \"(),:;<>@[\\]") && !strings.Contains("."+sender[:at]+".", "..") {
 		return sender

@@ -1,15 +1,14 @@
-// Replay keeps the DNS behind a verdict: it records what was asked and answered
-// while a client is checked, as text that anyone can read, and gives the same
-// verdict again from that text, without a network.
+// Replay keeps the DNS answers behind a verdict: it records the questions and answers of
+// one check as readable text, and repeats the verdict from that text without a network.
 //
 //	replay -record FILE CLIENT-ADDRESS HELO-NAME   # asks the system's resolvers
 //	replay -record FILE -server ADDR[:PORT] CLIENT-ADDRESS HELO-NAME
 //	replay -play FILE CLIENT-ADDRESS HELO-NAME
 //
-// Such a file is what a report of a wrong verdict needs, and what a test of it
-// begins with (see package resolvertest). Without arguments it shows itself.
+// Attach such a file to a report of a wrong verdict, and begin a test of it with the file
+// (see package resolvertest). Without arguments a demonstration runs.
 //
-// Exit status: 0 when there is a verdict, 2 for what it cannot read or write.
+// Exit status: 0 after a verdict, 2 for bad flags or what it cannot read or write.
 package main
 
 import (
@@ -17,14 +16,14 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -34,18 +33,15 @@ import (
 //go:embed demo.zone
 var demoZone string
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(os.Stderr, "replay: %v\n", err)
-		os.Exit(2)
-	}
-}
+func main() { command.Main("replay", run) }
 
 const usage = `usage: replay -record FILE [-server ADDR[:PORT]] CLIENT-ADDRESS HELO-NAME
        replay -play FILE CLIENT-ADDRESS HELO-NAME
+  -record FILE          write the DNS questions and answers to this file
+  -play FILE            answer from this file
+  -server ADDR[:PORT]   ask this DNS server; those of /etc/resolv.conf by default
 Without arguments a demonstration runs.
+Exit status: 0 a verdict, 2 bad flags or what cannot be read or written.
 `
 
 // run is main with its surroundings as arguments.
@@ -53,15 +49,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
 		return demonstrate(ctx, stdout)
 	}
-	fs := flag.NewFlagSet("replay", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
+	var dns dnssource.Flags
+	fs := command.NewFlags("replay")
 	record := fs.String("record", "", "")
 	play := fs.String("play", "", "")
-	server := fs.String("server", "", "")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-		}
+	dns.RegisterServer(fs, "server")
+	if err := command.Parse(fs, args, usage, stdout); err != nil {
 		return err
 	}
 	client, err := netip.ParseAddr(fs.Arg(0))
@@ -75,31 +68,25 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case *play != "":
 		return playFile(ctx, *play, client, fs.Arg(1), stdout)
 	}
-	return recordFile(ctx, *record, *server, client, fs.Arg(1), stdout)
+	live, err := dns.Live()
+	if err != nil {
+		return err
+	}
+	return recordFile(ctx, *record, live, client, fs.Arg(1), stdout)
 }
 
-// verdict is what is to be kept: here, what the README says of a client.
-func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, greeting string) string {
+// verdict returns the verdict to keep: here, on the PTR and HELO names of a client.
+func verdict(ctx context.Context, r resolver.Resolver, client netip.Addr, heloName string) string {
 	rdns := fcrdns.Checker{Resolver: r}.Check(ctx, client)
-	address := helo.Checker{Resolver: r}.Check(ctx, greeting, client)
+	address := helo.Checker{Resolver: r}.Check(ctx, heloName, client)
 	relation, _ := helo.Relate(address.Argument.Name, rdns.Name)
 	return fmt.Sprintf("reverse name %s, HELO %s, names %s", rdns.Status, address.Status, relation)
 }
 
-// recordFile gives a verdict by the live DNS, and writes the transcript whole or
-// not at all.
-func recordFile(ctx context.Context, file, server string, client netip.Addr, greeting string, stdout io.Writer) error {
-	live, err := resolver.SystemClient()
-	if server != "" {
-		var addr netip.AddrPort
-		addr, err = resolver.ParseServer(server)
-		live = &resolver.Client{Servers: []netip.AddrPort{addr}}
-	}
-	if err != nil {
-		return err
-	}
+// recordFile prints a verdict by the live DNS, and writes its transcript.
+func recordFile(ctx context.Context, file string, live resolver.Resolver, client netip.Addr, heloName string, stdout io.Writer) error {
 	var transcript bytes.Buffer
-	text := verdict(ctx, dnsfake.Record(live, &transcript), client, greeting)
+	text := verdict(ctx, dnsfake.Record(live, &transcript), client, heloName)
 	if err := os.WriteFile(file, transcript.Bytes(), 0o644); err != nil {
 		return err
 	}
@@ -107,9 +94,9 @@ func recordFile(ctx context.Context, file, server string, client netip.Addr, gre
 	return nil
 }
 
-// playFile gives a verdict by a transcript. A question that it does not have, for
-// another client say, is an error: no verdict may rest on it.
-func playFile(ctx context.Context, file string, client netip.Addr, greeting string, stdout io.Writer) error {
+// playFile prints a verdict by a transcript. A question that the transcript does not have,
+// such as one about another client, is an error: there is no verdict without its answer.
+func playFile(ctx context.Context, file string, client netip.Addr, heloName string, stdout io.Writer) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -119,7 +106,7 @@ func playFile(ctx context.Context, file string, client netip.Addr, greeting stri
 	if err != nil {
 		return err
 	}
-	text := verdict(ctx, player, client, greeting)
+	text := verdict(ctx, player, client, heloName)
 	if err := errors.Join(player.Missing()...); err != nil {
 		return err
 	}
@@ -133,15 +120,15 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	client, greeting := netip.MustParseAddr("192.0.2.10"), "post.harbour.example"
+	client, heloName := netip.MustParseAddr("192.0.2.10"), "post.harbour.example"
 	var transcript bytes.Buffer
-	first := verdict(ctx, dnsfake.Record(zones, &transcript), client, greeting)
+	first := verdict(ctx, dnsfake.Record(zones, &transcript), client, heloName)
 	fmt.Fprintf(stdout, "%s\n\n%s\n", first, &transcript)
 	player, err := dnsfake.Replay("transcript", &transcript)
 	if err != nil {
 		return err
 	}
-	again := verdict(ctx, player, client, greeting)
+	again := verdict(ctx, player, client, heloName)
 	fmt.Fprintf(stdout, "%s, from the transcript alone\n", again)
 	return nil
 }

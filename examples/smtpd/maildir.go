@@ -32,8 +32,8 @@ func (m maildir) open() error {
 	return nil
 }
 
-// deliver writes a message below the trace fields: in tmp first, so that nobody reads
-// half of it. It returns the file, and how many forged fields it left out.
+// deliver writes the trace fields and a message: in tmp first, so that nobody reads half
+// a message. It returns the file, and the number of forged fields it removed.
 func (m maildir) deliver(trace string, message io.Reader, authservID string) (file string, forged int, err error) {
 	name := fmt.Sprintf("%d.P%dQ%d.%s", time.Now().Unix(), os.Getpid(), delivered.Add(1), authservID)
 	tmp := filepath.Join(string(m), "tmp", name)
@@ -67,8 +67,8 @@ var (
 	errBareCR = &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "a carriage return that ends no line in the header"}
 )
 
-// copyMessage copies a message without the Authentication-Results fields that claim to
-// be ours, which it counts.
+// copyMessage copies a message without the Authentication-Results fields that claim to be
+// ours, and returns their number.
 func copyMessage(w io.Writer, message io.Reader, authservID string) (forged int, err error) {
 	r := bufio.NewReader(message)
 	var field []byte // with its continuation lines
@@ -95,7 +95,7 @@ func copyMessage(w io.Writer, message io.Reader, authservID string) (forged int,
 		case errors.Is(err, bufio.ErrBufferFull), size > maxHeader:
 			return forged, errHeader
 		case bytes.IndexByte(text, '\r') >= 0:
-			// Some readers would see another line there.
+			// Some readers begin another line there.
 			return forged, errBareCR
 		case err != nil && err != io.EOF:
 			return forged, err

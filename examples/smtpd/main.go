@@ -1,6 +1,6 @@
-// Smtpd is a small mail server that asks of every client whether it is who it says it
-// is: it refuses at the right step, records in the message what it found, and delivers
-// to a Maildir. It relays nothing.
+// Smtpd is a small mail server that verifies the identity of its clients: it rejects mail
+// at the right step, adds its results to the header of each message, and delivers to a
+// Maildir. It relays nothing.
 //
 //	smtpd -name HOST -domain DOMAIN... -maildir DIR [flags]
 //
@@ -8,10 +8,10 @@
 //
 //	smtpd -name mx.example.test -domain example.test -maildir /tmp/mail
 //
-// It serves until it is interrupted, then lets the clients finish for ten seconds.
-// Without flags it shows itself: it serves a few clients of its own, and ends.
+// It serves until an interrupt or SIGTERM; clients then have ten seconds to finish.
+// Without flags it runs a demonstration: it serves a few clients of its own, and ends.
 //
-// Exit status: 0 when all went well, 2 for what it cannot read, serve or write.
+// Exit status: 0 on success, 2 for bad flags or what it cannot read, serve or write.
 package main
 
 import (
@@ -26,205 +26,125 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/bonafide-mta/bonafide/identity"
-	"github.com/bonafide-mta/bonafide/identity/helo"
-	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 )
 
 //go:embed demo.zone
 var demoZone string
 
 const usage = `usage: smtpd [flags]
-  -name HOST              the name of this host: in its banner, and in the fields it adds
-  -domain DOMAIN          take mail for this domain; repeatable
-  -maildir DIR            where mail is delivered to
+  -name HOST              the name of this host, for its banner and the fields it adds
+  -domain DOMAIN          accept mail for this domain; repeatable
+  -maildir DIR            deliver mail to this Maildir
   -listen ADDR:PORT       where to listen; 127.0.0.1:2525 by default
   -dns ADDR[:PORT]        ask this DNS server; those of /etc/resolv.conf by default
   -zone [ORIGIN=]FILE     answer from this zone file instead; repeatable
   -trusted PREFIX         do not judge clients of this network; repeatable
   -inner                  judge clients of private networks and of this machine, too
   -cert FILE, -key FILE   offer STARTTLS with this certificate, in PEM
-  -reject-mail-from-fail  refuse what the sender's SPF record denies
-  -explain                quote SPF explanations
-  -connections N          at a time; 200 by default
-  -per-client N           of one address at a time; 20 by default
-  -timeout DURATION       for each look-up step; 20s by default
+  -reject-mail-from-fail  reject mail if the sender's SPF record denies the client
+  -explain                quote SPF explanations in replies
+  -connections N          connections at a time; 200 by default
+  -per-client N           connections of one address at a time; 20 by default
+  -timeout DURATION       for the lookups of each step; 20s by default
 Without flags a demonstration runs.
+Exit status: 0 success, 2 bad flags or what cannot be read, served or written.
 `
 
-// options is what the flags say.
+// options holds the values of the flags.
 type options struct {
-	name, maildir, listen  string
-	dns                    string
-	domains, zones         []string
-	cert, key              string
-	tls                    *tls.Config // nil offers no STARTTLS
-	connections, perClient int
-	verifier               identity.Verifier
+	daemon.Options
+	maildir   string
+	domains   []string
+	cert, key string
+	tls       *tls.Config // nil offers no STARTTLS
+	perClient int
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(os.Stderr, "smtpd: %v\n", err)
-		os.Exit(2)
-	}
-}
+func main() { command.Main("smtpd", run) }
 
 // run is main with its surroundings as arguments.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
 		return demonstrate(ctx, stdout)
 	}
-	o, err := parse(args)
-	if err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-		}
+	o := &options{}
+	fs := command.NewFlags("smtpd")
+	o.register(fs)
+	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return err
 	}
-	if o.verifier.Resolver, err = o.resolver(); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", o.listen)
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(stdout, nil))
-	log.Info("listening", "addr", l.Addr())
-	return o.serve(ctx, l, log)
+	return o.Run(ctx, stdout, o.serve)
 }
 
-func parse(args []string) (*options, error) {
-	o := &options{verifier: identity.Verifier{Timeout: 20 * time.Second}}
-	fs := flag.NewFlagSet("smtpd", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	list := func(name string, values *[]string) {
-		fs.Func(name, "", func(value string) error { *values = append(*values, value); return nil })
-	}
-	fs.StringVar(&o.name, "name", "", "")
+func (o *options) register(fs *flag.FlagSet) {
+	o.Register(fs, "127.0.0.1:2525")
 	fs.StringVar(&o.maildir, "maildir", "", "")
-	fs.StringVar(&o.listen, "listen", "127.0.0.1:2525", "")
-	fs.StringVar(&o.dns, "dns", "", "")
 	fs.StringVar(&o.cert, "cert", "", "")
 	fs.StringVar(&o.key, "key", "", "")
-	list("domain", &o.domains)
-	list("zone", &o.zones)
-	fs.Func("trusted", "", func(value string) error {
-		prefix, err := netip.ParsePrefix(value)
-		if err != nil {
-			return errors.New("expected a network, such as 192.0.2.0/24")
-		}
-		o.verifier.Trusted = append(o.verifier.Trusted, prefix)
-		return nil
-	})
-	fs.BoolVar(&o.verifier.AllowPrivate, "inner", false, "")
-	fs.BoolVar(&o.verifier.Policy.RejectMailFromFail, "reject-mail-from-fail", false, "")
-	fs.BoolVar(&o.verifier.Policy.Explain, "explain", false, "")
-	fs.IntVar(&o.connections, "connections", 200, "")
+	command.Strings(fs, "domain", &o.domains)
+	fs.BoolVar(&o.Verifier.AllowPrivate, "inner", false, "")
+	fs.BoolVar(&o.Verifier.Policy.RejectMailFromFail, "reject-mail-from-fail", false, "")
+	fs.BoolVar(&o.Verifier.Policy.Explain, "explain", false, "")
 	fs.IntVar(&o.perClient, "per-client", 20, "")
-	fs.DurationVar(&o.verifier.Timeout, "timeout", 20*time.Second, "")
-	if err := fs.Parse(args); err != nil {
-		return nil, err
-	}
-	helo, err := helo.Parse(o.name)
+}
+
+// check returns an error for values that make no sense, and reads the certificate.
+func (o *options) check() error {
 	switch {
-	case fs.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	case err != nil || helo.Name == "" || helo.Faults != 0:
-		return nil, fmt.Errorf("-name %q: expected the full name of this host, such as mx.example.org", o.name)
 	case len(o.domains) == 0:
-		return nil, errors.New("-domain is missing: which domain's mail is taken?")
+		return errors.New("-domain is missing: which domain's mail is accepted?")
 	case o.maildir == "":
-		return nil, errors.New("-maildir is missing: where is mail delivered to?")
-	case o.connections < 1, o.perClient < 1:
-		return nil, errors.New("-connections and -per-client must be over 0")
-	case o.dns != "" && len(o.zones) > 0:
-		return nil, errors.New("-dns and -zone exclude each other")
+		return errors.New("-maildir is missing: where is mail delivered?")
+	case o.perClient < 1:
+		return errors.New("-per-client must be over 0")
 	case (o.cert == "") != (o.key == ""):
-		return nil, errors.New("-cert and -key belong together")
+		return errors.New("-cert and -key belong together")
 	case o.cert != "":
 		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		o.tls = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
-	return o, nil
+	return o.Check()
 }
 
-func (o *options) resolver() (resolver.Resolver, error) {
-	if len(o.zones) > 0 {
-		return resolver.ReadZoneFiles(o.zones...)
-	}
-	client, err := resolver.SystemClient()
-	if o.dns != "" {
-		var server netip.AddrPort
-		if server, err = resolver.ParseServer(o.dns); err == nil {
-			client = &resolver.Client{Servers: []netip.AddrPort{server}}
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &resolver.Cache{Resolver: client}, nil
-}
-
-// serve takes mail from a listener until the context ends.
+// serve accepts mail from a listener until the context ends.
 func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) error {
-	v := o.verifier
-	v.Names, v.Receiver = append(v.Names, o.name), o.name
-	s := &server{verifier: v, name: o.name, domains: o.domains, maildir: maildir(o.maildir), log: log}
+	v := o.Judge()
+	s := &server{verifier: v, name: o.Name, domains: o.domains, maildir: maildir(o.maildir), log: log}
 	if err := s.maildir.open(); err != nil {
 		return err
 	}
-	// Clients may finish what they began, so that their work does not end with ctx.
+	// Clients may finish what they began, so their work does not end with ctx.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	daemon := smtp.NewServer(s)
-	daemon.Domain = o.name
-	daemon.MaxRecipients = 100
-	daemon.MaxMessageBytes = 25 << 20
-	daemon.ReadTimeout, daemon.WriteTimeout = 5*time.Minute, 5*time.Minute // RFC 5321, Section 4.5.3.2
-	daemon.EnableSMTPUTF8 = true
-	daemon.TLSConfig = o.tls
-	daemon.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- daemon.Serve(&listener{
-			Listener: l, ctx: work, verifier: v, most: o.connections, perClient: o.perClient, counts: make(map[netip.Addr]int),
-		})
-	}()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	// First no new clients: Shutdown must not begin to wait for clients while Serve may
-	// still count another one.
-	l.Close()
-	if err := <-ended; !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	grace, stop := context.WithTimeout(work, 10*time.Second)
-	defer stop()
-	if err := daemon.Shutdown(grace); errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("clients did not finish", "err", err)
-	}
-	return nil
+	mta := smtp.NewServer(s)
+	mta.Domain = o.Name
+	mta.MaxRecipients = 100
+	mta.MaxMessageBytes = 25 << 20
+	mta.ReadTimeout, mta.WriteTimeout = 5*time.Minute, 5*time.Minute // RFC 5321, Section 4.5.3.2
+	mta.EnableSMTPUTF8 = true
+	mta.TLSConfig = o.tls
+	mta.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+	limited := &listener{Listener: l, ctx: work, verifier: v, maxOpen: o.Connections, maxPerAddr: o.perClient, openByAddr: make(map[netip.Addr]int)}
+	return daemon.Serve(ctx, limited, log, mta)
 }
 
 // demonstrate serves a few clients of its own.
 func demonstrate(ctx context.Context, stdout io.Writer) error {
-	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	zones, err := demo.Read(demoZone)
 	if err != nil {
 		return err
 	}
@@ -233,17 +153,14 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	o := &options{
-		name: "mx.quay.example", maildir: dir, domains: []string{"quay.example"}, connections: 10, perClient: 10,
-		verifier: identity.Verifier{Resolver: zones, AllowPrivate: true},
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	o := &options{maildir: dir, domains: []string{"quay.example"}, perClient: 10}
+	o.Name, o.Connections = "mx.quay.example", 10
+	o.Verifier.Resolver, o.Verifier.AllowPrivate = zones, true
+	addr, stop, err := daemon.Start(ctx, slog.New(slog.DiscardHandler), o.serve)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- o.serve(ctx, l, slog.New(slog.DiscardHandler)) }()
+	defer stop()
 	for _, c := range []struct{ from, helo, sender string }{
 		{"127.0.0.10", "post.harbour.example", "pilot@harbour.example"},
 		{"127.0.0.10", "mta1.harbour.example", "pilot@pier.example"},
@@ -251,16 +168,14 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 		{"127.0.0.20", "pc.isp.example", "shop@www.harbour.example"},
 		{"127.0.0.20", "pc.isp.example", "shop@harbour.example"},
 	} {
-		reply, err := send(l.Addr().String(), c.from, c.helo, c.sender, "master@quay.example",
+		reply, err := send(addr, c.from, c.helo, c.sender, "master@quay.example",
 			"Authentication-Results: mx.quay.example; spf=pass\r\nSubject: hello\r\n\r\nHello.\r\n")
 		fmt.Fprintf(stdout, "%s, HELO %s, MAIL FROM:<%s>\n  %s\n", c.from, c.helo, c.sender, reply)
 		if err != nil {
-			cancel()
 			return err
 		}
 	}
-	cancel()
-	if err := <-ended; err != nil {
+	if err := stop(); err != nil {
 		return err
 	}
 	files, err := os.ReadDir(dir + "/new")
@@ -272,14 +187,14 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		// Without the date of the last field that was added.
+		// Without the last field that was added, which has the date.
 		head, _, _ := strings.Cut(string(message), "\r\nReceived:")
 		fmt.Fprintf(stdout, "\ndelivered:\n%s\n", strings.ReplaceAll(head, "\r\n", "\n"))
 	}
 	return nil
 }
 
-// send gives one message to a server and returns the reply that decided.
+// send sends one message to a server, and returns the reply that accepts or rejects it.
 func send(server, from, helo, sender, recipient, message string) (string, error) {
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0)), Timeout: 10 * time.Second}
 	conn, err := dialer.Dial("tcp", server)

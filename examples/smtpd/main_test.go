@@ -28,7 +28,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -60,7 +61,7 @@ func TestDemonstration(t *testing.T) {
 	}
 }
 
-// What README.md says makes a server judge its clients compiles.
+// The two programs that README.md compares compile.
 func TestEmbed(t *testing.T) {
 	out, err := exec.Command("go", "vet", "./testdata/embed/before", "./testdata/embed/after").CombinedOutput()
 	if err != nil {
@@ -96,8 +97,8 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// A daemon is a server under test.
-type daemon struct {
+// A running server, with what it has delivered and logged.
+type running struct {
 	addr string
 	dir  string
 	log  *bytes.Buffer // read it after stop
@@ -105,29 +106,23 @@ type daemon struct {
 }
 
 // serve starts a server over the zones of the demonstration, or another resolver.
-func serve(t *testing.T, change func(*options)) *daemon {
+func serve(t *testing.T, change func(*options)) *running {
 	t.Helper()
-	zones, err := resolver.ReadZone("", "demo.zone", strings.NewReader(demoZone))
+	zones, err := demo.Read(demoZone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{dir: t.TempDir(), log: new(bytes.Buffer)}
-	o := &options{
-		name: "mx.quay.example", maildir: d.dir, domains: []string{"quay.example"}, connections: 300, perClient: 300,
-		verifier: identity.Verifier{Resolver: zones, AllowPrivate: true},
-	}
+	d := &running{dir: t.TempDir(), log: new(bytes.Buffer)}
+	o := &options{maildir: d.dir, domains: []string{"quay.example"}, perClient: 300}
+	o.Name, o.Connections = "mx.quay.example", 300
+	o.Verifier.Resolver, o.Verifier.AllowPrivate = zones, true
 	if change != nil {
 		change(o)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	d.addr, d.stop, err = daemon.Start(t.Context(), slog.New(slog.NewTextHandler(d.log, nil)), o.serve)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.addr = l.Addr().String()
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- o.serve(ctx, l, slog.New(slog.NewTextHandler(d.log, nil))) }()
-	d.stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() {
 		if err := d.stop(); err != nil {
 			t.Error(err)
@@ -137,7 +132,7 @@ func serve(t *testing.T, change func(*options)) *daemon {
 }
 
 // messages returns what was delivered.
-func (d *daemon) messages(t *testing.T) []string {
+func (d *running) messages(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(d.dir, "new", "*"))
 	if err != nil {
@@ -158,7 +153,7 @@ func (d *daemon) messages(t *testing.T) []string {
 }
 
 // dial connects from an address of the loopback.
-func dial(t *testing.T, d *daemon, from string) *textproto.Conn {
+func dial(t *testing.T, d *running, from string) *textproto.Conn {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))}
 	conn, err := dialer.Dial("tcp", d.addr)
@@ -229,10 +224,10 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
 }
 
-// After STARTTLS the client greets anew, and is judged by what it says then.
+// After STARTTLS the client sends HELO again, and is judged by that.
 func TestStartTLS(t *testing.T) {
 	d := serve(t, func(o *options) { o.tls = &tls.Config{Certificates: []tls.Certificate{certificate(t)}} })
-	for greeting, want := range map[string]string{"post.harbour.example": "250", "www.harbour.example": "550 5.7.23"} {
+	for heloName, want := range map[string]string{"post.harbour.example": "250", "www.harbour.example": "550 5.7.23"} {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 10)}}
 		plain, err := dialer.Dial("tcp", d.addr)
 		if err != nil {
@@ -241,7 +236,7 @@ func TestStartTLS(t *testing.T) {
 		plain.SetDeadline(time.Now().Add(30 * time.Second))
 		converse(t, textproto.NewConn(plain), " => 220", "EHLO mta1.harbour.example => 250", "MAIL FROM:<a@harbour.example> => 250", "STARTTLS => 220")
 		encrypted := textproto.NewConn(tls.Client(plain, &tls.Config{InsecureSkipVerify: true}))
-		converse(t, encrypted, "MAIL FROM:<a@harbour.example> => 502", "EHLO "+greeting+" => "+want, "QUIT => 221")
+		converse(t, encrypted, "MAIL FROM:<a@harbour.example> => 502", "EHLO "+heloName+" => "+want, "QUIT => 221")
 		encrypted.Close()
 	}
 }
@@ -263,7 +258,7 @@ func TestEndlessLine(t *testing.T) {
 // Without DNS mail is put off, never refused.
 func TestWithoutDNS(t *testing.T) {
 	d := serve(t, func(o *options) {
-		o.verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+		o.Verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
 			return resolver.Answer{}, errors.New("down")
 		})
 	})
@@ -301,7 +296,7 @@ func TestForgedFields(t *testing.T) {
 
 // One client cannot take all connections, and all cannot take more than there are.
 func TestLimits(t *testing.T) {
-	d := serve(t, func(o *options) { o.connections, o.perClient = 3, 2 })
+	d := serve(t, func(o *options) { o.Connections, o.perClient = 3, 2 })
 	first, second := dial(t, d, "127.0.0.10"), dial(t, d, "127.0.0.10")
 	converse(t, first, " => 220")
 	converse(t, second, " => 220")
@@ -326,7 +321,7 @@ func TestLimits(t *testing.T) {
 // Thousands of idle connections take no more than their places, and do not disturb a
 // client that has one.
 func TestIdle(t *testing.T) {
-	d := serve(t, func(o *options) { o.connections, o.perClient = 50, 10 })
+	d := serve(t, func(o *options) { o.Connections, o.perClient = 50, 10 })
 	c := dial(t, d, "127.0.0.10")
 	converse(t, c, " => 220", "EHLO post.harbour.example => 250")
 	var idle []net.Conn

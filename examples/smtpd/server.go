@@ -16,7 +16,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity"
 )
 
-// A server takes mail for some domains into one Maildir.
+// A server accepts mail for some domains into one Maildir.
 type server struct {
 	verifier identity.Verifier
 	name     string // of this host: in the banner, and as authserv-id
@@ -25,8 +25,8 @@ type server struct {
 	log      *slog.Logger
 }
 
-// NewSession is called at the first HELO, and again after STARTTLS: go-smtp has no hook
-// for the connection, so that its identity.Session comes with it from the listener.
+// NewSession is called at the first HELO, and again after STARTTLS. go-smtp has no hook
+// for a new connection, so the listener adds the identity.Session to the connection.
 func (s *server) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	conn := c.Conn()
 	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {
@@ -37,13 +37,13 @@ func (s *server) NewSession(c *smtp.Conn) (smtp.Session, error) {
 		return nil, fmt.Errorf("a connection that the listener did not make: %T", conn)
 	}
 	session := &session{server: s, conn: c, client: client}
-	if err := session.judge(client.Helo(client.ctx, c.Hostname())); err != nil {
+	if err := session.refusal(client.Helo(client.ctx, c.Hostname())); err != nil {
 		return nil, err
 	}
 	return session, nil
 }
 
-// A session is what go-smtp drives.
+// A session is one SMTP session, as go-smtp calls it.
 type session struct {
 	server  *server
 	conn    *smtp.Conn
@@ -53,8 +53,8 @@ type session struct {
 	to      []string
 }
 
-// judge refuses where the verdict advises it, and logs that.
-func (s *session) judge(v *identity.Verdict) error {
+// refusal returns an error, and logs it, if the verdict advises to reject or defer.
+func (s *session) refusal(v *identity.Verdict) error {
 	if v.Advice.Action < identity.Defer {
 		return nil
 	}
@@ -63,21 +63,21 @@ func (s *session) judge(v *identity.Verdict) error {
 	return &smtp.SMTPError{Code: reply.Code, EnhancedCode: smtp.EnhancedCode(reply.Enhanced), Message: reply.Text}
 }
 
-// Mail judges the HELO name again: of a second EHLO go-smtp tells a session no more
-// than Reset. The same name costs nothing.
+// Mail judges the HELO name again: at a second EHLO go-smtp calls only Reset. Judging the
+// same name again costs nothing.
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
-	if err := s.judge(s.client.Helo(s.client.ctx, s.conn.Hostname())); err != nil {
+	if err := s.refusal(s.client.Helo(s.client.ctx, s.conn.Hostname())); err != nil {
 		return err
 	}
 	s.verdict = s.client.MailFrom(s.client.ctx, from)
-	if err := s.judge(s.verdict); err != nil {
+	if err := s.refusal(s.verdict); err != nil {
 		return err
 	}
 	s.from = from
 	return nil
 }
 
-// Rcpt takes mail for our domains alone.
+// Rcpt accepts mail only for our domains.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	domain := to[strings.LastIndexByte(to, '@')+1:]
 	for _, ours := range s.server.domains {
@@ -89,7 +89,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "no relaying"}
 }
 
-// Data delivers, and writes the one line about the message.
+// Data delivers the message, and logs one line about it.
 func (s *session) Data(r io.Reader) error {
 	trace, err := s.trace()
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// trace returns the fields that this server adds, the last first, as they are read.
+// trace returns the fields that this server adds, from the top of the header down.
 func (s *session) trace() (string, error) {
 	v := s.verdict
 	var b strings.Builder
@@ -118,7 +118,7 @@ func (s *session) trace() (string, error) {
 	if v.MailFromSPF != nil {
 		field(v.MailFromSPF.ReceivedSPF())
 	}
-	// Only a HELO that was understood is repeated, and only a name that is confirmed.
+	// The field has only a valid HELO name, and only a confirmed PTR name.
 	helo, name := "unknown", "unknown"
 	if v.Helo != nil && v.Helo.Argument.Name != "" {
 		helo = strings.TrimSuffix(v.Helo.Argument.Name, ".")
@@ -133,18 +133,18 @@ func (s *session) trace() (string, error) {
 func (s *session) Reset()        { s.verdict, s.from, s.to = nil, "", nil }
 func (s *session) Logout() error { return nil } // after STARTTLS, too: the connection goes on
 
-// A listener begins an identity.Session with each connection, so that the client's name
-// is looked up while the banner is on its way, and bounds their number.
+// A listener begins an identity.Session with each connection, so that the lookup of the
+// client's PTR name runs while the banner is sent. It limits the number of connections.
 type listener struct {
 	net.Listener
-	ctx       context.Context // of the work for clients
-	verifier  identity.Verifier
-	most      int // connections at a time
-	perClient int // of one address
+	ctx        context.Context // of the work for clients
+	verifier   identity.Verifier
+	maxOpen    int // connections at a time
+	maxPerAddr int // of one address
 
-	mu     sync.Mutex
-	all    int
-	counts map[netip.Addr]int
+	mu         sync.Mutex
+	open       int
+	openByAddr map[netip.Addr]int
 }
 
 // A client is a connection with its session.
@@ -164,7 +164,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		addrPort, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 		addr := addrPort.Addr().Unmap().WithZone("")
-		if err != nil || !l.take(addr) {
+		if err != nil || !l.acquire(addr) {
 			conn.SetWriteDeadline(time.Now().Add(time.Second))
 			io.WriteString(conn, "421 4.7.0 too many connections\r\n")
 			conn.Close()
@@ -172,11 +172,11 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		ctx, cancel := context.WithCancel(l.ctx)
 		c := &client{Conn: conn, Session: l.verifier.Session(ctx, addr), ctx: ctx}
-		context.AfterFunc(ctx, func() { conn.Close() }) // of clients that do not finish when the server stops
+		context.AfterFunc(ctx, func() { conn.Close() }) // of a client that does not finish when the server stops
 		c.close = sync.OnceFunc(func() {
 			c.Session.Close()
 			cancel()
-			l.give(addr)
+			l.release(addr)
 		})
 		return c, nil
 	}
@@ -188,22 +188,22 @@ func (c *client) Close() error {
 	return c.Conn.Close()
 }
 
-func (l *listener) take(addr netip.Addr) bool {
+func (l *listener) acquire(addr netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= l.most || l.counts[addr] >= l.perClient {
+	if l.open >= l.maxOpen || l.openByAddr[addr] >= l.maxPerAddr {
 		return false
 	}
-	l.all++
-	l.counts[addr]++
+	l.open++
+	l.openByAddr[addr]++
 	return true
 }
 
-func (l *listener) give(addr netip.Addr) {
+func (l *listener) release(addr netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all--
-	if l.counts[addr]--; l.counts[addr] == 0 {
-		delete(l.counts, addr)
+	l.open--
+	if l.openByAddr[addr]--; l.openByAddr[addr] == 0 {
+		delete(l.openByAddr, addr)
 	}
 }

@@ -2,15 +2,14 @@
 //
 //	spf                                         # explains a demonstration, from memory
 //	spf check 192.0.2.10 user@example.org       # may this client use this address?
-//	spf explain example.org                     # the tree, what it costs, who may send
-//	spf flatten example.org                     # the same with no look-ups, as zone text
+//	spf explain example.org                     # the tree, its lookups, who may send
+//	spf flatten example.org                     # the same without lookups, as zone text
 //
-// The live DNS is asked by the system's resolvers, but with -server ADDR[:PORT], or
-// with -zone FILE, which is answered as it would be served, before it is.
+// It asks the resolvers of the system, or with -server another DNS server. With -zone it
+// answers from a zone file, for example before that is published.
 //
-// Exit status: 0 a pass, or a policy with nothing broken; 1 another verdict, or
-// something broken; 2 usage or input that cannot be read, or a policy that cannot be
-// flattened; 3 DNS did not tell.
+// Exit status: 0 pass, or a policy without errors; 1 any other verdict, or a policy with
+// errors; 2 bad flags or input, or a policy that cannot be flattened; 3 a DNS failure.
 package main
 
 import (
@@ -21,11 +20,11 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/command"
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -34,32 +33,23 @@ import (
 var demoZone string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	status, err := run(ctx, os.Args[1:], os.Stdout)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "spf: %v\n", err)
-	}
-	os.Exit(status)
+	command.MainStatus(func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+		status, err := run(ctx, args, stdout)
+		return command.Status("spf", status, err, stderr)
+	})
 }
 
 const usage = `usage: spf check [flags] CLIENT-ADDRESS SENDER-ADDRESS
        spf explain [flags] DOMAIN
        spf flatten [flags] DOMAIN
-  -zone [ORIGIN=]FILE    answer from zone files instead of the live DNS; repeatable
-  -server ADDR[:PORT]    ask this DNS server instead of the system's
-  -helo NAME             check: the client's HELO name, judged where the sender is ""
-  -ttl SECONDS           flatten: of the records, 3600 by default
+  -zone [ORIGIN=]FILE    answer from this zone file instead of DNS; repeatable
+  -server ADDR[:PORT]    ask this DNS server instead of those of the system
+  -helo NAME             check: the HELO name of the client, judged if the sender is ""
+  -ttl SECONDS           flatten: TTL of the records, 3600 by default
 Without arguments a demonstration is explained.
+Exit status: 0 pass, or no errors; 1 any other verdict, or errors; 2 bad flags or input,
+or a policy that cannot be flattened; 3 a DNS failure.
 `
-
-// options is what the flags say.
-type options struct {
-	zones  []string // as resolver.ReadZoneFiles takes them
-	server string
-	helo   string
-	ttl    uint
-}
 
 // run is main with its surroundings as arguments; it returns the exit status.
 func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
@@ -70,62 +60,38 @@ func run(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 		}
 		return explain(ctx, zones, "harbour.example", stdout)
 	}
-	command := args[0]
-	if slices.Contains([]string{"-h", "-help", "--help", "help"}, command) {
+	verb := args[0]
+	if slices.Contains([]string{"-h", "-help", "--help", "help"}, verb) {
 		fmt.Fprint(stdout, usage)
 		return 0, nil
 	}
-	var o options
-	fs := flag.NewFlagSet("spf", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the error comes back, and is printed once
-	fs.StringVar(&o.server, "server", "", "")
-	fs.StringVar(&o.helo, "helo", "", "")
-	fs.UintVar(&o.ttl, "ttl", 3600, "")
-	fs.Func("zone", "", func(value string) error {
-		o.zones = append(o.zones, value)
-		return nil
-	})
-	if err := fs.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-			return 0, nil
-		}
-		return 2, fmt.Errorf("%w (-h lists the flags)", err)
+	var dns dnssource.Flags
+	fs := command.NewFlags("spf")
+	dns.Register(fs, "server")
+	helo := fs.String("helo", "", "")
+	ttl := fs.Uint("ttl", 3600, "")
+	if err := command.Parse(fs, args[1:], usage, stdout); errors.Is(err, flag.ErrHelp) {
+		return 0, nil
+	} else if err != nil {
+		return 2, err
 	}
-	r, err := o.resolver()
+	r, err := dns.Open()
 	if err != nil {
 		return 2, err
 	}
 	switch {
-	case command == "check" && fs.NArg() == 2:
+	case verb == "check" && fs.NArg() == 2:
 		client, err := netip.ParseAddr(fs.Arg(0))
 		if err != nil {
 			return 2, fmt.Errorf("%q: expected the client's IPv4 or IPv6 address", fs.Arg(0))
 		}
-		return check(ctx, r, client, o.helo, fs.Arg(1), stdout), nil
-	case command == "explain" && fs.NArg() == 1:
+		return check(ctx, r, client, *helo, fs.Arg(1), stdout), nil
+	case verb == "explain" && fs.NArg() == 1:
 		return explain(ctx, r, fs.Arg(0), stdout)
-	case command == "flatten" && fs.NArg() == 1:
-		return flatten(ctx, r, fs.Arg(0), uint32(min(o.ttl, 1<<31-1)), stdout)
+	case verb == "flatten" && fs.NArg() == 1:
+		return flatten(ctx, r, fs.Arg(0), uint32(min(*ttl, 1<<31-1)), stdout)
 	}
 	return 2, fmt.Errorf("expected check with an address and a sender, or explain or flatten with a domain (-h lists the flags)")
-}
-
-// resolver returns the zone files, the server, or the system's resolvers.
-func (o *options) resolver() (resolver.Resolver, error) {
-	switch {
-	case len(o.zones) > 0 && o.server != "":
-		return nil, errors.New("-zone and -server: ask one of them at a time")
-	case len(o.zones) > 0:
-		return resolver.ReadZoneFiles(o.zones...)
-	case o.server != "":
-		server, err := resolver.ParseServer(o.server)
-		if err != nil {
-			return nil, fmt.Errorf("-server: %w", err)
-		}
-		return &resolver.Client{Servers: []netip.AddrPort{server}}, nil
-	}
-	return resolver.SystemClient()
 }
 
 // check prints a verdict and how it came about.
@@ -136,12 +102,12 @@ func check(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, se
 		fmt.Fprintf(stdout, "because: %v\n", result.Err)
 	}
 	if result.Explanation != "" {
-		fmt.Fprintf(stdout, "the owner of %s says: %q\n", result.Domain, result.Explanation)
+		fmt.Fprintf(stdout, "the owner of %s publishes the explanation %q\n", result.Domain, result.Explanation)
 	}
 	if result.Degraded.Domain != "" {
-		fmt.Fprintf(stdout, "not certain: DNS did not tell whether %s matches\n", result.Degraded)
+		fmt.Fprintf(stdout, "not certain: a DNS failure hides whether %s matches\n", result.Degraded)
 	}
-	fmt.Fprintf(stdout, "look-ups %d of 10, void %d of 2, questions %d\n\n", result.Lookups, result.Voids, result.Questions)
+	fmt.Fprintf(stdout, "lookups %d of 10, void %d of 2, questions %d\n\n", result.Lookups, result.Voids, result.Questions)
 	fmt.Fprintln(stdout, strings.ReplaceAll(result.ReceivedSPF(), "\r\n", "\n"))
 	switch {
 	case result.Status == spf.Pass:
@@ -152,15 +118,15 @@ func check(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, se
 	return 1
 }
 
-// explain prints the tree of a policy, what it costs, who may send, and what is wrong.
+// explain prints the tree of a policy, its lookups, who may send, and its errors.
 func explain(ctx context.Context, r resolver.Resolver, domain string, stdout io.Writer) (int, error) {
 	a := spf.Analyze(ctx, r, domain)
 	cost := a.Root.Sum
-	fmt.Fprintf(stdout, "%s: look-ups %d of 10, void %d of 2 for IPv4 clients, %d for IPv6\n\n", a.Domain, cost.Lookups, cost.Voids4, cost.Voids6)
+	fmt.Fprintf(stdout, "%s: lookups %d of 10, void %d of 2 for IPv4 clients, %d for IPv6\n\n", a.Domain, cost.Lookups, cost.Voids4, cost.Voids6)
 	tree(stdout, a.Root, "")
 	for _, status := range []spf.Status{spf.Pass, spf.Neutral, spf.SoftFail, spf.Fail, spf.TempError, spf.PermError, spf.None} {
 		networks := a.Sets[status]
-		// One set is most of the Internet: what is said of all others.
+		// One set is most of the Internet: the result for all other clients.
 		others := slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Bits() <= 4 })
 		switch {
 		case others:
@@ -192,14 +158,14 @@ func explain(ctx context.Context, r resolver.Resolver, domain string, stdout io.
 func tree(stdout io.Writer, n *spf.TreeNode, indent string) {
 	fmt.Fprintf(stdout, "%s%s", indent, n.Domain)
 	if n.Sum.Lookups > 0 {
-		fmt.Fprintf(stdout, "  (%d look-ups, %d with those below)", n.Own.Lookups, n.Sum.Lookups)
+		fmt.Fprintf(stdout, "  (%d lookups, %d with those below)", n.Own.Lookups, n.Sum.Lookups)
 	}
 	if n.Err != nil {
 		fmt.Fprintf(stdout, "  %v", n.Err)
 	}
 	fmt.Fprintln(stdout)
 	for _, p := range n.Terms {
-		// Quoted and unquoted again: what a record says must not steer a terminal.
+		// Quoted, and the quotes removed: the text of a record must not control a terminal.
 		text := fmt.Sprintf("%q", p.Term.Text)
 		fmt.Fprintf(stdout, "%s  %s", indent, text[1:len(text)-1])
 		switch p.Term.Kind {
@@ -232,7 +198,7 @@ func list(networks []netip.Prefix) string {
 	return strings.Join(texts, " ")
 }
 
-// flatten prints the records of a policy without look-ups.
+// flatten prints the records of a policy without lookups.
 func flatten(ctx context.Context, r resolver.Resolver, domain string, ttl uint32, stdout io.Writer) (int, error) {
 	a := spf.Analyze(ctx, r, domain)
 	records, err := a.Flatten(ttl)
@@ -242,7 +208,7 @@ func flatten(ctx context.Context, r resolver.Resolver, domain string, ttl uint32
 		}
 		return 2, err
 	}
-	fmt.Fprintf(stdout, "; %s with no look-ups but its own includes. It does not follow the records\n; that it was made of: make it again when they change.\n", a.Domain)
+	fmt.Fprintf(stdout, "; %s with no lookups but its own includes. It does not follow the records\n; that it was made of: make it again when they change.\n", a.Domain)
 	for _, record := range records {
 		fmt.Fprintln(stdout, record.RR)
 		for _, term := range record.From {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	slashpath "path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,39 +22,41 @@ const (
 
 // floors gives every package of the module its floor. A package imports only
 // from lower floors, so no two packages of one floor import each other. A path
-// that ends in /... stands for all packages below it.
+// that ends with /... is an entry for all packages below it that have no closer one.
 var floors = map[string]int{
-	".":                     0, // doc.go alone: it imports nothing
-	"internal/address":      0,
-	"internal/dnsname":      0,
-	"internal/enum":         0,
-	"internal/errlist":      0,
-	"internal/suffix":       0,
-	"internal/txt":          0,
-	"internal/untrusted":    0,
-	"resolver":              1,
-	"identity/envelope":     1,
-	"resolver/dnsfake":      2,
-	"fcrdns":                2,
-	"fcrdns/ptrname":        2,
-	"spf":                   2,
-	"csa":                   2,
-	"rp":                    2,
-	"nullmx":                2,
-	"resolver/resolvertest": 3,
-	"spf/blitiri":           3,
-	"identity/helo":         3,
-	"identity/org":          3,
-	"identity":              4,
-	"identity/rule":         4,
-	"identity/flow":         4,
-	"reputation/...":        4,
-	"identity/report":       5,
-	"identity/plan":         5,
-	"identity/harden":       5,
-	"identity/draft":        6,
-	"identity/audit":        6,
-	"examples/...":          7,
+	".":                        0, // doc.go alone: it imports nothing
+	"internal/address":         0,
+	"internal/dnsname":         0,
+	"internal/enum":            0,
+	"internal/errlist":         0,
+	"internal/suffix":          0,
+	"internal/txt":             0,
+	"internal/untrusted":       0,
+	"resolver":                 1,
+	"identity/envelope":        1,
+	"resolver/dnsfake":         2,
+	"fcrdns":                   2,
+	"fcrdns/ptrname":           2,
+	"spf":                      2,
+	"csa":                      2,
+	"rp":                       2,
+	"nullmx":                   2,
+	"resolver/resolvertest":    3,
+	"spf/blitiri":              3,
+	"identity/helo":            3,
+	"identity/org":             3,
+	"identity":                 4,
+	"identity/rule":            4,
+	"identity/flow":            4,
+	"reputation/...":           4,
+	"identity/report":          5,
+	"identity/plan":            5,
+	"identity/harden":          5,
+	"identity/draft":           6,
+	"identity/audit":           6,
+	"examples/internal/...":    7,
+	"examples/internal/daemon": 8,
+	"examples/...":             9,
 }
 
 // exempt packages, and those below them, check and measure the others. They may import
@@ -163,8 +166,8 @@ func floorOf(path string) (floor int, ok bool) {
 	if floor, ok = floors[path]; ok {
 		return floor, true
 	}
-	for pattern, floor := range floors {
-		if above, ok := strings.CutSuffix(pattern, "/..."); ok && within(path, above) {
+	for above := path; above != "."; above = slashpath.Dir(above) {
+		if floor, ok = floors[above+"/..."]; ok {
 			return floor, true
 		}
 	}

@@ -1,0 +1,125 @@
+// Package daemon runs the examples that judge the clients of a mail server: their common
+// flags, and serving until a signal ends the program.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
+	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/helo"
+)
+
+// Options holds the values of the flags.
+type Options struct {
+	Name        string // of the mail server, also as authserv-id
+	Listen      string // where to listen: ADDR:PORT
+	Connections int    // at a time
+	Verifier    identity.Verifier
+	dns         dnssource.Flags
+}
+
+// Register defines -name, -listen, -dns, -zone, -trusted, -connections and -timeout.
+func (o *Options) Register(fs *flag.FlagSet, listen string) {
+	fs.StringVar(&o.Name, "name", "", "")
+	fs.StringVar(&o.Listen, "listen", listen, "")
+	o.dns.Register(fs, "dns")
+	fs.Func("trusted", "", func(value string) error {
+		prefix, err := netip.ParsePrefix(value)
+		if err != nil {
+			return errors.New("expected a network, such as 192.0.2.0/24")
+		}
+		o.Verifier.Trusted = append(o.Verifier.Trusted, prefix)
+		return nil
+	})
+	fs.IntVar(&o.Connections, "connections", 200, "")
+	fs.DurationVar(&o.Verifier.Timeout, "timeout", 20*time.Second, "")
+}
+
+// Check returns an error for a value that makes no sense.
+func (o *Options) Check() error {
+	name, err := helo.Parse(o.Name)
+	switch {
+	case err != nil || name.Name == "" || name.Faults != 0:
+		return fmt.Errorf("-name %q: expected the full name of the mail server, such as mx.example.org", o.Name)
+	case o.Connections < 1:
+		return errors.New("-connections must be over 0")
+	}
+	return nil
+}
+
+// Judge returns the Verifier of the mail server.
+func (o *Options) Judge() identity.Verifier {
+	v := o.Verifier
+	v.Names, v.Receiver = []string{o.Name}, o.Name
+	return v
+}
+
+// A Service serves clients from a listener until the context ends.
+type Service func(ctx context.Context, l net.Listener, log *slog.Logger) error
+
+// Run opens the resolver and the listener, and runs the service, which logs to stdout.
+func (o *Options) Run(ctx context.Context, stdout io.Writer, serve Service) error {
+	var err error
+	if o.Verifier.Resolver, err = o.dns.Open(); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stdout, nil))
+	log.Info("listening", "addr", l.Addr().String())
+	return serve(ctx, l, log)
+}
+
+// Start runs a service on a free port of the loopback, for a demonstration or a test,
+// until stop is called. Every call of stop returns the error of the service.
+func Start(ctx context.Context, log *slog.Logger, serve Service) (addr string, stop func() error, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, l, log) }()
+	return l.Addr().String(), sync.OnceValue(func() error { cancel(); return <-ended }), nil
+}
+
+// A Server is one of go-smtp or go-milter.
+type Server interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+}
+
+// Serve runs a server until the context ends. Clients then have ten seconds to finish.
+func Serve(ctx context.Context, l net.Listener, log *slog.Logger, server Server) error {
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	// First no new clients: Shutdown must not begin to wait for clients while Serve may
+	// still count another one.
+	l.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("clients did not finish", "err", err)
+	}
+	return nil
+}

@@ -1,0 +1,26 @@
+package demo_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/bonafide-mta/bonafide/examples/internal/demo"
+)
+
+func TestZones(t *testing.T) {
+	for _, text := range []string{demo.ClientsZone, demo.OrganizationZone} {
+		zones, err := demo.Read(text)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if len(zones.Origins()) < 3 {
+			t.Errorf("zones %v", zones.Origins())
+		}
+	}
+	for _, c := range demo.Clients {
+		if _, err := netip.ParseAddr(c.Addr); err != nil {
+			t.Error(err)
+		}
+	}
+}
