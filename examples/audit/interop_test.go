@@ -22,7 +22,7 @@ import (
 )
 
 // TestInteropNSD audits the demonstration as NSD serves it: the findings are
-// those of the zone file, but for who said so.
+// those of the zone file, except for the server that answered.
 func TestInteropNSD(t *testing.T) {
 	server := startNSD(t, demoZone)
 	dir := t.TempDir()
