@@ -42,8 +42,8 @@ type Verifier struct {
 	// Trusted are inner relays, submitting clients, backup MX: NotApplicable, and
 	// nothing is asked about them.
 	Trusted []netip.Prefix
-	// AllowPrivate also judges clients of private and link-local addresses and the machine
-	// itself, for networks with a reverse DNS of their own.
+	// AllowPrivate also judges clients whose address is not one of the public Internet
+	// (see fcrdns.NotApplicable), for networks with a reverse DNS of their own.
 	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string

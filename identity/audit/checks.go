@@ -100,7 +100,7 @@ func orgDomain(s subject) outcome {
 func addressPublic(s subject) outcome {
 	code := map[address.Class]string{
 		address.Public: "ok", address.Private: "private", address.Shared: "shared",
-		address.Documentation: "documentation", address.Special: "special",
+		address.Documentation: "documentation", address.Transition: "special", address.Special: "special",
 	}[s.addr.class]
 	if code == "documentation" && s.allowDocumentation {
 		code = "allowed"
