@@ -28,6 +28,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
@@ -45,8 +46,10 @@ const (
 	Fail             // there are PTR names, and none has the address
 	TempError        // no name confirms, and some could not be looked up
 	PermError        // there is no PTR name that could confirm
-	// NotApplicable means that no public name can exist: a private, loopback,
-	// link-local, multicast or unspecified address. Nothing was asked.
+	// NotApplicable means that no public name can exist, for the address is not one
+	// of the public Internet (RFC 6890): private, shared with a provider (RFC 6598,
+	// Section 4), loopback, link-local, reserved, multicast or unspecified. Nothing
+	// was asked. Addresses for documentation are judged as public ones.
 	NotApplicable
 )
 
@@ -85,7 +88,7 @@ type Checker struct {
 	// means DefaultMaxNames. The others are counted in Result.Skipped.
 	MaxNames int
 	// AllowPrivate also checks addresses that have no public name, for networks with a
-	// reverse DNS of their own. Multicast and unspecified addresses stay
+	// reverse DNS of their own. Multicast, broadcast and unspecified addresses stay
 	// NotApplicable.
 	AllowPrivate bool
 }
@@ -180,12 +183,10 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr) *Result {
 	return r
 }
 
-// applicable reports whether an address may have a name that the public sees.
+// applicable reports whether an address may have a name that the checker's network
+// sees.
 func (c Checker) applicable(addr netip.Addr) bool {
-	if addr.IsUnspecified() || addr.IsMulticast() {
-		return false
-	}
-	return c.AllowPrivate || !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast()
+	return address.FromInternet(addr) || c.AllowPrivate && address.IsHost(addr)
 }
 
 // names returns the names to consider, and how many are left out. Sorting comes

@@ -147,7 +147,9 @@ func TestCheckEvidence(t *testing.T) {
 func TestNotApplicable(t *testing.T) {
 	r := resolvertest.New(t, "$ORIGIN .")
 	for _, addr := range []string{"10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.1", "169.254.1.1", "224.0.0.1", "0.0.0.0",
-		"::", "::1", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:10.0.0.1"} {
+		"100.64.0.5", "198.18.0.1", "192.0.0.170", "192.88.99.1", "240.0.0.1", "255.255.255.255", "0.1.2.3",
+		"::", "::1", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:10.0.0.1",
+		"100::1", "2001:2::1", "64:ff9b:1::1", "fec0::1", "4000::1"} {
 		got := fcrdns.Checker{Resolver: r}.Check(t.Context(), netip.MustParseAddr(addr))
 		if got.Status != fcrdns.NotApplicable {
 			t.Errorf("%s: got %v", addr, got.Status)
@@ -157,10 +159,26 @@ func TestNotApplicable(t *testing.T) {
 	if n := len(r.Questions()); n != 0 {
 		t.Errorf("%d questions asked", n)
 	}
-	for addr, want := range map[string]fcrdns.Status{"10.0.0.1": fcrdns.PermError, "127.0.0.1": fcrdns.PermError, "224.0.0.1": fcrdns.NotApplicable} {
+	for _, addr := range []string{"10.0.0.1", "127.0.0.1", "169.254.1.1", "100.64.0.5", "198.18.0.1", "192.0.0.170", "240.0.0.1",
+		"::1", "fe80::1%eth0", "fd00::1", "100::1", "4000::1"} {
 		got := fcrdns.Checker{Resolver: r, AllowPrivate: true}.Check(t.Context(), netip.MustParseAddr(addr))
-		if got.Status != want {
-			t.Errorf("inner %s: got %v, want %v", addr, got.Status, want)
+		if !errors.Is(got.Err, fcrdns.ErrNoPTR) {
+			t.Errorf("AllowPrivate, %s: got %v, %v", addr, got.Status, got.Err)
+		}
+	}
+	for _, addr := range []string{"0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1", "::ffff:224.0.0.1"} {
+		got := fcrdns.Checker{Resolver: r, AllowPrivate: true}.Check(t.Context(), netip.MustParseAddr(addr))
+		if got.Status != fcrdns.NotApplicable {
+			t.Errorf("AllowPrivate, %s: got %v, %v", addr, got.Status, got.Err)
+		}
+	}
+	// Strangers come from these: public addresses, those for documentation, and those
+	// of relays for IPv4 (6to4, Teredo, NAT64).
+	for _, addr := range []string{"8.8.8.8", "192.0.0.9", "192.31.196.1", "192.0.2.1", "2001:db8::1", "2400::1", "2001:20::1",
+		"2002:c000:201::1", "2001:0:1::1", "64:ff9b::192.0.2.1"} {
+		got := fcrdns.Checker{Resolver: r}.Check(t.Context(), netip.MustParseAddr(addr))
+		if !errors.Is(got.Err, fcrdns.ErrNoPTR) {
+			t.Errorf("%s: got %v, %v", addr, got.Status, got.Err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
@@ -36,7 +37,7 @@ func (m Mapping) PTRs() ([]*dns.PTR, error) {
 // Addresses returns the A and AAAA records of the name, by address. It refuses,
 // as PTRs does, a name that cannot confirm (a number, a single label, a reserved
 // name), one with an underscore, which mail servers should not have, and an
-// invalid, unspecified or multicast address.
+// invalid, unspecified, multicast or broadcast address.
 func (m Mapping) Addresses() ([]dns.RR, error) {
 	name, addrs, err := m.check()
 	if err != nil {
@@ -84,7 +85,7 @@ func (m Mapping) check() (string, []netip.Addr, error) {
 	}
 	var addrs []netip.Addr
 	for _, addr := range m.Addrs {
-		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
+		if !address.IsHost(addr) {
 			return "", nil, fmt.Errorf("fcrdns: %s is no address of a host", addr)
 		}
 		addrs = append(addrs, addr.Unmap().WithZone(""))

@@ -53,6 +53,7 @@ func TestMappingRefuses(t *testing.T) {
 		{Name: "mail.example.test", Addrs: []netip.Addr{{}}},
 		{Name: "mail.example.test", Addrs: []netip.Addr{good, netip.IPv4Unspecified()}},
 		{Name: "mail.example.test", Addrs: []netip.Addr{netip.MustParseAddr("ff02::1")}},
+		{Name: "mail.example.test", Addrs: []netip.Addr{netip.MustParseAddr("255.255.255.255")}},
 	} {
 		if _, err := m.Addresses(); err == nil {
 			t.Errorf("Addresses of %+v: no error", m)

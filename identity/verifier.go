@@ -42,8 +42,8 @@ type Verifier struct {
 	// Trusted are internal relays, submitting clients and backup MX: they are
 	// NotApplicable, and nothing is asked about them.
 	Trusted []netip.Prefix
-	// AllowPrivate also judges clients with private or link-local addresses and the machine
-	// itself, for networks with their own reverse DNS.
+	// AllowPrivate also judges clients whose address is not one of the public Internet
+	// (see fcrdns.NotApplicable), for networks with their own reverse DNS.
 	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string

@@ -115,6 +115,9 @@ var clients = []struct {
 	// Not judged.
 	{"198.51.100.7", "whatever", "a@null.example.test", identity.NotApplicable, "accept", "trusted-client"},
 	{"10.1.2.3", "smtp.example.test", "a b", identity.NotApplicable, "accept", "private-client"},
+	{"100.64.0.5", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
+	{"198.18.0.1", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
+	{"192.0.0.170", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
 	{"127.0.0.1", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
 	{"fe80::1%eth0", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
 	// Ourselves.

@@ -84,8 +84,8 @@ func (c *Cache) keepsake(q Question, a Answer, err error) keepsake {
 	e.server = &server
 
 	limit := c.limit()
-	cost := listCost + stringCost + block(len(server))
-	cost += heapOf(reflect.ValueOf(e.records), limit-cost)
+	cost := int64(listCost + stringCost)
+	cost += Answer{Records: e.records, Server: server}.size(limit - cost)
 	if len(e.records) > 0 && !reflect.ValueOf(e.records[0]).IsNil() && e.records[0].Header().Name == q.Name {
 		e.key.Name = e.records[0].Header().Name // one string for both
 	} else {
@@ -241,51 +241,4 @@ func (c *Cache) limit() int64 { return min(c.maxBytes()/maxShare, maxEntry) }
 // map never shrinks: this one has slots for the most entries there ever were.
 func (c *Cache) bytes(cost uint32, more int) int64 {
 	return c.cost + int64(cost) + slotCost*int64(max(c.peak, c.entries.Len()+more))
-}
-
-// heapOf returns how many bytes of heap a value refers to, or anything over limit
-// if these are more.
-func heapOf(v reflect.Value, limit int64) int64 {
-	if limit < 0 {
-		return 0 // it is too much already
-	}
-	var n int64
-	switch v.Kind() {
-	case reflect.String:
-		n = block(v.Len())
-	case reflect.Slice:
-		elem := v.Type().Elem()
-		n = block(v.Cap() * int(elem.Size()))
-		if elem.Kind() <= reflect.Complex128 {
-			break // the bytes of an address
-		}
-		fallthrough
-	case reflect.Array:
-		for i := 0; i < v.Len() && n <= limit; i++ {
-			n += heapOf(v.Index(i), limit-n)
-		}
-	case reflect.Struct:
-		for i := 0; i < v.NumField() && n <= limit; i++ {
-			n += heapOf(v.Field(i), limit-n)
-		}
-	case reflect.Pointer, reflect.Interface:
-		if elem := v.Elem(); elem.IsValid() {
-			if elem.Kind() != reflect.Pointer {
-				n = block(int(elem.Type().Size()))
-			}
-			n += heapOf(elem, limit-n)
-		}
-	case reflect.Map, reflect.Chan, reflect.UnsafePointer:
-		return limit + 1 // only a private type can have one, and it is not kept
-	}
-	return n
-}
-
-// block returns how much the allocator takes for so many bytes, or a little more:
-// up to 256 a multiple of 16, or 8 or 24; above, less than a quarter is lost.
-func block(size int) int64 {
-	if size <= 256 {
-		return int64(size+15) &^ 15
-	}
-	return int64(size) + int64(size)/4
 }

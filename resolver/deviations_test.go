@@ -223,7 +223,7 @@ var unboundDeviations = []resolverDeviation{{
 	},
 }, {
 	deviation{
-		name:   "SERVFAIL for DS below an alias that leads to a SERVFAIL",
+		name:   "SERVFAIL for DS below an alias to a SERVFAIL",
 		reason: "it asks for the NS records of the names above, to learn whose the DS is",
 	},
 	func(c *signedCorpus, l lookup) bool {

@@ -22,11 +22,10 @@ var (
 	seedFlag    = flag.Uint64("interop.seed", 1, "seed of the random zones and questions; 0: another one each time")
 )
 
-// patience is for one answer. No machine is so busy; nothing is lost on the
-// loopback.
+// patience is how long one answer may take. Nothing is lost on the loopback.
 const patience = 20 * time.Second
 
-// interopCorpus makes the zones, and logs how to make them again.
+// interopCorpus makes the zones, and logs the flags that make them again.
 func interopCorpus(t *testing.T, zones int) *corpus {
 	t.Helper()
 	seed := *seedFlag
@@ -49,9 +48,9 @@ func TestInteropAuthoritative(t *testing.T) {
 	nsd, knot, bind := nameserver.NSD(t, zones...), nameserver.Knot(t, zones...), nameserver.BIND(t, zones...)
 	t.Logf("%s; %s; %s", nsd.Version, knot.Version, bind.Version)
 	peers := []peer{
-		{"NSD", over(nsd.Addr), nsdDeviations},
-		{"Knot", over(knot.Addr), knotDeviations},
-		{"BIND", over(bind.Addr), bindDeviations},
+		{"NSD", exchangeWith(nsd.Addr), nsdDeviations},
+		{"Knot", exchangeWith(knot.Addr), knotDeviations},
+		{"BIND", exchangeWith(bind.Addr), bindDeviations},
 	}
 	start := time.Now()
 	tally := c.compare(t, *comparisons, peers...)
@@ -59,8 +58,8 @@ func TestInteropAuthoritative(t *testing.T) {
 	tally.check(t, allClasses)
 }
 
-// check fails the test for each difference, and for a class of answers that
-// hardly came up.
+// check fails the test for each difference, and for each class of answers with less
+// than 1 % of them.
 func (a *tally) check(t *testing.T, classes []string) {
 	t.Helper()
 	for _, text := range a.shown {
@@ -73,9 +72,9 @@ func (a *tally) check(t *testing.T, classes []string) {
 	}
 }
 
-// over returns what asks a server over one socket, which is what makes this
-// fast, and over TCP for what does not fit.
-func over(addr netip.AddrPort) func(t *testing.T) func(*dns.Msg) (*dns.Msg, error) {
+// exchangeWith returns functions that ask a server over one UDP socket, which is fast,
+// and over TCP if the answer does not fit.
+func exchangeWith(addr netip.AddrPort) func(t *testing.T) func(*dns.Msg) (*dns.Msg, error) {
 	return func(t *testing.T) func(*dns.Msg) (*dns.Msg, error) {
 		udp := &dns.Client{Timeout: patience, UDPSize: 1232}
 		tcp := &dns.Client{Timeout: patience, Net: "tcp"}

@@ -35,8 +35,8 @@ type signedCorpus struct {
 	start  time.Time // when the resolver's cache was empty
 }
 
-// A trust says what validation comes to in a zone: nothing to validate by, for
-// the zero value.
+// A trust is the result of validation in a zone. The zero value means that there is
+// nothing to validate with.
 type trust uint8
 
 const (
@@ -45,7 +45,7 @@ const (
 )
 
 // TestInteropUnbound compares a Client that asks Unbound with Zones.Lookup:
-// records, aliases, NXDOMAIN and NODATA, TTL, AD, and when there is no answer.
+// records, aliases, NXDOMAIN and NODATA, TTL, AD, and failures.
 // Knot serves the zones to Unbound, and signs some of them.
 func TestInteropUnbound(t *testing.T) {
 	c := &signedCorpus{corpus: interopCorpus(t, 500)}
@@ -114,7 +114,7 @@ func (c *signedCorpus) makeTrust() {
 // anchors returns the DS records of the signed zones, as Unbound is to know them.
 func (c *signedCorpus) anchors(t *testing.T, knot netip.AddrPort) []string {
 	t.Helper()
-	ask := over(knot)(t)
+	ask := exchangeWith(knot)(t)
 	var all []string
 	for apex, trust := range c.trust {
 		reply, err := ask(new(dns.Msg).SetQuestion(apex, dns.TypeDNSKEY))
@@ -213,7 +213,7 @@ func rcodeOf(err error) int {
 	return 0
 }
 
-// outcome returns what validation makes of an answer of ours.
+// outcome returns the result of validating an answer of ours.
 func (c *signedCorpus) outcome(q genQuestion, answer resolver.Answer) trust {
 	all := secure
 	for _, name := range namesOf(q, answer) {
@@ -227,8 +227,8 @@ func (c *signedCorpus) outcome(q genQuestion, answer resolver.Answer) trust {
 	return all
 }
 
-// namesOf returns the names that an answer of ours rests on: that asked for, and
-// those that it stands for.
+// namesOf returns the names that an answer of ours rests on: the name of the
+// question, and the targets of its aliases.
 func namesOf(q genQuestion, answer resolver.Answer) []string {
 	name, _ := resolver.Canonical(q.name)
 	names := []string{name}
@@ -241,10 +241,10 @@ func namesOf(q genQuestion, answer resolver.Answer) []string {
 	return names
 }
 
-// trustIn returns what validation comes to in the zone that answers a question.
+// trustIn returns the result of validation in the zone that answers a question.
 func (c *signedCorpus) trustIn(name string, qtype uint16) trust {
 	if qtype == dns.TypeDS && name != "." {
-		name = dnsname.Parent(name) // which speaks for it
+		name = dnsname.Parent(name) // its zone has the DS records (RFC 4035, Section 3.1.4.1)
 	}
 	apex := c.zoneOf(name).apex
 	if c.trust[apex] == 0 && c.trust[dnsname.Parent(apex)] == bogus {

@@ -117,3 +117,57 @@ func TestOverlayBehindFailingAlias(t *testing.T) {
 		t.Errorf("of the base alone: got %+v", a)
 	}
 }
+
+// A domain below a public suffix of several labels, which a patch knows nothing
+// about: the names of its wildcard stay, except those that now exist.
+func TestPatchBelowPublicSuffix(t *testing.T) {
+	base := mustZones(t, `
+$TTL 300
+$ORIGIN example.co.uk.
+@     SOA   ns hostmaster 1 7200 900 1209600 60
+@     A     192.0.2.1
+*     A     192.0.2.10
+*     MX    10 mail
+$ORIGIN other.co.uk.
+@     SOA   ns hostmaster 1 7200 900 1209600 60
+*     A     192.0.2.30
+$ORIGIN example.org.
+@     SOA   ns hostmaster 1 7200 900 1209600 60
+www   A     192.0.2.20
+`)
+	o := &resolver.Overlay{Base: base, Patch: resolver.Patch{Add: []dns.RR{
+		mustRR(t, `mta1.example.co.uk. 60 TXT "v=spf1 -all"`), mustRR(t, "_client._smtp.deep.example.co.uk. 60 SRV 1 1 0 ."),
+	}}}
+	for _, tt := range []struct {
+		name  string
+		qtype uint16
+		want  string
+	}{
+		// RFC 4592, Section 3.3.1: these exist now, and the wildcard does not answer for
+		// them, nor for those below them.
+		{"mta1.example.co.uk.", dns.TypeTXT, `NOERROR[mta1.example.co.uk. 60 IN TXT "v=spf1 -all"]`},
+		{"mta1.example.co.uk.", dns.TypeA, "NOERROR[]"},
+		{"mta1.example.co.uk.", dns.TypeMX, "NOERROR[]"},
+		{"x.mta1.example.co.uk.", dns.TypeA, "NXDOMAIN[]"},
+		{"deep.example.co.uk.", dns.TypeA, "NOERROR[]"},
+		{"_smtp.deep.example.co.uk.", dns.TypeMX, "NOERROR[]"},
+		{"x.deep.example.co.uk.", dns.TypeA, "NXDOMAIN[]"},
+		// The wildcard answers for the others, at any depth, and for itself.
+		{"mta2.example.co.uk.", dns.TypeA, "NOERROR[mta2.example.co.uk. 300 IN A 192.0.2.10]"},
+		{"mta2.example.co.uk.", dns.TypeMX, "NOERROR[mta2.example.co.uk. 300 IN MX 10 mail.example.co.uk.]"},
+		{"a.b.example.co.uk.", dns.TypeA, "NOERROR[a.b.example.co.uk. 300 IN A 192.0.2.10]"},
+		{"*.example.co.uk.", dns.TypeA, "NOERROR[*.example.co.uk. 300 IN A 192.0.2.10]"},
+		{"mta2.example.co.uk.", dns.TypeTXT, "NOERROR[]"},
+		{"example.co.uk.", dns.TypeA, "NOERROR[example.co.uk. 300 IN A 192.0.2.1]"},
+		// Another domain of that suffix.
+		{"any.other.co.uk.", dns.TypeA, "NOERROR[any.other.co.uk. 300 IN A 192.0.2.30]"},
+		// Type ANY is refused in the domain of two labels, and is the base's elsewhere.
+		{"mta1.example.co.uk.", dns.TypeANY, "error"},
+		{"any.other.co.uk.", dns.TypeANY, "error"},
+		{"www.example.org.", dns.TypeANY, "NOERROR[www.example.org. 300 IN A 192.0.2.20]"},
+	} {
+		if got := said(o.Lookup(t.Context(), tt.name, tt.qtype)); got != tt.want {
+			t.Errorf("%s %s: got %s, want %s", tt.name, resolver.TypeString(tt.qtype), got, tt.want)
+		}
+	}
+}

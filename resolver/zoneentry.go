@@ -16,89 +16,104 @@ type entry struct {
 // that one bad entry does not hide the next. (miekg's parser would stop there.)
 func cutEntries(text []byte, yield func(entry)) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // a byte order mark
-	line := 1
-	var e entry
-	depth, start := 0, -1 // open parentheses; where the token began, or -1
-	end := func(i int) {
-		if start >= 0 {
-			e.tokens = append(e.tokens, string(text[start:i]))
-			start = -1
-		}
-	}
-	flush := func() {
-		if len(e.tokens) > 0 || e.problem != "" {
-			yield(e)
-		}
-		e, depth = entry{line: line}, 0
-	}
-	e.line = line
+	c := cutter{text: text, line: 1, start: -1, yield: yield}
 	fresh := true // at the first octet of an entry's first line
-	for i := 0; i < len(text); i++ {
-		c := text[i]
+	for ; c.at < len(text); c.at++ {
+		octet := text[c.at]
 		if fresh {
-			e.line, e.indent, fresh = line, c == ' ' || c == '\t', false
+			c.entry.line, c.entry.indent, fresh = c.line, octet == ' ' || octet == '\t', false
 		}
-		switch c {
+		switch octet {
 		case '\n':
-			end(i)
-			line++
-			if depth == 0 {
-				flush()
+			c.endToken(c.at)
+			c.line++
+			if c.depth == 0 {
+				c.endEntry()
 				fresh = true
 			}
 		case ' ', '\t', '\r':
-			end(i)
+			c.endToken(c.at)
 		case '(':
-			end(i)
-			depth++
+			c.endToken(c.at)
+			c.depth++
 		case ')':
-			end(i)
-			if depth--; depth < 0 {
-				depth, e.problem = 0, "closing parenthesis without an opening one"
+			c.endToken(c.at)
+			if c.depth--; c.depth < 0 {
+				c.depth, c.entry.problem = 0, "closing parenthesis without an opening one"
 			}
 		case ';':
-			e.cutText = e.cutText || start >= 0
-			end(i)
-			for i+1 < len(text) && text[i+1] != '\n' {
-				i++
-			}
+			c.entry.cutText = c.entry.cutText || c.start >= 0
+			c.endToken(c.at)
+			c.skipLine()
 		case '"':
-			whole := start < 0 // else a quote within a token: alpn="h2,h3"
-			if whole {
-				start = i
-			}
-			closing := quoteEnd(text, i+1)
-			if closing < 0 {
-				// Up to the end of the line only: a forgotten quote must not
-				// swallow the rest of the file.
-				e.problem = "quote without a closing one on the same line"
-				for i+1 < len(text) && text[i+1] != '\n' {
-					i++
-				}
-				end(i + 1)
-				continue
-			}
-			if i = closing; whole {
-				end(i + 1)
-			}
-		case '\\':
-			if start < 0 {
-				start = i
-			}
-			if i+1 < len(text) && text[i+1] != '\n' {
-				i++
-			}
+			c.quote()
 		default:
-			if start < 0 {
-				start = i
+			if c.start < 0 {
+				c.start = c.at
+			}
+			if octet == '\\' && c.at+1 < len(text) && text[c.at+1] != '\n' {
+				c.at++
 			}
 		}
 	}
-	end(len(text))
-	if depth > 0 {
-		e.problem = "opening parenthesis without a closing one: nothing after it was read"
+	c.endToken(len(text))
+	if c.depth > 0 {
+		c.entry.problem = "opening parenthesis without a closing one: nothing after it was read"
 	}
-	flush()
+	c.endEntry()
+}
+
+// A cutter cuts zone text into entries.
+type cutter struct {
+	text  []byte
+	at    int   // the octet that is read
+	line  int   // its line, counted from 1
+	depth int   // open parentheses
+	start int   // where the token began, or -1
+	entry entry // what was read of it
+	yield func(entry)
+}
+
+// endToken ends the token, if there is one, before an octet.
+func (c *cutter) endToken(before int) {
+	if c.start >= 0 {
+		c.entry.tokens = append(c.entry.tokens, string(c.text[c.start:before]))
+		c.start = -1
+	}
+}
+
+func (c *cutter) endEntry() {
+	if len(c.entry.tokens) > 0 || c.entry.problem != "" {
+		c.yield(c.entry)
+	}
+	c.entry, c.depth = entry{}, 0
+}
+
+// skipLine goes to the last octet of the line.
+func (c *cutter) skipLine() {
+	for c.at+1 < len(c.text) && c.text[c.at+1] != '\n' {
+		c.at++
+	}
+}
+
+// quote reads a string in quotes, from the first one to the second.
+func (c *cutter) quote() {
+	whole := c.start < 0 // else a quote within a token: alpn="h2,h3"
+	if whole {
+		c.start = c.at
+	}
+	closing := quoteEnd(c.text, c.at+1)
+	if closing < 0 {
+		// Up to the end of the line only: a forgotten quote must not swallow the rest
+		// of the file.
+		c.entry.problem = "quote without a closing one on the same line"
+		c.skipLine()
+		c.endToken(c.at + 1)
+		return
+	}
+	if c.at = closing; whole {
+		c.endToken(c.at + 1)
+	}
 }
 
 // quoteEnd returns the index of the quote that closes a string before the end

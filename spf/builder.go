@@ -9,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -78,7 +79,7 @@ func (b Builder) networks() ([]string, error) {
 	var prefixes []netip.Prefix
 	for _, addr := range b.Addrs {
 		addr = addr.Unmap().WithZone("")
-		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
+		if !address.IsHost(addr) {
 			return nil, fmt.Errorf("spf: %s is no address of a host", addr)
 		}
 		prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))

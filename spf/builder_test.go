@@ -64,6 +64,7 @@ func TestBuilderRefuse(t *testing.T) {
 		{spf.Builder{Name: "example.test", Addrs: []netip.Addr{{}}}, "no address of a host"},
 		{spf.Builder{Name: "example.test", Addrs: []netip.Addr{netip.IPv4Unspecified()}}, "no address of a host"},
 		{spf.Builder{Name: "example.test", Addrs: []netip.Addr{netip.MustParseAddr("ff02::1")}}, "no address of a host"},
+		{spf.Builder{Name: "example.test", Addrs: []netip.Addr{netip.MustParseAddr("255.255.255.255")}}, "no address of a host"},
 		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{{}}}, "expected an IPv4 or IPv6 network"},
 		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")}}, "expected an IPv4 or IPv6 network"},
 		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "everybody"},

@@ -23,7 +23,7 @@ import (
 )
 
 // TestInteropNSD audits the demonstration as NSD serves it: the findings are
-// those of the zone file, except for the source.
+// those of the zone file, except for the server that answered.
 func TestInteropNSD(t *testing.T) {
 	server := startNSD(t, demo.OrganizationZone)
 	dir := t.TempDir()

@@ -92,7 +92,7 @@ func orgDomain(s subject) outcome {
 func addressPublic(s subject) outcome {
 	code := map[address.Class]rule.Code{
 		address.Public: rule.CodeOK, address.Private: rule.CodePrivate, address.Shared: rule.CodeShared,
-		address.Documentation: rule.CodeDocumentation, address.Special: rule.CodeSpecial,
+		address.Documentation: rule.CodeDocumentation, address.Transition: rule.CodeSpecial, address.Special: rule.CodeSpecial,
 	}[s.addr.class]
 	if code == rule.CodeDocumentation && s.allowDocumentation {
 		code = rule.CodeAllowed

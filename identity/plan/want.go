@@ -94,12 +94,12 @@ type wanted struct {
 func (w *wanted) publicAddresses(m org.MTA) []netip.Addr {
 	var out []netip.Addr
 	for _, addr := range m.Addresses {
-		switch class, block := address.ClassOf(addr); class {
-		case address.Public, address.Documentation:
-			out = append(out, addr)
-		default:
+		if !address.IsPublic(addr) {
+			_, block := address.ClassOf(addr)
 			w.refuse(m.ID, addr.String(), "not a public address ("+block+")")
+			continue
 		}
+		out = append(out, addr)
 	}
 	return out
 }
@@ -373,12 +373,12 @@ func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
 	}
 	s := w.authorize(d.Domain, org.MTA{}, sending, rule.MailSPF)
 	for _, network := range d.Networks {
-		switch class, block := address.ClassOf(network.Addr()); class {
-		case address.Public, address.Documentation:
-			s.Networks = append(s.Networks, network)
-		default:
+		if !address.IsPublic(network.Addr()) {
+			_, block := address.ClassOf(network.Addr())
 			w.refuse("", network.String(), "not a public network ("+block+")")
+			continue
 		}
+		s.Networks = append(s.Networks, network)
 	}
 	s.Includes = append(s.Includes, d.Includes...)
 	if d.SoftFail {

@@ -259,7 +259,7 @@ func checkRendered(t *testing.T, ctx context.Context) {
 	}
 }
 
-// checkHostile holds that hostile text has made no element, and stands there as text.
+// checkHostile checks that hostile text made no element, and is shown as text.
 func checkHostile(t *testing.T, ctx context.Context) {
 	t.Helper()
 	elements := evaluate[int](t, ctx, `document.querySelectorAll("script, img, iframe, object, embed, link, form, [onerror], [onclick], [style]").length`)
@@ -312,7 +312,7 @@ func checkKeyboard(t *testing.T, ctx context.Context) {
 		do(t, ctx, chromedp.KeyEvent(kb.Tab))
 		at := evaluate[focus](t, ctx, focused)
 		if i == 0 && at.Class != "skip" {
-			t.Errorf("the first key leads to %s %s, expected the link that skips", at.Tag, at.Class)
+			t.Errorf("the first key focuses %s %s, expected the link that skips", at.Tag, at.Class)
 		}
 		if at.Tag == "BODY" {
 			break

@@ -180,20 +180,6 @@ func Unicode(name string) string {
 	return dns.Fqdn(strings.Join(labels, "."))
 }
 
-// Reserved reports whether a canonical name lies under a domain that means
-// nothing in the public DNS, and so is never asked: .onion (RFC 7686), .local
-// (RFC 6762), .localhost and .invalid (RFC 6761).
-func Reserved(name string) bool {
-	return Under(name, "onion.") || Under(name, "local.") || Under(name, "localhost.") || Under(name, "invalid.")
-}
-
-// Documentation reports whether a canonical name lies under a domain set aside
-// for documentation and tests (RFC 6761, Sections 6.2 and 6.5).
-func Documentation(name string) bool {
-	return Under(name, "test.") || Under(name, "example.") ||
-		Under(name, "example.com.") || Under(name, "example.net.") || Under(name, "example.org.")
-}
-
 // Under reports whether the canonical name is zone or lies below it.
 func Under(name, zone string) bool {
 	if zone == "." || name == zone {

@@ -246,32 +246,6 @@ func TestUnder(t *testing.T) {
 	}
 }
 
-func TestReserved(t *testing.T) {
-	for name, want := range map[string]bool{
-		"onion.": true, "a.b.onion.": true, "local.": true, "printer.local.": true, "localhost.": true,
-		"x.localhost.": true, "invalid.": true, "nothing.invalid.": true,
-		".": false, "test.": false, "mail.example.": false, "onion.test.": false, "notlocal.": false,
-		"local.example.test.": false, "localhost.localdomain.": false, `printer\.local.`: false, "arpa.": false,
-	} {
-		if got := dnsname.Reserved(name); got != want {
-			t.Errorf("%s: got %v", name, got)
-		}
-	}
-}
-
-func TestDocumentation(t *testing.T) {
-	for name, want := range map[string]bool{
-		"test.": true, "mail.test.": true, "example.": true, "mail.example.": true,
-		"example.com.": true, "a.example.net.": true, "a.b.example.org.": true,
-		".": false, "com.": false, "badexample.com.": false, "example.co.uk.": false, "example.com.au.": false,
-		"invalid.": false, `a\.test.`: false,
-	} {
-		if got := dnsname.Documentation(name); got != want {
-			t.Errorf("%s: got %v", name, got)
-		}
-	}
-}
-
 func TestCompare(t *testing.T) {
 	want := []string{
 		".", "example.", "a.example.", "z.a.example.", "zabc.a.example.", "z.example.", "test.",

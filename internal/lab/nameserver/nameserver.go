@@ -39,7 +39,7 @@ type Server struct {
 	pid     int
 }
 
-// A program is how one kind of server is run.
+// A program describes how to run one kind of server.
 type program struct {
 	binary, pkg string   // pkg is Debian's
 	version     string   // the flag that prints it
@@ -48,17 +48,17 @@ type program struct {
 	conf func(addr netip.AddrPort, dir string) string
 	// files are written into that directory.
 	files map[string]string
-	// ready are the zones that must be answered for at the start.
-	ready []string
+	// apexes are the zones that it serves, of which each must answer before start returns.
+	apexes []string
 }
 
 const (
-	patience = 30 * time.Second // until the last zone is loaded
-	ports    = 3                // how many are tried: one that was free may be taken a moment later
+	loadLimit = 30 * time.Second // until the last zone is loaded
+	tries     = 3                // ports: one that was free may be taken a moment later
 )
 
-// errEnded is what a server does whose port is taken, among other reasons.
-var errEnded = errors.New("it has ended")
+// errExited means that the server has exited, as it does if its port is taken.
+var errExited = errors.New("it has exited")
 
 func (p program) start(t testing.TB) Server {
 	t.Helper()
@@ -69,7 +69,7 @@ func (p program) start(t testing.TB) Server {
 			server.Version = versionOf(path, p.version)
 			return server
 		}
-		if try == ports || !errors.Is(err, errEnded) {
+		if try == tries || !errors.Is(err, errExited) {
 			t.Fatalf("%s: %v", p.binary, err)
 		}
 	}
@@ -117,11 +117,11 @@ func (p program) run(t testing.TB, path string) (Server, error) {
 			t.Logf("%s says:\n%s", p.binary, tail(text))
 		}
 	})
-	return Server{Addr: addr, dir: dir, apexes: p.ready, pid: cmd.Process.Pid}, nil
+	return Server{Addr: addr, dir: dir, apexes: p.apexes, pid: cmd.Process.Pid}, nil
 }
 
-// Rewrite writes the file of a zone anew, has the server look at it (SIGHUP), and waits
-// until it serves the serial number of the text.
+// Rewrite replaces the file of a zone, tells the server to reload it (SIGHUP), and waits
+// until the server has the serial number of the text.
 func (s Server) Rewrite(t testing.TB, apex, text string) {
 	t.Helper()
 	var soa *dns.SOA
@@ -134,7 +134,7 @@ func (s Server) Rewrite(t testing.TB, apex, text string) {
 		t.Fatalf("the zone %s: %v\n%s", apex, err, text)
 	}
 	// In place of the old file and not into it: the server may be reading that.
-	file := filepath.Join(s.dir, fileOf(i))
+	file := filepath.Join(s.dir, zoneFile(i))
 	if err := os.WriteFile(file+".new", []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -145,17 +145,17 @@ func (s Server) Rewrite(t testing.TB, apex, text string) {
 		t.Fatal(err)
 	}
 	client := &dns.Client{Timeout: time.Second}
-	for start := time.Now(); time.Since(start) < patience; time.Sleep(20 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < loadLimit; time.Sleep(20 * time.Millisecond) {
 		reply, _, err := client.Exchange(new(dns.Msg).SetQuestion(apex, dns.TypeSOA), s.Addr.String())
 		if err == nil && len(reply.Answer) > 0 && reply.Answer[0].(*dns.SOA).Serial == soa.Serial {
 			return
 		}
 	}
-	t.Fatalf("the zone %s is not served with serial %d after %v", apex, soa.Serial, patience)
+	t.Fatalf("the zone %s is not served with serial %d after %v", apex, soa.Serial, loadLimit)
 }
 
-// directory makes the directory of a server, with its files. It is not that of
-// t.TempDir, into which only its owner may look.
+// directory makes the directory of a server, with its files. It does not use t.TempDir,
+// which only its owner may enter.
 func (p program) directory(t testing.TB) (string, error) {
 	dir, err := os.MkdirTemp("", p.binary+"-")
 	if err != nil {
@@ -179,11 +179,11 @@ func (p program) directory(t testing.TB) (string, error) {
 	return dir, nil
 }
 
-// await asks for the SOA record of each zone until it comes, and then over TCP
-// too, where some servers are later.
+// await asks for the SOA record of each zone until the server answers, then over TCP,
+// which some servers start later.
 func (p program) await(addr netip.AddrPort, exited <-chan struct{}) error {
-	limit := time.After(patience)
-	asked := func(network, apex string) error {
+	limit := time.After(loadLimit)
+	ask := func(network, apex string) error {
 		client := &dns.Client{Net: network, Timeout: time.Second}
 		for {
 			reply, _, err := client.Exchange(new(dns.Msg).SetQuestion(apex, dns.TypeSOA), addr.String())
@@ -192,19 +192,19 @@ func (p program) await(addr netip.AddrPort, exited <-chan struct{}) error {
 			}
 			select {
 			case <-exited:
-				return errEnded
+				return errExited
 			case <-limit:
-				return fmt.Errorf("no answer for %s over %s after %v: %v, %v", apex, network, patience, err, reply)
+				return fmt.Errorf("no answer for %s over %s after %v: %v, %v", apex, network, loadLimit, err, reply)
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
 	}
-	for _, apex := range p.ready {
-		if err := asked("udp", apex); err != nil {
+	for _, apex := range p.apexes {
+		if err := ask("udp", apex); err != nil {
 			return err
 		}
 	}
-	return asked("tcp", p.ready[0])
+	return ask("tcp", p.apexes[0])
 }
 
 // freePort returns a loopback port that was free for UDP and TCP just now.

@@ -13,11 +13,10 @@ import (
 func NSD(t testing.TB, zones ...Zone) Server {
 	t.Helper()
 	p := program{binary: "nsd", pkg: "nsd", version: "-v", args: []string{"-d"}}
-	p.load(zones)
+	p.setZones(zones)
 	p.conf = func(addr netip.AddrPort, dir string) string {
 		var conf strings.Builder
-		// Without database: "", it wants to write where it may not. The limits
-		// of rates would let a test wait.
+		// NSD would write a database where it may not, and limit the rate of answers.
 		fmt.Fprintf(&conf, `server:
   ip-address: %s@%d
   username: ""
@@ -37,7 +36,7 @@ remote-control:
   control-enable: no
 `, addr.Addr(), addr.Port(), dir)
 		for i, zone := range zones {
-			fmt.Fprintf(&conf, "zone:\n  name: %q\n  zonefile: %q\n", zone.Apex, fileOf(i))
+			fmt.Fprintf(&conf, "zone:\n  name: %q\n  zonefile: %q\n", zone.Apex, zoneFile(i))
 			if zone.Transfer {
 				conf.WriteString("  provide-xfr: 127.0.0.1 NOKEY\n")
 			}
@@ -51,7 +50,7 @@ remote-control:
 func Knot(t testing.TB, zones ...Zone) Server {
 	t.Helper()
 	p := program{binary: "knotd", pkg: "knot", version: "-V"}
-	p.load(zones)
+	p.setZones(zones)
 	p.conf = func(addr netip.AddrPort, dir string) string {
 		var conf strings.Builder
 		fmt.Fprintf(&conf, `server:
@@ -74,7 +73,7 @@ template:
 zone:
 `, addr.Addr(), addr.Port(), dir)
 		for i, zone := range zones {
-			fmt.Fprintf(&conf, "  - domain: %q\n    file: %q\n", zone.Apex, fileOf(i))
+			fmt.Fprintf(&conf, "  - domain: %q\n    file: %q\n", zone.Apex, zoneFile(i))
 			if zone.Signed {
 				conf.WriteString("    dnssec-signing: on\n")
 			}
@@ -88,7 +87,7 @@ zone:
 func BIND(t testing.TB, zones ...Zone) Server {
 	t.Helper()
 	p := program{binary: "named", pkg: "bind9", version: "-v", args: []string{"-g"}}
-	p.load(zones)
+	p.setZones(zones)
 	p.conf = func(addr netip.AddrPort, dir string) string {
 		var conf strings.Builder
 		fmt.Fprintf(&conf, `options {
@@ -100,7 +99,7 @@ func BIND(t testing.TB, zones ...Zone) Server {
 controls { };
 `, addr.Addr(), addr.Port(), dir)
 		for i, zone := range zones {
-			fmt.Fprintf(&conf, "zone %q { type primary; file %q;", zone.Apex, fileOf(i))
+			fmt.Fprintf(&conf, "zone %q { type primary; file %q;", zone.Apex, zoneFile(i))
 			if zone.Transfer {
 				conf.WriteString(" allow-transfer { 127.0.0.1; };")
 			}
@@ -114,25 +113,25 @@ controls { };
 	return p.start(t)
 }
 
-// load makes the zones' files, and the server wait for the zones.
-func (p *program) load(zones []Zone) {
+// setZones sets the zones that the server loads.
+func (p *program) setZones(zones []Zone) {
 	p.files = make(map[string]string)
 	for i, zone := range zones {
-		p.files[fileOf(i)] = zone.Text
-		p.ready = append(p.ready, zone.Apex)
+		p.files[zoneFile(i)] = zone.Text
+		p.apexes = append(p.apexes, zone.Apex)
 	}
 }
 
-func fileOf(i int) string { return fmt.Sprintf("%d.zone", i) }
+func zoneFile(i int) string { return fmt.Sprintf("%d.zone", i) }
 
-// A Recursion is what Unbound is to resolve: the zones of one authoritative
-// server and nothing else, so that no question leaves the loopback.
+// A Recursion is what Unbound resolves: the zones of one authoritative server and
+// nothing else, so that no question leaves the loopback.
 type Recursion struct {
 	Upstream netip.AddrPort
 	// Apexes are the zones of Upstream. The root must be one of them, or
-	// Unbound would go and ask the Internet.
+	// Unbound would ask the Internet.
 	Apexes []string
-	// Anchors are DS records, of zones that must be signed by those keys.
+	// Anchors are DS records of zones that must be signed with their keys.
 	Anchors []string
 }
 
@@ -140,14 +139,14 @@ type Recursion struct {
 func Unbound(t testing.TB, r Recursion) Server {
 	t.Helper()
 	p := program{binary: "unbound", pkg: "unbound", version: "-V", args: []string{"-d", "-p"}}
-	p.ready = []string{"."}
+	p.apexes = []string{"."}
 	p.conf = func(addr netip.AddrPort, dir string) string {
 		var conf strings.Builder
-		// The addresses for documentation stand in delegations: no packet is
-		// sent there. The local zones are those that it answers for itself.
-		// Two short cuts of 1.17 are off because they go wrong: it takes the
-		// NXDOMAIN at the end of an alias for the names below the alias itself,
-		// and says NODATA for a wildcard's name that sorts before the asterisk.
+		// Delegations have addresses for documentation, to which no packet may be
+		// sent. Unbound would answer for the local zones itself.
+		// Two shortcuts of 1.17 are off because they go wrong: Unbound applies the
+		// NXDOMAIN at the end of an alias to the names below the alias itself, and
+		// answers NODATA for a name below a wildcard that sorts before the asterisk.
 		fmt.Fprintf(&conf, `server:
   interface: %s@%d
   do-ip6: no

@@ -16,22 +16,22 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/lab/debian"
 	"github.com/bonafide-mta/bonafide/internal/lab/nameserver"
-	"github.com/bonafide-mta/bonafide/internal/lab/netns"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A host has its zones on one server, and changes them in the way of that server.
+// A host serves zones on one server, and changes them as that server is changed.
 type host interface {
-	at() nameserver.Server
-	// carryOut makes the changes that are not an ISP's.
+	server() nameserver.Server
+	// carryOut makes the changes that are not the ISP's.
 	carryOut(t *testing.T, changes []plan.Change)
-	// rename does what a letter asks of the ISP, who has its zones there, too.
-	rename(t *testing.T, l letter)
+	// changePTRs does what a letter asks of the ISP, whose zones are there, too.
+	changePTRs(t *testing.T, l letter)
 }
 
-// before reads the zones as they are at first.
-func before(t *testing.T) []nameserver.Zone {
+// initialZones returns the zones before any change.
+func initialZones(t *testing.T) []nameserver.Zone {
 	t.Helper()
 	text, err := os.ReadFile("testdata/before.zones")
 	if err != nil {
@@ -50,7 +50,7 @@ func before(t *testing.T) []nameserver.Zone {
 	return append(zones, nameserver.Zone{Apex: ".", Text: root})
 }
 
-// bind is BIND, which is told by nsupdate.
+// bind is BIND, whose zones nsupdate changes.
 type bind struct {
 	nameserver.Server
 	nsupdate string
@@ -58,13 +58,13 @@ type bind struct {
 
 func newBIND(t *testing.T) host {
 	t.Helper()
-	return bind{nameserver.BIND(t, before(t)...), netns.Find(t, "nsupdate", "bind9-dnsutils")}
+	return bind{nameserver.BIND(t, initialZones(t)...), debian.Program(t, "nsupdate", "bind9-dnsutils")}
 }
 
-func (b bind) at() nameserver.Server { return b.Server }
+func (b bind) server() nameserver.Server { return b.Server }
 
-// carryOut makes the changes by the script of the plan, and tries them once more: nothing
-// is then as the script expects it.
+// carryOut makes the changes by the script of the plan, and runs it once more: that must
+// fail, since the zones are no longer as the script requires.
 func (b bind) carryOut(t *testing.T, changes []plan.Change) {
 	t.Helper()
 	var script bytes.Buffer
@@ -89,7 +89,7 @@ func (b bind) update(script string) (string, error) {
 	return string(out), err
 }
 
-func (b bind) rename(t *testing.T, l letter) {
+func (b bind) changePTRs(t *testing.T, l letter) {
 	t.Helper()
 	var script strings.Builder
 	for _, ptr := range l.remove {
@@ -109,7 +109,7 @@ type nsd struct {
 	files map[string]*zoneFile // by apex
 }
 
-// A zoneFile has a line for each record, and what the plan says of it.
+// A zoneFile has a line for each record.
 type zoneFile struct {
 	soa   *dns.SOA
 	lines []string
@@ -117,7 +117,7 @@ type zoneFile struct {
 
 func newNSD(t *testing.T) host {
 	t.Helper()
-	zones := before(t)
+	zones := initialZones(t)
 	n := nsd{nameserver.NSD(t, zones...), make(map[string]*zoneFile)}
 	for _, z := range zones {
 		records, err := resolver.ReadZone("", z.Apex, strings.NewReader(z.Text))
@@ -137,7 +137,7 @@ func newNSD(t *testing.T) host {
 	return n
 }
 
-func (n nsd) at() nameserver.Server { return n.Server }
+func (n nsd) server() nameserver.Server { return n.Server }
 
 func (n nsd) carryOut(t *testing.T, changes []plan.Change) {
 	t.Helper()
@@ -148,7 +148,7 @@ func (n nsd) carryOut(t *testing.T, changes []plan.Change) {
 	n.edit(t, text.String())
 }
 
-func (n nsd) rename(t *testing.T, l letter) {
+func (n nsd) changePTRs(t *testing.T, l letter) {
 	t.Helper()
 	text := "$ORIGIN " + ispZone + "\n"
 	for _, ptr := range l.remove {
@@ -191,11 +191,11 @@ func (n nsd) edit(t *testing.T, text string) {
 // ispZone is the zone that the organization does not write.
 const ispZone = "100.51.198.in-addr.arpa."
 
-// A letter is what an ISP makes of one: PTR records as lines of its zone file.
+// A letter is what an ISP does after reading one: PTR records as lines of its zone file.
 type letter struct{ set, remove []string }
 
-// readLetter reads what changes ask of the ISP as a person would, who knows nothing of
-// the plan: lines with an address and a name.
+// readLetter reads what the ISP is asked for as a person would who does not know the plan:
+// lines with an address and a name.
 func readLetter(t *testing.T, changes []plan.Change) letter {
 	t.Helper()
 	var text strings.Builder
@@ -205,7 +205,7 @@ func readLetter(t *testing.T, changes []plan.Change) letter {
 	var l letter
 	to := &l.set
 	for line := range strings.Lines(text.String()) {
-		if strings.HasPrefix(line, "Please remove") {
+		if strings.HasPrefix(line, "Please take") {
 			to = &l.remove
 		}
 		where, name, ok := strings.Cut(strings.TrimSpace(line), ": ")
@@ -216,7 +216,7 @@ func readLetter(t *testing.T, changes []plan.Change) letter {
 	return l
 }
 
-// transfer returns the records of zones as a server gives them away.
+// transfer returns the records of zones by AXFR.
 func transfer(t *testing.T, s nameserver.Server, apexes ...string) []dns.RR {
 	t.Helper()
 	var out []dns.RR
@@ -231,9 +231,9 @@ func transfer(t *testing.T, s nameserver.Server, apexes ...string) []dns.RR {
 	return out
 }
 
-// published returns records as sorted text, without what servers may choose: serial
+// sortedText returns records as sorted text, without what servers may choose: serial
 // numbers, and the case of names.
-func published(records []dns.RR) []string {
+func sortedText(records []dns.RR) []string {
 	var out []string
 	for _, rr := range records {
 		rr = dns.Copy(rr)

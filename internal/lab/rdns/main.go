@@ -1,13 +1,20 @@
-// Rdns measures ptrname.Classify on labeled names: a file of tab-separated lines with
-// the columns ip, name, label (generic or deliberate), difficulty (easy or hard) and
-// provider, as the first line says.
+// Rdns measures ptrname.Classify on labeled names. It reads a file of tab-separated lines:
+// a header, then for each name its columns ip, name, label (generic or deliberate),
+// difficulty (easy or hard) and provider:
+//
+//	ip	name	label	difficulty	provider
+//	192.0.2.10	mail.example.com	deliberate	easy	example.com
+//
+// From the root of the checkout:
 //
 //	go run ./internal/lab/rdns names.tsv
 //
-// It prints the figures for all names and for each of five folds, which have no
-// provider in common; with them, the figures of weights that are fitted on the other
-// four folds, which is what the rules are worth on names that nobody has seen. -fit
-// prints weights fitted on all, -wrong the names that are taken for the other.
+// It prints the figures for all names and for each of five folds, which share no
+// provider. For each fold it also fits weights on the other four, and prints the figures
+// of these: what the rules are worth on names that they were not fitted on.
+//
+// The flag -fit also prints weights fitted on all names, and -wrong the names that are
+// classified wrongly, with their scores and reasons.
 package main
 
 import (
@@ -29,25 +36,26 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 )
 
-// unclearBand is how far from 0 a score leaves the kind unclear.
+// unclearBand is how far from 0 ptrname leaves the kind of a name unclear (see
+// Assessment.Score).
 const unclearBand = 0.5
 
 // A row is one labeled name.
 type row struct {
 	addr     netip.Addr
 	name     string
-	generic  bool
+	generic  bool // by its label
 	hard     bool
 	provider string
 
 	codes []ptrname.Code
-	score float64
+	score float64 // over 0 for generic
 }
 
 func main() {
 	log.SetFlags(0)
 	fit := flag.Bool("fit", false, "print weights fitted on all names")
-	wrong := flag.Bool("wrong", false, "print the names that are taken for the other")
+	wrong := flag.Bool("wrong", false, "print the names that are classified wrongly")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		log.Fatal("usage: rdns [-fit] [-wrong] FILE")
@@ -57,11 +65,27 @@ func main() {
 		log.Fatal(err)
 	}
 	defer file.Close()
-	rows, err := read(file)
+	rows, err := readRows(file)
 	if err != nil {
 		log.Fatalf("%s: %v", flag.Arg(0), err)
 	}
 	report("all", rows)
+	crossValidate(rows)
+	if *fit {
+		fitWeights(rows).print(rows)
+	}
+	if *wrong {
+		for _, r := range rows {
+			if r.score > 0 != r.generic {
+				fmt.Printf("%+.1f %t %s %s %v\n", r.score, r.generic, r.addr, r.name, ptrname.Classify(r.addr, r.name).Reasons)
+			}
+		}
+	}
+}
+
+// crossValidate reports each fold, by the scores of ptrname and by weights that are
+// fitted on the other folds.
+func crossValidate(rows []*row) {
 	const folds = 5
 	var unseen []*row
 	for fold := range folds {
@@ -74,30 +98,20 @@ func main() {
 			}
 		}
 		report(fmt.Sprintf("fold %d", fold+1), test)
-		weights := regression(train)
-		fitted := make([]*row, 0, len(test))
+		fitted := fitWeights(train)
+		rescored := make([]*row, 0, len(test))
 		for _, r := range test {
 			again := *r
-			again.score = weights.score(r)
-			fitted = append(fitted, &again)
+			again.score = fitted.score(r)
+			rescored = append(rescored, &again)
 		}
-		report(fmt.Sprintf("fold %d, weights of the others", fold+1), fitted)
-		unseen = append(unseen, fitted...)
+		report(fmt.Sprintf("fold %d, weights of the others", fold+1), rescored)
+		unseen = append(unseen, rescored...)
 	}
 	report("all folds, weights of the others", unseen)
-	if *fit {
-		regression(rows).print(rows)
-	}
-	if *wrong {
-		for _, r := range rows {
-			if r.score > 0 != r.generic {
-				fmt.Printf("%+.1f %t %s %s %v\n", r.score, r.generic, r.addr, r.name, ptrname.Classify(r.addr, r.name).Reasons)
-			}
-		}
-	}
 }
 
-func read(r io.Reader) ([]*row, error) {
+func readRows(r io.Reader) ([]*row, error) {
 	var rows []*row
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
@@ -125,7 +139,7 @@ func read(r io.Reader) ([]*row, error) {
 	return rows, lines.Err()
 }
 
-// foldOf spreads providers over folds.
+// foldOf returns the fold of a provider.
 func foldOf(provider string, folds int) int {
 	h := fnv.New32a()
 	io.WriteString(h, provider)
@@ -134,49 +148,49 @@ func foldOf(provider string, folds int) int {
 
 // report prints how well the scores of rows fit their labels.
 func report(title string, rows []*row) {
-	var tp, fp, fn, tn, hard, hardFound, unclear, sure, sureRight, sureDel, sureDelRight float64
+	var generic, deliberate, hard tally // by label
+	var unclear, calledGeneric, calledDeliberate tally
 	for _, r := range rows {
-		switch generic := r.score > 0; {
-		case generic && r.generic:
-			tp++
-		case generic:
-			fp++
-		case r.generic:
-			fn++
-		default:
-			tn++
-		}
-		if r.hard && r.generic {
-			hard++
-			if r.score > 0 {
-				hardFound++
+		found := r.score > 0 == r.generic
+		if r.generic {
+			generic.add(found)
+			if r.hard {
+				hard.add(found)
 			}
+		} else {
+			deliberate.add(found)
 		}
 		switch {
 		case r.score > unclearBand:
-			sure++
-			if r.generic {
-				sureRight++
-			}
+			calledGeneric.add(found)
 		case r.score < -unclearBand:
-			sureDel++
-			if !r.generic {
-				sureDelRight++
-			}
-		default:
-			unclear++
+			calledDeliberate.add(found)
 		}
+		unclear.add(math.Abs(r.score) <= unclearBand)
 	}
-	precision, recall := tp/(tp+fp), tp/(tp+fn)
+	wrong := deliberate.all - deliberate.right
+	precision, recall := generic.right/(generic.right+wrong), generic.share()
 	fmt.Printf("%-32s %4d names: F1 %.3f (precision %.3f, recall %.3f), deliberate called generic %.1f %%, recall of hard generic %.3f; unclear %.1f %%, precision generic %.3f, deliberate %.3f\n",
-		title, len(rows), 2*precision*recall/(precision+recall), precision, recall, 100*fp/(fp+tn), hardFound/hard,
-		100*unclear/float64(len(rows)), sureRight/sure, sureDelRight/sureDel)
+		title, len(rows), 2*precision*recall/(precision+recall), precision, recall, 100*wrong/deliberate.all, hard.share(),
+		100*unclear.share(), calledGeneric.share(), calledDeliberate.share())
 }
 
-// model is a weight for each code; that of 0 is for all names.
-type model map[ptrname.Code]float64
+// A tally counts names, and those of them for which something holds.
+type tally struct{ right, all float64 }
 
-func (m model) score(r *row) float64 {
+func (n *tally) add(right bool) {
+	n.all++
+	if right {
+		n.right++
+	}
+}
+
+func (n *tally) share() float64 { return n.right / n.all }
+
+// weights has a weight for each code. That of code 0 counts for all names.
+type weights map[ptrname.Code]float64
+
+func (m weights) score(r *row) float64 {
 	score := m[0]
 	for _, c := range r.codes {
 		score += m[c]
@@ -184,13 +198,13 @@ func (m model) score(r *row) float64 {
 	return score
 }
 
-// regression fits weights by gradient descent on the logistic loss, with a penalty on
+// fitWeights fits weights by gradient descent on the logistic loss, with a penalty on
 // large ones.
-func regression(rows []*row) model {
+func fitWeights(rows []*row) weights {
 	const rounds, rate, penalty = 4000, 2.0, 0.0015
-	m := make(model)
+	m := make(weights)
 	for range rounds {
-		gradient := make(model)
+		gradient := make(weights)
 		for _, r := range rows {
 			label := 0.0
 			if r.generic {
@@ -209,9 +223,8 @@ func regression(rows []*row) model {
 	return m
 }
 
-// print writes weights with how often each code is found in generic and deliberate
-// names.
-func (m model) print(rows []*row) {
+// print prints the weights, and how often generic and deliberate names have each code.
+func (m weights) print(rows []*row) {
 	generic, deliberate := make(map[ptrname.Code]int), make(map[ptrname.Code]int)
 	for _, r := range rows {
 		for _, c := range r.codes {
