@@ -205,7 +205,7 @@ func readLetter(t *testing.T, changes []plan.Change) letter {
 	var l letter
 	to := &l.set
 	for line := range strings.Lines(text.String()) {
-		if strings.HasPrefix(line, "Please take") {
+		if strings.HasPrefix(line, "Please remove") {
 			to = &l.remove
 		}
 		where, name, ok := strings.Cut(strings.TrimSpace(line), ": ")
