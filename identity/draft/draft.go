@@ -215,7 +215,7 @@ func (d *draft) exchangers(ctx context.Context) {
 	var foreign []string
 	for _, rr := range mx {
 		switch name := dnsname.CanonicalOrEmpty(rr.Mx); {
-		case name == ".":
+		case nullmx.IsNull(rr):
 			d.comment("mail", "%s says that it takes no mail (Null MX)", d.o.Domain)
 		case !d.ours(name):
 			foreign = append(foreign, rr.Mx)
@@ -300,7 +300,7 @@ func (d *draft) term(ctx context.Context, t spf.Term) {
 	case t.Kind == spf.MX:
 		mx, err := resolver.LookupMX(ctx, d.resolver, target)
 		for _, rr := range known(d, "the mail servers of "+target, mx, err) {
-			if rr.Mx != "." {
+			if !nullmx.IsNull(rr) {
 				d.sendersAt(ctx, dnsname.CanonicalOrEmpty(rr.Mx), t)
 			}
 		}
