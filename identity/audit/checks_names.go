@@ -155,7 +155,7 @@ func domainRP(s subject) outcome {
 	return out
 }
 
-// deniesAll reports whether a policy says of everybody that they may not.
+// deniesAll reports whether a policy denies all addresses.
 func deniesAll(a *spf.Analysis) bool {
 	return a.Err == nil && len(a.Undecided) == 0 && slices.Equal(slices.Collect(maps.Keys(a.Sets)), []spf.Status{spf.Fail})
 }

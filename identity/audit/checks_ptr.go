@@ -254,9 +254,9 @@ func ptrStatic(s subject) outcome {
 	return out
 }
 
-// dynamicWord returns the word by which a name that nobody chose says that its address
-// is given to whoever dials in. Such lines may have static addresses too, whose names
-// then say that.
+// dynamicWord returns the word of a generated name that says its address is assigned
+// dynamically, "" for none. Access lines may have static addresses too, whose names then say
+// so.
 func dynamicWord(addr netip.Addr, name string) string {
 	a := ptrname.Classify(addr, name)
 	if a.Kind == ptrname.Deliberate || strings.Contains(name, "static") || strings.Contains(name, "fix") {
