@@ -29,16 +29,11 @@ func ptrExists(s subject) outcome {
 // withPTR returns the outcome of a rule about PTR names where there are none to
 // judge, and false.
 func withPTR(s subject) (outcome, bool) {
-	if !s.public(s.addr) {
-		return outcome{code: rule.CodeNotPublic}, false
+	out := ptrExists(s)
+	if out.fix = nil; out.code == rule.CodeMissing {
+		out.code = rule.CodeNoPTR
 	}
-	switch rdns := s.addr.rdns(); {
-	case rdns.PTR.Err != nil:
-		return outcome{code: rule.CodeNoAnswer, evidence: s.addr.evidence(false)}, false
-	case len(rdns.Names) == 0:
-		return outcome{code: rule.CodeNoPTR, evidence: s.addr.evidence(false)}, false
-	}
-	return outcome{code: rule.CodeOK, evidence: s.addr.evidence(false)}, true
+	return out, out.code == rule.CodeOK
 }
 
 func ptrConfirmed(s subject) outcome {
