@@ -252,7 +252,7 @@ func (d *draft) lookupSPF(ctx context.Context) {
 	case d.err != nil:
 		return
 	case len(texts) == 0:
-		d.nearMisses(d.o.Domain, all)
+		d.commentNearMisses(d.o.Domain, all)
 		d.comment("mail", "%s has no SPF record, so DNS does not show who else sends for it", d.o.Domain)
 		return
 	case len(texts) > 1:
@@ -277,8 +277,9 @@ func (d *draft) lookupSPF(ctx context.Context) {
 	d.mail.Includes = slices.Compact(d.mail.Includes)
 }
 
-// nearMisses comments on the texts of a name without an SPF record that are meant as one.
-func (d *draft) nearMisses(name string, texts []string) {
+// commentNearMisses comments on the texts of a name without an SPF record that are meant as
+// one.
+func (d *draft) commentNearMisses(name string, texts []string) {
 	for _, text := range texts {
 		if fault := spf.NearMiss(text); fault != "" {
 			d.comment("mail", "%s has the text %.80q, which is meant to say who sends, but is not an SPF record: %s", name, text, fault)
@@ -386,7 +387,7 @@ func (d *draft) addRecords(ctx context.Context, records []dns.RR) {
 			case !d.isOwnHost(name) || name == d.o.Domain || spf.IsNull(text):
 			case !spf.IsRecord(text):
 				if !addressed[name] { // harden tells about the others
-					d.nearMisses(name, []string{text})
+					d.commentNearMisses(name, []string{text})
 				}
 			case addressed[name]:
 				d.hostFacts(ctx, name)

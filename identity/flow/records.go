@@ -41,7 +41,7 @@ const (
 	GetsMail                     // has an MX record that is not a Null MX
 	NullMX                       // has a Null MX
 	Sends                        // has an SPF record that is not null
-	NullSPF                      // has a null SPF record
+	NullSPF                      // has a null SPF record, or one that redirects to a null one
 	SeveralSPF                   // has several SPF records, which receivers reject (RFC 7208, Section 4.5)
 	Serves                       // has an SRV record
 	Exchanger                    // is the target of an MX record
@@ -192,9 +192,9 @@ func (s *Survey) addText(name string, n *Node, rr *dns.TXT) {
 	n.TextTTL = rr.Hdr.Ttl
 	text := txt.Join(rr.Txt)
 	if !spf.IsRecord(text) {
-		// Of several faults, the one kept does not depend on the order of records.
-		if fault := spf.NearMiss(text); fault != "" && (s.meant[name] == "" || fault < s.meant[name]) {
-			s.meant[name] = fault
+		// Of several, the reason does not depend on the order of records.
+		if fault := spf.NearMiss(text); fault != "" && (s.nearMisses[name] == "" || fault < s.nearMisses[name]) {
+			s.nearMisses[name] = fault
 		}
 		return
 	}
@@ -216,26 +216,26 @@ func (s *Survey) addText(name string, n *Node, rr *dns.TXT) {
 		case t.Kind == spf.Redirect:
 			s.redirects[name] = redirect{text, t.Domain}
 		default:
-			s.tie(t.Domain, namedBySPF(name))
+			s.tie(t.Domain, inSPF(name))
 		}
 	}
 }
 
-// namedBySPF is what ties a name in the SPF record of another to mail.
-func namedBySPF(name string) string { return "the SPF record of " + name + " names it" }
+// inSPF is the tie of a name that the SPF record of another name has.
+func inSPF(name string) string { return "the SPF record of " + name + " names it" }
 
-// A redirect is an SPF record with a redirect, and its domain.
+// A redirect is an SPF record with a redirect, and the domain that it names.
 type redirect struct{ text, domain string }
 
-// followRedirects finds the names whose SPF record redirects to a null one. The others tie
-// the domain to mail.
+// followRedirects finds the names whose SPF record redirects to a null one. The other
+// redirects tie their domain to mail.
 func (s *Survey) followRedirects() {
 	record := func(domain string) string {
 		switch n := s.Node(domain); {
 		case n.Has(SeveralSPF):
 			return ""
 		case n.Has(NullSPF):
-			return "v=spf1 -all" // or as good as that
+			return "v=spf1 -all" // or a record with that meaning
 		}
 		return s.redirects[domain].text
 	}
@@ -244,7 +244,7 @@ func (s *Survey) followRedirects() {
 		if n := s.Node(name); !n.Has(SeveralSPF) && spf.IsNullBy(r.text, record) {
 			n.Traits = n.Traits&^Sends | NullSPF
 		} else {
-			s.tie(r.domain, namedBySPF(name))
+			s.tie(r.domain, inSPF(name))
 		}
 	}
 }

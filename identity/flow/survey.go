@@ -16,18 +16,18 @@ import (
 // it. The zero Survey knows nothing. It is safe for concurrent use as long as nobody
 // changes its Nodes.
 type Survey struct {
-	nodes     nodes                   // sorted by name once all records are read
-	traits    map[string]Trait        // of names that records point to, which need not exist
-	cuts      map[string]Trait        // of names at which a zone begins, ends or redirects
-	apexes    map[string]bool         // of the zones
-	ties      map[string]string       // names that records tie to mail, and how
-	networks  map[netip.Prefix]string // that an SPF record authorizes, and the name of that record
-	lengths   []int                   // prefix lengths of networks, the shortest first
-	redirects map[string]redirect     // of the SPF records of names
-	meant     map[string]string       // names with a text that is meant as an SPF record, and what is wrong with it
-	noMail    map[string]bool         // described as names without mail
-	described map[string]string       // described as names with mail, and their use
-	servers   map[netip.Addr]string   // addresses of mail servers, and whose they are
+	nodes      nodes                   // sorted by name once all records are read
+	traits     map[string]Trait        // of names that records point to, which need not exist
+	cuts       map[string]Trait        // of names at which a zone begins, ends or redirects
+	apexes     map[string]bool         // of the zones
+	ties       map[string]string       // names that records tie to mail, and how
+	networks   map[netip.Prefix]string // that an SPF record authorizes, and the name of that record
+	lengths    []int                   // prefix lengths of networks, the shortest first
+	redirects  map[string]redirect     // SPF records with a redirect, by their names
+	nearMisses map[string]string       // names with a text that is meant as an SPF record, and what is wrong with it
+	noMail     map[string]bool         // described as names without mail
+	described  map[string]string       // described as names with mail, and their use
+	servers    map[netip.Addr]string   // addresses of mail servers, and whose they are
 }
 
 // Read surveys the records of whole zones, which may come in any order, each once, and
@@ -40,7 +40,7 @@ func Read(records iter.Seq2[dns.RR, error], o *org.Organization) (*Survey, error
 	s := &Survey{
 		traits: make(map[string]Trait), cuts: make(map[string]Trait), apexes: make(map[string]bool), ties: make(map[string]string),
 		networks: make(map[netip.Prefix]string), noMail: make(map[string]bool), described: make(map[string]string), servers: make(map[netip.Addr]string),
-		redirects: make(map[string]redirect), meant: make(map[string]string),
+		redirects: make(map[string]redirect), nearMisses: make(map[string]string),
 	}
 	for rr, err := range records {
 		if err != nil {
@@ -90,14 +90,14 @@ func (s *Survey) Described(name string) string { return s.described[name] }
 // does not also use it for mail.
 func (s *Survey) NoMail(name string) bool { return s.noMail[name] }
 
-// NearMiss returns why receivers pass over a text of a name that is meant as an SPF record,
-// "" if the name has no such text or has an SPF record. Its owner meant to say who sends.
+// NearMiss returns why receivers ignore a text of a canonical name that is meant as an SPF
+// record, "" if the name has no such text or has an SPF record. Its owner meant to say who
+// sends.
 func (s *Survey) NearMiss(name string) string {
-	fault := s.meant[name]
-	if fault != "" && s.Node(name).Has(Sends|NullSPF) {
+	if s.Node(name).Has(Sends | NullSPF) {
 		return ""
 	}
-	return fault
+	return s.nearMisses[name]
 }
 
 // Authorizer returns the name whose SPF record authorizes a network with an address, "" for

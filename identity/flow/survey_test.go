@@ -35,7 +35,15 @@ null    60 TXT "V=SPF1 -all"
 several TXT "v=spf1 -all"
 several TXT "v=spf1 mx -all"
 broken  TXT "v=spf1 a:partner.example.test ip4:300.0.0.1 -all"
-token   TXT "v=spf10"
+token   TXT "verification=v=spf1"
+missed  TXT " v=spf1 mx -all"
+missed  TXT "v=spf1; mx -all"
+meant   TXT "v=spf1; mx -all"
+meant   TXT "v=spf1 -all"
+nobody  TXT "v=spf1 redirect=null.example.test"
+twice   TXT "v=spf1 redirect=nobody.example.test"
+else    TXT "v=spf1 redirect=elsewhere.example.test"
+split   TXT "v=spf1 redirect=several.example.test"
 all     TXT "v=spf1 ip4:0.0.0.0/0 -all"
 alias   CNAME www
 sshd    SSHFP 1 1 00
@@ -129,6 +137,12 @@ func TestNodes(t *testing.T) {
 		{"several.example.test.", "[]", "sends null-spf several-spf"},
 		{"broken.example.test.", "[]", "sends"},
 		{"token.example.test.", "[]", ""},
+		{"missed.example.test.", "[]", ""},
+		{"meant.example.test.", "[]", "null-spf"},
+		{"nobody.example.test.", "[]", "null-spf"},
+		{"twice.example.test.", "[]", "null-spf"},
+		{"else.example.test.", "[]", "sends"},
+		{"split.example.test.", "[]", "sends"},
 		{"alias.example.test.", "[]", "alias"},
 		{"sshd.example.test.", "[192.0.2.12]", "machine"},
 		{"old.example.test.", "[]", "machine"},
@@ -165,6 +179,9 @@ func TestTies(t *testing.T) {
 		"mx0.example.test.":       "it takes the mail of second.example.test.",
 		"gw.example.test.":        "the SPF record of example.test. names it",
 		"_spf.other.test.":        "the SPF record of example.test. names it",
+		"elsewhere.example.test.": "the SPF record of else.example.test. names it",
+		"several.example.test.":   "the SPF record of split.example.test. names it",
+		"null.example.test.":      "",
 		"partner.example.test.":   "the SPF record of broken.example.test. names it",
 		"post.example.test.":      "a CSA record authorizes it in HELO",
 		"submit.example.test.":    "it is the target of _submission._tcp.example.test.",
@@ -205,6 +222,19 @@ func TestDescription(t *testing.T) {
 	} {
 		if got := s.Described(test.name); got != test.described || s.NoMail(test.name) != test.noMail {
 			t.Errorf("%s: %q %v, want %q %v", test.name, got, s.NoMail(test.name), test.described, test.noMail)
+		}
+	}
+}
+
+func TestNearMiss(t *testing.T) {
+	s := read(t, resolver.SeqOf(records(t)...), nil)
+	for name, want := range map[string]string{
+		"missed.example.test.": "a blank before the version: remove it", // the first of two
+		"meant.example.test.":  "",                                      // has an SPF record, too
+		"nosuch.example.test.": "",
+	} {
+		if got := s.NearMiss(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
 }

@@ -12,7 +12,7 @@
 //	    roles: [inbound, outbound]            # or submission; these two by default
 //	    dedicated: true                       # the addresses serve nothing but mail
 //	mail:                                     # only if there is more to say than the domain
-//	  - domain: example.org                   # what stands behind the @ of envelope senders
+//	  - domain: example.org                   # the part after the @ of envelope senders
 //	    includes: [_spf.provider.example]     # whose SPF records say who else sends
 //	    networks: [198.51.100.0/28]           # where else mail comes from
 //	    softfail: true                        # not sure yet that this is all
@@ -24,7 +24,7 @@
 //	contacts:                                 # who is responsible: mta, admin, abuse
 //	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"}
 //
-// An IPv6 address stands in quotes: a colon means something to YAML. Errors count
+// Put IPv6 addresses in quotes, because a colon has a meaning in YAML. Errors count
 // the list from 0, as Go does: mtas[0] is the first MTA. [Organization.WriteYAML]
 // writes a description that was built in Go.
 //
@@ -49,8 +49,8 @@ import (
 var schema string
 
 // Schema returns the JSON Schema (draft 2020-12) of a description, for editors and other
-// programs. What it refuses Parse refuses, too, which also refuses what is no name or
-// address, or contradicts itself.
+// programs. Parse refuses everything that the schema refuses, and also values that are not
+// names or addresses, or that contradict each other.
 func Schema() string { return schema }
 
 // An Organization is what an organization says about its mail servers. The zero
@@ -106,8 +106,8 @@ func (o *Organization) At(t time.Time) *Organization {
 // with the same registered domain by the public suffix list. If Domain is deeper than a
 // registered domain, such as museum.example.org, all names of example.org count, because
 // receivers see one organization. If Domain is itself a public suffix, only names below it
-// count. The name may be in any form; a text that is not a DNS name is nobody's. Zones has
-// no say: it lists what the organization writes.
+// count. The name may be in any form; a text that is not a DNS name is nobody's. Zones does
+// not matter: it lists what the organization writes.
 func (o *Organization) Owns(name string) bool {
 	n, domain := dnsname.CanonicalOrEmpty(name), dnsname.CanonicalOrEmpty(o.Domain)
 	switch {
@@ -120,7 +120,7 @@ func (o *Organization) Owns(name string) bool {
 	return registered != "" && registered == suffix.Organizational(n)
 }
 
-// Contacts says who is responsible; any may be nil.
+// Contacts lists the responsible persons; any may be nil.
 type Contacts struct {
 	MTA   *Contact `json:"mta,omitempty"`   // for the mail servers
 	Admin *Contact `json:"admin,omitempty"` // for the domain
@@ -148,14 +148,14 @@ func (o *Organization) MailDomains() []MailDomain {
 	return o.Mail
 }
 
-// A MailDomain is a domain that stands behind the @ of envelope senders. All MTAs
+// A MailDomain is the domain of envelope senders, after their @. All MTAs
 // that send do so in its name, and so may others.
 type MailDomain struct {
 	Domain   string         `json:"domain"`             // canonical after Parse, as those of Includes
 	Includes []string       `json:"includes,omitempty"` // domains whose SPF records say who else sends, as a provider's
 	Networks []netip.Prefix `json:"networks,omitempty"` // where else its mail comes from
-	// SoftFail says that there may be more, so that its record shall end in ~all for
-	// a time, and not in -all.
+	// SoftFail says that there may be more senders, so that its record ends with ~all for
+	// a time, not with -all.
 	SoftFail bool `json:"softfail,omitempty"`
 }
 
@@ -168,10 +168,10 @@ type MTA struct {
 	// Addresses are those that its connections come from, and those that it is
 	// reached at. At least one, each once.
 	Addresses []netip.Addr `json:"addresses"`
-	// PTR is the one name that its addresses have, or shall have; "" when that
+	// PTR is the one PTR name that its addresses have, or will have; "" if that
 	// is not decided. Canonical after Parse.
 	PTR string `json:"ptr,omitempty"`
-	// HELO is what the MTA says in HELO and EHLO, to the letter. It may be "" for
+	// Helo is what the MTA says in HELO and EHLO, to the letter. It may be "" for
 	// an MTA that only receives.
 	Helo string `json:"helo,omitempty"`
 	// Roles says what the MTA does; none means Inbound and Outbound.
@@ -180,8 +180,8 @@ type MTA struct {
 	Dedicated bool `json:"dedicated,omitempty"`
 }
 
-// Sends reports whether the MTA greets other servers: it has the role Outbound,
-// or Submission, whose mail goes out by it.
+// Sends reports whether the MTA delivers mail to other servers: it has the role Outbound,
+// or Submission, because the mail of its users goes out through it.
 func (m MTA) Sends() bool {
 	return len(m.Roles) == 0 || slices.Contains(m.Roles, Outbound) || slices.Contains(m.Roles, Submission)
 }

@@ -96,7 +96,7 @@ func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) 
 	wanted = pub.asPublished(ch.Before, wanted)
 	obsolete := p.obsolete(ch.Before, wanted)
 	if reason == "" && len(obsolete) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
-		return // it is there
+		return // all of it is published
 	}
 	if reason == "" {
 		reason = pub.mailUse(set, wanted, adopt)
@@ -148,12 +148,12 @@ func (p *Plan) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
 // keep returns why obsolete records stay, and what is not planned for that reason: an RP
 // record can be added beside one that dangles.
 func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
-	switch first := wanted[0].RR; {
+	switch first := obsolete[0]; {
 	case first.Header().Rrtype == dns.TypeRP:
 		return Kept{obsolete, nil, "the text that it points to is not there"}
-	case nearMiss(obsolete[0]) != "":
-		return Kept{obsolete, wanted, meantToSend(obsolete[0])}
-	case isSPF(obsolete[0]) && len(obsolete) > 1: // RFC 7208, Section 4.5
+	case nearMiss(first) != "":
+		return Kept{obsolete, wanted, meantToSend(first)}
+	case isSPF(first) && len(obsolete) > 1: // RFC 7208, Section 4.5
 		return Kept{obsolete, wanted, "receivers reject several SPF records at one name: describe all that sends, then adopt the plan"}
 	}
 	return Kept{obsolete, wanted, "another record is there, which somebody may rely on"}

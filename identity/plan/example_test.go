@@ -1,8 +1,10 @@
 package plan_test
 
 import (
+	"context"
 	"fmt"
 	"log"
+	"os"
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -92,4 +94,119 @@ _client._smtp.post SRV 1 2 1 post
 	// you add example.org. 3600 IN MX 10 post.example.org.
 	// you add post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all"
 	// kept example.org. 3600 IN TXT "v=spf1 include:provider.example -all"
+}
+
+// exampleOrg describes one MTA, for the examples below.
+func exampleOrg() *org.Organization {
+	o, err := org.Parse("org.yaml", []byte(`
+domain: example.org
+mtas:
+  - {addresses: [192.0.2.10], ptr: mta1.example.org, helo: post.example.org}
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return o
+}
+
+// Without the zones, a resolver is asked for the names that the plan is about.
+func ExamplePublished_WithAnswers() {
+	o := exampleOrg()
+	live, err := resolver.ParseZones(`
+$ORIGIN .
+@              3600 SOA a.root. b.root. 1 7200 900 1209600 300
+example.org.   3600 SOA ns.example.org. hostmaster.example.org. 1 7200 900 1209600 300
+example.org.   3600 NS  ns.example.org.
+example.org.   3600 MX  10 post.example.org.
+post.example.org. 3600 A 192.0.2.10
+`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	asked, err := new(plan.Published).WithAnswers(context.Background(), live, o)
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := plan.New(o, asked, plan.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("partial view:", p.Partial)
+	for _, s := range p.Steps {
+		fmt.Println(s.Stage, s.Owners(), len(s.Changes), "changes")
+	}
+	// Output:
+	// partial view: true
+	// prepare [dns-host] 2 changes
+	// authorize [dns-host] 1 changes
+	// reverse [isp] 1 changes
+	// confirm [] 0 changes
+	// set-helo [mta] 0 changes
+	// observe [] 0 changes
+	// check-senders [] 0 changes
+	// lock [dns-host] 3 changes
+	// envelope [dns-host] 1 changes
+	// policy [dns-host] 1 changes
+}
+
+// examplePlan returns the plan of exampleOrg for an empty zone.
+func examplePlan() *plan.Plan {
+	zones, err := resolver.ParseZones("$ORIGIN example.org.\n@ 3600 SOA ns hostmaster 1 7200 900 1209600 300\n@ 3600 NS ns.provider.example.\n")
+	if err != nil {
+		log.Fatal(err)
+	}
+	published, err := plan.FromZones(zones.Records())
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := plan.New(exampleOrg(), published, plan.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return p
+}
+
+// The first step as a script for nsupdate.
+func ExampleWriteUpdate() {
+	step := examplePlan().Steps[0]
+	for i := range step.Changes {
+		step.Changes[i].Rules = nil // else a comment explains each of them
+	}
+	if err := plan.WriteUpdate(os.Stdout, step.Changes); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// zone example.org.
+	// prereq nxrrset mta1.example.org. IN A
+	// prereq nxrrset post.example.org. IN A
+	// prereq nxrrset post.example.org. IN TXT
+	// update add mta1.example.org. 3600 IN A 192.0.2.10
+	// update add post.example.org. 3600 IN A 192.0.2.10
+	// update add post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all"
+	// send
+}
+
+// The PTR records are the ISP's to set.
+func ExampleWriteLetter() {
+	for _, step := range examplePlan().Steps {
+		if step.Stage == plan.Reverse {
+			if err := plan.WriteLetter(os.Stdout, step.Changes); err != nil {
+				log.Fatal(err)
+			}
+		}
+	}
+	// Output:
+	// Subject: reverse DNS of our mail servers
+	//
+	// Please give our addresses these names (PTR records):
+	//
+	//     192.0.2.10: mta1.example.org.
+	//
+	// Each name must resolve to its address first: please tell us if one does not. Please also tell us if an address can have only one name.
+	//
+	// As lines of a zone file:
+	//
+	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
+	//
+	// If you prefer to delegate these names to us, RFC 2317 describes how.
 }

@@ -89,7 +89,7 @@ type Options struct {
 // description lists zones, New plans no changes in other zones, except that the ISP is
 // asked for PTR records there.
 //
-// All exceptions of the description count, even after their last day: pass the result of
+// All exceptions of the description count, even expired ones: pass the result of
 // [org.Organization.At] to leave those out.
 //
 // The error is that of Organization.Validate, or says that pub is nil or what is wrong with

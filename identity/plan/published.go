@@ -136,8 +136,8 @@ func cloned[K comparable, V any](m map[K]V) map[K]V {
 	return maps.Clone(m)
 }
 
-// lookup asks many questions, resolver.AtOnce at a time, and returns their answers, or why one
-// has none.
+// lookup asks many questions, resolver.AtOnce at a time, and returns their answers, or why
+// one has none.
 func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Question) (map[resolver.Question]resolver.Answer, error) {
 	if r == nil {
 		return nil, resolver.ErrNoResolver
@@ -147,7 +147,7 @@ func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Quest
 	first := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		response := resolver.Ask(ctx, r, name, qtype)
 		if response.Err != nil {
-			cancel(response.Err) // the first error counts; the other answers are of no use
+			cancel(response.Err) // the first error counts; the other answers are not needed
 		}
 		return response.Answer, response.Err
 	})
