@@ -36,9 +36,8 @@ type Checker struct {
 	Sequential bool
 }
 
-// Check tells whether the client may greet with a name: what it said in HELO or
-// EHLO, in any case, with or without a final dot. The question is one of the whole
-// session: a new EHLO begins it anew.
+// Check checks whether the client may use a name in HELO or EHLO: the argument of the
+// command, in any case, with or without a final dot. Check again after a new EHLO.
 func (c Checker) Check(ctx context.Context, addr netip.Addr, helo string) *Result {
 	r := &Result{Addr: addr.Unmap().WithZone(""), Helo: helo}
 	if !addr.IsValid() {

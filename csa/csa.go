@@ -1,35 +1,37 @@
-// Package csa tells whether a client may greet with the name of its HELO or EHLO
-// command by what the name's owner says in DNS: Client SMTP Authorization, which
-// draft-ietf-marid-csv-csa-02 describes. It is an SRV record at _client._smtp below
-// the name, whose weight says whether the name is used in HELO at all and whose
-// target has the addresses of who may; whose port says whether every name below
-// needs such a record.
+// Package csa checks whether a client may use the name of its HELO or EHLO command, by
+// Client SMTP Authorization (draft-ietf-marid-csv-csa-02). The owner of a name publishes an
+// SRV record at _client._smtp below it: the weight says whether the name is used in HELO at
+// all, the target has the addresses of the clients that may use it, and the port says
+// whether every name below needs such a record.
 //
-// Call [Checker.Check] with the client's address and its HELO name. Decide on
-// Status: Fail means that the owner denies this use, and None that he says nothing,
-// which is the rule. Err explains a TempError. To publish, [Authorize] the HELO name
-// of an MTA, [Deny] a name that is none, and end with the [DenyUnlisted] of the domain.
-// [LintRecords] tells what is odd about the records of a name.
+// Call [Checker.Check] with the client's address and its HELO name, and decide on Status.
+// Fail means the owner denies this use. None means the owner publishes nothing that
+// decides, which is the usual case. Err explains a TempError or PermError.
 //
-// The draft expired in 2005, and few receivers look. Of those that do, Exim from
-// 4.95 on applies a Policy to names that exist only, and this package to all, as the
-// draft has it. A pass is no sign of virtue. Address literals, and names of one
-// label, have no record: None, without a question.
+// To publish, [Authorize] the HELO name of each MTA, [Deny] names that are never used in
+// HELO, and finally publish [DenyUnlisted] for the domain. [LintRecords] returns what is
+// odd about the records of a name. [Owner] and [NameOf] convert between a name and the
+// owner name of its records; [Authorizes], [Denies] and [RequiresExplicit] tell what one
+// record says.
 //
-// # Decided where the draft is silent
+// The draft expired in 2005, and few receivers check CSA. Exim from 4.95 on applies the
+// policy of a parent domain only to names that exist; this package applies it to all
+// names, as the draft says. A pass does not mean that the mail is wanted. Address literals
+// and names of one label cannot have a record: None, without a question.
 //
-// Records are judged by what they say and not by their order: of several, any that
-// denies decides, else any whose target has the client's address. Only priority 1 is
-// known, and of weights 0 to 3; where there are others alone, the name has a record
-// that cannot be judged: None, and no policy above it is searched for. A target is
-// asked for addresses of the client's family; aliases are followed; the target "."
-// has none. A policy is searched for where the name has no record, be it that the name
-// does not exist or has records of other types.
+// # Where the draft is silent
+//
+// The order of records does not matter: any record that denies decides, otherwise any
+// record whose target has the client's address. Only priority 1 and the weights 0 to 3 are
+// defined. If a name has only other records, the status is None, and the policies of its
+// parents are not searched. The target is asked for addresses of the client's family,
+// aliases are followed, and the target "." has no address. Parents are searched if the
+// name has no record, whether or not it exists.
 //
 // # Bounds
 //
-// A check asks at most 16 questions in two round trips: the name's own record, those
-// of five parents, which have two to six labels, and addresses of [MaxTargets]
+// A check asks at most 16 questions in two round trips: for the records of the name, those
+// of five parents, which have two to six labels, and the addresses of [MaxTargets]
 // targets.
 package csa
 
@@ -50,7 +52,7 @@ type Status uint8
 // The statuses of CSA.
 const (
 	_         Status = iota
-	None             // the owner says nothing that decides; the draft's "unknown"
+	None             // the owner publishes nothing that decides; "unknown" in the draft
 	Pass             // the owner authorizes this client to use the name
 	Fail             // the owner denies it
 	TempError        // DNS gave no answer: a later check may come out otherwise
@@ -71,20 +73,20 @@ func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, tex
 // Temporary reports whether a later check may come out otherwise.
 func (s Status) Temporary() bool { return s == TempError }
 
-// Reason tells what led to the status, so that an operator knows what to change. The
+// Reason is why a result has its status, so that an operator knows what to change. The
 // zero Reason is invalid.
 type Reason uint8
 
 // The reasons. Each belongs to one status.
 const (
 	_                Reason = iota
-	NoName                  // None: a literal, an address, one label, or no name: greet with a host name
+	NoName                  // None: a literal, an address, one label, or not a name: use a host name in HELO
 	NoRecord                // None: nothing is published, here or above: authorize the name
 	Unverifiable            // None: the name is authorized, but by weight 3 no address is: publish weight 2
 	Unsupported             // None: only records of another priority than 1, or a weight over 3: publish 1 2 1
 	Authorized              // Pass
-	Denied                  // Fail: the record says that nobody greets with this name: greet with another, or authorize it
-	ExplicitRequired        // Fail: the policy of Result.Parent wants a record of every name: authorize the name
+	Denied                  // Fail: the record says that nobody uses this name in HELO: use another, or authorize it
+	ExplicitRequired        // Fail: the policy of Result.Parent requires a record for every name: authorize the name
 	NoAddress               // Fail: the target has no address of the client's family: give it one
 	AddressMismatch         // Fail: the target has other addresses: give it this one
 	Temporary               // TempError
@@ -116,13 +118,13 @@ type Result struct {
 	Reason Reason
 	Addr   netip.Addr // the client: IPv4-mapped ones as IPv4, without zone
 	Helo   string     // as given
-	Name   string     // of Helo, canonical; "" where it is no name that could have a record
+	Name   string     // of Helo, canonical; "" if it cannot have a record
 	// Record decided: its owner is below Name, or below Parent with ExplicitRequired.
-	// It is nil where none did. Shared, read only.
+	// It is nil if none did. Shared, read only.
 	Record *dns.SRV
 	Parent string // with ExplicitRequired, the domain whose policy it is
-	// Responses is what DNS said of all that the status rests on: the SRV records of the
-	// name, those of its parents from the top, the addresses of targets.
+	// Responses has the answers that the status rests on: the SRV records of the name,
+	// those of its parents from the top, the addresses of targets.
 	Responses []resolver.Response
 	Skipped   int // targets beyond MaxTargets, which were not asked
 	// Authentic is set when every answer that the status rests on is.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/miekg/dns"
+
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -54,6 +56,49 @@ func ExampleAuthorize() {
 	// Output:
 	// _client._smtp.post.example.org.	3600	IN	SRV	1 2 1 post.example.org.
 	// _client._smtp.example.org.	3600	IN	SRV	1 1 1 example.org.
+}
+
+func ExampleDeny() {
+	rr, err := csa.Deny("www.example.org", 3600)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(rr)
+	// Output: _client._smtp.www.example.org.	3600	IN	SRV	1 1 0 www.example.org.
+}
+
+func ExampleOwner() {
+	owner := csa.Owner("Post.example.org")
+	fmt.Println(owner)
+	fmt.Println(csa.NameOf(owner))
+	// Output:
+	// _client._smtp.post.example.org.
+	// post.example.org. true
+}
+
+// What the records of zones say about HELO names.
+func ExampleAuthorizes() {
+	zones, err := resolver.ParseZones(`
+$TTL 3600
+$ORIGIN example.org.
+_client._smtp.post  SRV 1 2 1 post
+_client._smtp.www   SRV 1 1 0 www
+_client._smtp       SRV 1 1 1 @`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for rr := range zones.Records() {
+		if srv, ok := rr.(*dns.SRV); ok {
+			name, _ := csa.NameOf(srv.Hdr.Name)
+			fmt.Println(name, "authorized:", csa.Authorizes(srv), "denied:", csa.Denies(srv), "and all below:", csa.RequiresExplicit(srv))
+		}
+	}
+	// Unordered output:
+	// post.example.org. authorized: true denied: false and all below: true
+	// www.example.org. authorized: false denied: true and all below: false
+	// example.org. authorized: false denied: true and all below: true
 }
 
 func ExampleLintRecords() {

@@ -17,17 +17,17 @@ func Authorize(name string, ttl uint32) (*dns.SRV, error) {
 	return record(name, authorized, explicit, ttl)
 }
 
-// Deny returns the record of a name that nobody greets with: 1 1 0 with the name
-// itself as target, as the draft wants it where a target means nothing. The names
-// below are not touched. TTL is in seconds.
+// Deny returns the record of a name that is never used in HELO: 1 1 0 with the name
+// itself as target, which the draft asks for if a target has no meaning. It does not
+// cover the names below. TTL is in seconds.
 func Deny(name string, ttl uint32) (*dns.SRV, error) {
 	return record(name, ignoreTarget, 0, ttl)
 }
 
-// DenyUnlisted returns the record that denies the domain itself, and every name below that
-// has no record of its own: 1 1 1 with the domain as target. Publish it when all MTAs
-// are authorized. It is refused for a domain of more than six labels, where nobody
-// looks for it. TTL is in seconds.
+// DenyUnlisted returns the policy of a domain, which denies the domain itself and every
+// name below that has no record of its own: 1 1 1 with the domain as target. Publish it
+// when all MTAs are authorized. It refuses a domain of more than six labels, where
+// receivers do not search. TTL is in seconds.
 func DenyUnlisted(domain string, ttl uint32) (*dns.SRV, error) {
 	rr, err := record(domain, ignoreTarget, explicit, ttl)
 	if err == nil && dns.CountLabel(rr.Target) > maxLabels {
@@ -54,7 +54,7 @@ func record(name string, weight, port uint16, ttl uint32) (*dns.SRV, error) {
 	}, nil
 }
 
-// Lookup returns the records of a name as they are, sorted; none where there are none.
+// Lookup returns the records of a name, sorted. No record is not an error.
 func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]*dns.SRV, error) {
 	records, err := resolver.LookupSRV(ctx, r, prefix+name)
 	if err != nil {

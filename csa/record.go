@@ -8,7 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// prefix is what the owner name of a record has before the name that it is about
+// prefix precedes the name that a record is about in the owner name of the record
 // (draft-ietf-marid-csv-csa-02, Section 3).
 const prefix = "_client._smtp."
 

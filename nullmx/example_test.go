@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/miekg/dns"
+
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -35,6 +37,24 @@ www  MX 0 .`)
 	// www.example.org null
 	//   RCPT TO: 556 5.1.10 The recipient's domain accepts no mail (Null MX)
 	// wwww.example.org nxdomain
+}
+
+// Records that are known already say whether their domain takes mail.
+func ExampleIsNull() {
+	null := &dns.MX{Mx: "."}
+	spelled := &dns.MX{Preference: 10, Mx: "."}
+	server := &dns.MX{Preference: 10, Mx: "mx.example.org."}
+	fmt.Println(nullmx.IsNull(null), nullmx.IsNull(spelled), nullmx.IsNull(null, server), nullmx.IsNull())
+	// Output: true true false false
+}
+
+func ExampleLintRecords() {
+	for _, lint := range nullmx.LintRecords([]*dns.MX{{Preference: 10, Mx: "."}, {Preference: 20, Mx: "mx.example.org."}}) {
+		fmt.Println(lint)
+	}
+	// Output:
+	// a Null MX beside 1 mail exchangers, to which mail is delivered: remove either the Null MX or the others (mixed)
+	// the preference of the Null MX is 10: RFC 7505 specifies 0 (preference)
 }
 
 func ExampleRecord() {

@@ -1,22 +1,22 @@
-// Package nullmx tells what a domain says about receiving mail: where to, or by a
-// Null MX record (RFC 7505) that it takes none.
+// Package nullmx checks what a domain publishes about receiving mail: its mail exchangers,
+// or a Null MX record (RFC 7505), by which it takes no mail.
 //
 // Call [Checker.Check] and decide on Status; Err explains. An MTA that is given a
-// recipient of a Null domain answers [RejectRecipient], and may answer [RejectSender]
-// to such a domain in MAIL FROM: nobody could answer that mail. [IsNull] looks at records
-// that are known already, [Checker.Targets] looks the mail exchangers up, and [Record] is
-// the record to publish.
+// recipient in a domain with the status Null replies [RejectRecipient], and may reply
+// [RejectSender] to MAIL FROM with such a domain, since nobody can answer that mail.
+// [Checker.Targets] looks up the mail exchangers. [IsNull] judges records that are known
+// already, [LintRecords] returns what is odd about them, and [Record] builds a Null MX.
 //
-// The null sender, MAIL FROM:<>, has no domain and is not touched. A Null MX says
-// nothing about mail from the domain: SPF does (v=spf1 -all). Addresses beside a Null
-// MX are not used for mail; other mail exchangers beside it are a mistake of the
-// publisher's, and mail goes to them: Mixed, on which nothing should be refused.
+// The null sender, MAIL FROM:<>, has no domain and is not affected. A Null MX says nothing
+// about mail from the domain; SPF does (v=spf1 -all). Mail is not delivered to addresses
+// beside a Null MX. Other mail exchangers beside a Null MX are a mistake of the publisher,
+// and mail is delivered to them: the status is Mixed, for which nothing should be refused.
 //
 // # Bounds
 //
-// A check asks at most three questions in two round trips: for MX records and, where
-// there are none, for addresses. Targets asks two questions for each of
-// [MaxTargets], in two round trips.
+// A check asks at most three questions in two round trips: for MX records and, if there
+// are none, for addresses. Targets asks two questions for each of [MaxTargets] exchangers,
+// in two round trips.
 package nullmx
 
 import (
@@ -84,11 +84,11 @@ type Checker struct {
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly when
 // Status is TempError or PermError.
 type Result struct {
-	Domain string // canonical, or as given where it is none
+	Domain string // canonical, or as given if it is not a domain
 	Status Status
 	MX     []*dns.MX // sorted by preference, then by name; shared, read only
 	Lints  []Lint
-	// Responses is what DNS said: the MX records, and with none of them the addresses.
+	// Responses has the answers: the MX records and, if there are none, the addresses.
 	Responses []resolver.Response
 	// Authentic is set when every answer that the status rests on is.
 	Authentic bool
@@ -120,7 +120,7 @@ func (r *Result) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Check tells what a domain says about receiving mail.
+// Check checks what a domain publishes about receiving mail.
 func (c Checker) Check(ctx context.Context, domain string) *Result {
 	r := &Result{Domain: domain}
 	name, err := dnsname.Canonical(domain)
@@ -205,8 +205,9 @@ func LintRecords(records []*dns.MX) []Lint {
 	return lints
 }
 
-// IsNull reports whether MX records say that a domain takes no mail: there are some, and
-// none has an exchanger. The preference does not matter to those who read it.
+// IsNull reports whether the MX records of a domain say that it takes no mail: there is at
+// least one, and none has an exchanger. Their preferences do not matter (RFC 7505, Section
+// 3, specifies 0; see [LintRecords]).
 func IsNull(records ...*dns.MX) bool {
 	return len(records) > 0 && !slices.ContainsFunc(records, func(rr *dns.MX) bool { return rr.Mx != "." && rr.Mx != "" })
 }
@@ -258,10 +259,10 @@ var (
 	RejectSender    = envelope.Reply{Code: 550, Enhanced: envelope.EnhancedCode{5, 7, 27}, Text: "The sender's domain accepts no mail (Null MX)"}
 )
 
-// Record returns the record of a domain that takes no mail. The domain must have no other
-// MX record, and send no mail (RFC 7505, Section 4.2); nor should it be the HELO name
-// of an MTA, whose postmaster others write to. A wildcard, *.example.org, speaks for the
-// names that do not exist. TTL is in seconds.
+// Record returns the Null MX of a domain that takes no mail. The domain must not have other
+// MX records, and must not send mail (RFC 7505, Section 4.2). It should not be the HELO
+// name of an MTA, because postmaster@ must work there. A wildcard, as in *.example.org,
+// covers the names that do not exist. TTL is in seconds.
 func Record(domain string, ttl uint32) (*dns.MX, error) {
 	name, err := dnsname.Canonical(domain)
 	if err != nil {

@@ -1,14 +1,13 @@
-// Package rp reads and writes RP records (RFC 1183, Section 2): who is responsible
-// for a name in DNS, by a mailbox and by a text under a name of its own.
+// Package rp reads and writes RP records (RFC 1183, Section 2), which name the persons
+// responsible for a DNS name: each by a mailbox and by a text at another name.
 //
-// Call [Lookup] for the persons of a name with their texts; [ParseContact] reads a
-// text that is written as the advice on mail servers has it. To publish, write an
-// [Entry] as its RP record and a [Contact] as the TXT record that it points to.
+// Call [Lookup] for the persons of a name with their texts. [ParseContact] reads a text
+// in the form that the advice on mail servers gives. To publish, write an [Entry] as its
+// RP record and a [Contact] as the TXT record that it points to.
 //
-// Nothing is inherited: a name below another has RP records of its own, or none. A
-// mailbox is not asked whether it exists, and what a record says is no proof of
-// anything: it is text of its owner's, to be quoted. DNS keeps no upper case, so
-// that a local part may come back in lower case.
+// Records are not inherited by the names below. Nothing checks that a mailbox exists or
+// that a text is true: quote it as untrusted text of its owner. Servers may change the
+// case of names, so that a local part may come back in lower case.
 //
 // # Bounds
 //

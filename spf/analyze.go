@@ -15,17 +15,16 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// An Analysis is what the policy of a domain says of all addresses, and what is wrong
-// with it. The limits of a check do not stop it.
+// An Analysis is the policy of a domain for all addresses, and what is wrong with it. It
+// continues beyond the limits of a check.
 type Analysis struct {
 	Domain string    // canonical, or as given where it is no name
 	Root   *TreeNode // the record of the domain, and all that it leads to
-	// Sets is what the policy says of which addresses, as the fewest networks. Each
-	// address is in one set: nobody is left out. What is Undecided is taken not to
-	// match, and limits not to be there.
+	// Sets has the addresses of each status, as the fewest networks. Each address is in
+	// one set. Terms that are Undecided count as not matching, and limits are ignored.
 	Sets map[Status][]netip.Prefix
-	// Undecided are the terms of which it depends on more than the address who
-	// matches: those with macros but %{d} and %{o}, and ptr.
+	// Undecided are the terms that depend on more than the address: those with macros
+	// other than %{d} and %{o}, and ptr.
 	Undecided []TermAt
 	Lints     []Lint // by severity, then in order of the records
 	Questions int    // asked of the Resolver
@@ -34,12 +33,12 @@ type Analysis struct {
 	sources []source
 }
 
-// A TreeNode is a record of the tree of a policy.
+// A TreeNode is a record in the tree of a policy.
 type TreeNode struct {
 	Domain string
-	Path   []TermAt // the includes and redirects that lead here, from the root
+	Path   []TermAt // the includes and redirects from the root to this record
 	Text   string
-	Record *Record    // the terms that are right, nil where there is no record
+	Record *Record    // the terms that are right, nil if there is no record
 	Terms  []TreeTerm // one for each term of the record
 	// Own is what the terms of the record cost a client that none matches, Sum with
 	// those of the records below.
@@ -63,13 +62,13 @@ func (c *Cost) add(other Cost) {
 	c.Voids6 += other.Voids6
 }
 
-// A TreeTerm is a term and what it stands for.
+// A TreeTerm is a term of a TreeNode and what it matches.
 type TreeTerm struct {
 	Term      Term
-	Name      string              // what it asks for, canonical; "" for nothing
-	Networks  []netip.Prefix      // who it stands for; by an include, who passes there
-	Below     *TreeNode           // to which an include or redirect leads
-	Responses []resolver.Response // what DNS said of it, but for the record below
+	Name      string              // the name that it asks for, canonical; "" for none
+	Networks  []netip.Prefix      // that it matches; for an include, those that pass there
+	Below     *TreeNode           // the record that an include or redirect refers to
+	Responses []resolver.Response // the answers, without that of the record below
 	Undecided bool
 	Err       error // why its Networks are not known
 

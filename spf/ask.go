@@ -144,7 +144,7 @@ func (a *ahead) ask(name string, qtype uint16) *future {
 
 // speculate asks ahead for what the terms of a record may need, and for what the
 // records behind them may.
-func (e *evaluation) speculate(p *policy, domain, shown string) {
+func (e *evaluation) speculate(p *policy, domain, display string) {
 	if e.checker.Speculate == SpeculateNone {
 		return
 	}
@@ -156,7 +156,7 @@ func (e *evaluation) speculate(p *policy, domain, shown string) {
 		e.ahead = &ahead{e: e, left: maxTerms, asked: make(map[resolver.Question]*future), visited: make(map[string]bool)}
 		e.ctx, e.ahead.stop = context.WithCancel(e.ctx)
 	}
-	e.ahead.walk(p, domain, shown)
+	e.ahead.walk(p, domain, display)
 }
 
 // gains reports whether any term can be asked ahead but for the one that is
@@ -183,7 +183,7 @@ func (e *evaluation) speculates(t *Term) bool {
 }
 
 // walk starts the questions of the terms of a record.
-func (a *ahead) walk(p *policy, domain, shown string) {
+func (a *ahead) walk(p *policy, domain, display string) {
 	a.mu.Lock()
 	seen := a.visited[domain]
 	a.visited[domain] = true
@@ -192,19 +192,19 @@ func (a *ahead) walk(p *policy, domain, shown string) {
 		return
 	}
 	for i := range p.terms {
-		a.start(&p.terms[i], domain, shown)
+		a.start(&p.terms[i], domain, display)
 	}
 	if p.redirect != nil {
-		a.start(p.redirect, domain, shown)
+		a.start(p.redirect, domain, display)
 	}
 }
 
 // start asks ahead for one term.
-func (a *ahead) start(t *Term, domain, shown string) {
+func (a *ahead) start(t *Term, domain, display string) {
 	if !a.e.speculates(t) {
 		return
 	}
-	x := expander{values: a.e.values, domain: shown}
+	x := expander{values: a.e.values, domain: display}
 	name, ok := domain, true
 	if t.Domain != "" {
 		name, ok = x.name(t.Domain)

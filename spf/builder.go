@@ -15,26 +15,26 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Builder is who may use a name, to be published as its record: a HELO name with
-// the Addrs of its MTA, the preferred form, or with Own; the domain of an envelope
-// address with Addrs, Networks and Includes. Without any of them nobody may: the
-// record of a name that never sends.
+// A Builder builds the SPF record of a name from those who may use it. For a HELO name,
+// set Addrs to the addresses of its MTA (preferred), or Own. For the domain of an
+// envelope address, set Addrs, Networks and Includes. Without any of them the record is
+// null: it denies every client.
 type Builder struct {
 	Name       string         // whose record it is, in any form that resolver.Canonical accepts
 	Addrs      []netip.Addr   // duplicates do no harm
 	Networks   []netip.Prefix // host bits are cleared
-	Own        bool           // the addresses of the name itself (a): a look-up for each receiver
+	Own        bool           // the addresses of the name itself (a): one lookup for each receiver
 	Exchangers bool           // the addresses of the name's mail exchangers (mx)
 	Includes   []string       // domains whose records say who else may, as a provider's
-	// Others is what is said of all others: Fail, which the zero value means,
-	// SoftFail or Neutral.
+	// Others is the status of all other clients: Fail, SoftFail or Neutral. Zero means
+	// Fail.
 	Others Status
 	TTL    uint32 // in seconds
 }
 
-// Record returns the record: networks first, since they need no look-up. It refuses
-// what a Check would, and what surely is a slip: addresses that no host has, a
-// network that is everybody, the name as its own include, Others that pass.
+// Record returns the record: networks first, since they need no lookup. It refuses
+// what a Check would, and what is surely a mistake: addresses that no host has, a
+// network that is everybody, the name as its own include, and Others that pass.
 func (b Builder) Record() (*Record, error) {
 	if name, ok := judged(b.Name); !ok || dnsname.Reserved(name) {
 		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain in the public DNS, of two labels at least", b.Name)

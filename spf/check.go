@@ -147,10 +147,10 @@ func displayName(domain, canonical string) string {
 }
 
 // run makes the result.
-func (e *evaluation) run(domain, shown string) {
+func (e *evaluation) run(domain, display string) {
 	r := e.result
 	r.Authentic = true
-	r.Status, r.Err = e.host(domain, shown, false)
+	r.Status, r.Err = e.host(domain, display, false)
 	if r.Status == Fail && e.exp != nil && !e.checker.NoExplanation {
 		r.Explanation = e.explanation()
 	}

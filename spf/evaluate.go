@@ -31,9 +31,9 @@ type evaluation struct {
 	buf       []byte        // for macros
 }
 
-// host is the function check_host (RFC 7208, Section 4) for one record. Shown is the
+// host is the function check_host (RFC 7208, Section 4) for one record. Display is the
 // domain as macros have it. The error is why the status is TempError or PermError.
-func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
+func (e *evaluation) host(domain, display string, included bool) (Status, error) {
 	reply, policy := e.policy(domain)
 	e.use(reply)
 	e.result.Responses = append(e.result.Responses, reply)
@@ -49,10 +49,10 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 		}
 		return PermError, fmt.Errorf("%s: %w", domain, policy.err)
 	}
-	e.speculate(policy, domain, shown)
+	e.speculate(policy, domain, display)
 	for i := range policy.terms {
 		t := &policy.terms[i]
-		matched, failed, err := e.match(t, domain, shown)
+		matched, failed, err := e.match(t, domain, display)
 		if err != nil {
 			e.decided(t, domain)
 			return failed, err
@@ -60,7 +60,7 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 		if matched {
 			e.decided(t, domain)
 			if t.Qualifier == Fail && !included {
-				e.exp, e.expDomain = policy.exp, shown
+				e.exp, e.expDomain = policy.exp, display
 			}
 			return t.Qualifier, nil
 		}
@@ -68,7 +68,7 @@ func (e *evaluation) host(domain, shown string, included bool) (Status, error) {
 	if policy.redirect == nil {
 		return Neutral, nil // RFC 7208, Section 4.7
 	}
-	return e.redirect(policy.redirect, domain, shown, included)
+	return e.redirect(policy.redirect, domain, display, included)
 }
 
 // decided notes the term that decided, unless it was one of a record below.
@@ -124,7 +124,7 @@ func (e *evaluation) void() error {
 
 // match tells whether a mechanism matches (RFC 7208, Section 5). An error has the
 // status that it makes.
-func (e *evaluation) match(t *Term, domain, shown string) (matched bool, failed Status, err error) {
+func (e *evaluation) match(t *Term, domain, display string) (matched bool, failed Status, err error) {
 	switch t.Kind {
 	case All, IP4, IP6:
 		return true, 0, nil // no others are in a policy
@@ -132,7 +132,7 @@ func (e *evaluation) match(t *Term, domain, shown string) (matched bool, failed 
 	if err := e.count(); err != nil {
 		return false, PermError, err
 	}
-	name, ok := e.target(t, domain, shown)
+	name, ok := e.target(t, domain, display)
 	switch {
 	case t.Kind == Include:
 		return e.include(t, name, ok && severalLabels(name), domain)
@@ -167,25 +167,25 @@ func (e *evaluation) match(t *Term, domain, shown string) (matched bool, failed 
 }
 
 // target returns the name that a term is about. Not ok is one that cannot exist.
-func (e *evaluation) target(t *Term, domain, shown string) (string, bool) {
+func (e *evaluation) target(t *Term, domain, display string) (string, bool) {
 	if t.Domain == "" {
 		return domain, true
 	}
 	if strings.IndexByte(t.Domain, '%') < 0 {
 		return askable(t.Domain)
 	}
-	x := e.expander(shown)
+	x := e.expander(display)
 	x.buf = e.buf
-	x.validated = func() string { return e.validated(t, domain, shown) }
+	x.validated = func() string { return e.validated(t, domain, display) }
 	name, ok := x.name(t.Domain)
 	e.buf = x.buf
 	return name, ok
 }
 
 // expander returns one for the record of a domain.
-func (e *evaluation) expander(shown string) expander {
-	x := expander{values: e.values, domain: shown}
-	x.validated = func() string { return e.validated(nil, shown, shown) }
+func (e *evaluation) expander(display string) expander {
+	x := expander{values: e.values, domain: display}
+	x.validated = func() string { return e.validated(nil, display, display) }
 	return x
 }
 
@@ -208,10 +208,10 @@ func (e *evaluation) include(t *Term, name string, ok bool, domain string) (matc
 }
 
 // redirect is RFC 7208, Section 6.1.
-func (e *evaluation) redirect(t *Term, domain, shown string, included bool) (Status, error) {
+func (e *evaluation) redirect(t *Term, domain, display string, included bool) (Status, error) {
 	err := e.count()
 	if err == nil {
-		name, ok := e.target(t, domain, shown)
+		name, ok := e.target(t, domain, display)
 		if ok && severalLabels(name) {
 			var status Status
 			status, err = e.below(t, name, domain, included)
@@ -400,9 +400,9 @@ func (e *evaluation) ptr(t *Term, target, domain string) (matched bool, failed S
 
 // validated is the macro p (RFC 7208, Section 7.3): of the client's confirmed names
 // the domain itself, else one below it, else any, else "unknown".
-func (e *evaluation) validated(t *Term, domain, shown string) string {
+func (e *evaluation) validated(t *Term, domain, display string) string {
 	v := e.names()
-	target, _ := askable(shown)
+	target, _ := askable(display)
 	best, rank := unknown, 0
 	err := e.confirm(v.names, func(name string) bool {
 		r := 1

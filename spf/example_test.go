@@ -86,6 +86,28 @@ func ExampleParse() {
 	// all softfail ~all
 }
 
+// Which records deny every client, in whatever spelling.
+func ExampleIsNull() {
+	for _, text := range []string{"v=spf1 -all", "V=SPF1  -ALL exp=why.example.test", "v=spf1 ~all", "v=spf1 a -all"} {
+		fmt.Printf("%s: %t\n", text, spf.IsNull(text))
+	}
+	// Output:
+	// v=spf1 -all: true
+	// V=SPF1  -ALL exp=why.example.test: true
+	// v=spf1 ~all: false
+	// v=spf1 a -all: false
+}
+
+// The record of a name among its texts.
+func ExampleSelect() {
+	fmt.Println(spf.Select([]string{"google-site-verification=1", "v=spf1 mx -all"}))
+	_, err := spf.Select([]string{"v=spf1 mx -all", "v=spf1 -all"})
+	fmt.Println(err)
+	// Output:
+	// v=spf1 mx -all <nil>
+	// more than one SPF record
+}
+
 // Why receivers see no policy at a name whose texts look like one.
 func ExampleNearMiss() {
 	for _, text := range []string{"v=spf1 mx -all", "v=spf1; mx -all", " v=spf1 mx -all", "v=DMARC1; p=none"} {

@@ -63,50 +63,15 @@ func union(sources []source, status Status) *netipx.IPSet {
 
 func isEmpty(set *netipx.IPSet) bool { return len(set.Ranges()) == 0 }
 
-// evaluate tells what the record of a node and those below it say of everybody, as
-// a check does for one address (RFC 7208, Section 4), but for the limits.
+// evaluate returns the statuses that the record of a node and those below it give to all
+// addresses, as a check does for one address (RFC 7208, Section 4), without its limits.
 func (n *TreeNode) evaluate() []source {
 	if failed := n.failed(); failed != 0 {
 		return []source{{status: failed, set: everybody, term: -1}}
 	}
-	var claims []source // who a term would take, the first of them does
-	claim := func(at TermAt, status Status, set *netipx.IPSet, term int) {
-		claims = append(claims, source{at, status, set, term})
-	}
+	var claims []source
 	for i := range n.reached() {
-		p := &n.Terms[i]
-		at := n.termAt(&p.Term)
-		switch p.Term.Kind {
-		case Redirect, Exp, Modifier:
-			continue
-		case Include:
-			if p.Undecided {
-				continue
-			}
-			below := []source{{status: None, set: everybody}} // it leads to no name
-			if p.Below != nil {
-				below = p.Below.evaluate()
-			}
-			p.set = union(below, Pass)
-			for _, s := range below {
-				switch s.status {
-				case Pass:
-					claim(s.at, p.Term.Qualifier, s.set, i)
-				case TempError:
-					claim(at, TempError, s.set, -1)
-				case PermError, None:
-					claim(at, PermError, s.set, -1)
-				}
-			}
-		default:
-			p.set = p.addresses()
-			claim(at, p.Term.Qualifier, p.set, i)
-			for _, qtype := range p.failed() {
-				// Those of the failed question's family are not known to match or not.
-				claim(at, TempError, family(qtype), -1)
-			}
-		}
-		p.Networks = p.set.Prefixes()
+		claims = append(claims, n.claims(i)...)
 	}
 	for i := range n.Terms {
 		p := &n.Terms[i]
@@ -117,16 +82,54 @@ func (n *TreeNode) evaluate() []source {
 			if s.status == None {
 				s.at, s.status = n.termAt(&p.Term), PermError
 			}
-			claim(s.at, s.status, s.set, -1)
+			claims = append(claims, source{s.at, s.status, s.set, -1})
 		}
 	}
-	claim(TermAt{}, Neutral, everybody, -1)
-	claims = settle(claims)
+	claims = settle(append(claims, source{TermAt{}, Neutral, everybody, -1}))
 	for _, s := range claims {
 		if s.term >= 0 {
 			n.Terms[s.term].matches = true
 		}
 	}
+	return claims
+}
+
+// claims returns the statuses that a mechanism gives to addresses, if none before it
+// matches them, and fills the term's Networks.
+func (n *TreeNode) claims(i int) (claims []source) {
+	p := &n.Terms[i]
+	at := n.termAt(&p.Term)
+	switch p.Term.Kind {
+	case Redirect, Exp, Modifier:
+		return nil
+	case Include:
+		if p.Undecided {
+			return nil
+		}
+		below := []source{{status: None, set: everybody}} // there is no name to ask for
+		if p.Below != nil {
+			below = p.Below.evaluate()
+		}
+		p.set = union(below, Pass)
+		for _, s := range below { // RFC 7208, Section 5.2
+			switch s.status {
+			case Pass:
+				claims = append(claims, source{s.at, p.Term.Qualifier, s.set, i})
+			case TempError:
+				claims = append(claims, source{at, TempError, s.set, -1})
+			case PermError, None:
+				claims = append(claims, source{at, PermError, s.set, -1})
+			}
+		}
+	default:
+		p.set = p.addresses()
+		claims = append(claims, source{at, p.Term.Qualifier, p.set, i})
+		for _, qtype := range p.failed() {
+			// Those of the failed question's family are not known to match or not.
+			claims = append(claims, source{at, TempError, family(qtype), -1})
+		}
+	}
+	p.Networks = p.set.Prefixes()
 	return claims
 }
 

@@ -1,23 +1,25 @@
 // Package spf checks whether a client may use a name in mail, by the Sender Policy
-// Framework, RFC 7208.
+// Framework (RFC 7208).
 //
 // A receiver calls [Checker.CheckMailFrom] for the address of MAIL FROM and
 // [Checker.CheckHelo] for the name of HELO. Decide on Result.Status; Err explains.
-// Result.Term tells which term of whose record decided, and how the check came
-// there.
+// Result.Term is the term that decided, with the record it is in and the path to that
+// record.
 //
-// The owner of a name calls [Analyze]: who may use the name, to the last address,
-// what it costs receivers to find out, and what is wrong; [Analysis.Flatten] writes
-// the same policy without look-ups. [Builder] writes a new one. [Parse] reads the
-// text of a record alone.
+// The owner of a name calls [Analyze] to see the tree of its policy, the exact addresses
+// that it authorizes, what it costs receivers, and what is wrong with it.
+// [Analysis.Flatten] writes the same policy without lookups. A [Builder] writes a new
+// record. [Parse] reads one record. [IsRecord], [Select], [IsNull] and [NearMiss] tell what
+// a text is: an SPF record, the one of a name, one that denies every client, or a text that
+// is only meant as one.
 //
-// Where RFC 7208 leaves a choice: a client is looked up in its own address family
-// alone, so that an a of a name without AAAA records is a void look-up for an IPv6
-// client; voids are counted by term, not by mail exchanger; a match among the hosts
-// of an mx stands, whatever failed for the others; %{i} has upper-case nibbles.
+// Where RFC 7208 leaves a choice: an a or mx asks only for addresses of the client's
+// family, so that an a of a name without AAAA records is a void lookup for an IPv6 client;
+// void lookups are counted by term, not by mail exchanger; a match among the hosts of an mx
+// decides, even if the lookup of others failed; %{i} has upper-case nibbles.
 //
-// A pass says that the owner of the name lets this client use it, no more. Forwarded
-// mail fails. The name of a pass is the one to judge by, not the visible From.
+// A pass means that the owner of the name authorizes this client, and nothing else.
+// Forwarded mail fails. Judge by the name that passed, not by the visible From.
 //
 // # Bounds
 //

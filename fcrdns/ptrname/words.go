@@ -20,6 +20,21 @@ const (
 	service
 )
 
+// The words that say by themselves that a machine handles mail, for [Classify] and
+// [MailWord].
+var (
+	// Every word that begins or ends with one of these.
+	mailStems = []string{"mail", "smtp", "mta", "mx"}
+	// These as whole words, since they are in many others (scout, resend).
+	mailWords = []string{"inbound", "out", "outbound", "relay", "send", "post", "bounce"}
+)
+
+// Beginnings and ends by which a longer word is one for mail, for [Classify] alone.
+var (
+	roleStarts = slices.Concat(mailStems, []string{"outgoing", "outbound", "relay", "postal", "omta", "emta", "mgw", "mfgw", "imap", "exch"})
+	roleEnds   = slices.Concat(mailStems, []string{"relay", "mailer", "mgw", "smtpout", "mailgw", "mailhost", "spam"})
+)
+
 // vocabulary has the words of both sorts of names, of several languages. No provider's
 // name is among them.
 var vocabulary = func() map[string]wordClass {
@@ -33,10 +48,10 @@ var vocabulary = func() map[string]wordClass {
 			colo colocation compute instance cloud dnat nat generic rede members member lan addr fix`,
 		plain:   `ip ips ipv net line host hst hostname by no not set sv int port poort inaddr arpa default none null xxx eth st`,
 		machine: `home node srv server box pc machine computer system ws vnet test`,
-		role: `mail mails mailer mailers mailing smtp smtps smtpd esmtp mta mtas mx mxs mxout relay relays mrelay out outbound outgoing outmail mailout smtpout
-			mailrelay smtprelay mailhost mailhub mailgate mailgw mailgateway mailserver mailsrv mgw mfgw post postal poste posta postoffice correo courrier
-			imap pop exch exchange exim postfix sendmail qmail zimbra esp bounce bounces bouncer news newsletter nl list lists listserv majordomo
-			delivery deliver sender senders send edge antispam spam filter scanner omta emta fmta mmta mailin in inbound mda msa mdaemon email emails
+		role: strings.Join(slices.Concat(mailStems, mailWords), " ") + ` mails mailer mailers mailing smtps smtpd esmtp mtas mxs mxout relays mrelay
+			outgoing outmail mailout smtpout mailrelay smtprelay mailhost mailhub mailgate mailgw mailgateway mailserver mailsrv mgw mfgw postal poste posta
+			postoffice correo courrier imap pop exch exchange exim postfix sendmail qmail zimbra esp bounces bouncer news newsletter nl list lists listserv
+			majordomo delivery deliver sender senders edge antispam spam filter scanner omta emta fmta mmta mailin in mda msa mdaemon email emails
 			mm mo mw m nm bulk campaign marketing transactional notify notification notifications alert alerts webmail groupware o365 lotus domino notes`,
 		service: `www web ns dns gw gate gateway fw firewall vpn ftp proxy db ldap voip pbx ntp time router rtr core hub mgmt admin portal app apps api
 			intranet extranet office dc ad file files backup monitor nagios irc git svn wiki shop blog cdn static-content img media`,
@@ -51,42 +66,40 @@ var vocabulary = func() map[string]wordClass {
 // inWords are parts by which a longer word is one for access lines.
 var inWords = []string{"dsl", "dhcp", "dialup", "dynamic", "pppo", "broadband", "catv", "cable", "wireless", "dynip"}
 
-// roles are beginnings and ends of words for mail.
-var (
-	roleStarts = []string{"mail", "smtp", "mta", "mx", "outgoing", "outbound", "relay", "postal", "omta", "emta", "mgw", "mfgw", "imap", "exch"}
-	roleEnds   = []string{"mail", "smtp", "mta", "mx", "relay", "mailer", "mgw", "smtpout", "mailgw", "mailhost", "spam"}
-)
-
-// classOf returns what a word says.
+// classOf returns the class of a word, 0 for a word that says nothing.
 func classOf(word string) wordClass {
 	if k, ok := vocabulary[word]; ok {
 		return k
 	}
-	if len(word) > 3 {
-		for _, in := range inWords {
-			if strings.Contains(word, in) {
-				return access
-			}
-		}
-		for _, s := range roleStarts {
-			if strings.HasPrefix(word, s) {
-				return role
-			}
-		}
-		for _, s := range roleEnds {
-			if strings.HasSuffix(word, s) {
-				return role
-			}
-		}
+	switch {
+	case len(word) <= 3:
+		return 0
+	case slices.ContainsFunc(inWords, func(in string) bool { return strings.Contains(word, in) }):
+		return access
+	case beginsOrEnds(word, roleStarts, roleEnds):
+		return role
 	}
 	return 0
 }
 
-// words looks at the words of the host part.
-func (e *examination) words() {
-	var first [service + 1]string // of each kind
-	accesses, all := 0, e.host != ""
-	leftRole := false
+// beginsOrEnds reports whether a word has one of some beginnings or ends.
+func beginsOrEnds(word string, starts, ends []string) bool {
+	return slices.ContainsFunc(starts, func(s string) bool { return strings.HasPrefix(word, s) }) ||
+		slices.ContainsFunc(ends, func(s string) bool { return strings.HasSuffix(word, s) })
+}
+
+// hostWords are the words of the host part.
+type hostWords struct {
+	first        [service + 1]string // of each class
+	secondAccess string
+	roleLeft     bool // a word for mail is in the first label
+	placeholders bool // there are only words for any machine
+}
+
+// hostWords reads the words of the host part.
+func (e *examination) hostWords() hostWords {
+	w := hostWords{placeholders: e.host != ""}
+	accesses := 0
 	for i := 0; i < len(e.host); {
 		if !isLetter(e.host[i]) {
 			i++
@@ -97,43 +110,51 @@ func (e *examination) words() {
 			i++
 		}
 		word := e.host[start:i]
-		k := classOf(word)
-		if len(word) == 1 {
-			all = all && start > 0
-			continue // it says nothing
+		if len(word) == 1 { // it says nothing
+			w.placeholders = w.placeholders && start > 0
+			continue
 		}
+		k := classOf(word)
 		switch k {
 		case 0, machine, role, service:
-			all = false
+			w.placeholders = false
 		case access:
-			accesses++
+			if accesses++; accesses == 2 {
+				w.secondAccess = word
+			}
 		}
 		if k == role && start < len(e.left) {
-			leftRole = true
+			w.roleLeft = true
 		}
 		if start == 0 {
 			e.assigned = k == access || k == assign || k == plain
 		}
-		if first[k] == "" {
-			first[k] = word
-		}
-		if accesses == 2 && k == access {
-			e.add(AccessWords, word)
+		if w.first[k] == "" {
+			w.first[k] = word
 		}
 	}
-	for _, w := range []struct {
-		kind wordClass
-		code Code
+	return w
+}
+
+// words adds the reasons that the words of the name are.
+func (e *examination) words() {
+	w := e.hostWords()
+	if w.secondAccess != "" {
+		e.add(AccessWords, w.secondAccess)
+	}
+	for _, c := range []struct {
+		class wordClass
+		code  Code
 	}{{access, AccessWord}, {assign, AssignWord}, {plain, PlainWord}, {machine, MachineWord}} {
-		if first[w.kind] != "" {
-			e.add(w.code, first[w.kind])
+		if w.first[c.class] != "" {
+			e.add(c.code, w.first[c.class])
 		}
 	}
 	switch {
-	case leftRole:
-		e.add(RoleLeft, first[role])
-	case first[role] != "":
-		e.add(RoleInner, first[role])
+	case w.roleLeft:
+		e.add(RoleLeft, w.first[role])
+	case w.first[role] != "":
+		e.add(RoleInner, w.first[role])
 	}
 	if word := e.orgWord(); word != "" {
 		e.add(OrgWord, word)
@@ -141,10 +162,10 @@ func (e *examination) words() {
 	if mailFamilies[e.org] && e.host != "" {
 		e.add(MailFamily, e.org)
 	}
-	if first[service] != "" && strings.HasPrefix(e.left, first[service]) {
-		e.add(ServiceLeft, first[service])
+	if w.first[service] != "" && strings.HasPrefix(e.left, w.first[service]) {
+		e.add(ServiceLeft, w.first[service])
 	}
-	if all && e.count == 0 {
+	if w.placeholders && e.count == 0 {
 		e.add(PlaceholderOnly, e.host)
 	}
 }
@@ -262,27 +283,14 @@ func (e *examination) hexLabel() string {
 	return ""
 }
 
-// By these words a name says that its machine handles mail, for MailWord. The short ones are
-// in many others (scout, resend), and count only when they stand alone.
-var (
-	partWords  = []string{"mail", "smtp", "mx", "mta"}
-	wholeWords = []string{"inbound", "out", "outbound", "relay", "send", "post", "bounce"}
-)
-
 // MailWord returns the first word by which a name, in canonical form, says that its
-// machine handles mail, or "": one that begins or ends with such a word, as in mailout,
-// mx1, smtp-fra, or is it. The organizational domain says nothing.
+// machine handles mail, as in mailout, mx1 and smtp-fra, or "". The organizational domain
+// does not count.
 func MailWord(name string) string {
 	host := strings.TrimSuffix(name, suffix.Organizational(name))
-	words := strings.FieldsFunc(host, func(r rune) bool { return r < 'a' || r > 'z' })
-	for _, word := range words {
-		if slices.Contains(wholeWords, word) {
+	for word := range strings.FieldsFuncSeq(host, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		if slices.Contains(mailWords, word) || beginsOrEnds(word, mailStems, mailStems) {
 			return word
-		}
-		for _, part := range partWords {
-			if strings.HasPrefix(word, part) || strings.HasSuffix(word, part) {
-				return word
-			}
 		}
 	}
 	return ""

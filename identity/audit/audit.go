@@ -1,25 +1,28 @@
-// Package audit judges an organization's mail servers by what the DNS says of
-// them: every rule of package rule, line by line, with the evidence, and for
-// each failure the records that would mend it.
+// Package audit judges an organization's mail servers by what DNS says about them: every
+// rule of package rule, line by line, with the evidence, and for each failure the records
+// that would fix it.
 //
 // Call [Auditor.Audit] for a report, which package report prints and compares;
-// [Auditor.Findings] yields its findings as soon as they are known. The questions go to
-// the Resolver given: a client of the live DNS, or zone files that are to be published
-// (resolver.ReadZone).
+// [Auditor.Findings] yields its findings as soon as they are known, and [Auditor.Prove]
+// audits what a plan would publish. The Resolver that answers the questions is a client of
+// the live DNS, or zone files that are to be published (resolver.ReadZone).
 //
-// A question that gets no answer makes a finding Undecided, never a Fail. A fix
-// is always a part of what plan.Want lists. The audit knows only what DNS can
-// tell: not whether an address is static, whether the MTA really greets as
-// described, or whether anyone reads the mail of its postmaster.
+// A question that gets no answer makes a finding Undecided, never a Fail. A fix is always a
+// part of what plan.Want lists. The audit knows only what DNS can tell: not whether an
+// address is static, whether the MTA really uses the HELO name described, or whether anyone
+// reads the mail of its postmaster.
 //
-// An audit asks at most 28 questions for the organization, and for each MTA at most 16
-// for its HELO name and 27 for each of its addresses. For the SPF record of each HELO
-// name and mail domain come at most 2,700, and 260 for each address that sends under
-// it, or some five where the record is an ordinary one; for where its mail goes 137;
-// for each name without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160 questions at
-// a time. Nothing is remembered: a resolver.Cache saves most of what several addresses
-// ask of one SPF record. Only [Auditor.Mailboxes], which is nil unless set, connects to
-// mail servers; what it asks of DNS comes on top.
+// An Auditor holds no state. It may be used concurrently if its Resolver, Mailboxes and Now
+// may, and asks the Resolver concurrently itself.
+//
+// An audit asks at most 28 questions for the organization, and for each MTA at most 16 for
+// its HELO name and 27 for each of its addresses. For each HELO name and mail domain it asks
+// at most 2,700 about the SPF record and 260 for each address that sends under it, or some
+// five if the record is an ordinary one, and 137 about where its mail goes; for each name
+// without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160
+// questions at a time. Nothing is remembered: a resolver.Cache saves most of what several
+// addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil unless set,
+// connects to mail servers; its questions come on top.
 package audit
 
 import (
@@ -38,7 +41,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// An Auditor audits organizations. All fields but Resolver may stay zero.
+// An Auditor audits organizations. All fields except Resolver may stay zero.
 type Auditor struct {
 	// Resolver answers the questions; required.
 	Resolver resolver.Resolver
@@ -47,21 +50,21 @@ type Auditor struct {
 	// demonstrations and tests. The report says so.
 	AllowDocumentation bool
 	// Mailboxes asks mail servers whether they accept mail for postmaster and abuse of a
-	// domain, as the Check of a roleaddr.Checker does: the one thing for which an audit
-	// connects to anything but the DNS. It is called for one domain after the other. Nil asks
-	// none, and the rule role-mailboxes is not judged.
+	// domain, as the Check of a roleaddr.Checker does. Nothing else in an audit connects to
+	// anything except the DNS. It is called for one domain after the other. If it is nil, no
+	// server is asked, and the rule role-mailboxes is not judged.
 	Mailboxes func(ctx context.Context, domain string) *roleaddr.Result
-	// Timeout bounds the whole audit: what has no answer by then is Undecided. Zero
-	// means no bound but that of the context.
+	// Timeout bounds the whole audit: what has no answer by then is Undecided. Zero means
+	// only the context bounds it.
 	Timeout time.Duration
 	// Now is the clock of reports and exceptions; nil is time.Now.
 	Now func() time.Time
 }
 
-// Audit asks what the rules need to know and judges by every rule. The error is
-// for what cannot be audited at all: no organization or an invalid one, no
-// Resolver, an exception for what is not there. DNS that fails, a context
-// that ends, or the Timeout, makes findings Undecided.
+// Audit asks what the rules need to know and judges by every rule. It returns an error only
+// for what cannot be audited at all: no organization or an invalid one, no Resolver, or an
+// exception for a rule or subject that does not exist. If DNS fails, the context ends or the
+// Timeout passes, findings are Undecided.
 func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report, error) {
 	f, err := a.describe(o)
 	if err != nil {
@@ -119,8 +122,8 @@ func judge(r rule.Rule, s subject) report.Finding {
 			if !out.fixedBy(record) || out.sawRecord(record) {
 				continue
 			}
-			// Nothing may stand beside a CNAME record (RFC 1034, Section 3.6.2): a zone with
-			// the fix could not be loaded.
+			// A CNAME record must be the only one at its name (RFC 1034, Section 3.6.2): a
+			// zone with the fix could not be loaded.
 			if owner := record.RR.Header().Name; out.aliasTarget(owner) != "" {
 				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, out.aliasTarget(owner))
 				continue
@@ -145,7 +148,7 @@ type outcome struct {
 	detail     string
 	evidence   []resolver.Response
 	dialog     []report.Evidence      // what a mail server said
-	fix        func(rule.Record) bool // of a failure: which wanted records would mend it; nil: none
+	fix        func(rule.Record) bool // of a failure: which wanted records would fix it; nil: none
 	mitigation string                 // of a failure: what softens it, see Finding.Mitigated
 }
 

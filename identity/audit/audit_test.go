@@ -293,22 +293,3 @@ func TestCachedEvidence(t *testing.T) {
 		t.Error("nothing is from memory")
 	}
 }
-
-// Every status has its word in the text, and an exception its reason.
-func TestTextOfEveryStatus(t *testing.T) {
-	var text bytes.Buffer
-	for _, s := range scenarios(t) {
-		if err := s.audit(t).WriteText(&text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, want := range []string{
-		"\n    pass       ", "\n    FAIL       ", "\n    undecided  ", "\n    n/a        ", "\n    waived     ",
-		"meant a partner insists on equal names until March", "\nMUST", "\nSHOULD, major", "\nAdvice",
-		"for documentation are accepted",
-	} {
-		if !strings.Contains(text.String(), want) {
-			t.Errorf("no report says %q", want)
-		}
-	}
-}

@@ -29,16 +29,11 @@ func ptrExists(s subject) outcome {
 // withPTR returns the outcome of a rule about PTR names where there are none to
 // judge, and false.
 func withPTR(s subject) (outcome, bool) {
-	if !s.public(s.addr) {
-		return outcome{code: rule.CodeNotPublic}, false
+	out := ptrExists(s)
+	if out.fix = nil; out.code == rule.CodeMissing {
+		out.code = rule.CodeNoPTR
 	}
-	switch rdns := s.addr.rdns(); {
-	case rdns.PTR.Err != nil:
-		return outcome{code: rule.CodeNoAnswer, evidence: s.addr.evidence(false)}, false
-	case len(rdns.Names) == 0:
-		return outcome{code: rule.CodeNoPTR, evidence: s.addr.evidence(false)}, false
-	}
-	return outcome{code: rule.CodeOK, evidence: s.addr.evidence(false)}, true
+	return out, out.code == rule.CodeOK
 }
 
 func ptrConfirmed(s subject) outcome {
@@ -254,9 +249,9 @@ func ptrStatic(s subject) outcome {
 	return out
 }
 
-// dynamicWord returns the word by which a name that nobody chose says that its address
-// is given to whoever dials in. Such lines may have static addresses too, whose names
-// then say that.
+// dynamicWord returns the word of a generated name that says its address is assigned
+// dynamically, "" for none. Access lines may have static addresses too, whose names then say
+// so.
 func dynamicWord(addr netip.Addr, name string) string {
 	a := ptrname.Classify(addr, name)
 	if a.Kind == ptrname.Deliberate || strings.Contains(name, "static") || strings.Contains(name, "fix") {

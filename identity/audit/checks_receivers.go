@@ -30,18 +30,12 @@ var receiverChecks = map[rule.Check]func(rule.Rule, subject) outcome{
 
 // receiverPTR judges for receivers that want a PTR name, whatever it resolves to.
 func receiverPTR(r rule.Rule, s subject) outcome {
-	switch {
-	case r.Has(rule.CodeIPv4) && s.addr.addr.Is4():
+	if r.Has(rule.CodeIPv4) && s.addr.addr.Is4() {
 		return outcome{code: rule.CodeIPv4}
-	case !s.public(s.addr):
-		return outcome{code: rule.CodeNotPublic}
 	}
-	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
-	switch {
-	case s.addr.rdns().PTR.Err != nil:
-		out.code = rule.CodeNoAnswer
-	case len(s.addr.rdns().Names) == 0:
-		out.code = rule.CodeMissing
+	out := ptrExists(s)
+	if out.code != rule.CodeOK {
+		return out
 	}
 	for _, name := range s.addr.names() {
 		if form := dnsname.FormOf(name); form == dnsname.Malformed || form == dnsname.Numeric {
@@ -54,16 +48,11 @@ func receiverPTR(r rule.Rule, s subject) outcome {
 // withNames returns the outcome of a check that wants a PTR name to resolve back where there
 // is none to judge, and false.
 func withNames(s subject) (outcome, bool) {
-	if !s.public(s.addr) {
-		return outcome{code: rule.CodeNotPublic}, false
-	}
-	addr := s.addr.addr
-	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(true), fix: either(ptrOf(addr), addressOf(s.mta.ptr, addr))}
-	switch {
-	case s.addr.rdns().PTR.Err != nil:
-		out.code = rule.CodeNoAnswer
-	case len(s.addr.rdns().Names) == 0:
-		out.code = rule.CodeMissing
+	out := ptrExists(s)
+	if out.code != rule.CodeNotPublic {
+		addr := s.addr.addr
+		out.evidence = s.addr.evidence(true)
+		out.fix = either(ptrOf(addr), addressOf(s.mta.ptr, addr))
 	}
 	return out, out.code == rule.CodeOK
 }

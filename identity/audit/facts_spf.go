@@ -27,7 +27,7 @@ type nameFacts struct {
 	mailboxes func() *roleaddr.Result    // nil where mail servers are not to be asked
 }
 
-// senderFacts is what SPF says of one address that sends under a name.
+// senderFacts is what SPF says about one address that sends under a name.
 type senderFacts struct {
 	mta     *mtaFacts
 	addr    netip.Addr

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -36,32 +35,6 @@ func TestMitigated(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// What a failure costs stands in the report where the rule fails, what other programs want
-// wherever it is judged.
-func TestCostsAndInterop(t *testing.T) {
-	shown := func(r rule.Rule, status rule.Status) string {
-		o := report.Report{Findings: []report.Finding{{Rule: r.ID, Level: r.Level, Status: status, Message: "m"}}}
-		var text strings.Builder
-		if err := o.WriteText(&text); err != nil {
-			t.Fatal(err)
-		}
-		return text.String()
-	}
-	for _, r := range rule.All() {
-		for _, status := range []rule.Status{rule.Pass, rule.Fail, rule.Undecided, rule.NotApplicable} {
-			text := shown(r, status)
-			if got, want := strings.Contains(text, "\n    costs: "+r.Impact+"\n"), r.Impact != "" && status == rule.Fail; got != want {
-				t.Errorf("%s %s: costs shown: %v", r.ID, status, got)
-			}
-			for _, other := range r.Conflicts {
-				if got, want := strings.Contains(text, "\n    but: "+other+"\n"), status == rule.Pass || status == rule.Fail; got != want {
-					t.Errorf("%s %s: %q shown: %v", r.ID, status, other, got)
-				}
-			}
-		}
 	}
 }
 

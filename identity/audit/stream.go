@@ -12,10 +12,10 @@ import (
 
 // Findings yields the findings of an audit in the order of Report.Findings, each as soon
 // as what it rests on is known and those before it are yielded. The error is that of
-// Audit, yielded alone. A loop that is broken off stops the questions, and goes on when
-// none is under way any more.
+// Audit, yielded alone. A loop that ends early stops the questions, and continues once none
+// of them is pending.
 //
-// The questions are put anew by each loop over the sequence.
+// Each loop over the sequence asks the questions again.
 func (a Auditor) Findings(ctx context.Context, o *org.Organization) iter.Seq2[report.Finding, error] {
 	return func(yield func(report.Finding, error) bool) {
 		f, err := a.describe(o)
@@ -31,7 +31,7 @@ func (a Auditor) Findings(ctx context.Context, o *org.Organization) iter.Seq2[re
 	}
 }
 
-// findings asks what the DNS says of the facts described, and judges.
+// findings asks what DNS says about the facts described, and judges.
 func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[report.Finding] {
 	return func(yield func(report.Finding) bool) {
 		ctx, cancel := context.WithCancel(ctx)

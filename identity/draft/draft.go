@@ -217,7 +217,7 @@ func (d *draft) lookupMX(ctx context.Context) {
 	var foreign []string
 	for _, rr := range mx {
 		switch name := dnsname.CanonicalOrEmpty(rr.Mx); {
-		case name == ".":
+		case nullmx.IsNull(rr):
 			d.comment("mail", "%s has a Null MX: it receives no mail", d.o.Domain)
 		case !d.isOwnHost(name):
 			foreign = append(foreign, rr.Mx)
@@ -303,7 +303,7 @@ func (d *draft) addTerm(ctx context.Context, t spf.Term) {
 	case t.Kind == spf.MX:
 		mx, err := resolver.LookupMX(ctx, d.resolver, target)
 		for _, rr := range answerOrComment(d, "the mail servers of "+target, mx, err) {
-			if rr.Mx != "." {
+			if !nullmx.IsNull(rr) {
 				d.addSendersAt(ctx, dnsname.CanonicalOrEmpty(rr.Mx), t)
 			}
 		}

@@ -19,6 +19,15 @@ import (
 // Status is the outcome of a check. The zero Status is invalid.
 type Status uint8
 
+// The statuses of a HELO check.
+const (
+	_         Status = iota
+	Pass             // the HELO name has every address asked about
+	Fail             // it lacks one
+	TempError        // it may have them all: DNS gave no answer that would tell
+	PermError        // the HELO is malformed, or there was no valid address to look for
+)
+
 var statusText = []string{Pass: "pass", Fail: "fail", TempError: "temperror", PermError: "permerror"}
 
 // String returns pass, fail, temperror or permerror.
@@ -30,14 +39,14 @@ func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusTex
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
 
-// Temporary reports whether a later check may come out otherwise.
+// Temporary reports whether a later check may have another outcome.
 func (s Status) Temporary() bool { return s == TempError }
 
 // ErrAddr is the cause of a PermError for an address that is invalid or missing.
 var ErrAddr = errors.New("no valid address to look for")
 
-// A Checker tells whether a HELO name leads to the client that says it. A
-// mismatch alone is no reason to refuse mail (RFC 5321, Section 4.1.4).
+// A Checker checks whether a HELO name resolves to the client that uses it. A mismatch alone
+// is not a reason to refuse mail (RFC 5321, Section 4.1.4).
 type Checker struct {
 	// Resolver answers the questions. Nil makes every check that needs one a
 	// TempError with resolver.ErrNoResolver.
@@ -51,7 +60,7 @@ type Result struct {
 	Status    Status
 	Found     []netip.Addr // of the addresses given, those that the HELO name has, sorted
 	Missing   []netip.Addr // those that it lacks, sorted
-	Unknown   []netip.Addr // those of a family that DNS gave no answer for, sorted
+	Unknown   []netip.Addr // those of a family for which DNS gave no answer, sorted
 	Others    []netip.Addr // addresses of the name, in the families asked, that were not given
 	Responses []resolver.Response
 	// Authentic is set when every answer was, and there was one.
@@ -71,14 +80,13 @@ func (r *Result) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Check looks the name of a HELO up and compares its addresses with those given:
-// the client's, or all those of an MTA. Only the families of these are asked, at
-// once: at most two questions, one round trip.
+// Check looks up the name in a HELO and compares its addresses with those given: the
+// client's, or all those of an MTA. Only the families of these are asked for, at the same
+// time: at most two questions, one round trip.
 //
-// An address that is known to be missing makes a Fail, whatever becomes of the
-// other family's question. An address literal is compared without a question, and
-// a name that the public DNS cannot hold (see [Argument.Resolvable]) fails without
-// one: there are no Replies then.
+// An address that is known to be missing is a Fail, whatever the answer about the other
+// family is. An address literal is compared without a question, and a name that the public
+// DNS cannot hold (see [Argument.Resolvable]) fails without one: there are no Responses then.
 func (c Checker) Check(ctx context.Context, heloName string, addrs ...netip.Addr) *Result {
 	parsed, err := Parse(heloName)
 	r := &Result{Argument: parsed}
@@ -132,8 +140,8 @@ func (c Checker) ask(ctx context.Context, name string, addrs []netip.Addr) []res
 	return resolver.AskAll(ctx, c.Resolver, questions...)
 }
 
-// compare draws the status. An address that is known to be missing decides,
-// whatever the other family's answer would have been.
+// compare sets the status. An address that is known to be missing decides, whatever the
+// other family's answer would have been.
 func (r *Result) compare(given, has []netip.Addr) {
 	failed := make(map[uint16]error) // by the type asked
 	r.Authentic = len(r.Responses) > 0
@@ -165,12 +173,3 @@ func (r *Result) compare(given, has []netip.Addr) {
 		r.Status = Pass
 	}
 }
-
-// The statuses of a HELO check.
-const (
-	_         Status = iota
-	Pass             // the HELO name has every address asked about
-	Fail             // it lacks one
-	TempError        // it may have them all: DNS gave no answer that would tell
-	PermError        // the HELO is malformed, or there was no valid address to look for
-)

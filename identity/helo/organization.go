@@ -9,8 +9,8 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
-// ErrPublicSuffix says that a name is a public suffix, under which anyone may
-// register names: it belongs to no organization.
+// ErrPublicSuffix is the error for a name that is a public suffix: anyone may register names
+// under it, so it belongs to no organization.
 var ErrPublicSuffix = errors.New("a public suffix belongs to no organization")
 
 // OrganizationalDomain returns the domain that was registered for name, by the
@@ -18,8 +18,8 @@ var ErrPublicSuffix = errors.New("a public suffix belongs to no organization")
 // any form; the result is canonical. A top-level domain that is not in the list
 // counts as a public suffix.
 //
-// The error wraps resolver.ErrName when name is none, and [ErrPublicSuffix] when
-// it is itself a public suffix, or the root.
+// The error wraps resolver.ErrName if the text is not a name, and [ErrPublicSuffix] if the
+// name is itself a public suffix, or the root.
 func OrganizationalDomain(name string) (string, error) {
 	canonical, err := dnsname.Canonical(name)
 	if err != nil {
@@ -34,8 +34,8 @@ func OrganizationalDomain(name string) (string, error) {
 
 // Unicode returns a name with its A-labels as U-labels, to show it to people, and
 // in canonical form otherwise: müller.example. for xn--mller-kva.example. Never
-// compare or look up what it returns. A text that is no name comes back as it is,
-// and is as untrusted as it was.
+// compare or look up what it returns. A text that is not a name is returned as it
+// is, and is as untrusted as before.
 func Unicode(name string) string {
 	canonical, err := dnsname.Canonical(name)
 	if err != nil {
@@ -44,7 +44,7 @@ func Unicode(name string) string {
 	return dnsname.Unicode(canonical)
 }
 
-// Relation is how a HELO name stands to a name of the client's address. The zero
+// A Relation says what a HELO name and a PTR name of the client have in common. The zero
 // Relation is invalid.
 type Relation uint8
 
@@ -54,8 +54,8 @@ const (
 	// SameOrganization: another name of the same organization. Nobody who only
 	// has the address can guess it: the "newer standard" of the advice page.
 	SameOrganization
-	// Identical: the same name. Its owner's, but any infected machine can look
-	// up its own name and greet with it.
+	// Identical: the same name. Any infected machine can look up its own PTR name and use
+	// it in HELO.
 	Identical
 	// Unrelated: a name of another organization, or of none.
 	Unrelated
@@ -72,14 +72,13 @@ func (r Relation) MarshalText() ([]byte, error) { return enum.Marshal(r, relatio
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (r *Relation) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, relationText) }
 
-// Relate tells how a HELO name stands to a PTR name, and the domain by which two
-// different names are of one organization, in canonical form, else "". Domains
-// are organizational domains that the caller knows, and are tried first, in
-// order: they may be deeper than a registered domain (a part of a friendly
-// organization's) or a public suffix of one's own. Then the public suffix list
-// decides.
+// Relate returns the relation of a HELO name to a PTR name. For different names of one
+// organization it also returns the domain that both are under, in canonical form. Domains
+// are organizational domains that the caller knows, and are tried first, in order: they may
+// be deeper than a registered domain (a part of a friendly organization's) or a public
+// suffix of one's own. Then the public suffix list decides.
 //
-// Only a confirmed PTR name (package fcrdns) says anything. What is no name is
+// Only a confirmed PTR name (package fcrdns) proves anything. A text that is not a name is
 // unrelated to everything.
 func Relate(heloName, ptr string, domains ...string) (Relation, string) {
 	h, errHelo := dnsname.Canonical(heloName)

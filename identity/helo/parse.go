@@ -10,16 +10,17 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// A Argument is the argument of HELO or EHLO, parsed. The zero Helo says nothing.
+// An Argument is the parsed argument of HELO or EHLO. The zero Argument has neither a name nor
+// an address.
 type Argument struct {
 	Text   string     // as the client sent it: untrusted
 	Name   string     // canonical, see resolver.Canonical; "" for an address
 	Addr   netip.Addr // of an address literal or a bare address; else invalid
-	Faults Faults     // what there is to object to, though Name or Addr is there
+	Faults Faults     // what to object to, though there is a Name or Addr
 }
 
-// Resolvable reports whether Name can have addresses in the public DNS: it is no
-// address, no number, not a single label and not under a reserved domain.
+// Resolvable reports whether Name can have addresses in the public DNS: it is not an address,
+// a number or a single label, and not under a reserved domain.
 func (h Argument) Resolvable() bool {
 	return h.Name != "" && !h.Faults.Has(SingleLabel) && !h.Faults.Has(Numeric) && !h.Faults.Has(Reserved)
 }
@@ -30,7 +31,7 @@ type Faults uint8
 
 // The faults of a HELO.
 const (
-	Underscore  Faults = 1 << iota // an underscore: no host name (RFC 5321, Section 4.1.2: Ldh-str)
+	Underscore  Faults = 1 << iota // an underscore: not a host name (RFC 5321, Section 4.1.2: Ldh-str)
 	FinalDot                       // a dot at the end, which SMTP does not have
 	SingleLabel                    // not fully qualified (RFC 5321, Section 2.3.5)
 	BareAddress                    // an address without brackets (RFC 5321, Section 4.1.3)
@@ -82,7 +83,7 @@ var (
 	_ encoding.TextUnmarshaler = (*Faults)(nil)
 )
 
-// A Error says why a HELO names nothing.
+// An Error says why a HELO has neither a name nor an address.
 type Error struct {
 	Text   string // the argument
 	Offset int    // where in Text, in octets
@@ -95,12 +96,12 @@ func (e *Error) Error() string {
 }
 
 // Parse reads the argument of HELO or EHLO strictly by RFC 5321, Sections
-// 4.1.1.1, 4.1.2 and 4.1.3: a domain, or an address literal in brackets. Where it
-// is not as written there but says a name or an address all the same, Faults has
-// the reason; the error, a [*Error], is for the rest.
+// 4.1.1.1, 4.1.2 and 4.1.3: a domain, or an address literal in brackets. If the text breaks
+// these rules but still has a name or an address, Faults says how; otherwise the error is a
+// [*Error].
 //
-// A client that is judged by its HELO name may be judged by one with faults: many
-// well-run servers have one. Whether to object is the caller's policy.
+// Callers can judge a client by a HELO name with faults: many well-run servers have one.
+// Whether to object to the faults is the caller's policy.
 func Parse(s string) (Argument, error) {
 	h := Argument{Text: s}
 	if strings.HasPrefix(s, "[") {

@@ -223,9 +223,10 @@ func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr)
 	case *dns.PTR:
 		name, addrs = dnsname.CanonicalOrEmpty(rr.Ptr), []netip.Addr{dnsname.FromReverse(rr.Hdr.Name)}
 	case *dns.MX:
-		if name = dnsname.CanonicalOrEmpty(rr.Mx); name == "." { // a Null MX
+		if isNullMX(rr) {
 			return "", netip.Addr{}
 		}
+		name = dnsname.CanonicalOrEmpty(rr.Mx)
 		for _, h := range hostsOf(p.Organization) {
 			if h.Helo == name || h.PTR == name {
 				addrs = append(addrs, h.Addrs...)

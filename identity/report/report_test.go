@@ -20,6 +20,9 @@ func TestWriterFails(t *testing.T) {
 	if err := example.WriteJSON(failing{full}); !errors.Is(err, full) {
 		t.Error(err)
 	}
+	if err := (&report.Proof{Before: example, After: example}).WriteText(failing{full}); !errors.Is(err, full) {
+		t.Error(err)
+	}
 }
 
 func TestSubject(t *testing.T) {

@@ -1,16 +1,16 @@
-// Package rule is the catalogue of what an audit of mail servers judges: for
-// each rule a stable ID, its level, the sentence of the advice page it comes
-// from, the RFCs behind it, why it matters, and every outcome it can have.
+// Package rule is the catalogue of what an audit of mail servers judges: for each rule a
+// stable ID, its level, the sentence of the advice page it comes from, the RFCs behind it,
+// why it matters, and every outcome it can have.
 //
-// The rules follow Alan Doherty's "Advice on how to setup/run a Mailserver
-// well" (2016), whose MUST and SHOULD they keep. The package is data and
-// documentation and asks no DNS: package audit judges by it, package plan names
-// the rule that wants a record.
+// The rules follow Alan Doherty's "Advice on how to setup/run a Mailserver well" (2016), and
+// keep its MUST and SHOULD. The package is data and documentation and asks no DNS: package
+// audit judges by it, and package plan names the rule that wants a record.
 //
-// Beside them stand checks that well-known receivers document, each with its source.
-// They are advice, and tell what becomes of an MTA's mail there.
+// The catalogue also has checks that well-known receivers document, each with its source.
+// They are advice, and say what happens to an MTA's mail there.
 //
-// Use [All] to list the catalogue and [Lookup] to find a rule by its ID.
+// Use [All] to list the catalogue and [Lookup] to find a rule by its ID. Both may be called
+// concurrently.
 package rule
 
 import (
@@ -31,9 +31,9 @@ type Level uint8
 // The levels of the advice page.
 const (
 	_           Level = iota
-	Must              // if not done, it counts against the server
-	ShouldMajor       // adds to its standing: little work, and many look at it
-	ShouldMinor       // adds to its standing: little work, and few look at it
+	Must              // counts against the server if not met
+	ShouldMajor       // adds to its reputation: little work, and many receivers check it
+	ShouldMinor       // adds to its reputation: little work, and few receivers check it
 	Advice            // good to have, nobody checks
 )
 
@@ -140,11 +140,11 @@ type Rule struct {
 	ID        ID
 	Level     Level
 	Scope     Scope
-	Title     string    // what holds when the rule passes, as a sentence without full stop
-	Advice    string    // the words of the advice page that it comes from; "" for a receiver's check, or a rule of the audit's own
-	RFC       []string  // where it is said, as "RFC 8601, Section 3"; may be empty
+	Title     string    // what is true if the rule passes, as a sentence without full stop
+	Advice    string    // the words of the advice page that it comes from; "" for a receiver's check and a rule about the audit itself
+	RFC       []string  // its sources, as "RFC 8601, Section 3"; may be empty
 	Why       string    // why it matters, in a sentence or two
-	Impact    string    // what a failure costs in practice, in a sentence; "" where nothing is known
+	Impact    string    // what a failure costs in practice, in a sentence; "" if nothing is known
 	Conflicts []string  // where well-known programs want something else, a sentence each
 	Receiver  string    // whose check it is, for those that are receivers' own; "" for the advice page's
 	Source    string    // of a receiver's check: where it is documented, with the name of the option
@@ -176,9 +176,9 @@ func (r Rule) Has(code Code) bool {
 	return ok
 }
 
-// All returns the rules in the order of the advice page, the receivers' own checks
-// last: every rule stands below those that it builds upon. The caller may keep and change the slice, but not
-// what its rules point to.
+// All returns the rules in the order of the advice page, the receivers' own checks last:
+// every rule comes after those that it builds upon. The caller may keep and change the
+// slice, but not what its rules point to.
 func All() []Rule { return append([]Rule(nil), catalogue...) }
 
 // Lookup returns the rule with an ID.

@@ -1,12 +1,11 @@
 // Package blitiri asks another implementation of SPF, blitiri.com.ar/go/spf, for a
 // second opinion, over any Resolver.
 //
-// It is more lenient than package spf: it does not look at the whole of a record
-// before it evaluates it, so that a record that others refuse may pass here. Where
-// the two disagree about one's own addresses, so will receivers. It has no
-// explanations, does not tell which term decided, takes %{p} to be "unknown", and
-// asks for AAAA records where exists has to ask for A. Package spf is the one to
-// judge mail by.
+// It is more lenient than package spf: it evaluates a record before it has read all of
+// it, so that it accepts some records that others refuse. If the two disagree about your
+// own addresses, so will receivers. It has no explanations, does not report which term
+// decided, expands %{p} to "unknown", and asks for AAAA records where exists must ask for
+// A. Judge mail by package spf.
 package blitiri
 
 import (
