@@ -62,7 +62,7 @@ func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Response {
 		reply.Err = wrap(canonical, qtype, err)
 		return reply
 	}
-	// A careless Resolver's nil records would fell whoever looks at them.
+	// A careless Resolver's nil records would make callers panic.
 	answer.Records, answer.Chain = withoutNil(answer.Records), withoutNil(answer.Chain)
 	reply.Answer = answer
 	return reply
