@@ -1,5 +1,5 @@
 // Package fcrdns tells whether an address has a forward-confirmed name: a name
-// that its PTR record gives and whose own address records lead back to it. RFC
+// that its PTR record gives and whose own address records contain it. RFC
 // 8601, Section 3, calls this check iprev.
 //
 // Call [Checker.Check]; decide on Status, Err explains. To publish, write a
@@ -9,7 +9,7 @@
 // A confirmed name says who runs the address, not whether they are good, and
 // nothing about what the client said in HELO. Whoever runs the reverse zone may
 // put any name there, so that Result.Name is the only name to trust: the others
-// stand in Names for logs. Addresses are compared whole, never by network.
+// are in Names, for logs. Addresses are compared whole, never by network.
 //
 // One check asks at most 1 + MaxNames questions (11 by default), the PTR first,
 // then the addresses of all names at once: two round trips, and one more for
@@ -108,12 +108,12 @@ type Result struct {
 	Err       error
 }
 
-// A Name is one name of a PTR record, and what its own look-up said. Only a
+// A Name is one name of a PTR record, and what its own lookup found. Only a
 // Confirmed name is the client's.
 type Name struct {
 	Name    string // canonical
 	Outcome Outcome
-	// Underscore flags a name that is no host name (RFC 1123) for its
+	// Underscore flags a name that is not a host name (RFC 1123) for its
 	// underscore. It may confirm: it is in the DNS, and receivers differ.
 	Underscore bool
 	Response   resolver.Response // the address question; zero when nothing was asked

@@ -62,7 +62,7 @@ func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Response {
 		reply.Err = wrap(canonical, qtype, err)
 		return reply
 	}
-	// A careless Resolver's nil records would fell whoever looks at them.
+	// A careless Resolver's nil records would make callers panic.
 	answer.Records, answer.Chain = withoutNil(answer.Records), withoutNil(answer.Chain)
 	reply.Answer = answer
 	return reply
@@ -116,8 +116,9 @@ func (r Response) line() string {
 const AtOnce = 16
 
 // AskAll puts questions to r as [Ask] does, up to [AtOnce] at a time, and returns
-// the responses in the order of the questions. It returns when all have one. Once
-// ctx is done no other question is put, and the error of the rest is that of ctx.
+// the responses in the order of the questions. It returns when all have one. The
+// first AtOnce are put to r even if ctx is done, as by Ask; the others only until
+// then, and the error of the rest is that of ctx.
 //
 // Unlike Ask, it does not panic when r does: that is the error of the question, for
 // no caller could recover from a panic in a goroutine.
@@ -127,6 +128,12 @@ func AskAll(ctx context.Context, r Resolver, questions ...Question) []Response {
 	var asking sync.WaitGroup
 	for i, q := range questions {
 		slots <- struct{}{}
+		if i >= AtOnce && ctx.Err() != nil && r != nil {
+			r = Func(func(ctx context.Context, name string, qtype uint16) (Answer, error) {
+				return Answer{}, contextError(ctx, name, qtype, "")
+			})
+		}
+		r := r // those under way have the one before
 		ask := func() {
 			defer func() { <-slots }()
 			askGuarded(ctx, r, q, &responses[i])
@@ -152,11 +159,6 @@ func askGuarded(ctx context.Context, r Resolver, q Question, response *Response)
 			*response = Ask(ctx, failing(failed), q.Name, q.Type)
 		}
 	}()
-	if err := ctx.Err(); err != nil && r != nil {
-		r = Func(func(ctx context.Context, name string, qtype uint16) (Answer, error) {
-			return Answer{}, contextError(ctx, name, qtype, "")
-		})
-	}
 	*response = Ask(ctx, r, q.Name, q.Type)
 	failed = nil
 }

@@ -90,7 +90,7 @@ type Cache struct {
 // CacheStats counts what became of the questions to a Cache: each that can be asked is
 // one of Hits, Failures, Shared and Misses.
 type CacheStats struct {
-	Hits     uint64 // answered from memory, be it that there is nothing
+	Hits     uint64 // answered from memory, negative answers included
 	Failures uint64 // failed from memory
 	Shared   uint64 // waited for an answer to another caller's question
 	Misses   uint64 // put to the Resolver
@@ -154,19 +154,19 @@ func (c *Cache) Lookup(ctx context.Context, name string, qtype uint16) (Answer, 
 		return answer, err
 	}
 	select {
-	case <-f.landed:
+	case <-f.done:
 		if f.panicked != nil {
 			panic(f.panicked)
 		}
 		return f.answer, f.err
 	case <-ctx.Done():
-		c.leave(q, f)
+		c.stopWaiting(q, f)
 		return Answer{}, contextError(ctx, canonical, qtype, "")
 	}
 }
 
 // find returns what is in memory for a question. Where that is nothing, it
-// returns the flight that will bring it, with a seat taken.
+// returns the flight that will bring it, with this caller waiting for it.
 func (c *Cache) find(ctx context.Context, q Question) (*flight, Answer, error) {
 	c.once.Do(c.init)
 	hash, now := c.hash(q), c.now()
@@ -194,16 +194,16 @@ func (c *Cache) find(ctx context.Context, q Question) (*flight, Answer, error) {
 	} else {
 		c.stats.Shared++
 	}
-	f.seats++
+	f.waiting++
 	return f, Answer{}, nil
 }
 
 // A flight is a question on its way to the Resolver and back.
 type flight struct {
-	seats  int // callers who wait, guarded by Cache.mu
-	cancel context.CancelFunc
+	waiting int // callers who wait, guarded by Cache.mu
+	cancel  context.CancelFunc
 
-	landed   chan struct{} // closed when the rest is set
+	done     chan struct{} // closed when the rest is set
 	answer   Answer
 	err      error
 	panicked error
@@ -213,9 +213,9 @@ type flight struct {
 // context, and not its end: that must not be the end of others.
 func (c *Cache) start(ctx context.Context, q Question) *flight {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orDefault(c.Timeout, defaultCacheTimeout))
-	f := &flight{cancel: cancel, landed: make(chan struct{})}
+	f := &flight{cancel: cancel, done: make(chan struct{})}
 	c.flights[q] = f
-	go c.fly(ctx, q, f)
+	go c.askUpstream(ctx, q, f)
 	return f
 }
 
@@ -223,15 +223,15 @@ func (c *Cache) start(ctx context.Context, q Question) *flight {
 // and leaves callers who would wait for ever.
 var errExited = errors.New("the Resolver called runtime.Goexit")
 
-// fly asks the Resolver, and lands whatever that does.
-func (c *Cache) fly(ctx context.Context, q Question, f *flight) {
+// askUpstream asks the Resolver, and delivers what comes of it, a panic too.
+func (c *Cache) askUpstream(ctx context.Context, q Question, f *flight) {
 	defer f.cancel()
-	var k keepsake
+	var k storable
 	defer func() {
 		if p := recover(); p != nil {
 			f.panicked = fmt.Errorf("panic in the Resolver of a Cache: %v\n\n%s", p, debug.Stack())
 		}
-		c.land(q, f, k)
+		c.deliver(q, f, k)
 	}()
 	f.err = &Error{Name: q.Name, Type: q.Type, Err: errExited} // unless Lookup returns
 	f.answer, f.err = c.Resolver.Lookup(ctx, q.Name, q.Type)
@@ -240,28 +240,28 @@ func (c *Cache) fly(ctx context.Context, q Question, f *flight) {
 	}
 	// Clipped: what one caller appends must not be another's.
 	f.answer.Records, f.answer.Chain = slices.Clip(withoutNil(f.answer.Records)), slices.Clip(withoutNil(f.answer.Chain))
-	k = c.keepsake(q, f.answer, f.err)
+	k = c.storableOf(q, f.answer, f.err)
 }
 
-// land keeps what a flight has brought, and lets its callers go. Nothing is kept
+// deliver keeps what a flight has brought, and lets its callers go. Nothing is kept
 // of a flight that all have left, or from before a Flush: its failure may be our
 // cancellation, and its answer older than that of another flight.
-func (c *Cache) land(q Question, f *flight, k keepsake) {
+func (c *Cache) deliver(q Question, f *flight, k storable) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer close(f.landed)
+	defer close(f.done)
 	if c.flights[q] == f {
 		delete(c.flights, q)
 		c.keep(q, k)
 	}
 }
 
-// leave gives up a seat. Without a caller, a flight ends.
-func (c *Cache) leave(q Question, f *flight) {
+// stopWaiting counts a caller out. The flight is canceled when the last one has left.
+func (c *Cache) stopWaiting(q Question, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f.seats--
-	if f.seats > 0 {
+	f.waiting--
+	if f.waiting > 0 {
 		return
 	}
 	f.cancel()

@@ -26,8 +26,8 @@ const (
 const (
 	listCost    = 144 // an element of the list in simplelru
 	slotCost    = 64  // a slot of the map there: 17, and two to three times as many slots as entries
-	failureCost = 512 // an error, but for its text
-	stringCost  = 16  // a string, but for its text
+	failureCost = 512 // an error, without its text
+	stringCost  = 16  // a string, without its text
 )
 
 // everyType is the type of an entry that answers questions of every type. No
@@ -46,7 +46,7 @@ type cacheEntry struct {
 	server    *string
 	failure   *cacheFailure // nil for an answer
 	until     time.Duration // when it ends, since Cache.started
-	cost      uint32        // but for slotCost; up to maxEntry
+	cost      uint32        // without slotCost; up to maxEntry
 	chain     uint16        // how many of records: of 16 bytes each, up to maxEntry
 	status    Status
 	authentic bool
@@ -58,24 +58,24 @@ type cacheFailure struct {
 	times int // in a row
 }
 
-// A keepsake is what is to be kept of a flight. The zero keepsake is nothing.
-type keepsake struct {
+// A storable is what is kept of a flight. The zero storable is nothing.
+type storable struct {
 	entry cacheEntry
 	ttl   time.Duration // of an answer
 }
 
-// keepsake makes one of what the Resolver said to a question. What takes long is
+// storable makes one of what the Resolver said to a question. What takes long is
 // done here, where no lock is held.
-func (c *Cache) keepsake(q Question, a Answer, err error) keepsake {
+func (c *Cache) storableOf(q Question, a Answer, err error) storable {
 	if q.Type == everyType { // an answer of records would be one to every question
-		return keepsake{}
+		return storable{}
 	}
 	if err != nil {
 		return c.failureOf(q, err)
 	}
 	ttl := c.lifetime(a)
 	if ttl <= 0 {
-		return keepsake{}
+		return storable{}
 	}
 	e := cacheEntry{key: q, chain: uint16(len(a.Chain)), status: a.Status, authentic: a.Authentic}
 	e.records = make([]dns.RR, 0, len(a.Chain)+len(a.Records)) // no larger: slack is memory too
@@ -93,7 +93,7 @@ func (c *Cache) keepsake(q Question, a Answer, err error) keepsake {
 		cost += block(len(q.Name))
 	}
 	if cost > limit {
-		return keepsake{}
+		return storable{}
 	}
 	e.cost = uint32(cost)
 	// RFC 2308, Section 5: NXDOMAIN is kept for the name. After aliases it is said
@@ -102,7 +102,7 @@ func (c *Cache) keepsake(q Question, a Answer, err error) keepsake {
 	if a.Status == NXDomain && len(e.records) == 0 && q.Type != dns.TypeDS {
 		e.key.Type = everyType
 	}
-	return keepsake{e, ttl}
+	return storable{e, ttl}
 }
 
 // lifetime returns for how long an answer may be kept.
@@ -121,11 +121,11 @@ var notFailures = []error{
 	ErrName, ErrNoResolver, ErrNoServer, ErrNoZone, errors.ErrUnsupported, context.Canceled,
 }
 
-// failureOf returns the keepsake of an error.
-func (c *Cache) failureOf(q Question, err error) keepsake {
+// failureOf returns what is kept of an error.
+func (c *Cache) failureOf(q Question, err error) storable {
 	for _, other := range notFailures {
 		if errors.Is(err, other) {
-			return keepsake{}
+			return storable{}
 		}
 	}
 	kept := Error{Name: q.Name, Type: q.Type, Err: err}
@@ -140,10 +140,10 @@ func (c *Cache) failureOf(q Question, err error) keepsake {
 		cost += 2*stringCost + block(len(x.Text))
 	}
 	if cost > c.limit() {
-		return keepsake{}
+		return storable{}
 	}
 	key := Question{strings.Clone(q.Name), q.Type}
-	return keepsake{entry: cacheEntry{key: key, failure: &cacheFailure{err: &kept}, cost: uint32(cost)}}
+	return storable{entry: cacheEntry{key: key, failure: &cacheFailure{err: &kept}, cost: uint32(cost)}}
 }
 
 // cacheOf is the Server of what is in memory.
@@ -154,9 +154,9 @@ func cacheOf(server string) string {
 	return "cache of " + server
 }
 
-// keep puts a keepsake in the place of what was kept for the question: nothing
+// keep stores it in place of what was kept for the question: nothing
 // that still holds, or there would have been no flight.
-func (c *Cache) keep(q Question, k keepsake) {
+func (c *Cache) keep(q Question, k storable) {
 	e := k.entry
 	switch last, _ := c.entries.Peek(c.hash(q)); {
 	case e.failure != nil:
@@ -177,7 +177,7 @@ func (c *Cache) keep(q Question, k keepsake) {
 	c.entries.Remove(c.hash(e.key))
 	if e.failure == nil && e.key.Type != everyType {
 		// A question that was on its way meanwhile may have brought NXDOMAIN for
-		// the name. It is there now, be it as an alias.
+		// the name. It exists now, perhaps as an alias.
 		c.entries.Remove(c.hash(Question{q.Name, everyType}))
 	}
 	for c.bytes(e.cost, 1) > c.maxBytes() && c.entries.Len() > 0 {

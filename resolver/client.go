@@ -23,7 +23,7 @@ const (
 // Servers is required; [SystemClient] and [ReadResolvConf] make a Client as
 // resolv.conf says, [ParseServer] reads what a user types.
 //
-// The first server that answers decides, be it that the name does not exist. The
+// The first server that answers decides, even if the name does not exist. The
 // next is asked after a failure (SERVFAIL, REFUSED and every other code but
 // NOERROR and NXDOMAIN), a referral, silence, or a network error. A chain of
 // aliases that a server leaves open is followed by asking for its end.

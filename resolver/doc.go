@@ -1,17 +1,17 @@
-// Package resolver asks the DNS, or whatever stands in for it: one small
+// Package resolver asks the DNS, or a substitute for it, through one small
 // interface, [Resolver], that every checker of this module takes.
 //
 //   - [Client] asks DNS servers; [SystemClient] those of /etc/resolv.conf.
 //     [Transfer] yields the records of a whole zone, from a server that allows it.
 //   - [ParseZones] and [ReadZone] make [Zones], which answer from zone text in
 //     memory, for tests and for auditing a zone before it is published.
-//   - [Cache] answers again what it has heard, for as long as it holds.
+//   - [Cache] keeps answers for their TTL, and asks each question once.
 //   - [Overlay] answers as the DNS would after a change: zones or single records
 //     laid over another Resolver.
 //   - [FromNet] asks as the rest of the machine does, by a *net.Resolver.
 //   - [Func] turns a function into a Resolver. Tracing, counting or rewriting
 //     questions is a Func around another Resolver.
-//   - [AsNet] gives a Resolver the look-up methods of *net.Resolver, for code
+//   - [AsNet] gives a Resolver the lookup methods of *net.Resolver, for code
 //     written against those.
 //
 // To ask, use [LookupAddrs], [LookupTXT], [LookupMX], [LookupSRV], [LookupRP] and

@@ -15,7 +15,7 @@ import (
 
 // Causes that errors.Is finds in an [Error].
 var (
-	ErrName       = dnsname.ErrName                               // the text asked is no DNS name
+	ErrName       = dnsname.ErrName                               // the text asked is not a DNS name
 	ErrNoResolver = errors.New("no Resolver given")               // a checker's Resolver field is nil
 	ErrNoZone     = errors.New("the name is outside every zone")  // Zones was asked for a name it does not hold
 	ErrNoServer   = errors.New("no DNS server to ask")            // a Client without servers
@@ -119,8 +119,8 @@ func (e *Error) Timeout() bool {
 	return ok && t.Timeout()
 }
 
-// Temporary is always true: no answer is never a verdict, so whoever asked
-// should ask again later. It is here for code written against package net.
+// Temporary is always true: a question without an answer can be asked again
+// later. It is here for code written against package net.
 func (e *Error) Temporary() bool { return true }
 
 // about returns the error with the question that it belongs to.

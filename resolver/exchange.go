@@ -102,7 +102,7 @@ func readAnswer(conn net.Conn, query []byte) (*dns.Msg, error) {
 }
 
 // exchangeTCP puts a query to a server over a connection of its own. Nobody else
-// speaks there: the first message is the answer, or nothing is.
+// covers there: the first message is the answer, or nothing is.
 func exchangeTCP(ctx context.Context, until time.Time, server netip.AddrPort, query []byte) (*dns.Msg, error) {
 	conn, done, err := askTCP(ctx, until, server, query)
 	if err != nil {

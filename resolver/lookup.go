@@ -57,7 +57,7 @@ func (a Answer) TXT() []string {
 
 // LookupAddrs asks r for the addresses of name, A first, then AAAA. It returns what it
 // has along with the error of a family that has no answer. A name without
-// addresses, or that does not exist, is no error: the slice is empty.
+// addresses, or that does not exist, is not an error: the slice is empty.
 func LookupAddrs(ctx context.Context, r Resolver, name string) ([]netip.Addr, error) {
 	v4 := Ask(ctx, r, name, dns.TypeA)
 	v6 := Ask(ctx, r, name, dns.TypeAAAA)
@@ -69,14 +69,14 @@ func LookupAddrs(ctx context.Context, r Resolver, name string) ([]netip.Addr, er
 }
 
 // LookupTXT asks r for the texts of name, each the joined strings of one record as
-// octets. No texts is no error.
+// octets. No texts is not an error.
 func LookupTXT(ctx context.Context, r Resolver, name string) ([]string, error) {
 	reply := Ask(ctx, r, name, dns.TypeTXT)
 	return reply.TXT(), reply.Err
 }
 
 // LookupMX asks r for the MX records of name, in the order of the answer. No records
-// is no error; a single record of "." is a Null MX (RFC 7505).
+// is not an error; a single record of "." is a Null MX (RFC 7505).
 func LookupMX(ctx context.Context, r Resolver, name string) ([]*dns.MX, error) {
 	return lookup[*dns.MX](ctx, r, name, dns.TypeMX)
 }

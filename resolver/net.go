@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// AsNet gives any Resolver the look-up methods of *net.Resolver, for code that
+// AsNet gives any Resolver the lookup methods of *net.Resolver, for code that
 // was written against those. Errors are *net.DNSError: IsNotFound for NXDOMAIN
 // and NODATA, which package net does not tell apart, IsTemporary for every
 // failure, and UnwrapErr with the cause.

@@ -25,7 +25,7 @@ type Overlay struct {
 	// Base is the DNS as it is. Nil is an error with ErrNoResolver for what the
 	// zones and the patch do not answer alone.
 	Base Resolver
-	// Zones are authoritative at and below their apexes, but for what they
+	// Zones are authoritative at and below their apexes, except for what they
 	// delegate to zones that are not among them.
 	Zones *Zones
 	// Patch changes what Base, or Zones over it, have.
@@ -78,12 +78,12 @@ func (o *Overlay) layers() Resolver {
 	return layer{top, patch}
 }
 
-// A layer lies over a Resolver and speaks for some names.
+// A layer lies over a Resolver and answers for some names.
 type layer struct {
 	base Resolver
 	over interface {
-		// speaks reports whether a name is answered here.
-		speaks(name string, qtype uint16) bool
+		// covers reports whether a name is answered here.
+		covers(name string, qtype uint16) bool
 		// answer answers for a name. Where its aliases lead to names for which
 		// others may speak, next is the first of them.
 		answer(ctx context.Context, name string, qtype uint16) (a Answer, next string, err error)
@@ -101,14 +101,14 @@ func (l layer) Lookup(ctx context.Context, name string, qtype uint16) (Answer, e
 		var part Answer
 		var next string
 		var err error
-		if l.over.speaks(owner, qtype) {
+		if l.over.covers(owner, qtype) {
 			part, next, err = l.over.answer(ctx, owner, qtype)
 		} else {
 			part, err = l.base.Lookup(ctx, owner, qtype)
 			if err != nil {
 				part, err = l.alias(ctx, owner, qtype, err)
 			}
-			next = l.enters(&part, qtype)
+			next = l.cutAtLayer(&part, qtype)
 		}
 		if err != nil {
 			return Answer{}, wrap(name, qtype, err)
@@ -128,8 +128,8 @@ func (l layer) Lookup(ctx context.Context, name string, qtype uint16) (Answer, e
 	return Answer{}, &Error{Name: name, Type: qtype, RCode: dns.RcodeServerFailure, Err: ErrChain}
 }
 
-// alias returns the alias at a name of the base, where it leads to a name for
-// which the layer speaks, in place of the error that the base had: it may know no
+// alias returns the alias at a name of the base, where its target is a name for
+// which the layer answers, in place of the error that the base had: it may know no
 // such name yet. Else it returns that error.
 func (l layer) alias(ctx context.Context, owner string, qtype uint16, failed error) (Answer, error) {
 	if !followed(qtype) {
@@ -140,18 +140,18 @@ func (l layer) alias(ctx context.Context, owner string, qtype uint16, failed err
 		return Answer{}, failed
 	}
 	a.Chain, a.Records = a.Records, nil
-	if l.enters(&a, qtype) == "" {
+	if l.cutAtLayer(&a, qtype) == "" {
 		return Answer{}, failed
 	}
 	return a, nil
 }
 
-// enters finds where the aliases of an answer of the base come to a name for
-// which the layer speaks, cuts the answer off behind it, and returns the name.
-func (l layer) enters(a *Answer, qtype uint16) string {
+// cutAtLayer finds where the aliases of an answer of the base come to a name for
+// which the layer answers, cuts the answer off behind it, and returns the name.
+func (l layer) cutAtLayer(a *Answer, qtype uint16) string {
 	for i, rr := range a.Chain {
 		cname, ok := rr.(*dns.CNAME) // which a DNAME has made too
-		if !ok || !followed(qtype) || !l.over.speaks(dnsname.CanonicalOrEmpty(cname.Target), qtype) {
+		if !ok || !followed(qtype) || !l.over.covers(dnsname.CanonicalOrEmpty(cname.Target), qtype) {
 			continue
 		}
 		a.Chain, a.Records, a.Status = a.Chain[:i+1:i+1], nil, NoError
@@ -165,7 +165,7 @@ func (l layer) enters(a *Answer, qtype uint16) string {
 // zonesLayer is zones that leave what they delegate to others.
 type zonesLayer struct{ *Zones }
 
-func (z zonesLayer) speaks(name string, qtype uint16) bool {
+func (z zonesLayer) covers(name string, qtype uint16) bool {
 	n := z.closest(name, qtype)
 	return n != nil && n.find(name, qtype).kind != isReferral
 }
@@ -242,9 +242,9 @@ func domainOf(name string) string {
 	return name[start:]
 }
 
-// speaks: in all of a domain of which a name changes, since wildcards may have lost
+// covers: in all of a domain of which a name changes, since wildcards may have lost
 // names there.
-func (l patchLayer) speaks(name string, _ uint16) bool { return l.domains[domainOf(name)] }
+func (l patchLayer) covers(name string, _ uint16) bool { return l.domains[domainOf(name)] }
 
 func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answer, string, error) {
 	if qtype == dns.TypeANY {
@@ -363,7 +363,7 @@ func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qty
 	return err == nil && sameData(made.Records, a.Records) && sameData(made.Chain, a.Chain), err
 }
 
-// sameData reports whether two lists have the same records but for their owners.
+// sameData reports whether two lists have the same records, whatever their owners.
 func sameData(a, b []dns.RR) bool {
 	return slices.Equal(sortedData(a), sortedData(b))
 }

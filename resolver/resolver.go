@@ -15,7 +15,7 @@ import (
 //
 // The checkers of this module pass the canonical name: lower case, A-labels,
 // absolute, with its final dot (see [Canonical]). Names are absolute: no search
-// list, no hosts file. Aliases (CNAME, DNAME) are followed, but for questions of
+// list, no hosts file. Aliases (CNAME, DNAME) are followed, except for questions of
 // type CNAME, DNAME and ANY.
 //
 // A negative answer is an answer: the error is nil, the records are empty, and

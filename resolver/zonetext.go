@@ -74,16 +74,16 @@ type zoneReader struct {
 	owner   string            // of the last record, canonical
 	before  map[string]string // the sources of zones that were there before, by apex
 
-	records  []zoneRecord
-	data     []byte          // of the records
-	buf      []byte          // for one record
-	names    strings.Builder // the last ones that were kept
-	origins  []string        // every origin that was in force, in order
-	used     []bool          // by origin: an entry was read while it was in force
-	made     int             // records of $GENERATE
-	adrift   bool            // a relative name had no origin
-	problems []Problem
-	warnings []Problem
+	records      []zoneRecord
+	data         []byte          // of the records
+	buf          []byte          // for one record
+	names        strings.Builder // the last ones that were kept
+	origins      []string        // every origin that was in force, in order
+	used         []bool          // by origin: an entry was read while it was in force
+	made         int             // records of $GENERATE
+	toldNoOrigin bool            // a relative name had no origin
+	problems     []Problem
+	warnings     []Problem
 }
 
 // A zoneRecord is a record that was read. Its data stay in wire form until all are read:
@@ -166,10 +166,10 @@ func (z *zoneReader) absolute(line int, name string) (string, bool) {
 	}
 	if name == "@" || !dns.IsFqdn(name) {
 		if z.origin == "" {
-			if !z.adrift { // said once: it is wrong of the whole text
+			if !z.toldNoOrigin { // said once: it is wrong of the whole text
 				z.fail(line, "%s is relative and there is no origin: put $ORIGIN above it, or give the zone's origin beside its file", short(name))
 			}
-			z.adrift = true
+			z.toldNoOrigin = true
 			return "", false
 		}
 		if name == "@" {
@@ -194,7 +194,7 @@ func (z *zoneReader) record(e entry) {
 			return
 		}
 		z.owner, tokens = z.kept(owner), tokens[1:]
-	} else if z.owner == "" && z.adrift {
+	} else if z.owner == "" && z.toldNoOrigin {
 		return // said already of the record above
 	} else if z.owner == "" {
 		z.fail(e.line, "an indented record takes the name of the record above it, and there is none")

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// ErrName is in every error of this package that says a text is no DNS name.
+// ErrName is in every error of this package that says a text is not a DNS name.
 var ErrName = errors.New("not a DNS name")
 
 // maxText is longer than any name is in text, four characters for each of 255
 // octets, U-labels too. What is longer is not looked at.
 const maxText = 1024
 
-// toASCII maps as browsers and resolvers do before a look-up (UTS 46,
+// toASCII maps as browsers and resolvers do before a lookup (UTS 46,
 // nontransitional). It only ever sees single labels with non-ASCII octets.
 var toASCII = idna.New(
 	idna.MapForLookup(),
@@ -209,7 +209,7 @@ func LastLabel(name string) int {
 }
 
 // Compare orders canonical names label by label from the right, as RFC 4034,
-// Section 6.1, does but for escapes: a zone's names stand together, each before
+// Section 6.1, does, except for escapes: a zone's names stand together, each before
 // those below it.
 func Compare(a, b string) int {
 	// Sorting a zone is a thing of millions of calls: nothing is allocated here, and

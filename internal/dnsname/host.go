@@ -19,7 +19,7 @@ const (
 	Numeric          // the last label is all digits: an address, or a part of one
 	SingleLabel      // no dot: no name of the public DNS
 	Special          // under a reserved domain (see Reserved)
-	Underscore       // would be a host name, but for an underscore
+	Underscore       // would be a host name without its underscore
 	Host             // letters, digits and hyphens (RFC 1123, Section 2.1)
 )
 

@@ -1,4 +1,4 @@
-// Package errlist joins errors on one line: a result's Err stands in logs, where
+// Package errlist joins errors on one line: a result's Err is shown in logs, where
 // the lines of errors.Join would be entries of their own.
 package errlist
 

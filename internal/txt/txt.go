@@ -11,7 +11,7 @@ import (
 // maxString is how many octets one character string holds.
 const maxString = 255
 
-// Split cuts text into strings of 255 octets but for the last, and escapes them.
+// Split cuts text into strings of 255 octets, the last one shorter, and escapes them.
 // An empty text is one empty string: a TXT record has at least one.
 func Split(text string) []string {
 	var out []string

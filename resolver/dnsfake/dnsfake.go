@@ -39,7 +39,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Fake answers from zones, but for the questions that were told to fail.
+// A Fake answers from zones, except questions that were told to fail.
 type Fake struct {
 	mu        sync.Mutex
 	zones     *resolver.Zones
@@ -184,9 +184,9 @@ func (f *Fake) Lookup(ctx context.Context, name string, qtype uint16) (resolver.
 	}
 	answer, err := zones.Lookup(ctx, canonical, qtype)
 	if errors.Is(err, resolver.ErrNoZone) {
-		f.strayed(err)
+		f.noteOutside(err)
 	}
-	answer.Authentic = err == nil && f.vouches(q.Name, slices.Concat(answer.Chain, answer.Records))
+	answer.Authentic = err == nil && f.restsOnAuthentic(q.Name, slices.Concat(answer.Chain, answer.Records))
 	return answer, err
 }
 
@@ -218,16 +218,16 @@ func (f *Fake) ask(q resolver.Question) (*resolver.Zones, time.Duration, Fault) 
 	return f.zones, delay, *fault
 }
 
-// strayed notes a question for a name outside every zone.
-func (f *Fake) strayed(err error) {
+// noteOutside notes a question for a name outside every zone.
+func (f *Fake) noteOutside(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.outside = append(f.outside, err)
 }
 
-// vouches reports whether an answer rests on authentic names alone: the name
-// asked, and every name that its records belong to or lead to.
-func (f *Fake) vouches(name string, records []dns.RR) bool {
+// restsOnAuthentic reports whether an answer rests on authentic names alone: the name
+// asked, and every name that its records belong to or point to.
+func (f *Fake) restsOnAuthentic(name string, records []dns.RR) bool {
 	names := []string{name}
 	for _, rr := range records {
 		names = append(names, rr.Header().Name)

@@ -30,7 +30,7 @@ type Player struct {
 	answered map[resolver.Question]int
 }
 
-// Replay reads a transcript. The file name stands in errors and is not opened.
+// Replay reads a transcript. The file name is used in errors and is not opened.
 // The error is a *resolver.ZoneError that lists every bad line.
 //
 // A question that the transcript has several times is answered in that order, and

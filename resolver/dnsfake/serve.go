@@ -154,10 +154,10 @@ type reply struct {
 // does for those who ask for it (RFC 6840, Sections 5.7 and 5.8).
 func (r *reply) WriteMsg(m *dns.Msg) error {
 	if m.Rcode == dns.RcodeRefused {
-		r.fake.strayed(&resolver.Error{Name: r.question.Name, Type: r.question.Type, Err: fmt.Errorf("%w: %s", resolver.ErrNoZone, r.question.Name)})
+		r.fake.noteOutside(&resolver.Error{Name: r.question.Name, Type: r.question.Type, Err: fmt.Errorf("%w: %s", resolver.ErrNoZone, r.question.Name)})
 	}
 	told := m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError
-	m.AuthenticatedData = r.trusting && told && r.fake.vouches(r.question.Name, m.Answer)
+	m.AuthenticatedData = r.trusting && told && r.fake.restsOnAuthentic(r.question.Name, m.Answer)
 	return r.ResponseWriter.WriteMsg(m)
 }
 
