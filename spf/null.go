@@ -29,18 +29,11 @@ func Select(texts []string) (string, error) {
 	return found, err
 }
 
-// IsNull reports whether a text is a null SPF record: it denies every client, as v=spf1
-// -all does. See [Record.IsNull].
+// IsNull reports whether a text is a null SPF record: it denies every client, whatever
+// other records say, as v=spf1 -all does. It has an all, and each mechanism up to the first
+// all has the qualifier "-" and is not an include, which is a permerror where it finds no
+// record. What follows the all is never evaluated (RFC 7208, Section 5.1).
 func IsNull(text string) bool { return IsNullBy(text, nil) }
-
-// IsNull reports whether the record denies every client, whatever other records say: it
-// has an all, and each mechanism up to the first all has the qualifier "-" and is not an
-// include, which is a permerror where it finds no record. What follows the all is never
-// evaluated (RFC 7208, Section 5.1).
-func (r *Record) IsNull() bool {
-	denies, _ := r.denies()
-	return denies
-}
 
 // IsNullBy reports whether a text is a null SPF record or redirects to one. The function
 // returns the SPF record of a domain, which is canonical, and "" for none or several; nil

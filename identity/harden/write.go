@@ -9,6 +9,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // WriteZone writes the records to add as zone text: for each zone the notes, then the
@@ -55,7 +56,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 		before := added
 		for r := range z.Records() {
 			if added++; added == before+1 {
-				fmt.Fprintf(b, "; %s\n", rule.RaiseSerial)
+				fmt.Fprintf(b, "; %s\n", txt.RaiseSerial)
 			}
 			fmt.Fprintf(b, "%s ; %s\n", r, r.Rules[0])
 		}

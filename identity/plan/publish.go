@@ -8,7 +8,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -20,7 +19,7 @@ import (
 func WriteZone(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for zone, changes := range byZone(changes) {
-		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, rule.RaiseSerial)
+		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, txt.RaiseSerial)
 		for _, c := range changes {
 			for _, id := range c.Rules {
 				fmt.Fprintf(&b, "; %s\n", id.Comment())

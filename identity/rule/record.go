@@ -24,7 +24,3 @@ func (id ID) Comment() string {
 	r, _ := Lookup(id)
 	return string(id) + ": " + r.Title
 }
-
-// RaiseSerial is the comment of additions to a zone file: what editors of one forget (RFC
-// 1035, Section 3.3.13).
-const RaiseSerial = "with these, raise the serial number in the SOA record: secondaries do not fetch them otherwise"

@@ -14,3 +14,7 @@ func Record(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " "
 func Data(rr dns.RR) string {
 	return strings.TrimSpace(strings.TrimPrefix(rr.String(), rr.Header().String()))
 }
+
+// RaiseSerial is the comment of additions to a zone file: what editors of one forget (RFC
+// 1035, Section 3.3.13).
+const RaiseSerial = "with these, raise the serial number in the SOA record: secondaries do not fetch them otherwise"
