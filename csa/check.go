@@ -148,7 +148,8 @@ func (r *Result) inherit(parents []resolver.Response) {
 		if rr := requires(reply); rr != nil {
 			// What the other parents say, or fail to, makes no difference.
 			r.Responses = append(r.Responses[:1:1], reply)
-			r.Status, r.Reason, r.Record, r.Parent = Fail, ExplicitRequired, rr, strings.TrimPrefix(reply.Name, prefix)
+			parent, _ := NameOf(reply.Name)
+			r.Status, r.Reason, r.Record, r.Parent = Fail, ExplicitRequired, rr, parent
 			return
 		}
 		r.Responses = append(r.Responses, reply)

@@ -122,13 +122,7 @@ func ForgedResults(value, authservID string) bool {
 	if !ok || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f || r == '"' }) {
 		return true
 	}
-	return id == "" || strings.EqualFold(id, authservID) || sameName(id, authservID)
-}
-
-func sameName(a, b string) bool {
-	canonicalA, errA := dnsname.Canonical(a)
-	canonicalB, errB := dnsname.Canonical(b)
-	return errA == nil && errB == nil && canonicalA == canonicalB
+	return id == "" || strings.EqualFold(id, authservID) || dnsname.Same(id, authservID)
 }
 
 // skipCFWS skips white space and comments, which nest (RFC 5322, Section 3.2.2).

@@ -209,10 +209,7 @@ func (v Verifier) ours(client netip.Addr, heloName string) bool {
 	if parsed.Addr.IsValid() {
 		return own(parsed.Addr)
 	}
-	return slices.ContainsFunc(v.Names, func(name string) bool {
-		canonical, err := dnsname.Canonical(name)
-		return err == nil && canonical == parsed.Name
-	})
+	return slices.ContainsFunc(v.Names, func(name string) bool { return dnsname.Same(name, parsed.Name) })
 }
 
 // stop ends the work of a step that was replaced.

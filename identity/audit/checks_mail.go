@@ -156,7 +156,8 @@ func wildcards(s subject) outcome {
 		addresses = addresses || len(response.Addrs()) > 0
 		unknown = unknown || response.Err != nil
 	}
-	nobodyMay := slices.ContainsFunc(texts, spf.IsNull)
+	record, _ := spf.Select(texts) // of several, receivers take none
+	nobodyMay := spf.IsNull(record)
 	switch {
 	case len(mx) > 0 && !nullmx.IsNull(mx...):
 		out.code, out.detail = rule.CodeMail, "*."+s.mail.name

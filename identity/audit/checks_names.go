@@ -73,7 +73,6 @@ func domainCSA(s subject) outcome {
 	}
 	result := s.csa()
 	out := outcome{code: rule.CodeNoPolicy, evidence: result.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
-	policy := func(rr *dns.SRV) bool { return rr.Priority == 1 && rr.Port&1 != 0 }
 	switch result.Reason {
 	case csa.Temporary:
 		out.code = rule.CodeNoAnswer
@@ -82,7 +81,7 @@ func domainCSA(s subject) outcome {
 	case csa.ExplicitRequired:
 		out.code, out.detail = rule.CodeOK, "that of "+result.Parent
 	case csa.Denied:
-		if slices.ContainsFunc(resolver.Records[*dns.SRV](result.Responses[0].Answer), policy) {
+		if slices.ContainsFunc(resolver.Records[*dns.SRV](result.Responses[0].Answer), csa.RequiresExplicit) {
 			out.code = rule.CodeOK
 		}
 	}

@@ -65,7 +65,7 @@ func (a Auditor) askMailRoute(ctx context.Context, f *facts, n *nameFacts) *mail
 	for _, rr := range m.mx.MX {
 		name := dnsname.CanonicalOrEmpty(rr.Mx)
 		known := slices.ContainsFunc(m.hosts, func(h *hostFacts) bool { return h.name == name })
-		if name != "" && name != "." && !known && len(m.hosts) < nullmx.MaxTargets {
+		if name != "" && !nullmx.IsNull(rr) && !known && len(m.hosts) < nullmx.MaxTargets {
 			m.hosts = append(m.hosts, &hostFacts{name: name})
 		}
 	}

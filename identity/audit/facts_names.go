@@ -59,7 +59,7 @@ func (f *facts) describeNoMail(o *org.Organization) {
 			n.notLockable = rule.CodeOtherOrganization
 		case !slices.Contains(lockable, m.ptr):
 			n.notLockable = rule.CodeMailDomain
-			if slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == n.name }) {
+			if o.UsesInHelo(n.name) {
 				n.notLockable = rule.CodeGreets
 			}
 		}

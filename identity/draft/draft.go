@@ -19,6 +19,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
@@ -194,13 +195,13 @@ func (d *draft) hostFacts(ctx context.Context, name string) *draftHost {
 		}
 	}
 	texts, err := resolver.LookupTXT(ctx, d.resolver, name)
-	for _, text := range answerOrComment(d, "the SPF record of "+name, texts, err) {
-		switch {
-		case spf.IsNull(text):
-			h.denied = true
-		case spf.IsRecord(text):
-			h.sends = true
-		}
+	if record, _ := spf.Select(answerOrComment(d, "the SPF record of "+name, texts, err)); record != "" {
+		h.denied = spf.IsNullBy(record, func(domain string) string {
+			texts, err := resolver.LookupTXT(ctx, d.resolver, domain)
+			record, _ := spf.Select(answerOrComment(d, "the SPF record of "+domain, texts, err))
+			return record
+		})
+		h.sends = !h.denied
 	}
 	services, err := csa.Lookup(ctx, d.resolver, name)
 	for _, srv := range answerOrComment(d, "the CSA record of "+name, services, err) {
@@ -363,14 +364,11 @@ func (d *draft) addNetwork(p netip.Prefix, why string) {
 
 // addRecords finds more hosts and mail domains in the records of whole zones.
 func (d *draft) addRecords(ctx context.Context, records []dns.RR) {
-	addressed := make(map[string]bool)
-	for _, rr := range records {
-		switch rr.(type) {
-		case *dns.A, *dns.AAAA:
-			addressed[dnsname.CanonicalOrEmpty(rr.Header().Name)] = true
-		}
+	survey, err := flow.Read(resolver.SeqOf(records...), nil)
+	if err != nil {
+		return // no whole zone
 	}
-	mail := make(map[string]bool)
+	texts := make(map[string][]string)
 	for _, rr := range records {
 		name := dnsname.CanonicalOrEmpty(rr.Header().Name)
 		switch rr := rr.(type) {
@@ -378,22 +376,25 @@ func (d *draft) addRecords(ctx context.Context, records []dns.RR) {
 			if host, ok := csa.NameOf(name); ok && csa.Authorizes(rr) && d.isOwnHost(host) {
 				d.hostFacts(ctx, host)
 			}
-		case *dns.MX:
-			if !nullmx.IsNull(rr) && d.isOwnHost(name) && name != d.o.Domain {
-				mail[name] = true
-			}
 		case *dns.TXT:
-			switch text := txt.Join(rr.Txt); {
-			case !d.isOwnHost(name) || name == d.o.Domain || spf.IsNull(text):
-			case !spf.IsRecord(text):
-				if !addressed[name] { // harden tells about the others
-					d.commentNearMisses(name, []string{text})
-				}
-			case addressed[name]:
-				d.hostFacts(ctx, name)
-			default:
-				mail[name] = true
-			}
+			texts[name] = append(texts[name], txt.Join(rr.Txt))
+		}
+	}
+	mail := make(map[string]bool)
+	for _, n := range survey.Nodes() {
+		if !d.isOwnHost(n.Name) || n.Name == d.o.Domain {
+			continue
+		}
+		if n.Has(flow.GetsMail) {
+			mail[n.Name] = true
+		}
+		switch addressed := len(n.Addrs) > 0; {
+		case n.Has(flow.Sends) && addressed:
+			d.hostFacts(ctx, n.Name)
+		case n.Has(flow.Sends):
+			mail[n.Name] = true
+		case survey.NearMiss(n.Name) != "" && !addressed: // harden tells about the others
+			d.commentNearMisses(n.Name, texts[n.Name])
 		}
 	}
 	for name := range mail {

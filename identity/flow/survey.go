@@ -100,6 +100,12 @@ func (s *Survey) NearMiss(name string) string {
 	return s.nearMisses[name]
 }
 
+// MeantToSend returns the reason to leave a name alone that has a text with a fault as
+// [spf.NearMiss] returns it.
+func MeantToSend(fault string) string {
+	return "a text is meant to say who sends, but is not an SPF record: " + fault
+}
+
 // Authorizer returns the name whose SPF record authorizes a network with an address, "" for
 // none. Of several it is the one with the largest network.
 func (s *Survey) Authorizer(addr netip.Addr) string {
@@ -136,7 +142,7 @@ func (s *Survey) NotInZone(name string) string {
 		case cut&Apex != 0:
 			return ""
 		case cut&Delegated != 0:
-			return at + " is delegated: harden its own zone"
+			return at + " is delegated to a zone of its own"
 		}
 	}
 	return ""

@@ -282,8 +282,8 @@ func TestZones(t *testing.T) {
 		{"80.2.0.192.in-addr.arpa.", "2.0.192.in-addr.arpa.", ""},
 		{"dname.example.test.", "example.test.", ""},
 		{"below.dname.example.test.", "example.test.", "all names below dname.example.test. are redirected by its DNAME record"},
-		{"sub.example.test.", "example.test.", "sub.example.test. is delegated: harden its own zone"},
-		{"ns.sub.example.test.", "example.test.", "sub.example.test. is delegated: harden its own zone"},
+		{"sub.example.test.", "example.test.", "sub.example.test. is delegated to a zone of its own"},
+		{"ns.sub.example.test.", "example.test.", "sub.example.test. is delegated to a zone of its own"},
 	} {
 		if zone, reason := s.Zone(test.name), s.NotInZone(test.name); zone != test.zone || reason != test.notInZone {
 			t.Errorf("%s: %s %q, want %s %q", test.name, zone, reason, test.zone, test.notInZone)

@@ -30,9 +30,9 @@ func whyLeft(s *flow.Survey, n flow.Node) string {
 	case n.Has(flow.SeveralSPF):
 		return "it has several SPF records, which receivers reject (permerror: RFC 7208, Section 4.5)"
 	case n.Has(flow.Sends):
-		return "it has an SPF record that is not v=spf1 -all"
+		return "its SPF record does not deny everybody"
 	case s.NearMiss(name) != "":
-		return "a text is meant to say who sends, but is not an SPF record: " + s.NearMiss(name)
+		return flow.MeantToSend(s.NearMiss(name))
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
 		return "it is not a host name, so nobody should send mail as user@ it"
 	case s.NoMail(name):

@@ -211,6 +211,11 @@ func (r Role) MarshalText() ([]byte, error) { return enum.Marshal(r, roleText) }
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (r *Role) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, roleText) }
 
+// UsesInHelo reports whether an MTA that sends uses a name in HELO, as described.
+func (o *Organization) UsesInHelo(name string) bool {
+	return slices.ContainsFunc(o.MTAs, func(m MTA) bool { return m.Sends() && dnsname.Same(m.Helo, name) })
+}
+
 // The labels, with their dot, that are put before Domain to name the texts of the contacts:
 // RP records point to these names (as in the advice, "_mtacontact.example.org").
 const (

@@ -252,12 +252,16 @@ func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr)
 
 // addrsAfter returns the addresses of a name after the changes planned so far.
 func (p *Plan) addrsAfter(name string) []netip.Addr {
-	return addrsOf(p.recordsAfter(resolver.Question{Name: name, Type: dns.TypeA}), p.recordsAfter(resolver.Question{Name: name, Type: dns.TypeAAAA}))
+	return addrsOf(name, p.recordsAfter)
 }
 
-// addrsOf returns the addresses of A and AAAA records.
-func addrsOf(sets ...[]dns.RR) []netip.Addr {
-	return resolver.Answer{Records: slices.Concat(sets...)}.Addrs()
+// addrsOf returns the addresses of a name by its A and AAAA records.
+func addrsOf(name string, records func(resolver.Question) []dns.RR) []netip.Addr {
+	var all []dns.RR
+	for _, q := range resolver.AddrQuestions(name) {
+		all = append(all, records(q)...)
+	}
+	return resolver.Answer{Records: all}.Addrs()
 }
 
 // newChange returns an empty change of an RRset, or why nothing can be written there.

@@ -303,7 +303,7 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 
 // hasAddress reports whether a name has an address now.
 func (pub *Published) hasAddress(name string, addr netip.Addr) bool {
-	return slices.Contains(addrsOf(pub.sets[resolver.Question{Name: name, Type: dns.TypeA}], pub.sets[resolver.Question{Name: name, Type: dns.TypeAAAA}]), addr)
+	return slices.Contains(addrsOf(name, func(q resolver.Question) []dns.RR { return pub.sets[q] }), addr)
 }
 
 // csaRecords returns the CSA records of a name.

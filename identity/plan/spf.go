@@ -5,6 +5,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -54,7 +55,7 @@ func nearMiss(rr dns.RR) string {
 
 // meantToSend returns the reason to leave a name with a near miss as it is.
 func meantToSend(rr dns.RR) string {
-	return "a text is meant to say who sends, but is not an SPF record: " + nearMiss(rr)
+	return flow.MeantToSend(nearMiss(rr))
 }
 
 // asPublished returns the wanted records of a set, a null SPF record and a Null MX in the

@@ -273,7 +273,7 @@ func (w *wanted) wantNull(name string, forSPF, forMX rule.ID) bool {
 // wantCSAPolicy wants the CSA policy of the domain.
 func (w *wanted) wantCSAPolicy() {
 	domain := dnsname.CanonicalOrEmpty(w.org.Domain)
-	if slices.ContainsFunc(w.org.MTAs, func(m org.MTA) bool { return m.Sends() && dnsname.CanonicalOrEmpty(m.Helo) == domain }) {
+	if w.org.UsesInHelo(domain) {
 		w.refuse("", w.org.Domain, "an MTA uses it in HELO, which a CSA policy would deny")
 		return
 	}
@@ -320,20 +320,11 @@ func (w *wanted) checkMade(mta, name string, err error) bool {
 // canonical and sorted: those that are neither HELO names of MTAs that send nor mail
 // domains.
 func Lockable(o *org.Organization) []string {
-	used := make(map[string]bool)
-	for _, m := range o.MTAs {
-		if name, err := dnsname.Canonical(m.Helo); err == nil && m.Sends() {
-			used[name] = true
-		}
-	}
-	for _, d := range o.MailDomains() {
-		if name, err := dnsname.Canonical(d.Domain); err == nil {
-			used[name] = true
-		}
-	}
 	var names []string
 	for _, m := range o.MTAs {
-		if name, err := dnsname.Canonical(m.PTR); err == nil && m.PTR != "" && !used[name] {
+		name := dnsname.CanonicalOrEmpty(m.PTR)
+		isMailDomain := func(d org.MailDomain) bool { return dnsname.Same(d.Domain, name) }
+		if name != "" && !o.UsesInHelo(name) && !slices.ContainsFunc(o.MailDomains(), isMailDomain) {
 			names = append(names, name)
 		}
 	}

@@ -76,6 +76,13 @@ func CanonicalOrEmpty(name string) string {
 	return canonical
 }
 
+// Same reports whether two texts are the same name. A text that is not a name is not the
+// same as any.
+func Same(a, b string) bool {
+	canonical, err := Canonical(a)
+	return err == nil && canonical == CanonicalOrEmpty(b)
+}
+
 // isCanonical is the fast path: it may say no to a canonical name with escapes.
 func isCanonical(name string) bool {
 	if name == "." {
