@@ -282,3 +282,16 @@ func TestOwns(t *testing.T) {
 		}
 	}
 }
+
+func TestUsesInHelo(t *testing.T) {
+	o := org.Organization{Domain: "example.test", MTAs: []org.MTA{
+		{ID: "out", Helo: "Post.example.test.", Roles: []org.Role{org.Outbound}},
+		{ID: "in", Helo: "mx.example.test", Roles: []org.Role{org.Inbound}},
+		{ID: "bad", Helo: "a..b"},
+	}}
+	for name, want := range map[string]bool{"post.example.test": true, "mx.example.test": false, "a..b": false, "": false} {
+		if got := o.UsesInHelo(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}

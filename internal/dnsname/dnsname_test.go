@@ -316,3 +316,21 @@ func TestCanonicalLong(t *testing.T) {
 		t.Errorf("got %.300v", err)
 	}
 }
+
+func TestSame(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"Mail.example.test", "mail.example.test.", true},
+		{"bücher.test", "xn--bcher-kva.test.", true},
+		{"a.test", "b.test", false},
+		{"", "", false},
+		{"a..b", "a..b", false},
+		{"a.test", "", false},
+	} {
+		if got := dnsname.Same(test.a, test.b); got != test.want {
+			t.Errorf("%q and %q: %v", test.a, test.b, got)
+		}
+	}
+}
