@@ -60,7 +60,7 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo string) *Resul
 	default:
 		r.inherit(parents())
 	}
-	r.Authentic = len(r.Responses) > 0 && !slices.ContainsFunc(r.Responses, func(reply resolver.Response) bool { return !reply.Authentic })
+	r.Authentic = len(r.Responses) > 0 && !slices.ContainsFunc(r.Responses, func(response resolver.Response) bool { return !response.Authentic })
 	return r
 }
 
@@ -80,15 +80,15 @@ func (c Checker) ask(ctx context.Context, name string) (own resolver.Response, p
 	names := above(name)
 	if c.Sequential {
 		return c.records(ctx, name)[0], func() []resolver.Response {
-			var replies []resolver.Response
+			var responses []resolver.Response
 			for _, parent := range names {
-				reply := c.records(ctx, parent)[0]
-				replies = append(replies, reply)
-				if requires(reply) != nil {
+				response := c.records(ctx, parent)[0]
+				responses = append(responses, response)
+				if requires(response) != nil {
 					break
 				}
 			}
-			return replies
+			return responses
 		}
 	}
 	ahead, cancel := context.WithCancel(ctx)
@@ -99,8 +99,8 @@ func (c Checker) ask(ctx context.Context, name string) (own resolver.Response, p
 	if own.Err != nil || len(own.Records) > 0 {
 		cancel() // the parents' records make no difference
 	}
-	replies := <-above
-	return own, func() []resolver.Response { return replies }
+	responses := <-above
+	return own, func() []resolver.Response { return responses }
 }
 
 // records asks for the records of names.
@@ -109,14 +109,14 @@ func (c Checker) records(ctx context.Context, names ...string) []resolver.Respon
 	for _, name := range names {
 		questions = append(questions, resolver.Question{Name: prefix + name, Type: dns.TypeSRV})
 	}
-	replies := resolver.AskAll(ctx, c.Resolver, questions...)
-	for i := range replies {
-		if _, err := dnsname.Canonical(replies[i].Name); err != nil {
+	responses := resolver.AskAll(ctx, c.Resolver, questions...)
+	for i := range responses {
+		if _, err := dnsname.Canonical(responses[i].Name); err != nil {
 			// No name can exist below a name of this length.
-			replies[i].Answer, replies[i].Err = resolver.Answer{Status: resolver.NXDomain}, nil
+			responses[i].Answer, responses[i].Err = resolver.Answer{Status: resolver.NXDomain}, nil
 		}
 	}
-	return replies
+	return responses
 }
 
 // above returns the parents of a name that may have a policy, from the top.
@@ -132,8 +132,8 @@ func above(name string) []string {
 }
 
 // requires returns the record of a reply that wants every name below to have one.
-func requires(reply resolver.Response) *dns.SRV {
-	for _, rr := range sorted(resolver.Records[*dns.SRV](reply.Answer)) {
+func requires(response resolver.Response) *dns.SRV {
+	for _, rr := range sorted(resolver.Records[*dns.SRV](response.Answer)) {
 		if RequiresExplicit(rr) {
 			return rr
 		}
@@ -144,16 +144,16 @@ func requires(reply resolver.Response) *dns.SRV {
 // inherit judges a name without a record by what its parents say.
 func (r *Result) inherit(parents []resolver.Response) {
 	var failed error
-	for _, reply := range parents {
-		if rr := requires(reply); rr != nil {
+	for _, response := range parents {
+		if rr := requires(response); rr != nil {
 			// What the other parents say, or fail to, makes no difference.
-			r.Responses = append(r.Responses[:1:1], reply)
-			parent, _ := NameOf(reply.Name)
+			r.Responses = append(r.Responses[:1:1], response)
+			parent, _ := NameOf(response.Name)
 			r.Status, r.Reason, r.Record, r.Parent = Fail, ExplicitRequired, rr, parent
 			return
 		}
-		r.Responses = append(r.Responses, reply)
-		failed = errlist.Join(failed, reply.Err)
+		r.Responses = append(r.Responses, response)
+		failed = errlist.Join(failed, response.Err)
 	}
 	if failed != nil {
 		r.temporary(failed)
@@ -180,17 +180,17 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 			unverifiable = rr
 		}
 	}
-	replies := c.targets(ctx, r, candidates)
+	responses := c.targets(ctx, r, candidates)
 	var failed error
 	var empty, other *dns.SRV
 	for _, rr := range candidates {
-		reply := replies[target(rr)]
-		addrs := reply.Addrs()
+		response := responses[target(rr)]
+		addrs := response.Addrs()
 		switch {
-		case reply.Err != nil:
-			failed = errlist.Join(failed, reply.Err)
+		case response.Err != nil:
+			failed = errlist.Join(failed, response.Err)
 		case slices.Contains(addrs, r.Addr):
-			r.Responses = append(r.Responses[:1:1], reply) // no other is needed
+			r.Responses = append(r.Responses[:1:1], response) // no other is needed
 			r.Status, r.Reason, r.Record = Pass, Authorized, rr
 			return
 		case len(addrs) == 0:
@@ -232,12 +232,12 @@ func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map
 	for _, name := range names {
 		questions = append(questions, resolver.Question{Name: name, Type: resolver.AddrType(r.Addr)})
 	}
-	replies := resolver.AskAll(ctx, c.Resolver, questions...)
+	responses := resolver.AskAll(ctx, c.Resolver, questions...)
 	out := make(map[string]resolver.Response)
-	for _, reply := range replies {
-		out[reply.Name] = reply
+	for _, response := range responses {
+		out[response.Name] = response
 	}
-	r.Responses = append(r.Responses, replies...)
+	r.Responses = append(r.Responses, responses...)
 	return out
 }
 

@@ -269,12 +269,12 @@ func network(t *testing.T) resolver.Resolver {
 			w.WriteMsg(new(dns.Msg).SetRcode(question, dns.RcodeServerFailure))
 			return
 		}
-		reply := netns.Forward(w, question, nsd.Addr)
+		response := netns.Forward(w, question, nsd.Addr)
 		if name == "_client._smtp.additional.csa.test." { // one of two addresses, as a full cache may send
 			other, _ := dns.NewRR("host.example.test. 300 A 192.0.2.99")
-			reply.Extra = append([]dns.RR{other}, slices.DeleteFunc(reply.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })...)
+			response.Extra = append([]dns.RR{other}, slices.DeleteFunc(response.Extra, func(rr dns.RR) bool { return rr.Header().Rrtype != dns.TypeOPT })...)
 		}
-		w.WriteMsg(reply)
+		w.WriteMsg(response)
 	}))
 }
 

@@ -1,11 +1,13 @@
 package csa
 
 import (
+	"context"
 	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // prefix precedes the name that a record is about in the owner name of the record
@@ -52,3 +54,12 @@ func Denies(rr *dns.SRV) bool { return known(rr) && rr.Weight&authorized == 0 }
 // RequiresExplicit reports whether a record denies every name below its own that has no
 // record.
 func RequiresExplicit(rr *dns.SRV) bool { return rr.Priority == revision && rr.Port&explicit != 0 }
+
+// Lookup returns the records of a name, sorted. No record is not an error.
+func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]*dns.SRV, error) {
+	records, err := resolver.LookupSRV(ctx, r, prefix+name)
+	if err != nil {
+		return nil, err
+	}
+	return sorted(records), nil
+}

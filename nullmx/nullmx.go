@@ -156,17 +156,17 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 
 // implicit looks for an address in place of a mail exchanger.
 func (c Checker) implicit(ctx context.Context, r *Result) {
-	replies := resolver.AskAll(ctx, c.Resolver, resolver.AddrQuestions(r.Domain)...)
-	r.Responses = append(r.Responses, replies...)
+	responses := resolver.AskAll(ctx, c.Resolver, resolver.AddrQuestions(r.Domain)...)
+	r.Responses = append(r.Responses, responses...)
 	var failed error
 	r.Status = None
-	for _, reply := range replies {
-		failed = errlist.Join(failed, reply.Err)
-		if len(reply.Addrs()) > 0 {
-			r.Status, r.Authentic = Implicit, r.Authentic && reply.Authentic
+	for _, response := range responses {
+		failed = errlist.Join(failed, response.Err)
+		if len(response.Addrs()) > 0 {
+			r.Status, r.Authentic = Implicit, r.Authentic && response.Authentic
 			return
 		}
-		r.Authentic = r.Authentic && reply.Authentic
+		r.Authentic = r.Authentic && response.Authentic
 	}
 	if failed != nil {
 		r.Status, r.Err = TempError, failed
@@ -239,9 +239,9 @@ func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 	for _, t := range targets {
 		questions = append(questions, resolver.AddrQuestions(t.Host)...)
 	}
-	replies := resolver.AskAll(ctx, c.Resolver, questions...)
+	responses := resolver.AskAll(ctx, c.Resolver, questions...)
 	for i := range targets {
-		t, v4, v6 := &targets[i], replies[2*i], replies[2*i+1]
+		t, v4, v6 := &targets[i], responses[2*i], responses[2*i+1]
 		t.Host = v4.Name
 		t.Addrs = append(v4.Addrs(), v6.Addrs()...)
 		slices.SortFunc(t.Addrs, netip.Addr.Compare) // IPv4 first

@@ -272,12 +272,12 @@ func TestAuthentic(t *testing.T) {
 }
 
 func TestReplies(t *testing.T) {
-	for reply, want := range map[envelope.Reply]string{
+	for response, want := range map[envelope.Reply]string{
 		nullmx.RejectRecipient: "556 5.1.10 The recipient's domain accepts no mail (Null MX)",
 		nullmx.RejectSender:    "550 5.7.27 The sender's domain accepts no mail (Null MX)",
 	} {
-		if reply.String() != want {
-			t.Errorf("%s", reply)
+		if response.String() != want {
+			t.Errorf("%s", response)
 		}
 	}
 }

@@ -1,132 +1,99 @@
 package resolver
 
 import (
-	"slices"
-	"strings"
+	"net/netip"
+	"time"
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
-// kind says what a zone has for a question.
-type kind uint8
+// An Answer is what DNS said to one question. The zero Answer means: the name
+// exists, without records of this type.
+type Answer struct {
+	// Records are of the type asked, at the end of the alias chain (of every
+	// type for a question of type ANY). They are shared: read them only.
+	Records []dns.RR
+	// Chain are the aliases followed, CNAME and DNAME, in order. Read only.
+	Chain []dns.RR
+	// Status is NoError unless the name does not exist.
+	Status Status
+	// TTL is the time remaining for all that the answer rests on, negative
+	// answers too. Zero means: do not cache.
+	TTL time.Duration
+	// Authentic is set when a resolver whose word is trusted validated the
+	// answer by DNSSEC, or a test declares it so.
+	Authentic bool
+	// Server says who answered, for evidence: an address, a file, "cache of" one.
+	Server string
+}
 
+// Status tells an existing name from one that does not exist. Its zero value is
+// NoError: unlike other enums of this module, where zero means unset.
+type Status uint8
+
+// The statuses of an answer.
 const (
-	isPositive kind = iota + 1
-	isNoData
-	isNXDomain
-	isAlias    // records are a CNAME, or a DNAME and the CNAME it makes; go on at target
-	isReferral // a delegation at cut
-	isTooLong  // a DNAME makes a name of over 255 octets (RFC 6672, Section 2.2: YXDOMAIN)
+	NoError  Status = iota // the name exists; no records means NODATA (RFC 2308, Section 2.2)
+	NXDomain               // the name does not exist, nor any below it (RFC 8020)
+	NotFound               // no records, and the source cannot tell which: a *net.Resolver
 )
 
-// A finding is one step of RFC 1034, Section 4.3.2, within one zone.
-type finding struct {
-	kind    kind
-	records []dns.RR // shared, unless a wildcard or a DNAME made them
-	target  string
-	cut     *node
-}
+var statusText = []string{NoError: "NOERROR", NXDomain: "NXDOMAIN", NotFound: "NOTFOUND"}
 
-// find looks a canonical name up that is at or below the apex. It does not
-// follow the alias that it finds. A hit allocates nothing.
-func (z *zone) find(name string, qtype uint16) finding { return z.closest(name).find(name, qtype) }
+// String returns NOERROR, NXDOMAIN or NOTFOUND.
+func (s Status) String() string { return enum.String(s, statusText) }
 
-// find looks a name up whose node n is, or whose closest encloser.
-func (n *node) find(name string, qtype uint16) finding {
-	exists := n.name == name
+// MarshalText returns the text of String; an unknown value is an error.
+func (s Status) MarshalText() ([]byte, error) { return enum.Marshal(s, statusText) }
 
-	hidden := n.above
-	if hidden == nil && (n.cut || !exists && n.set(dns.TypeDNAME) != nil) {
-		hidden = n
-	}
-	switch {
-	case hidden == nil:
-	case hidden == n && exists && qtype == dns.TypeDS:
-		// RFC 4035, Section 3.1.4.1: DS is the one type that the parent has at a cut.
-	case hidden.cut:
-		return finding{kind: isReferral, cut: hidden}
-	default:
-		return substitute(hidden, name)
-	}
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, statusText) }
 
-	if exists {
-		return n.answer(name, qtype)
-	}
-	if n.wild == nil {
-		return finding{kind: isNXDomain}
-	}
-	return n.wild.answer(name, qtype)
-}
-
-// closest returns the node of a name, or its closest encloser (RFC 4592, Section
-// 3.3.1).
-func (z *zone) closest(name string) *node {
-	i, found := slices.BinarySearchFunc(z.nodes, name, func(n *node, name string) int {
-		return dnsname.Compare(n.name, name)
-	})
-	if found {
-		return z.nodes[i]
-	}
-	// What stands between a name and those below it is below it too.
-	n := z.nodes[i-1]
-	for !dnsname.Under(name, n.name) {
-		n = n.parent
-	}
-	return n
-}
-
-// answer is the last step: the node's data, under the name asked where the node
-// is the wildcard that covers it (RFC 4592, Section 3.3.1).
-func (n *node) answer(name string, qtype uint16) finding {
-	if qtype == dns.TypeANY {
-		var all []dns.RR
-		for _, set := range n.sets {
-			all = append(all, set.records...)
+// Records returns the records of an answer that have the Go type R, in order:
+//
+//	mx := resolver.Records[*dns.MX](answer)
+//
+// Records of another type than was asked, which a careless Resolver may let
+// through, are so left out.
+func Records[R dns.RR](a Answer) []R {
+	var out []R
+	for _, rr := range a.Records {
+		if r, ok := rr.(R); ok {
+			out = append(out, r)
 		}
-		if len(all) == 0 {
-			return finding{kind: isNoData}
-		}
-		return finding{kind: isPositive, records: owned(all, n.name, name)}
-	}
-	if set := n.set(qtype); set != nil {
-		return finding{kind: isPositive, records: owned(set.records, n.name, name)}
-	}
-	if set := n.set(dns.TypeCNAME); set != nil {
-		return finding{kind: isAlias, records: owned(set.records, n.name, name), target: set.target}
-	}
-	return finding{kind: isNoData}
-}
-
-// owned returns records with the owner that was asked for.
-func owned(records []dns.RR, owner, asked string) []dns.RR {
-	if owner == asked {
-		return records
-	}
-	out := make([]dns.RR, len(records))
-	for i, rr := range records {
-		out[i] = dns.Copy(rr)
-		out[i].Header().Name = asked
 	}
 	return out
 }
 
-// substitute applies the DNAME of n to a name below it (RFC 6672, Section 2.2).
-func substitute(n *node, name string) finding {
-	set := n.set(dns.TypeDNAME)
-	target := strings.TrimSuffix(name, n.name) + strings.TrimPrefix(set.target, ".")
-	if n.name == "." {
-		target = name + strings.TrimPrefix(set.target, ".")
+// Addrs returns the addresses of an answer to a question of type A or AAAA, in
+// order, IPv4-mapped ones as IPv4.
+func (a Answer) Addrs() []netip.Addr {
+	var out []netip.Addr
+	for _, rr := range a.Records {
+		var addr netip.Addr
+		switch rr := rr.(type) {
+		case *dns.A:
+			addr, _ = netip.AddrFromSlice(rr.A)
+		case *dns.AAAA:
+			addr, _ = netip.AddrFromSlice(rr.AAAA)
+		}
+		if addr.IsValid() {
+			out = append(out, addr.Unmap())
+		}
 	}
-	target, err := dnsname.Canonical(target)
-	if err != nil {
-		return finding{kind: isTooLong, records: set.records}
+	return out
+}
+
+// TXT returns the texts of an answer to a question of type TXT, in order: the
+// strings of each record joined without a separator (RFC 7208, Section 3.3), as
+// the octets that were published, without the escapes of zone files.
+func (a Answer) TXT() []string {
+	var out []string
+	for _, rr := range Records[*dns.TXT](a) {
+		out = append(out, txt.Join(rr.Txt))
 	}
-	// RFC 6672, Section 3.1: the synthesized CNAME has the DNAME's TTL.
-	cname := &dns.CNAME{
-		Hdr:    dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: set.records[0].Header().Ttl},
-		Target: target,
-	}
-	return finding{kind: isAlias, records: []dns.RR{set.records[0], cname}, target: target}
+	return out
 }

@@ -5,55 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/miekg/dns"
-
-	"github.com/bonafide-mta/bonafide/internal/txt"
 )
-
-// Records returns the records of an answer that have the Go type R, in order:
-//
-//	mx := resolver.Records[*dns.MX](answer)
-//
-// Records of another type than was asked, which a careless Resolver may let
-// through, are so left out.
-func Records[R dns.RR](a Answer) []R {
-	var out []R
-	for _, rr := range a.Records {
-		if r, ok := rr.(R); ok {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// Addrs returns the addresses of an answer to a question of type A or AAAA, in
-// order, IPv4-mapped ones as IPv4.
-func (a Answer) Addrs() []netip.Addr {
-	var out []netip.Addr
-	for _, rr := range a.Records {
-		var addr netip.Addr
-		switch rr := rr.(type) {
-		case *dns.A:
-			addr, _ = netip.AddrFromSlice(rr.A)
-		case *dns.AAAA:
-			addr, _ = netip.AddrFromSlice(rr.AAAA)
-		}
-		if addr.IsValid() {
-			out = append(out, addr.Unmap())
-		}
-	}
-	return out
-}
-
-// TXT returns the texts of an answer to a question of type TXT, in order: the
-// strings of each record joined without a separator (RFC 7208, Section 3.3), as
-// the octets that were published, without the escapes of zone files.
-func (a Answer) TXT() []string {
-	var out []string
-	for _, rr := range Records[*dns.TXT](a) {
-		out = append(out, txt.Join(rr.Txt))
-	}
-	return out
-}
 
 // LookupAddrs asks r for the addresses of name, A first, then AAAA. It returns what it
 // has along with the error of a family that has no answer. A name without

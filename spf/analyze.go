@@ -149,10 +149,10 @@ func (s *survey) ask(questions []resolver.Question) {
 			left = append(left, q)
 		}
 	}
-	for i, reply := range resolver.AskAll(s.ctx, s.resolver, left...) {
-		s.replies[left[i]] = reply
-		if reply.Err != nil && s.err == nil && reply.Type != dns.TypeSPF {
-			s.err = reply.Err
+	for i, response := range resolver.AskAll(s.ctx, s.resolver, left...) {
+		s.replies[left[i]] = response
+		if response.Err != nil && s.err == nil && response.Type != dns.TypeSPF {
+			s.err = response.Err
 		}
 	}
 }

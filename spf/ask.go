@@ -38,11 +38,11 @@ func (e *evaluation) policy(domain string) (resolver.Response, *policy) {
 		f := e.ahead.ask(domain, dns.TypeTXT)
 		return f.reply, f.policy()
 	}
-	reply := e.question(e.ctx, domain, dns.TypeTXT)
-	if reply.Err != nil {
-		return reply, nil
+	response := e.question(e.ctx, domain, dns.TypeTXT)
+	if response.Err != nil {
+		return response, nil
 	}
-	return reply, policyOf(reply.Answer, e.addr)
+	return response, policyOf(response.Answer, e.addr)
 }
 
 // each asks for all names at once, and gives visit the replies as they come, one at a
@@ -70,9 +70,9 @@ func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Resp
 			names = names[1:]
 			asking.Add(1)
 			mu.Unlock()
-			reply := e.askWithin(ctx, name, qtype)
+			response := e.askWithin(ctx, name, qtype)
 			mu.Lock()
-			if !done && visit(reply) {
+			if !done && visit(response) {
 				done, names = true, nil
 				cancel()
 			}

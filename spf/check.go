@@ -169,8 +169,8 @@ func (e *evaluation) explanation() string {
 	if !ok {
 		return ""
 	}
-	reply := e.ask(name, dns.TypeTXT)
-	records := resolver.Records[*dns.TXT](reply.Answer)
+	response := e.ask(name, dns.TypeTXT)
+	records := resolver.Records[*dns.TXT](response.Answer)
 	if len(records) != 1 {
 		return ""
 	}

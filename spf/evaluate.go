@@ -34,12 +34,12 @@ type evaluation struct {
 // host is the function check_host (RFC 7208, Section 4) for one record. Display is the
 // domain as macros have it. The error is why the status is TempError or PermError.
 func (e *evaluation) host(domain, display string, included bool) (Status, error) {
-	reply, policy := e.policy(domain)
-	e.use(reply)
-	e.result.Responses = append(e.result.Responses, reply)
+	response, policy := e.policy(domain)
+	e.use(response)
+	e.result.Responses = append(e.result.Responses, response)
 	switch {
-	case reply.Err != nil:
-		return TempError, reply.Err
+	case response.Err != nil:
+		return TempError, response.Err
 	case policy == nil:
 		return None, nil
 	case policy.err != nil:
@@ -82,8 +82,8 @@ func (e *evaluation) decided(t *Term, domain string) {
 func (e *evaluation) termAt(t *Term, domain string) TermAt { return t.at(domain, slices.Clone(e.path)) }
 
 // use notes that an answer has a part in the status.
-func (e *evaluation) use(reply resolver.Response) {
-	e.result.Authentic = e.result.Authentic && reply.Authentic
+func (e *evaluation) use(response resolver.Response) {
+	e.result.Authentic = e.result.Authentic && response.Authentic
 }
 
 // count counts a term that looks something up.
@@ -97,16 +97,16 @@ func (e *evaluation) count() error {
 
 // answer asks for the name of a term itself, and counts it where there is no data.
 func (e *evaluation) answer(name string, qtype uint16) (resolver.Response, Status, error) {
-	reply := e.ask(name, qtype)
-	if reply.Err != nil {
-		e.result.Responses = append(e.result.Responses, reply)
-		return reply, TempError, reply.Err
+	response := e.ask(name, qtype)
+	if response.Err != nil {
+		e.result.Responses = append(e.result.Responses, response)
+		return response, TempError, response.Err
 	}
-	e.use(reply)
-	if len(reply.Records) > 0 {
-		return reply, 0, nil
+	e.use(response)
+	if len(response.Records) > 0 {
+		return response, 0, nil
 	}
-	return reply, PermError, e.void()
+	return response, PermError, e.void()
 }
 
 // void counts a term whose name has no data.
@@ -148,20 +148,20 @@ func (e *evaluation) match(t *Term, domain, display string) (matched bool, faile
 	case t.Kind == A:
 		qtype = e.family()
 	}
-	reply, failed, err := e.answer(name, qtype)
-	if err != nil || len(reply.Records) == 0 {
+	response, failed, err := e.answer(name, qtype)
+	if err != nil || len(response.Records) == 0 {
 		return false, failed, err
 	}
 	switch t.Kind {
 	case MX:
-		return e.mx(t, reply)
+		return e.mx(t, response)
 	case A:
-		matched = e.within(reply.Answer, t)
+		matched = e.within(response.Answer, t)
 	case Exists:
-		matched = slices.ContainsFunc(reply.Records, func(rr dns.RR) bool { _, ok := rr.(*dns.A); return ok })
+		matched = slices.ContainsFunc(response.Records, func(rr dns.RR) bool { _, ok := rr.(*dns.A); return ok })
 	}
 	if matched {
-		e.result.Responses = append(e.result.Responses, reply)
+		e.result.Responses = append(e.result.Responses, response)
 	}
 	return matched, 0, nil
 }
@@ -241,8 +241,8 @@ func (e *evaluation) below(t *Term, name, domain string, included bool) (Status,
 }
 
 // mx is RFC 7208, Section 5.4, once the MX records are there.
-func (e *evaluation) mx(t *Term, reply resolver.Response) (matched bool, failed Status, err error) {
-	names, tooMany := mxNames(reply.Answer)
+func (e *evaluation) mx(t *Term, response resolver.Response) (matched bool, failed Status, err error) {
+	names, tooMany := mxNames(response.Answer)
 	if tooMany {
 		return false, PermError, ErrMX
 	}
@@ -252,7 +252,7 @@ func (e *evaluation) mx(t *Term, reply resolver.Response) (matched bool, failed 
 		authentic = host.Authentic && (matched || authentic)
 		switch {
 		case matched:
-			e.result.Responses = append(e.result.Responses, reply, host)
+			e.result.Responses = append(e.result.Responses, response, host)
 		case host.Err != nil && err == nil:
 			err, failed = host.Err, TempError
 		}
@@ -327,8 +327,8 @@ func (e *evaluation) names() *reverse {
 	if e.reverse != nil {
 		return e.reverse
 	}
-	reply := e.ask(resolver.ReverseName(e.addr), dns.TypePTR)
-	e.reverse = &reverse{reply: reply, names: ptrNames(reply.Answer), asked: make(map[string]resolver.Response)}
+	response := e.ask(resolver.ReverseName(e.addr), dns.TypePTR)
+	e.reverse = &reverse{reply: response, names: ptrNames(response.Answer), asked: make(map[string]resolver.Response)}
 	return e.reverse
 }
 

@@ -88,9 +88,9 @@ func (a *Analysis) IsNull() bool {
 // Analysis.IsNull does, as far as the check came to its records.
 func (r *Result) IsNull() bool {
 	text := func(domain string) string {
-		for _, reply := range r.Responses {
-			if reply.Type == dns.TypeTXT && reply.Name == domain {
-				text, _ := Select(reply.TXT())
+		for _, response := range r.Responses {
+			if response.Type == dns.TypeTXT && response.Name == domain {
+				text, _ := Select(response.TXT())
 				return text
 			}
 		}

@@ -226,8 +226,8 @@ func (p *TreeTerm) addresses() *netipx.IPSet {
 		}
 	case A, MX:
 		return build(func(b *netipx.IPSetBuilder) {
-			for _, reply := range p.Responses {
-				for _, rr := range reply.Records {
+			for _, response := range p.Responses {
+				for _, rr := range response.Records {
 					switch rr := rr.(type) {
 					case *dns.A:
 						addr, _ := netip.AddrFromSlice(rr.A)
@@ -246,13 +246,13 @@ func (p *TreeTerm) addresses() *netipx.IPSet {
 // failed returns the types of address, A or AAAA, of which the term's are not known.
 func (p *TreeTerm) failed() []uint16 {
 	var types []uint16
-	for _, reply := range p.Responses {
+	for _, response := range p.Responses {
 		switch {
-		case reply.Err == nil && p.Err == nil:
-		case reply.Type == dns.TypeMX || p.Term.Kind == Exists || p.Err != nil:
+		case response.Err == nil && p.Err == nil:
+		case response.Type == dns.TypeMX || p.Term.Kind == Exists || p.Err != nil:
 			return []uint16{dns.TypeA, dns.TypeAAAA} // nothing is known
-		case !slices.Contains(types, reply.Type):
-			types = append(types, reply.Type)
+		case !slices.Contains(types, response.Type):
+			types = append(types, response.Type)
 		}
 	}
 	return types

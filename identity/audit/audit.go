@@ -20,7 +20,7 @@
 // at most 2,700 about the SPF record and 260 for each address that sends under it, or some
 // five if the record is an ordinary one, and 137 about where its mail goes; for each name
 // without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160
-// questions at a time. Nothing is remembered: a resolver.Cache saves most of what several
+// jobs at a time. Nothing is remembered: a resolver.Cache saves most of what several
 // addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil unless set,
 // connects to mail servers; its questions come on top.
 package audit

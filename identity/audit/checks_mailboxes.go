@@ -14,7 +14,7 @@ import (
 
 // gatherMailboxes lists to ask the mail servers of names, if they are to be asked: one
 // after the other, as one server may be that of many.
-func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, q *questions) {
+func (a Auditor) gatherMailboxes(ctx context.Context, f *facts, q *jobs) {
 	if a.Mailboxes == nil {
 		return
 	}

@@ -165,8 +165,8 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 
 // gather lists the questions of an audit, in the order in which the catalogue has need
 // of the answers.
-func (a Auditor) gather(ctx context.Context, f *facts) *questions {
-	q := new(questions)
+func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
+	q := new(jobs)
 	f.exists = enqueue(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {

@@ -35,7 +35,7 @@ const maxJudged = 10
 const nonexistent = "no-such-name-of-bonafide."
 
 // gatherMail lists what to ask about mail that comes in.
-func (a Auditor) gatherMail(ctx context.Context, f *facts, q *questions) {
+func (a Auditor) gatherMail(ctx context.Context, f *facts, q *jobs) {
 	for _, n := range f.names {
 		n.mailRoute = enqueue(q, func() *mailFacts { return a.askMailRoute(ctx, f, n) })
 		if n.mailDomain {

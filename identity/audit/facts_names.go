@@ -71,7 +71,7 @@ func (f *facts) describeNoMail(o *org.Organization) {
 }
 
 // gatherNames lists what to ask about CSA, RP and MX records of names.
-func (a Auditor) gatherNames(ctx context.Context, f *facts, q *questions) {
+func (a Auditor) gatherNames(ctx context.Context, f *facts, q *jobs) {
 	checker := csa.Checker{Resolver: a.Resolver}
 	denied := func(name string) func() *csa.Result {
 		// What is denied is denied to any address.

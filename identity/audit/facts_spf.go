@@ -71,7 +71,7 @@ func (n *nameFacts) addSenders(m *mtaFacts, addrs []netip.Addr, greets bool) {
 }
 
 // gatherPolicy lists what to ask about the SPF record of a name.
-func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *questions) {
+func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *jobs) {
 	n.policy = enqueue(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
 	strict := spf.Checker{Resolver: a.Resolver, NoExplanation: true}
 	lenient := blitiri.Checker{Resolver: a.Resolver}

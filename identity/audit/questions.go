@@ -9,12 +9,12 @@ import (
 // concurrency bounds the checks that run at once.
 const concurrency = 16
 
-// questions are those of an audit, in order. Each is a check of a package below, which
+// jobs are those of an audit, in order. Each is a check of a package below, which
 // asks DNS for several records as a rule.
-type questions []func()
+type jobs []func()
 
 // enqueue adds a question, and returns what waits for its answer.
-func enqueue[T any](q *questions, question func() T) func() T {
+func enqueue[T any](q *jobs, question func() T) func() T {
 	var answer T
 	known := make(chan struct{})
 	*q = append(*q, func() {
@@ -30,7 +30,7 @@ func enqueue[T any](q *questions, question func() T) func() T {
 // start puts the questions, some at a time and the first ones first, until all are
 // answered or stop is called, which returns when none is under way any more. Whatever
 // was not put then has no answer, ever.
-func (q questions) start(cancel context.CancelFunc) (stop func()) {
+func (q jobs) start(cancel context.CancelFunc) (stop func()) {
 	var running sync.WaitGroup
 	var next atomic.Int64
 	for range min(concurrency, len(q)) {

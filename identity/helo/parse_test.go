@@ -16,7 +16,7 @@ func long(last int) string {
 	return strings.Repeat(strings.Repeat("a", 63)+".", 3) + strings.Repeat("b", last)
 }
 
-func TestParseHelo(t *testing.T) {
+func TestParse(t *testing.T) {
 	for _, test := range []struct {
 		helo, name, addr string
 		faults           helo.Faults
@@ -90,7 +90,7 @@ func TestParseHelo(t *testing.T) {
 	}
 }
 
-func TestParseHeloRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	const (
 		noV4     = "no IPv4 address in the brackets"
 		noV6     = "no IPv6 address after the tag"
@@ -196,9 +196,9 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// FuzzParseHelo: whatever a client says gives a name or an address in the one
+// FuzzParse: whatever a client says gives a name or an address in the one
 // form that it has, or an error that points into the text.
-func FuzzParseHelo(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, heloName := range []string{
 		"", "host.example.test", "HOST.example.test.", "localhost", "mail_1.example.test", "bücher.example.test", "mail\u3002example.test",
 		"a..b", "-a.b", "1234", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "[192.0.02.1]", "[]", "[", "[192.0.2.256]",

@@ -77,7 +77,7 @@ func (p *Plan) planChanges(adopt bool) {
 		wanted[set] = append(wanted[set], r)
 	}
 	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
-	slices.SortStableFunc(sets, func(a, b resolver.Question) int { return cmp.Compare(planningOrder(a), planningOrder(b)) })
+	slices.SortStableFunc(sets, func(a, b resolver.Question) int { return cmp.Compare(dependencyRank(a), dependencyRank(b)) })
 	for _, set := range sets {
 		p.planSet(set, wanted[set], adopt)
 	}
@@ -169,7 +169,7 @@ func (p *Plan) whyHarmful(set resolver.Question, wanted []rule.Record) string {
 	}
 	name, _ := p.lostWildcardTypes(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
 	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
-	if name != "" && planningOrder(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
+	if name != "" && dependencyRank(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
 		return fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", p.Published.wildcardFor(name), name)
 	}
 	return ""
@@ -185,9 +185,9 @@ func (p *Plan) mailRouted(set resolver.Question, adopt bool) bool {
 	return !adopt || slices.ContainsFunc(now, isExchanger)
 }
 
-// planningOrder returns when an RRset is planned: addresses first, then texts, then
+// dependencyRank returns when an RRset is planned: addresses first, then texts, then
 // records that depend on either.
-func planningOrder(set resolver.Question) int {
+func dependencyRank(set resolver.Question) int {
 	switch set.Type {
 	case dns.TypeA, dns.TypeAAAA:
 		return 0

@@ -13,44 +13,8 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
-
-// A Stage is one of the steps that a plan can have. They are made in the order of their
-// values, so that no step causes the rejection of mail that was accepted before. The zero
-// Stage is invalid.
-type Stage uint8
-
-// The stages. Confirm, Observe and CheckSenders are gates: something to wait for.
-const (
-	_            Stage = iota
-	Prepare            // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
-	Authorize          // CSA records of HELO names, which deny the addresses that these names lack
-	Reverse            // PTR records
-	Confirm            // gate: every address has a PTR name that resolves back to it
-	SetHelo            // the HELO names are configured on the MTAs
-	Observe            // gate: the MTAs were seen to use them, from every address
-	CheckSenders       // gate: nothing sends as user@ a name that is about to be locked
-	Lock               // PTR names are locked; old PTR records are removed
-	Envelope           // SPF records of mail domains, and MX records of those without any
-	NoMail             // null SPF and Null MX of names without mail
-	Policy             // the CSA policy of the domain
-)
-
-var stageText = []string{
-	Prepare: "prepare", Authorize: "authorize", Reverse: "reverse", Confirm: "confirm", SetHelo: "set-helo", Observe: "observe",
-	CheckSenders: "check-senders", Lock: "lock", Envelope: "envelope", NoMail: "no-mail", Policy: "policy",
-}
-
-// String returns the name of the stage in lower case, words joined by hyphens.
-func (s Stage) String() string { return enum.String(s, stageText) }
-
-// MarshalText returns the text of String; an invalid Stage is an error.
-func (s Stage) MarshalText() ([]byte, error) { return enum.Marshal(s, stageText) }
-
-// UnmarshalText accepts what MarshalText returns, in any case.
-func (s *Stage) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, stageText) }
 
 // A Step is what to do, or to wait for, before the next step.
 type Step struct {
