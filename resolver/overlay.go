@@ -43,7 +43,8 @@ type Overlay struct {
 // A patch is a partial view, and the Server of the answers that it changed says
 // so. They are not Authentic; negative ones have no TTL. That a wildcard made an
 // answer is seen by its data, which are those of the wildcard: one more question,
-// where the name or one above it is new. Questions of type ANY for names of that
+// where the name, or one above it other than its domain of two labels, is in the patch or
+// above a name in it. Questions of type ANY for names of that
 // domain are errors, and so are wildcards in the patch. What no server would
 // load, such as an address beside a CNAME, is not noticed, and a DNAME redirects
 // nothing.

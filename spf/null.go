@@ -75,6 +75,9 @@ func (r *Record) denies() (all bool, redirect string) {
 // one, or redirects to one. A policy that is not null may deny every client, too, as v=spf1
 // a -all does as long as the name has no address.
 func (a *Analysis) IsNull() bool {
+	if a.Root == nil {
+		return false
+	}
 	texts := make(map[string]string)
 	a.Root.walk(func(n *TreeNode) {
 		if n.Err == nil {

@@ -34,7 +34,7 @@ const (
 	maxDraftHosts     = 100 // names of MTAs
 	maxDraftAddrs     = 64  // addresses of MTAs
 	maxDraftNames     = 500 // names without mail: org.Parse refuses descriptions with many more
-	maxDraftLeft      = 100 // comments on names that harden leaves alone
+	maxDraftLeft      = 100 // comments on names that harden leaves alone, and on near misses of SPF records
 	maxDraftQuestions = 1000
 )
 
@@ -118,6 +118,7 @@ type draft struct {
 	addrs     map[netip.Addr]*draftAddr
 	order     []netip.Addr // those of addrs, as they were found
 	comments  []org.Comment
+	nearMiss  int   // texts that are meant as SPF records
 	err       error // the first
 }
 
@@ -283,6 +284,9 @@ func (d *draft) lookupSPF(ctx context.Context) {
 func (d *draft) commentNearMisses(name string, texts []string) {
 	for _, text := range texts {
 		if fault := spf.NearMiss(text); fault != "" {
+			if d.nearMiss++; d.nearMiss > maxDraftLeft {
+				continue
+			}
 			d.comment("mail", "%s has the text %.80q, which is meant to say who sends, but is not an SPF record: %s", name, text, fault)
 		}
 	}
@@ -396,6 +400,9 @@ func (d *draft) addRecords(ctx context.Context, records []dns.RR) {
 		case survey.NearMiss(n.Name) != "" && !addressed: // harden tells about the others
 			d.commentNearMisses(n.Name, texts[n.Name])
 		}
+	}
+	if more := d.nearMiss - maxDraftLeft; more > 0 {
+		d.comment("mail", "and %d more texts that are meant to say who sends", more)
 	}
 	for name := range mail {
 		if h := d.hosts[name]; h == nil { // a HELO name can have MX records for postmaster@ it

@@ -281,3 +281,33 @@ func parseZones(t testing.TB, text string) *resolver.Zones {
 	}
 	return z
 }
+
+// However many names have a text that is meant as an SPF record, a description stays one
+// that can be read back.
+func TestNearMissesAreBounded(t *testing.T) {
+	var zone strings.Builder
+	zone.WriteString("$TTL 300\n$ORIGIN example.test.\n@ SOA ns hostmaster 1 1 1 1 60\n@ MX 10 post\npost A 192.0.2.10\n$ORIGIN 2.0.192.in-addr.arpa.\n@ SOA ns.example.test. hostmaster.example.test. 1 1 1 1 60\n10 PTR post.example.test.\n$ORIGIN example.test.\n")
+	for i := range 3000 {
+		fmt.Fprintf(&zone, "t%d TXT \"v=spf1; -all\"\n", i)
+	}
+	zones := parseZones(t, zone.String())
+	o, comments, err := draft.FromDNS(t.Context(), zones, "example.test", nil, zones.Records())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, more := 0, ""
+	for _, c := range comments {
+		if strings.Contains(c.Text, "is not an SPF record") {
+			found++
+		}
+		if strings.Contains(c.Text, "more texts") {
+			more = c.Text
+		}
+	}
+	if found != 100 || more != "and 2900 more texts that are meant to say who sends" {
+		t.Errorf("%d comments, %q", found, more)
+	}
+	if err := o.WriteYAML(io.Discard, comments...); err != nil {
+		t.Error(err)
+	}
+}

@@ -232,8 +232,8 @@ type redirect struct{ text, domain string }
 func (s *Survey) followRedirects() {
 	record := func(domain string) string {
 		switch n := s.Node(domain); {
-		case n.Has(SeveralSPF):
-			return ""
+		case n.Has(SeveralSPF), s.described[domain] != "", s.NotInZone(domain) != "":
+			return "" // it is broken, authorizes senders soon, or is not known
 		case n.Has(NullSPF):
 			return "v=spf1 -all" // or a record with that meaning
 		}

@@ -55,7 +55,6 @@ func Read(records iter.Seq2[dns.RR, error], o *org.Organization) (*Survey, error
 	for i := range s.nodes {
 		s.nodes[i].Traits |= s.traits[s.nodes[i].Name]
 	}
-	s.followRedirects()
 	for p := range s.networks {
 		if !slices.Contains(s.lengths, p.Bits()) {
 			s.lengths = append(s.lengths, p.Bits())
@@ -66,6 +65,7 @@ func Read(records iter.Seq2[dns.RR, error], o *org.Organization) (*Survey, error
 	if o != nil {
 		s.addDescription(o)
 	}
+	s.followRedirects()
 	return s, nil
 }
 

@@ -353,3 +353,35 @@ func TestNote(t *testing.T) {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 }
+
+// A redirect to a null record is as good as one, unless the record is not the zone's to
+// say, or the description lets its name send.
+func TestRedirectToNull(t *testing.T) {
+	zones, err := resolver.ParseZones(`
+$TTL 300
+$ORIGIN example.test.
+@      SOA ns hostmaster 1 1 1 1 60
+@      TXT "v=spf1 -all"
+_null  TXT "v=spf1  -all"
+sub    NS  ns.sub
+x.sub  TXT "v=spf1 -all"
+one    TXT "v=spf1 redirect=_null.example.test"
+two    TXT "v=spf1 redirect=x.sub.example.test"
+three  TXT "v=spf1 redirect=example.test"
+four   TXT "v=spf1 redirect=four.example.test"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &org.Organization{Domain: "example.test"}
+	s, err := flow.Read(zones.Records(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]flow.Trait{"one": flow.NullSPF, "two": flow.Sends, "three": flow.Sends, "four": flow.Sends} {
+		n := s.Node(name + ".example.test.")
+		if !n.Has(want) || n.Has(flow.Sends|flow.NullSPF) != n.Has(want) || n.Has((flow.Sends|flow.NullSPF)&^want) {
+			t.Errorf("%s: %v", name, n)
+		}
+	}
+}

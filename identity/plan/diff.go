@@ -87,19 +87,18 @@ func (p *Plan) planChanges(adopt bool) {
 
 // planSet makes the change of one RRset, or says why there is none.
 func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) {
-	pub := p.Published
 	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) {
 		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
 		return
 	}
 	ch, reason := p.newChange(set)
-	wanted = pub.asPublished(ch.Before, wanted)
+	wanted = p.asPublished(ch.Before, wanted)
 	obsolete := p.obsolete(ch.Before, wanted)
 	if reason == "" && len(obsolete) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
 		return // all of it is published
 	}
 	if reason == "" {
-		reason = pub.mailUse(set, wanted, adopt)
+		reason = p.mailUse(set, wanted, adopt)
 	}
 	if reason != "" {
 		p.refuse(set, reason)
@@ -378,12 +377,12 @@ func (p *Plan) recordsAfter(set resolver.Question) []dns.RR {
 
 // mailUse returns why a name must not be declared to have no mail, "" if it can be: it has
 // mail servers, or an SPF record that is kept authorizes senders.
-func (pub *Published) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) string {
+func (p *Plan) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
-	if !nullMX && (set.Type != dns.TypeTXT || !pub.isNullSPF(wanted[0].RR)) {
+	if !nullMX && (set.Type != dns.TypeTXT || !p.isNullSPF(wanted[0].RR)) {
 		return ""
 	}
-	for _, rr := range pub.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
+	for _, rr := range p.Published.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
 		if isExchanger(rr) {
 			return "it has mail servers: describe it as a mail domain, or remove its MX records"
 		}
@@ -392,8 +391,8 @@ func (pub *Published) mailUse(set resolver.Question, wanted []rule.Record, adopt
 		return ""
 	}
 	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
-	texts := pub.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}]
-	if slices.ContainsFunc(texts, func(rr dns.RR) bool { return isSPF(rr) && !pub.isNullSPF(rr) }) {
+	texts := p.Published.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}]
+	if slices.ContainsFunc(texts, func(rr dns.RR) bool { return isSPF(rr) && !p.isNullSPF(rr) }) {
 		return "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"
 	}
 	for _, rr := range nearMisses(texts) {

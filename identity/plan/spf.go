@@ -14,24 +14,33 @@ import (
 
 // isSPF reports whether a record is an SPF record.
 func isSPF(rr dns.RR) bool {
-	t, ok := rr.(*dns.TXT)
-	return ok && spf.IsRecord(txt.Join(t.Txt))
+	return spf.IsRecord(textOf(rr))
 }
 
 // isNullSPF reports whether a record is a null SPF record, or redirects to one that is
-// published.
-func (pub *Published) isNullSPF(rr dns.RR) bool {
-	t, ok := rr.(*dns.TXT)
-	return ok && spf.IsNullBy(txt.Join(t.Txt), func(domain string) string {
-		var texts []string
-		for _, rr := range pub.sets[resolver.Question{Name: domain, Type: dns.TypeTXT}] {
-			if t, ok := rr.(*dns.TXT); ok {
-				texts = append(texts, txt.Join(t.Txt))
+// published and stays one: a redirect to a name that the plan wants senders for is not.
+func (p *Plan) isNullSPF(rr dns.RR) bool {
+	return textOf(rr) != "" && spf.IsNullBy(textOf(rr), func(domain string) string {
+		for _, w := range p.Wanted {
+			if isSPF(w.RR) && setOf(w.RR).Name == domain && !spf.IsNull(textOf(w.RR)) {
+				return ""
 			}
+		}
+		var texts []string
+		for _, rr := range p.Published.sets[resolver.Question{Name: domain, Type: dns.TypeTXT}] {
+			texts = append(texts, textOf(rr))
 		}
 		record, _ := spf.Select(texts)
 		return record
 	})
+}
+
+// textOf returns the text of a TXT record, "" of any other record.
+func textOf(rr dns.RR) string {
+	if t, ok := rr.(*dns.TXT); ok {
+		return txt.Join(t.Txt)
+	}
+	return ""
 }
 
 // nearMisses returns the records of a name that are meant as SPF records, without any if
@@ -46,11 +55,7 @@ func nearMisses(records []dns.RR) []dns.RR {
 // nearMiss returns why receivers pass over a record that is meant as an SPF record, "" for
 // any other record.
 func nearMiss(rr dns.RR) string {
-	t, ok := rr.(*dns.TXT)
-	if !ok {
-		return ""
-	}
-	return spf.NearMiss(txt.Join(t.Txt))
+	return spf.NearMiss(textOf(rr))
 }
 
 // meantToSend returns the reason to leave a name with a near miss as it is.
@@ -60,16 +65,16 @@ func meantToSend(rr dns.RR) string {
 
 // asPublished returns the wanted records of a set, a null SPF record and a Null MX in the
 // spelling in which they are published: what receivers take for the same stays.
-func (pub *Published) asPublished(published []dns.RR, wanted []rule.Record) []rule.Record {
+func (p *Plan) asPublished(published []dns.RR, wanted []rule.Record) []rule.Record {
 	var out []rule.Record
 	for _, w := range wanted {
 		var same []dns.RR
 		switch {
 		case isNullMX(w.RR) && !slices.ContainsFunc(published, isExchanger):
 			same = published
-		case pub.isNullSPF(w.RR):
+		case p.isNullSPF(w.RR):
 			same = slices.DeleteFunc(slices.Clone(published), func(rr dns.RR) bool { return !isSPF(rr) })
-			if len(same) != 1 || !pub.isNullSPF(same[0]) {
+			if len(same) != 1 || !p.isNullSPF(same[0]) {
 				same = nil
 			}
 		}
