@@ -316,7 +316,7 @@ func (s *survey) below(level []*TreeNode) []*TreeNode {
 }
 
 // termAt returns a term of the record, with its place.
-func (n *TreeNode) termAt(t *Term) TermAt { return t.at(n.Domain, n.Path) }
+func (n *TreeNode) termAt(t *Term) TermAt { return t.located(n.Domain, n.Path) }
 
 // Status tells what the policy says of an address, as Sets has it; None where there
 // is no policy.

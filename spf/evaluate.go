@@ -79,7 +79,9 @@ func (e *evaluation) decided(t *Term, domain string) {
 }
 
 // termAt returns a term of the record under evaluation, with its place.
-func (e *evaluation) termAt(t *Term, domain string) TermAt { return t.at(domain, slices.Clone(e.path)) }
+func (e *evaluation) termAt(t *Term, domain string) TermAt {
+	return t.located(domain, slices.Clone(e.path))
+}
 
 // use notes that an answer has a part in the status.
 func (e *evaluation) use(response resolver.Response) {
@@ -234,7 +236,7 @@ func (e *evaluation) redirect(t *Term, domain, display string, included bool) (S
 
 // below evaluates the record to which a term leads.
 func (e *evaluation) below(t *Term, name, domain string, included bool) (Status, error) {
-	e.path = append(e.path, t.at(domain, nil))
+	e.path = append(e.path, t.located(domain, nil))
 	status, err := e.host(name, strings.TrimSuffix(name, "."), included)
 	e.path = e.path[:len(e.path)-1]
 	return status, err

@@ -185,7 +185,7 @@ func (l *linter) readable(n *TreeNode) bool {
 		return true
 	case broken:
 		for _, p := range syntax.Problems {
-			l.add(Broken, "syntax", (&Term{Text: p.Text, Offset: p.Offset}).at(n.Domain, n.Path), "%s", p.Reason)
+			l.add(Broken, "syntax", (&Term{Text: p.Text, Offset: p.Offset}).located(n.Domain, n.Path), "%s", p.Reason)
 		}
 		return n.Record != nil && len(n.Record.Terms) > 0
 	case n.Response.Err != nil:

@@ -103,8 +103,8 @@ func (t Term) String() string {
 	return text
 }
 
-// at returns the term with the record that it is in, and the path to that record.
-func (t *Term) at(domain string, path []TermAt) TermAt {
+// located returns the term with the record that it is in, and the path to that record.
+func (t *Term) located(domain string, path []TermAt) TermAt {
 	return TermAt{Text: t.Text, Offset: t.Offset, Kind: t.Kind, Qualifier: t.Qualifier, Domain: domain, Path: path}
 }
 

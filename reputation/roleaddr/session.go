@@ -65,14 +65,14 @@ func (c Checker) ask(ctx context.Context, r *Result) error {
 	limit := &io.LimitedReader{R: conn, N: maxRead}
 	s := &session{ctx: ctx, text: textproto.NewConn(limited{limit, conn}), limit: limit}
 	defer s.text.Close()
-	err = s.converse(r, c.greeting(conn))
+	err = s.converse(r, c.heloText(conn))
 	s.command("QUIT")
 	r.Replies = s.replies
 	return err
 }
 
-// greeting returns what to say in EHLO.
-func (c Checker) greeting(conn net.Conn) string {
+// heloText returns what to say in EHLO.
+func (c Checker) heloText(conn net.Conn) string {
 	if c.Helo != "" {
 		return c.Helo
 	}
@@ -91,7 +91,7 @@ func (c Checker) greeting(conn net.Conn) string {
 func (s *session) converse(r *Result, helo string) error {
 	greeting, err := s.reply("")
 	if err == nil {
-		err = greeting.welcome(220)
+		err = greeting.checkCode(220)
 	}
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (s *session) converse(r *Result, helo string) error {
 		hello, err = s.command("HELO " + helo) // RFC 5321, Section 3.2
 	}
 	if err == nil {
-		err = hello.welcome(250)
+		err = hello.checkCode(250)
 	}
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func (s *session) mailbox(address string) asked {
 	m := asked{Mailbox: Mailbox{Address: address}}
 	mail, err := s.command("MAIL FROM:<>")
 	if err == nil {
-		err = mail.welcome(250)
+		err = mail.checkCode(250)
 	}
 	if err != nil {
 		m.Status, m.Err = TempError, err
@@ -194,8 +194,8 @@ func (s *session) lost(r Exchange, err error) (Exchange, error) {
 
 func shorten(line string) string { return line[:min(len(line), maxLine)] }
 
-// welcome returns why a reply is not the one wanted: ErrClient where it is for good.
-func (r Exchange) welcome(want int) error {
+// checkCode returns why a reply is not the one wanted: ErrClient where it is for good.
+func (r Exchange) checkCode(want int) error {
 	switch {
 	case r.Code == want:
 		return nil
