@@ -3,7 +3,8 @@
 //
 // [Read] surveys whole zones: which names receive mail, send it, or are tied to mail by a
 // record of another name. [Observations] reads mail and logs, and yields what servers said
-// in HELO. Packages plan, harden and draft base their decisions on it, and use its [Note].
+// in HELO. Packages harden and draft base their decisions on a survey; package plan uses
+// observations and notes.
 //
 // It asks no DNS, so it knows only the given records: not what an SPF include of another
 // organization authorizes, and not zones that were not read. A name is followed one step:
