@@ -22,7 +22,8 @@ const (
 )
 
 // MaxTargets is how many targets of a name's records are looked up, in alphabetical
-// order. One record is what a name should have.
+// order. One record is what a name should have. If a name has more and none of the first
+// authorizes the client, the status is None: what was not looked up denies nobody.
 const MaxTargets = 10
 
 // A Checker checks clients. All fields but Resolver may stay zero.
@@ -202,6 +203,8 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 	switch {
 	case failed != nil:
 		r.temporary(failed)
+	case r.Skipped > 0: // the owner may authorize the client by one of them
+		r.Status, r.Reason = None, TooManyTargets
 	case unverifiable != nil:
 		r.Status, r.Reason, r.Record = None, Unverifiable, unverifiable
 	case other != nil:
@@ -214,7 +217,8 @@ func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 }
 
 // targets asks for the addresses of the targets of records, of the client's family:
-// the other could not match. What is not among the replies, as ".", has none.
+// the other could not match. The target ".", and those beyond MaxTargets, are not among
+// the responses.
 func (c Checker) targets(ctx context.Context, r *Result, records []*dns.SRV) map[string]resolver.Response {
 	var names []string
 	for _, rr := range records {

@@ -84,6 +84,7 @@ const (
 	NoRecord                // None: nothing is published, here or above: authorize the name
 	Unverifiable            // None: the name is authorized, but by weight 3 no address is: publish weight 2
 	Unsupported             // None: only records of another priority than 1, or a weight over 3: publish 1 2 1
+	TooManyTargets          // None: the first MaxTargets targets lack the client, and there are more: publish one record
 	Authorized              // Pass
 	Denied                  // Fail: the record says that nobody uses this name in HELO: use another, or authorize it
 	ExplicitRequired        // Fail: the policy of Result.Parent requires a record for every name: authorize the name
@@ -94,7 +95,7 @@ const (
 )
 
 var reasonText = []string{
-	NoName: "no-name", NoRecord: "no-record", Unverifiable: "unverifiable", Unsupported: "unsupported", Authorized: "authorized",
+	NoName: "no-name", NoRecord: "no-record", Unverifiable: "unverifiable", Unsupported: "unsupported", TooManyTargets: "too-many-targets", Authorized: "authorized",
 	Denied: "denied", ExplicitRequired: "explicit-required", NoAddress: "no-address", AddressMismatch: "address-mismatch",
 	Temporary: "temporary", BadAddress: "bad-address",
 }
@@ -126,7 +127,7 @@ type Result struct {
 	// Responses has the answers that the status rests on: the SRV records of the name,
 	// those of its parents from the top, the addresses of targets.
 	Responses []resolver.Response
-	Skipped   int // targets beyond MaxTargets, which were not asked
+	Skipped   int // targets beyond MaxTargets, which were not looked up
 	// Authentic is set when every answer that the status rests on is.
 	Authentic bool
 	Err       error

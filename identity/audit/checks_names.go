@@ -24,7 +24,7 @@ var csaCodes = []struct {
 }{
 	{rule.CodeDenied, []csa.Reason{csa.Denied, csa.ExplicitRequired}},
 	{rule.CodeMissing, []csa.Reason{csa.NoRecord, csa.NoName}},
-	{rule.CodeUnusable, []csa.Reason{csa.Unverifiable, csa.Unsupported}},
+	{rule.CodeUnusable, []csa.Reason{csa.Unverifiable, csa.Unsupported, csa.TooManyTargets}},
 	{rule.CodeNotAllAddresses, []csa.Reason{csa.NoAddress, csa.AddressMismatch}},
 	{rule.CodeNoAnswer, []csa.Reason{csa.Temporary}},
 	{rule.CodeOK, []csa.Reason{csa.Authorized}},
