@@ -13,8 +13,9 @@
 //
 // One check asks at most 1 + MaxNames questions (11 by default), the PTR first,
 // then the addresses of all names at once: two round trips, and one more for
-// each alias that the resolver does not follow in one answer. Its memory is
-// bounded by the answers, its time by the context and the Resolver.
+// each alias that the resolver does not follow in one answer. [Checker.CheckSkipped]
+// asks at most MaxNames more, at once. Memory is bounded by the answers, time by the
+// context and the Resolver.
 package fcrdns
 
 import (
@@ -45,7 +46,7 @@ const (
 	Pass             // a PTR name has the address
 	Fail             // there are PTR names, and none has the address
 	TempError        // no name confirms, and some could not be looked up
-	PermError        // there is no PTR name that could confirm
+	PermError        // there is no PTR name that could confirm, or too many and none of those looked up does
 	// NotApplicable means that no public name can exist, for the address is not one
 	// of the public Internet (RFC 6890): private, shared with a provider (RFC 6598,
 	// Section 4), loopback, link-local, reserved, multicast or unspecified. Nothing
@@ -73,6 +74,8 @@ var (
 	ErrAddr   = errors.New("not a valid address")
 	ErrNoPTR  = errors.New("the address has no PTR record")
 	ErrNoName = errors.New("no PTR record names a host: numbers, single labels and reserved names cannot confirm an address")
+	// ErrTooManyNames: those that were skipped may confirm the address.
+	ErrTooManyNames = errors.New("the address has more PTR names than are looked up, and none of the first confirms it")
 )
 
 // DefaultMaxNames is how many names are looked up, as for SPF's ptr mechanism
@@ -85,7 +88,9 @@ type Checker struct {
 	// resolver.ErrNoResolver.
 	Resolver resolver.Resolver
 	// MaxNames is how many PTR names are looked up, in alphabetical order; 0
-	// means DefaultMaxNames. The others are counted in Result.Skipped.
+	// means DefaultMaxNames. The others are counted in Result.Skipped: if none of the
+	// first confirms the address, the check is a PermError with ErrTooManyNames, not a
+	// Fail.
 	MaxNames int
 	// AllowPrivate also checks addresses that have no public name, for networks with a
 	// reverse DNS of their own. Multicast, broadcast and unspecified addresses stay
@@ -100,7 +105,7 @@ type Result struct {
 	Status  Status
 	Name    string            // with Pass the confirmed name, the first in alphabetical order; else ""
 	Names   []Name            // every name considered, each with its outcome; usable ones first, alphabetical
-	Skipped int               // PTR names beyond MaxNames
+	Skipped int               // usable PTR names beyond MaxNames, which were not looked up
 	PTR     resolver.Response // the PTR question; its Chain holds the aliases of RFC 2317
 	// Authentic is set when the answers that the status rests on are: with Pass
 	// the PTR and the confirming name's, with Fail all of them.
@@ -177,10 +182,42 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr) *Result {
 		r.Status, r.Err = TempError, r.PTR.Err
 		return r
 	}
-	r.Names, r.Skipped = c.names(r.PTR.Answer)
-	c.confirm(ctx, r)
+	usable, others := names(r.PTR.Answer)
+	looked := min(len(usable), c.maxNames())
+	r.Skipped = len(usable) - looked
+	r.Names = c.confirm(ctx, r.Addr, usable[:looked])
+	r.Names = append(r.Names, others[:min(len(others), c.maxNames()-looked)]...)
 	r.conclude()
 	return r
+}
+
+// CheckSkipped returns the result of a check that looks up some of the names that r
+// Skipped, too: up to MaxNames of those for which rank is above 0, the highest first, then
+// in alphabetical order. At HELO, these are the HELO name and names of its organization. It
+// asks nothing if there are none, and returns r. It does not change r.
+func (c Checker) CheckSkipped(ctx context.Context, r *Result, rank func(name string) int) *Result {
+	if r.Skipped == 0 {
+		return r
+	}
+	usable, _ := names(r.PTR.Answer)
+	ranks := make(map[string]int)
+	for _, name := range usable {
+		ranks[name.Name] = rank(name.Name)
+	}
+	for _, name := range r.Names { // known already
+		ranks[name.Name] = 0
+	}
+	usable = slices.DeleteFunc(usable, func(n Name) bool { return ranks[n.Name] <= 0 })
+	if len(usable) == 0 {
+		return r
+	}
+	slices.SortStableFunc(usable, func(a, b Name) int { return ranks[b.Name] - ranks[a.Name] })
+	usable = usable[:min(len(usable), c.maxNames())]
+	more := &Result{Addr: r.Addr, PTR: r.PTR, Skipped: r.Skipped - len(usable)}
+	more.Names = append(c.confirm(ctx, r.Addr, usable), r.Names...)
+	slices.SortFunc(more.Names, order)
+	more.conclude()
+	return more
 }
 
 // applicable reports whether an address may have a name that the checker's network
@@ -189,55 +226,62 @@ func (c Checker) applicable(addr netip.Addr) bool {
 	return address.FromInternet(addr) || c.AllowPrivate && address.IsHost(addr)
 }
 
-// names returns the names to consider, and how many are left out. Sorting comes
-// before the cap: the verdict must not depend on the order of records.
-func (c Checker) names(ptr resolver.Answer) (names []Name, skipped int) {
+// names returns the names of a PTR answer in alphabetical order, those that could confirm
+// an address and the others. Sorting comes before any cap: the verdict must not depend on
+// the order of records.
+func names(ptr resolver.Answer) (usable, others []Name) {
 	seen := make(map[string]bool)
 	for _, rr := range resolver.Records[*dns.PTR](ptr) {
 		canonical, err := dnsname.Canonical(rr.Ptr)
 		if err != nil || seen[canonical] {
-			continue // no name: the wire form cannot hold it, only a careless Resolver
+			continue
 		}
 		seen[canonical] = true
-		form := dnsname.FormOf(canonical)
-		name := Name{Name: canonical, Underscore: form == dnsname.Underscore}
-		if form != dnsname.Host && form != dnsname.Underscore {
-			name.Outcome = Unusable
+		switch form := dnsname.FormOf(canonical); form {
+		case dnsname.Host, dnsname.Underscore:
+			usable = append(usable, Name{Name: canonical, Underscore: form == dnsname.Underscore})
+		default:
+			others = append(others, Name{Name: canonical, Outcome: Unusable})
 		}
-		names = append(names, name)
 	}
-	slices.SortFunc(names, func(a, b Name) int {
-		if a.Outcome != b.Outcome {
-			return int(a.Outcome) - int(b.Outcome) // 0 before Unusable
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
-	limit := c.MaxNames
-	if limit <= 0 {
-		limit = DefaultMaxNames
-	}
-	if len(names) > limit {
-		names, skipped = slices.Clip(names[:limit]), len(names)-limit
-	}
-	return names, skipped
+	slices.SortFunc(usable, order)
+	slices.SortFunc(others, order)
+	return usable, others
 }
 
-// confirm looks up the client's family at every usable name, all at once. The
-// other family could not confirm anything.
-func (c Checker) confirm(ctx context.Context, r *Result) {
-	var questions []resolver.Question
-	for _, name := range r.Names { // the usable ones come first
-		if name.Outcome != Unusable {
-			questions = append(questions, resolver.Question{Name: name.Name, Type: resolver.AddrType(r.Addr)})
+// order is that of Result.Names: usable ones first, alphabetical.
+func order(a, b Name) int {
+	if unusable := a.Outcome == Unusable; unusable != (b.Outcome == Unusable) {
+		if unusable {
+			return 1
 		}
+		return -1
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+func (c Checker) maxNames() int {
+	if c.MaxNames <= 0 {
+		return DefaultMaxNames
+	}
+	return c.MaxNames
+}
+
+// confirm looks up the client's family at usable names, all at once, and returns them with
+// their outcomes. The other family could not confirm anything.
+func (c Checker) confirm(ctx context.Context, addr netip.Addr, usable []Name) []Name {
+	usable = slices.Clone(usable) // and not all that were skipped
+	var questions []resolver.Question
+	for _, name := range usable {
+		questions = append(questions, resolver.Question{Name: name.Name, Type: resolver.AddrType(addr)})
 	}
 	for i, response := range resolver.AskAll(ctx, c.Resolver, questions...) {
-		name, addrs := &r.Names[i], response.Addrs()
+		name, addrs := &usable[i], response.Addrs()
 		name.Response = response
 		switch {
 		case response.Err != nil:
 			name.Outcome = NoAnswer
-		case slices.Contains(addrs, r.Addr):
+		case slices.Contains(addrs, addr):
 			name.Outcome = Confirmed
 		case len(addrs) > 0:
 			name.Outcome = Mismatch
@@ -245,6 +289,7 @@ func (c Checker) confirm(ctx context.Context, r *Result) {
 			name.Outcome = NoAddress
 		}
 	}
+	return usable
 }
 
 // conclude draws the status from the outcomes.
@@ -269,6 +314,8 @@ func (r *Result) conclude() {
 	case r.Status == Pass:
 	case failed != nil:
 		r.Status, r.Err = TempError, failed
+	case r.Skipped > 0:
+		r.Status, r.Err = PermError, ErrTooManyNames
 	case usable > 0:
 		// RFC 8601, Section 3: a name without any address fails too.
 		r.Status, r.Authentic = Fail, authentic

@@ -302,7 +302,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			first = got.Names
 		}
 		equal := slices.EqualFunc(first, got.Names, func(a, b fcrdns.Name) bool { return a.Name == b.Name && a.Outcome == b.Outcome })
-		if got.Status != fcrdns.Fail || got.Skipped != 20 || !equal {
+		if got.Status != fcrdns.PermError || got.Skipped != 20 || !equal {
 			t.Fatalf("got %v, skipped %d, names %v", got.Status, got.Skipped, got.Names)
 		}
 	}
@@ -346,7 +346,7 @@ func TestLogValue(t *testing.T) {
 	}
 	want := `level=INFO msg=client iprev.addr=192.0.2.10 iprev.status=pass iprev.name=mail.example.test.
 level=INFO msg=client iprev.addr=192.0.2.99 iprev.status=permerror iprev.err="the address has no PTR record (NXDOMAIN)"
-level=INFO msg=client iprev.addr=192.0.2.1 iprev.status=fail iprev.skipped=20
+level=INFO msg=client iprev.addr=192.0.2.1 iprev.status=permerror iprev.skipped=20 iprev.err="the address has more PTR names than are looked up, and none of the first confirms it"
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)

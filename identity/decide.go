@@ -182,6 +182,7 @@ const (
 	NullMXUnknown   // DNS did not say whether the sender's domain takes mail
 	// Against a better level.
 	NoPTR           // the address has no usable name
+	TooManyPTR      // the address has more names than were looked up, and none of these ties it to HELO
 	Unconfirmed     // no name of the address confirms it
 	GenericName     // the name of the address looks generic
 	NoHelo          // no HELO
@@ -210,7 +211,7 @@ var reasonText = []string{
 	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
 	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
 	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown",
-	NoPTR: "no-ptr", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
+	NoPTR: "no-ptr", TooManyPTR: "too-many-ptr", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
 	UnqualifiedHelo: "unqualified-helo", AddressLiteral: "address-literal", HeloUnresolved: "helo-unresolved", HeloAlone: "helo-alone", HeloUnrelated: "helo-unrelated", HeloIsPTR: "helo-is-ptr",
 	HeloSPFPass: "helo-spf-pass", CSAPass: "csa-pass",
 	MalformedSender: "malformed-sender", NullMXSender: "null-mx-sender", NullSPFSender: "null-spf-sender", MailFromFail: "mail-from-fail",
@@ -233,7 +234,7 @@ var reasonPhrase = []string{
 	ReverseUnknown: "DNS did not say all of the address's names", HeloUnknown: "DNS did not say where the HELO name leads",
 	HeloSPFUnknown: "DNS did not say all of the HELO name's SPF policy", CSAUnknown: "DNS did not say all of the HELO name's CSA records",
 	MailFromUnknown: "DNS did not say all of the sender's SPF policy", NullMXUnknown: "DNS did not say whether the sender's domain takes mail",
-	NoPTR: "the address has no usable name", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
+	NoPTR: "the address has no usable name", TooManyPTR: "the address has more names than were looked up, and none of these ties it to HELO", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
 	NoHelo: "no HELO", MalformedHelo: "the HELO is malformed", UnqualifiedHelo: "the HELO name means nothing in the public DNS",
 	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not lead to the client", HeloAlone: "the HELO name leads to the client, and no name of the address does",
 	HeloUnrelated: "the HELO name and the name of the address have nothing in common", HeloIsPTR: "the HELO name is the name of the address, which anyone can look up",
@@ -278,7 +279,9 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.csa == unanswered, CSAUnknown)
 	add(spfStatement(v.MailFromSPF) == unanswered, MailFromUnknown)
 	add(v.NullMX != nil && v.NullMX.Status.Temporary(), NullMXUnknown)
-	add(v.IPRev.Status == fcrdns.PermError, NoPTR)
+	cutOff := v.cutOff()
+	add(v.IPRev.Status == fcrdns.PermError && !cutOff, NoPTR)
+	add(cutOff, TooManyPTR)
 	add(v.IPRev.Status == fcrdns.Fail, Unconfirmed)
 	add(v.PTRName != "" && v.PTRLook.Kind == ptrname.Generic, GenericName)
 	add(e.claim == claimsNothing, NoHelo)
@@ -286,8 +289,8 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.claim == claimsUnqualified, UnqualifiedHelo)
 	add(e.claim == claimsOwnAddress, AddressLiteral)
 	add(e.claim == claimsName && e.resolves == no, HeloUnresolved)
-	add(e.claim == claimsName && e.resolves == yes && v.PTRName == "" && known, HeloAlone)
-	add(e.claim == claimsName && v.PTRName != "" && known && v.Relation == helo.Unrelated, HeloUnrelated)
+	add(e.claim == claimsName && e.resolves == yes && v.PTRName == "" && known && !cutOff, HeloAlone)
+	add(e.claim == claimsName && v.PTRName != "" && known && !cutOff && v.Relation == helo.Unrelated, HeloUnrelated)
 	add(v.PTRName != "" && v.Relation == helo.Identical, HeloIsPTR)
 	add(e.spf == authorizes, HeloSPFPass)
 	add(e.csa == authorizes, CSAPass)
@@ -304,6 +307,12 @@ func (v *Verdict) reasons(e evidence) []Reason {
 		add(r.Status == spf.Pass, MailFromPass)
 	}
 	return out
+}
+
+// cutOff reports whether the address has PTR names that were not looked up and could say
+// more: none that was is confirmed, or none of these is of the HELO name's organization.
+func (v *Verdict) cutOff() bool {
+	return v.IPRev.Skipped > 0 && !v.IPRev.Status.Temporary() && (v.PTRName == "" || v.Relation == helo.Unrelated)
 }
 
 // authorizesNobody reports whether the policy that denied the client denies everybody.

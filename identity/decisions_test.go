@@ -88,6 +88,13 @@ func named(status fcrdns.Status, names ...fcrdns.Name) *fcrdns.Result {
 	return r
 }
 
+// tooMany has more names than were looked up.
+func tooMany(status fcrdns.Status, names ...fcrdns.Name) *fcrdns.Result {
+	r := named(status, names...)
+	r.Skipped = 1
+	return r
+}
+
 func confirmed(name string) fcrdns.Name {
 	return fcrdns.Name{Name: name + ".", Outcome: fcrdns.Confirmed}
 }
@@ -107,6 +114,8 @@ var situations = []situation{
 	{"confirmed, unrelated, generic", named(fcrdns.Pass, confirmed("192-0-2-10.dsl.isp.test")), good},
 	{"unconfirmed", named(fcrdns.Fail, fcrdns.Name{Name: "mta1.example.test.", Outcome: fcrdns.Mismatch}), good},
 	{"none", noReverse, good},
+	{"too many, none of those looked up confirmed", tooMany(fcrdns.PermError), good},
+	{"too many, confirmed, unrelated", tooMany(fcrdns.Pass, confirmed("mail.other.test")), good},
 	{"not known", &fcrdns.Result{Status: fcrdns.TempError, Err: errDown, PTR: resolver.Response{Err: errDown}}, good},
 	{"of the organization, confirmed or not", named(fcrdns.TempError, unanswered("mta1.example.test")), good},
 	{"unrelated, confirmed or not", named(fcrdns.TempError, unanswered("mail.other.test")), good},

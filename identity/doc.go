@@ -26,8 +26,9 @@
 //
 // # Bounds
 //
-// Whatever the zones say, one message costs at most 500 questions: 11 for the PTR names,
-// one for the HELO name, 16 for CSA, 233 for each SPF policy, three for Null MX. Nothing is
+// Whatever the zones say, one message costs at most 510 questions: 11 for the PTR names, at
+// HELO ten more for names of its organization that were beyond the first ten, one for the
+// HELO name, 16 for CSA, 233 for each SPF policy, three for Null MX. Nothing is
 // asked twice within a session, and no more than Verifier.MaxQuestions; the session keeps
 // the answers until it is closed. Verifier.Timeout bounds the time of a step, even if the
 // resolver heeds no context. From the connection to the verdict on MAIL FROM it takes two

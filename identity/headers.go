@@ -48,7 +48,7 @@ func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 
 // reverseReason returns why iprev did not pass or is worth little, as a keyword of ours.
 func (v *Verdict) reverseReason() string {
-	for _, r := range []Reason{NoPTR, Unconfirmed, GenericName} {
+	for _, r := range []Reason{NoPTR, TooManyPTR, Unconfirmed, GenericName} {
 		if v.Has(r) {
 			return r.String()
 		}

@@ -17,7 +17,8 @@ type Policy struct {
 	// messages that DMARC would accept for their signature.
 	RejectMailFromFail bool
 	// RejectUnconfirmed refuses clients without a confirmed PTR name, and defers them while
-	// DNS gives no answer. It hurts small senders whose provider sets no PTR
+	// DNS gives no answer; not those with so many names that some were not looked up
+	// (TooManyPTR). It hurts small senders whose provider sets no PTR
 	// record, and everyone behind a NAT pool of such a provider.
 	RejectUnconfirmed bool
 	// RejectOwnName refuses clients from elsewhere that use our own name or address in HELO. It hurts our own machines that are neither in Verifier.Addrs nor

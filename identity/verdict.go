@@ -122,12 +122,16 @@ func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 		v.Level, v.Reasons, v.Advice = NotApplicable, []Reason{s.exempt}, Advice{Action: Accept}
 		return v
 	}
-	v.IPRev = s.reverse.wait(ctx, func(err error) *fcrdns.Result {
-		return &fcrdns.Result{Addr: s.client, Status: fcrdns.TempError, Err: err}
-	})
+	v.IPRev = s.reverse.wait(ctx, s.reverseUnknown)
 	ours := false
 	if h := s.helo; h != nil && h.address != nil {
 		ours = h.ours
+		v.IPRev = h.reverse.wait(ctx, func(err error) *fcrdns.Result {
+			if v.IPRev.Skipped == 0 { // there was nothing more to look up
+				return v.IPRev
+			}
+			return s.reverseUnknown(err)
+		})
 		h.setResults(ctx, v)
 	}
 	if s.helo != nil && s.helo.mail != nil {

@@ -73,7 +73,8 @@ type Session struct {
 type heloStep struct {
 	text    string
 	ours    bool                // it claims to be us
-	address *task[*helo.Result] // nil where the client has sent none, as spf and csa
+	reverse *task[*fcrdns.Result]
+	address *task[*helo.Result] // nil where the client has sent none, as the others
 	spf     *task[*spf.Result]
 	csa     *task[*csa.Result]
 	mail    *mailStep // the last MAIL FROM under this HELO
@@ -143,6 +144,7 @@ func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 
 func (s *Session) startHelo(name string) *heloStep {
 	h := &heloStep{text: name, ours: s.verifier.ours(s.client, name)}
+	h.reverse = start(s, func(ctx context.Context) *fcrdns.Result { return s.reverseFor(ctx, name) })
 	h.address = start(s, func(ctx context.Context) *helo.Result {
 		return helo.Checker{Resolver: s.resolver}.Check(ctx, name, s.client)
 	})
@@ -218,6 +220,7 @@ func (h *heloStep) stop() {
 		return
 	}
 	if h.address != nil {
+		h.reverse.cancel()
 		h.address.cancel()
 		h.spf.cancel()
 		h.csa.cancel()
