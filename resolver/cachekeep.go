@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/heapsize"
 )
 
 // The limits of a Cache that no field moves.
@@ -85,12 +87,12 @@ func (c *Cache) storableOf(q Question, a Answer, err error) storable {
 
 	limit := c.limit()
 	cost := int64(listCost + stringCost)
-	cost += Answer{Records: e.records, Server: server}.size(limit - cost)
+	cost += heapsize.Of(Answer{Records: e.records, Server: server}, limit-cost)
 	if len(e.records) > 0 && !reflect.ValueOf(e.records[0]).IsNil() && e.records[0].Header().Name == q.Name {
 		e.key.Name = e.records[0].Header().Name // one string for both
 	} else {
 		e.key.Name = strings.Clone(q.Name) // it may be part of a long text
-		cost += block(len(q.Name))
+		cost += heapsize.Block(len(q.Name))
 	}
 	if cost > limit {
 		return storable{}
@@ -135,9 +137,9 @@ func (c *Cache) failureOf(q Question, err error) storable {
 	kept.Server = cacheOf(kept.Server)
 	brief := kept
 	brief.Extended = nil // of these Error shows only the beginning
-	cost := listCost + failureCost + block(len(q.Name)) + block(len(brief.Error()))
+	cost := listCost + failureCost + heapsize.Block(len(q.Name)) + heapsize.Block(len(brief.Error()))
 	for _, x := range kept.Extended {
-		cost += 2*stringCost + block(len(x.Text))
+		cost += 2*stringCost + heapsize.Block(len(x.Text))
 	}
 	if cost > c.limit() {
 		return storable{}

@@ -1,9 +1,6 @@
 package resolver
 
-import (
-	"math"
-	"net"
-)
+import "net"
 
 // KeptSockets returns the sockets that a Client keeps, for tests of how many there
 // are and of what happens when they break.
@@ -19,6 +16,3 @@ func (c *Client) KeptSockets() []net.Conn {
 
 // TransferWithin is Transfer from a server that may be silent for so long.
 var TransferWithin = transferWithin
-
-// Size returns what an answer takes in memory.
-func (a Answer) Size() int64 { return a.size(math.MaxInt64) }

@@ -1,15 +1,50 @@
-package resolver_test
+package heapsize_test
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/heapsize"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
+
+// received returns records as they come in a message, for a name in place of "@.".
+func received(t *testing.T, lines, name string) []dns.RR {
+	t.Helper()
+	m := new(dns.Msg)
+	for line := range strings.Lines(lines) {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rr.Header().Name == "@." {
+			rr.Header().Name = name
+		}
+		m.Answer = append(m.Answer, rr)
+	}
+	wire, err := m.Pack()
+	if err == nil {
+		err = m.Unpack(wire)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Answer
+}
+
+// liveHeap returns the bytes that are in use.
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC() // what the first one swept
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
 
 // What an answer is said to take is what it takes of the live heap, and less than
 // twice as much.
@@ -30,22 +65,15 @@ func TestAnswerSize(t *testing.T) {
 		{"SVCB", "", "@. 300 SVCB 1 example.net. alpn=h2,h3 ipv4hint=192.0.2.1,192.0.2.2 port=53"},
 		{"aliases", "@. 300 CNAME a.example.net.\na.example.net. 300 CNAME b.example.net.", "b.example.net. 300 A 192.0.2.1"},
 	} {
-		var chain, records []dns.RR
-		for line := range strings.Lines(tt.chain) {
-			chain = append(chain, rr(line))
-		}
-		for line := range strings.Lines(tt.records) {
-			records = append(records, rr(line))
-		}
 		answers := make([]resolver.Answer, n)
 		before := liveHeap()
 		for i := range answers {
 			name := fmt.Sprintf("host-%07d.example.test.", i)
-			answers[i] = resolver.Answer{Chain: received(t, chain, name), Records: received(t, records, name), Server: fmt.Sprintf("192.0.2.%d:53", i%256)}
+			answers[i] = resolver.Answer{Chain: received(t, tt.chain, name), Records: received(t, tt.records, name), Server: fmt.Sprintf("192.0.2.%d:53", i%256)}
 		}
 		took, counted := (liveHeap()-before)/n, int64(0)
 		for _, a := range answers {
-			counted += a.Size()
+			counted += heapsize.Of(a, math.MaxInt64)
 		}
 		counted /= n
 		t.Logf("%s: %d bytes, counted as %d", tt.name, took, counted)
@@ -53,5 +81,24 @@ func TestAnswerSize(t *testing.T) {
 			t.Errorf("%s: %d bytes, counted as %d", tt.name, took, counted)
 		}
 		runtime.KeepAlive(answers)
+	}
+}
+
+// What is over the limit is found to be soon, and so is what cannot be counted.
+func TestLimit(t *testing.T) {
+	var many []dns.RR
+	for range 1 << 14 {
+		many = append(many, &dns.TXT{Txt: []string{"text"}})
+	}
+	if n := testing.AllocsPerRun(1, func() { heapsize.Of(many, 1000) }); n > 10 {
+		t.Errorf("%v allocations", n)
+	}
+	for _, v := range []any{many, map[string]int{}, struct{ c chan int }{}} {
+		if n := heapsize.Of(v, 1000); n <= 1000 {
+			t.Errorf("%T: %d", v, n)
+		}
+	}
+	if n := heapsize.Of(resolver.Answer{}, 1000); n != 0 {
+		t.Errorf("the zero answer takes %d", n)
 	}
 }
