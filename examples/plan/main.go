@@ -76,9 +76,13 @@ What to plan:
   -deny-names                deny every name without mail in HELO by a CSA record
                              of its own
   -observed ADDR=NAME        an MTA used NAME in HELO from ADDR; repeatable
-  -observed-log FILE         the same from Received fields, or logs of Postfix and
-                             Exim on another server; repeatable. Observations are
+  -observed-log FILE         the same from a log of Exim or Postfix on another server, or
+                             from mail that it took: of each message in FILE, the
+                             topmost Received field; repeatable. Observations are
                              not kept: give them each time
+  -observed-by HOST          of each message, the topmost Received field by HOST
+                             instead: the host that takes your mail from the outside;
+                             repeatable
 What to write:
   -format text               all steps, and the audit before and after (the default)
   -format json               the plan, for machines
@@ -105,7 +109,7 @@ type options struct {
 	source
 	orgFile            string
 	plan               plan.Options
-	logs               []string
+	logs, receivers    []string
 	format             string
 	step               string // "" for none; all; a stage
 	threshold          rule.Level
@@ -143,6 +147,7 @@ func parseFlags(args []string, stdout io.Writer) (*options, error) {
 		return nil
 	})
 	command.Strings(fs, "observed-log", &o.logs)
+	command.Strings(fs, "observed-by", &o.receivers)
 	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return nil, err
 	}
@@ -242,7 +247,7 @@ func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organization
 }
 
 // observe adds the HELO names in logs to those of the flags. A log has many clients:
-// those that are not described are ignored.
+// those that are not described are ignored. A line that a client may have forged is skipped.
 func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 	sending := make(map[netip.Addr]bool)
 	for _, m := range described.MTAs {
@@ -251,13 +256,19 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 		}
 	}
 	for _, file := range o.logs {
-		found := 0
+		found, skipped, first := 0, 0, 0
 		f, err := os.Open(file)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		for seen, err := range flow.Observations(f) {
+		for seen, err := range flow.Observations(f, o.receivers...) {
+			if errors.Is(err, flow.ErrAmbiguous) {
+				if skipped++; skipped == 1 {
+					first = seen.Line
+				}
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("-observed-log %s: %s", file, strings.TrimPrefix(err.Error(), "flow: "))
 			}
@@ -266,12 +277,15 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 			}
 			found++
 			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.Helo) {
-				return fmt.Errorf("%s:%d: %s used %q in HELO here, and %q elsewhere: expected only lines since its HELO name was set, and of each message only the topmost Received field", file, seen.Line, seen.Addr, seen.Helo, before)
+				return fmt.Errorf("%s:%d: %s used %q in HELO here, and %q elsewhere: expected only lines since its HELO name was set", file, seen.Line, seen.Addr, seen.Helo, before)
 			}
 			o.plan.Observed[seen.Addr] = seen.Helo
 		}
+		if skipped > 0 {
+			fmt.Fprintf(stderr, "plan: warning: %s: lines skipped that have two readings: %d, the first is line %d; a client may have written part of them\n", file, skipped, first)
+		}
 		if found == 0 {
-			fmt.Fprintf(stderr, "plan: warning: %s has no HELO of an MTA that is described: expected Received fields, or lines with H= of Exim's log, or with helo= of Postfix's\n", file)
+			fmt.Fprintf(stderr, "plan: warning: %s has no HELO of an MTA that is described: expected mail, or a log of Exim or Postfix\n", file)
 		}
 	}
 	return nil
