@@ -78,17 +78,23 @@ func (c Checker) CheckHelo(ctx context.Context, addr netip.Addr, helo string) *R
 // command: mailFrom is the address without angle brackets. Where it is empty, as in
 // bounces, postmaster at the HELO name is judged (RFC 7208, Section 2.4).
 func (c Checker) CheckMailFrom(ctx context.Context, addr netip.Addr, helo, mailFrom string) *Result {
-	if mailFrom == "" {
-		return c.check(ctx, MailFrom, addr, helo, "postmaster", helo)
-	}
-	local, domain := "", mailFrom
-	if at := strings.LastIndexByte(mailFrom, '@'); at >= 0 { // quoted local parts may have more
-		local, domain = mailFrom[:at], mailFrom[at+1:]
-	}
-	if local == "" {
-		local = "postmaster" // RFC 7208, Section 4.3
-	}
+	local, domain := splitSender(helo, mailFrom)
 	return c.check(ctx, MailFrom, addr, helo, local, domain)
+}
+
+// splitSender returns the local part and the domain that are judged. It takes any local
+// part, quoted or not, of any length and with any character: servers pass on what the
+// client said, some without the quotes. A text without @ is a domain.
+func splitSender(helo, mailFrom string) (local, domain string) {
+	const postmaster = "postmaster"
+	if mailFrom == "" {
+		return postmaster, helo // RFC 7208, Section 2.4
+	}
+	at := strings.LastIndexByte(mailFrom, '@') // a local part may have more
+	if at <= 0 {
+		return postmaster, mailFrom[at+1:] // RFC 7208, Section 4.3
+	}
+	return mailFrom[:at], mailFrom[at+1:]
 }
 
 func (c Checker) check(ctx context.Context, identity Identity, addr netip.Addr, helo, local, domain string) *Result {

@@ -59,6 +59,8 @@ ptr     TXT "v=spf1 ptr:example.test ?all"
 p       TXT "v=spf1 exists:%{p}.ok.example.test ?all"
 mx2.example.test.ok A 127.0.0.2
 unknown.ok A 127.0.0.2
+ptrs    TXT "v=spf1 ptr:a.test ptr:b.test ptr:c.test ip4:192.0.2.14"
+two-ptr TXT "v=spf1 ptr:a.test ptr:b.test exists:%{p}.ok.example.test exists:%{p}.ok.example.test"
 `
 
 // manyMX has eleven exchangers.
@@ -128,6 +130,9 @@ func TestCheck(t *testing.T) {
 		{"192.0.2.12", "u@ptr.example.test", spf.Pass, "ptr:example.test at offset 7 of ptr.example.test.", 1, 0, nil},
 		{"192.0.2.13", "u@ptr.example.test", spf.Neutral, "?all at offset 24 of ptr.example.test.", 1, 0, nil},
 		{"192.0.2.14", "u@ptr.example.test", spf.Neutral, "?all at offset 24 of ptr.example.test.", 1, 1, nil},
+		{"192.0.2.14", "u@ptrs.example.test", spf.PermError, "ptr:c.test at offset 29 of ptrs.example.test.", 3, 3, spf.ErrVoids},
+		{"192.0.2.13", "u@ptrs.example.test", spf.Neutral, "no term", 3, 0, nil},
+		{"192.0.2.14", "u@two-ptr.example.test", spf.Pass, "exists:%{p}.ok.example.test at offset 29 of two-ptr.example.test.", 3, 2, nil},
 		{"192.0.2.12", "u@p.example.test", spf.Neutral, "?all at offset 35 of p.example.test.", 1, 1, nil},
 		{"192.0.2.13", "u@p.example.test", spf.Pass, "exists:%{p}.ok.example.test at offset 7 of p.example.test.", 1, 0, nil},
 	}

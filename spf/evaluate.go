@@ -318,10 +318,9 @@ func (e *evaluation) degraded(t *Term, domain string) {
 
 // reverse is the client's names, and what their own addresses say.
 type reverse struct {
-	reply   resolver.Response
-	names   []string // canonical, sorted, the first ten
-	asked   map[string]resolver.Response
-	counted bool // as a void look-up, once a check
+	reply resolver.Response
+	names []string // canonical, sorted, the first ten
+	asked map[string]resolver.Response
 }
 
 // names asks for the client's names, once.
@@ -385,8 +384,7 @@ func (e *evaluation) ptr(t *Term, target, domain string) (matched bool, failed S
 		e.degraded(t, domain)
 		return false, 0, nil
 	}
-	if len(v.reply.Records) == 0 && !v.counted {
-		v.counted = true
+	if len(v.reply.Records) == 0 {
 		return false, PermError, e.void()
 	}
 	err = e.confirm(under(v.names, target), func(string) bool { matched = true; return true })

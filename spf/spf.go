@@ -15,8 +15,10 @@
 //
 // Where RFC 7208 leaves a choice: an a or mx asks only for addresses of the client's
 // family, so that an a of a name without AAAA records is a void lookup for an IPv6 client;
-// void lookups are counted by term, not by mail exchanger; a match among the hosts of an mx
-// decides, even if the lookup of others failed; %{i} has upper-case nibbles.
+// void lookups are counted by term, not by mail exchanger, so that each ptr of a client
+// without PTR records is one, and %{p} is none; of more than ten PTR names, ptr and %{p} use
+// the first ten by the alphabet; a match among the hosts of an mx decides, even if the lookup
+// of others failed; %{i} has upper-case nibbles.
 //
 // A pass means that the owner of the name authorizes this client, and nothing else.
 // Forwarded mail fails. Judge by the name that passed, not by the visible From.
@@ -149,7 +151,7 @@ type Result struct {
 	// printable ASCII, and may say anything: quote it, and whose it is.
 	Explanation string
 	Lookups     int // terms that count toward the limit of 10
-	Voids       int // terms of which the name has no data; the limit is Checker.MaxVoids
+	Voids       int // terms whose name has no data, each ptr of a client without PTR records among them; the limit is Checker.MaxVoids
 	Questions   int // asked of the Resolver, those in vain too
 	// Degraded is the first term that did not match because of a DNS failure below
 	// a ptr or the macro p, which RFC 7208, Sections 5.5 and 7.3, count as no match.
