@@ -326,10 +326,10 @@ func (c *Change) addRecords(records ...dns.RR) {
 	there := dataOf(c.After)
 	c.After = slices.Clip(c.After)
 	for _, rr := range records {
-		if there[dataKey(rr)] {
+		if there[txt.LooseKey(rr)] {
 			continue
 		}
-		there[dataKey(rr)] = true
+		there[txt.LooseKey(rr)] = true
 		rr = dns.Copy(rr)
 		rr.Header().Name = c.Name
 		// RFC 2181, Section 5.2: an RRset has one TTL, also while it changes. An answer of a
@@ -451,23 +451,15 @@ func without(records, other []dns.RR) []dns.RR {
 		return slices.Clone(records)
 	}
 	has := dataOf(other)
-	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return has[dataKey(rr)] })
+	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return has[txt.LooseKey(rr)] })
 }
 
-// dataKey returns what records of the same data share, whatever their TTL and names, which
-// aliases change. The strings of a text are one (RFC 7208, Section 3.3).
-func dataKey(rr dns.RR) string {
-	if t, ok := rr.(*dns.TXT); ok {
-		return "TXT " + txt.Join(t.Txt)
-	}
-	return txt.Key(rr)
-}
-
-// dataOf returns the data that records have. A hostile answer has thousands of records.
+// dataOf returns the data that records have, whatever their TTL and names, which aliases
+// change. A hostile answer has thousands of records.
 func dataOf(records []dns.RR) map[string]bool {
 	has := make(map[string]bool, len(records))
 	for _, rr := range records {
-		has[dataKey(rr)] = true
+		has[txt.LooseKey(rr)] = true
 	}
 	return has
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -190,7 +191,7 @@ func (m *moreRecords) add(a resolver.Answer) {
 			m.has[set] = dataOf(m.sets[set])
 			m.sets[set] = slices.Clip(m.sets[set]) // it is shared
 		}
-		if key := dataKey(rr); !m.has[set][key] {
+		if key := txt.LooseKey(rr); !m.has[set][key] {
 			m.has[set][key] = true
 			m.sets[set] = append(m.sets[set], rr)
 		}
@@ -307,7 +308,7 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 	for _, rr := range records {
 		set := setOf(rr)
 		if left[set] != nil {
-			key := dataKey(rr)
+			key := txt.LooseKey(rr)
 			if !left[set][key] {
 				continue
 			}
@@ -322,7 +323,7 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 	}
 	for _, set := range order {
 		for _, rr := range after[set] {
-			if left[set][dataKey(rr)] {
+			if left[set][txt.LooseKey(rr)] {
 				out = append(out, rr)
 			}
 		}

@@ -26,6 +26,14 @@ func Key(rr dns.RR) string {
 	return strconv.Itoa(int(rr.Header().Rrtype)) + " " + string(data)
 }
 
+// LooseKey is Key for readers to whom the strings of a text are one (RFC 7208, Section 3.3).
+func LooseKey(rr dns.RR) string {
+	if t, ok := rr.(*dns.TXT); ok {
+		return strconv.Itoa(int(dns.TypeTXT)) + " " + Join(t.Txt)
+	}
+	return Key(rr)
+}
+
 // namesIn returns how many octets precede and follow the names in the data of a record. The
 // names of other types keep their case, which makes two records of one at worst.
 func namesIn(rr dns.RR) (before, after int) {

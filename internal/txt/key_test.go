@@ -40,6 +40,13 @@ func TestKey(t *testing.T) {
 			}
 		}
 	}
+	text := func(strings ...string) *dns.TXT { return &dns.TXT{Hdr: dns.RR_Header{Rrtype: dns.TypeTXT}, Txt: strings} }
+	if a, b := text("v=spf1 -all"), text("v=spf1 ", `-\097ll`); txt.LooseKey(a) != txt.LooseKey(b) || txt.LooseKey(a) == txt.LooseKey(text("v=spf1 -ALL")) {
+		t.Error("the strings of a text are one")
+	}
+	if txt.LooseKey(records[0]) != txt.Key(records[0]) {
+		t.Error("only texts are read loosely")
+	}
 	for _, broken := range []dns.RR{&dns.A{}, &dns.MX{Hdr: dns.RR_Header{Name: "a..b", Rrtype: dns.TypeMX}}, &dns.PTR{Hdr: dns.RR_Header{Name: "a.test.", Rrtype: dns.TypePTR}, Ptr: "a..b"}, new(dns.MX)} {
 		if txt.Key(broken) == "" {
 			t.Errorf("%v has no key", broken)
