@@ -191,27 +191,40 @@ type patchLayer struct {
 // A change is what becomes of an RRset.
 type change struct {
 	records []dns.RR
-	whole   bool // they are all there is; else they stand beside what the base has
+	whole   bool            // they are all there is; else they are beside what the base has
+	has     map[string]bool // the data of records
+}
+
+// insert adds a record, unless the same is there (RFC 2181, Section 5).
+func (c *change) insert(rr dns.RR) {
+	if c.has == nil {
+		c.has = make(map[string]bool)
+	}
+	if key := txt.Key(rr); !c.has[key] {
+		c.has[key] = true
+		c.records = append(c.records, rr)
+	}
 }
 
 // index brings a patch into a form that answers questions.
 func (p Patch) index(base Resolver) (patchLayer, error) {
 	l := patchLayer{base, make(map[Question]change), make(map[string]bool), make(map[string]bool)}
 	for _, set := range p.Remove {
-		if err := l.add(set.Name, set.Type, change{whole: true}); err != nil {
+		if err := l.add(set.Name, set.Type, nil, true); err != nil {
 			return l, err
 		}
 	}
 	for i, rr := range slices.Concat(p.Replace, p.Add) {
-		if err := l.add(rr.Header().Name, rr.Header().Rrtype, change{[]dns.RR{rr}, i < len(p.Replace)}); err != nil {
+		if err := l.add(rr.Header().Name, rr.Header().Rrtype, rr, i < len(p.Replace)); err != nil {
 			return l, err
 		}
 	}
 	return l, nil
 }
 
-// add adds a change to what is known of an RRset.
-func (l patchLayer) add(name string, qtype uint16, c change) error {
+// add adds a record, nil for none, to the change of an RRset, and whether the change is all
+// there is.
+func (l patchLayer) add(name string, qtype uint16, rr dns.RR, whole bool) error {
 	canonical, err := Canonical(name)
 	if err != nil {
 		return fmt.Errorf("patch: %w", err)
@@ -223,14 +236,16 @@ func (l patchLayer) add(name string, qtype uint16, c change) error {
 	l.domains[domain] = true
 	set := Question{canonical, qtype}
 	known := l.sets[set]
-	known = change{merge(known.records, c.records), known.whole || c.whole}
+	if known.whole = known.whole || whole; rr != nil {
+		known.insert(rr)
+	}
 	if qtype == dns.TypeCNAME && len(known.records) > 0 {
 		if _, ok := known.records[0].(*dns.CNAME); !ok || len(known.records) > 1 {
 			return fmt.Errorf("patch: %s: expected one CNAME record", canonical) // RFC 2181, Section 10.1
 		}
 	}
 	l.sets[set] = known
-	for above := canonical; len(c.records) > 0 && above != "" && dnsname.Under(above, domain); above = dnsname.Parent(above) {
+	for above := canonical; rr != nil && above != "" && dnsname.Under(above, domain); above = dnsname.Parent(above) {
 		l.exists[above] = true
 	}
 	return nil
@@ -291,7 +306,7 @@ func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answ
 	if set.whole {
 		a.Records = nil
 	}
-	a.Records = merge(a.Records, set.records)
+	a.Records = set.beside(a.Records)
 	return patched(a), "", nil
 }
 
@@ -305,11 +320,15 @@ func firstAlias(chain []dns.RR) []dns.RR {
 	return chain[: i+1 : i+1]
 }
 
-// merge returns the records of both lists, each once (RFC 2181, Section 5).
-func merge(records, more []dns.RR) []dns.RR {
+// beside returns the records of an answer and those of the change that it lacks.
+func (c change) beside(records []dns.RR) []dns.RR {
+	has := make(map[string]bool, len(records))
+	for _, rr := range records {
+		has[txt.Key(rr)] = true
+	}
 	records = slices.Clip(records)
-	for _, rr := range more {
-		if !slices.ContainsFunc(records, func(other dns.RR) bool { return dns.IsDuplicate(rr, other) }) {
+	for _, rr := range c.records {
+		if !has[txt.Key(rr)] {
 			records = append(records, rr)
 		}
 	}

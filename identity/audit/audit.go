@@ -88,6 +88,7 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 			}
 		}
 	}
+	rep.Trim()
 	rep.Hosts = f.hosts()
 	for _, record := range f.wanted {
 		if fixes[record.String()] && !seen[untimed(record.String())] && !aliases[record.RR.Header().Name] {
@@ -111,10 +112,11 @@ func judge(r rule.Rule, s subject) report.Finding {
 	known, _ := r.Outcome(out.code)
 	f := report.Finding{
 		Rule: r.ID, Level: r.Level, Subject: s.name(), Status: known.Status, Code: known.Code,
-		Message: known.Text, Remedy: known.Remedy, Evidence: append(report.EvidenceOf(out.evidence...), out.dialog...), Fix: []string{},
+		Message: known.Text, Remedy: known.Remedy, Fix: []string{},
 	}
+	f.SetEvidence(out.evidence, out.dialog...)
 	if out.detail != "" {
-		f.Message += ": " + out.detail
+		f.SetMessage(known.Text + ": " + out.detail)
 	}
 	if f.Status == rule.Fail {
 		f.Mitigated = out.mitigation

@@ -69,8 +69,21 @@ type Kept struct {
 	Reason  string
 }
 
+// A planner makes a plan.
+type planner struct {
+	*Plan
+	hosts []Host
+	after map[resolver.Question][]dns.RR // the changed RRsets, as they will be
+}
+
+// addChange adds a change to the plan.
+func (p *planner) addChange(c Change) {
+	p.Changes = append(p.Changes, c)
+	p.after[resolver.Question{Name: c.Name, Type: c.Type}] = c.After
+}
+
 // planChanges makes the changes that are wanted.
-func (p *Plan) planChanges(adopt bool) {
+func (p *planner) planChanges(adopt bool) {
 	wanted := make(map[resolver.Question][]rule.Record)
 	for _, r := range p.Wanted {
 		set := p.Published.storedAt(setOf(r.RR))
@@ -86,7 +99,7 @@ func (p *Plan) planChanges(adopt bool) {
 }
 
 // planSet makes the change of one RRset, or says why there is none.
-func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) {
+func (p *planner) planSet(set resolver.Question, wanted []rule.Record, adopt bool) {
 	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) {
 		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
 		return
@@ -116,8 +129,8 @@ func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) 
 	ch.After = without(ch.Before, obsolete)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
-		ch.addRecord(w.RR)
 	}
+	ch.addRecords(rrs(wanted)...)
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)
 	if len(ch.Added())+len(ch.Removed()) == 0 {
@@ -127,11 +140,11 @@ func (p *Plan) planSet(set resolver.Question, wanted []rule.Record, adopt bool) 
 		p.refuse(set, reason)
 		return
 	}
-	p.Changes = append(p.Changes, ch)
+	p.addChange(ch)
 }
 
 // obsolete returns the records of an RRset that cannot stay beside those wanted.
-func (p *Plan) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
+func (p *planner) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
 	others := without(before, rrs(wanted))
 	switch first := wanted[0].RR; {
 	case isAddress(first):
@@ -160,7 +173,7 @@ func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
 
 // whyHarmful returns why mail would suffer from the records wanted of an RRset, "" if it
 // would not.
-func (p *Plan) whyHarmful(set resolver.Question, wanted []rule.Record) string {
+func (p *planner) whyHarmful(set resolver.Question, wanted []rule.Record) string {
 	for _, w := range wanted {
 		if name, addr := p.missingAddress(w); addr.IsValid() {
 			return fmt.Sprintf("%s does not resolve to %s, and this plan does not change that", name, addr)
@@ -176,7 +189,7 @@ func (p *Plan) whyHarmful(set resolver.Question, wanted []rule.Record) string {
 
 // mailRouted reports whether MX records are not to be planned for a name: its mail has
 // somewhere to go, or has a Null MX, which removeNullMX handles.
-func (p *Plan) mailRouted(set resolver.Question, adopt bool) bool {
+func (p *planner) mailRouted(set resolver.Question, adopt bool) bool {
 	now := p.Published.sets[set]
 	if len(now) == 0 {
 		return len(p.addrsAfter(set.Name)) > 0
@@ -197,7 +210,7 @@ func dependencyRank(set resolver.Question) int {
 }
 
 // dangles reports whether the text of an RP record is in a whole zone, and is not there.
-func (p *Plan) dangles(rr dns.RR) bool {
+func (p *planner) dangles(rr dns.RR) bool {
 	person, ok := rr.(*dns.RP)
 	text := ""
 	if ok && person.Txt != "." {
@@ -216,7 +229,7 @@ func (p *Plan) dangles(rr dns.RR) bool {
 
 // missingAddress returns the name that a PTR, MX or CSA record points to, and an address
 // that this name needs but lacks after the plan; an invalid address if it lacks none.
-func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr) {
+func (p *planner) missingAddress(wanted rule.Record) (name string, addr netip.Addr) {
 	var addrs []netip.Addr
 	switch rr := wanted.RR.(type) {
 	case *dns.PTR:
@@ -226,7 +239,7 @@ func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr)
 			return "", netip.Addr{}
 		}
 		name = dnsname.CanonicalOrEmpty(rr.Mx)
-		for _, h := range hostsOf(p.Organization) {
+		for _, h := range p.hosts {
 			if h.Helo == name || h.PTR == name {
 				addrs = append(addrs, h.Addrs...)
 			}
@@ -235,14 +248,18 @@ func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr)
 		if slices.Contains(wanted.Rules, rule.HeloCSA) {
 			name = rr.Target
 		}
-		for _, h := range hostsOf(p.Organization) {
+		for _, h := range p.hosts {
 			if h.Helo == name {
 				addrs = append(addrs, h.Addrs...)
 			}
 		}
 	}
+	if name == "" {
+		return "", netip.Addr{}
+	}
+	has := setOfAddrs(p.addrsAfter(name))
 	for _, addr := range addrs {
-		if name != "" && !slices.Contains(p.addrsAfter(name), addr) {
+		if !has[addr] {
 			return name, addr
 		}
 	}
@@ -250,7 +267,7 @@ func (p *Plan) missingAddress(wanted rule.Record) (name string, addr netip.Addr)
 }
 
 // addrsAfter returns the addresses of a name after the changes planned so far.
-func (p *Plan) addrsAfter(name string) []netip.Addr {
+func (p *planner) addrsAfter(name string) []netip.Addr {
 	return addrsOf(name, p.recordsAfter)
 }
 
@@ -264,7 +281,7 @@ func addrsOf(name string, records func(resolver.Question) []dns.RR) []netip.Addr
 }
 
 // newChange returns an empty change of an RRset, or why nothing can be written there.
-func (p *Plan) newChange(set resolver.Question) (Change, string) {
+func (p *planner) newChange(set resolver.Question) (Change, string) {
 	pub := p.Published
 	zone, obstacle := pub.zoneOf(set.Name)
 	target := pub.aliasTarget(set.Name)
@@ -294,7 +311,7 @@ func (p *Plan) newChange(set resolver.Question) (Change, string) {
 }
 
 // describedZone returns the deepest described zone that a name is in, "" for none.
-func (p *Plan) describedZone(name string) string {
+func (p *planner) describedZone(name string) string {
 	deepest := ""
 	for _, zone := range p.Organization.Zones {
 		if zone = dnsname.CanonicalOrEmpty(zone); dnsname.Under(name, zone) && len(zone) > len(deepest) {
@@ -304,23 +321,32 @@ func (p *Plan) describedZone(name string) string {
 	return deepest
 }
 
-// addRecord adds a record to After, unless it is there.
-func (c *Change) addRecord(rr dns.RR) {
-	if contains(c.After, rr) {
-		return
+// addRecords adds records to After, except those that are there.
+func (c *Change) addRecords(records ...dns.RR) {
+	there := dataOf(c.After)
+	c.After = slices.Clip(c.After)
+	for _, rr := range records {
+		if there[txt.LooseKey(rr)] {
+			continue
+		}
+		there[txt.LooseKey(rr)] = true
+		rr = dns.Copy(rr)
+		rr.Header().Name = c.Name
+		// RFC 2181, Section 5.2: an RRset has one TTL, also while it changes. An answer of a
+		// cache has only the rest of it.
+		switch {
+		case c.Owner != OwnerYou:
+		case len(c.Before) > 0:
+			rr.Header().Ttl = c.Before[0].Header().Ttl
+		case len(c.After) > 0:
+			rr.Header().Ttl = c.After[0].Header().Ttl
+		}
+		c.After = append(c.After, rr)
 	}
-	rr = dns.Copy(rr)
-	rr.Header().Name = c.Name
-	// RFC 2181, Section 5.2: an RRset has one TTL, also while it changes. An answer of a
-	// cache has only the rest of it.
-	if set := slices.Concat(c.Before, c.After); c.Owner == OwnerYou && len(set) > 0 {
-		rr.Header().Ttl = set[0].Header().Ttl
-	}
-	c.After = append(slices.Clip(c.After), rr)
 }
 
 // removeNullMX removes the Null MX of names at which postmaster@ must work.
-func (p *Plan) removeNullMX(adopt bool) {
+func (p *planner) removeNullMX(adopt bool) {
 	var names []string
 	for _, m := range p.Organization.MTAs {
 		if arg, err := helo.Parse(m.Helo); err == nil && arg.Name != "" && m.Sends() {
@@ -342,13 +368,13 @@ func (p *Plan) removeNullMX(adopt bool) {
 			continue
 		}
 		ch.Rules = []rule.ID{rule.NullMX}
-		p.Changes = append(p.Changes, ch)
+		p.addChange(ch)
 	}
 }
 
 // dropCSAPolicy removes the CSA policy from the plan if it would deny an MTA whose HELO
 // name has no record of its own after the plan.
-func (p *Plan) dropCSAPolicy() {
+func (p *planner) dropCSAPolicy() {
 	policy := resolver.Question{Name: csa.Owner(p.Organization.Domain), Type: dns.TypeSRV}
 	for _, m := range p.Organization.MTAs {
 		name := dnsname.CanonicalOrEmpty(m.Helo)
@@ -359,6 +385,7 @@ func (p *Plan) dropCSAPolicy() {
 		n := len(p.Changes)
 		p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Name == policy.Name && c.Type == policy.Type })
 		if len(p.Changes) < n {
+			delete(p.after, policy)
 			p.refuse(policy, m.ID+" uses "+m.Helo+" in HELO, which gets no CSA record of its own and would be denied")
 		}
 		return
@@ -366,18 +393,16 @@ func (p *Plan) dropCSAPolicy() {
 }
 
 // recordsAfter returns the records of an RRset after the changes planned so far.
-func (p *Plan) recordsAfter(set resolver.Question) []dns.RR {
-	for _, c := range p.Changes {
-		if c.Name == set.Name && c.Type == set.Type {
-			return c.After
-		}
+func (p *planner) recordsAfter(set resolver.Question) []dns.RR {
+	if after, ok := p.after[set]; ok {
+		return after
 	}
 	return p.Published.sets[set]
 }
 
 // mailUse returns why a name must not be declared to have no mail, "" if it can be: it has
 // mail servers, or an SPF record that is kept authorizes senders.
-func (p *Plan) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) string {
+func (p *planner) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) string {
 	nullMX := isNullMX(wanted[0].RR)
 	if !nullMX && (set.Type != dns.TypeTXT || !p.isNullSPF(wanted[0].RR)) {
 		return ""
@@ -401,7 +426,7 @@ func (p *Plan) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) 
 	return ""
 }
 
-func (p *Plan) refuse(set resolver.Question, reason string) {
+func (p *planner) refuse(set resolver.Question, reason string) {
 	p.Refused = append(p.Refused, Refusal{Value: set.String(), Reason: reason})
 }
 
@@ -422,22 +447,30 @@ func rrs(records []rule.Record) []dns.RR {
 
 // without returns the records of a list that another list lacks.
 func without(records, other []dns.RR) []dns.RR {
-	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return contains(other, rr) })
+	if len(other) == 0 {
+		return slices.Clone(records)
+	}
+	has := dataOf(other)
+	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return has[txt.LooseKey(rr)] })
 }
 
-// contains reports whether a list has the data of a record, whatever their TTL and
-// names, which aliases change. The strings of a text are one (RFC 7208, Section 3.3).
-func contains(records []dns.RR, rr dns.RR) bool {
-	return slices.ContainsFunc(records, func(other dns.RR) bool {
-		a, ok := rr.(*dns.TXT)
-		b, also := other.(*dns.TXT)
-		if ok && also {
-			return txt.Join(a.Txt) == txt.Join(b.Txt)
-		}
-		named := dns.Copy(other)
-		named.Header().Name = rr.Header().Name
-		return dns.IsDuplicate(rr, named)
-	})
+// dataOf returns the data that records have, whatever their TTL and names, which aliases
+// change. A hostile answer has thousands of records.
+func dataOf(records []dns.RR) map[string]bool {
+	has := make(map[string]bool, len(records))
+	for _, rr := range records {
+		has[txt.LooseKey(rr)] = true
+	}
+	return has
+}
+
+// setOfAddrs returns addresses as a set.
+func setOfAddrs(addrs []netip.Addr) map[netip.Addr]bool {
+	has := make(map[netip.Addr]bool, len(addrs))
+	for _, addr := range addrs {
+		has[addr] = true
+	}
+	return has
 }
 
 // isNullMX reports whether a record is a Null MX.

@@ -18,7 +18,7 @@ import (
 const maxTXT = 450
 
 // addNotes notes what the changes do that their records do not show.
-func (p *Plan) addNotes() {
+func (p *planner) addNotes() {
 	for _, c := range p.Changes {
 		if len(p.Published.sets[resolver.Question{Name: c.Zone, Type: dns.TypeDNSKEY}]) > 0 {
 			p.Notes = append(p.Notes, flow.Note{Name: c.Zone, Text: "it is signed with DNSSEC, and the plan leaves signatures as they are: sign it again after each step"})
@@ -48,7 +48,7 @@ func (p *Plan) addNotes() {
 func isSignature(rtype uint16) bool { return rtype == dns.TypeRRSIG || rtype == dns.TypeNSEC }
 
 // noteWildcard notes what records of a wildcard say about all names that do not exist.
-func (p *Plan) noteWildcard(set resolver.Question, records []dns.RR) {
+func (p *planner) noteWildcard(set resolver.Question, records []dns.RR) {
 	switch {
 	case !strings.HasPrefix(set.Name, "*."):
 	case set.Type == dns.TypeTXT && slices.ContainsFunc(records, isSPF):
@@ -64,16 +64,16 @@ func (p *Plan) noteWildcard(set resolver.Question, records []dns.RR) {
 // exist with a record at the name, and the record types that a wildcard answers with for it
 // until then (RFC 4592, Section 2.2.1). Only the types in of count, all if there are none.
 // It returns "" if nothing is lost.
-func (p *Plan) lostWildcardTypes(name string, of ...uint16) (host, types string) {
+func (p *planner) lostWildcardTypes(name string, of ...uint16) (host, types string) {
 	for at := name; at != "" && !p.Published.names[at]; at = dnsname.Parent(at) {
 		wildcard := p.Published.wildcardFor(at)
 		if wildcard == "" || dnsname.FormOf(at) != dnsname.Host {
 			continue // nobody asks there for what a wildcard has
 		}
 		var lost []string
-		for set := range p.Published.sets {
-			if set.Name == wildcard && (slices.Contains(of, set.Type) || len(of) == 0 && !isSignature(set.Type)) && len(p.recordsAfter(resolver.Question{Name: at, Type: set.Type})) == 0 {
-				lost = append(lost, resolver.TypeString(set.Type))
+		for _, t := range p.Published.wildcards[wildcard] {
+			if (slices.Contains(of, t) || len(of) == 0 && !isSignature(t)) && len(p.recordsAfter(resolver.Question{Name: at, Type: t})) == 0 {
+				lost = append(lost, resolver.TypeString(t))
 			}
 		}
 		if slices.Sort(lost); len(lost) > 0 {

@@ -55,16 +55,15 @@ func (s *Stage) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text
 
 // An order puts the changes of a plan into steps.
 type order struct {
-	*Plan
-	hosts    []Host
+	*planner
 	observed map[netip.Addr]string // what MTAs say in HELO now
 	steps    map[Stage]*Step
 }
 
 // orderSteps makes the steps of the changes, with the gates between them. A gate that is
 // passed, or that nothing waits for, is left out.
-func (p *Plan) orderSteps(observed map[netip.Addr]string) {
-	o := &order{Plan: p, hosts: hostsOf(p.Organization), observed: observed, steps: make(map[Stage]*Step)}
+func (p *planner) orderSteps(observed map[netip.Addr]string) {
+	o := &order{planner: p, observed: observed, steps: make(map[Stage]*Step)}
 	for i, h := range o.hosts {
 		for _, addr := range slices.SortedFunc(slices.Values(h.Addrs), netip.Addr.Compare) {
 			if said, seen := observed[addr]; seen {
@@ -110,15 +109,22 @@ func (o *order) changesOf(s Stage) []Change {
 // and that an MTA may send as now.
 func (o *order) lockedNames() []string {
 	var names []string
+	locked := make(map[string]bool)
+	for _, c := range o.changesOf(Lock) {
+		locked[c.Name] = true
+	}
 	for _, name := range Lockable(o.Organization) {
-		locks := func(c Change) bool { return c.Name == name || c.Name == csa.Owner(name) }
-		if slices.ContainsFunc(o.changesOf(Lock), locks) {
+		if locked[name] || locked[csa.Owner(name)] {
 			names = append(names, name)
 		}
 	}
-	isMTA := func(addr netip.Addr) bool {
-		return slices.ContainsFunc(o.hosts, func(h Host) bool { return slices.Contains(h.Addrs, addr) })
+	ofMTAs := make(map[netip.Addr]bool)
+	for _, h := range o.hosts {
+		for _, addr := range h.Addrs {
+			ofMTAs[addr] = true
+		}
 	}
+	isMTA := func(addr netip.Addr) bool { return ofMTAs[addr] }
 	for _, c := range o.changesOf(NoMail) { // cron on an MTA sends as root@ any name that the machine has
 		if slices.ContainsFunc(o.addrsAfter(c.Name), isMTA) {
 			names = append(names, c.Name)
@@ -185,11 +191,9 @@ func (o *order) stageOf(c Change) Stage {
 func (o *order) splitChange(c Change) []Change {
 	first, second := c, c
 	switch {
-	case c.Type == dns.TypePTR && len(c.Added()) > 0 && slices.ContainsFunc(c.Removed(), func(rr dns.RR) bool { return o.stillNeeded(c.Name, rr) }):
+	case c.Type == dns.TypePTR && len(c.Added()) > 0 && o.stillNeeded(c.Name, c.Removed()):
 		first.After = c.Before
-		for _, rr := range c.Added() {
-			first.addRecord(rr)
-		}
+		first.addRecords(c.Added()...)
 	case c.Type == dns.TypeTXT && slices.Contains(c.Rules, rule.HeloSPF):
 		var own []netip.Addr // those that the new record authorizes
 		for _, h := range o.hosts {
@@ -197,13 +201,14 @@ func (o *order) splitChange(c Change) []Change {
 				own = append(own, h.Addrs...)
 			}
 		}
-		others := slices.DeleteFunc(o.addrsUsing(c.Name), func(addr netip.Addr) bool { return slices.Contains(own, addr) })
+		isOwn := setOfAddrs(own)
+		others := slices.DeleteFunc(o.addrsUsing(c.Name), func(addr netip.Addr) bool { return isOwn[addr] })
 		both, err := spf.Builder{Name: c.Name, TTL: rule.TTL, Addrs: append(own, others...)}.RR()
 		if len(others) == 0 || err != nil {
 			return []Change{c}
 		}
 		first.After = slices.DeleteFunc(slices.Clone(c.After), isSPF)
-		first.addRecord(both)
+		first.addRecords(both)
 	default:
 		return []Change{c}
 	}
@@ -215,12 +220,13 @@ func (o *order) splitChange(c Change) []Change {
 // were observed to use it, and of those not observed the ones that the name resolves to.
 func (o *order) addrsUsing(name string) []netip.Addr {
 	var out []netip.Addr
+	has := o.Published.addrs(name)
 	for _, h := range o.hosts {
 		for _, addr := range h.Addrs {
 			said, seen := o.observed[addr]
 			switch {
 			case h.Helo == "" && !seen:
-			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && o.Published.hasAddress(name, addr):
+			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && has[addr]:
 				out = append(out, addr)
 			}
 		}
@@ -230,24 +236,23 @@ func (o *order) addrsUsing(name string) []netip.Addr {
 }
 
 // stillNeeded reports whether an MTA may use a HELO name that receivers accept only
-// because of a PTR record at a reverse name. A PTR name that looks generic helps only HELO
-// names of its own organization.
-func (o *order) stillNeeded(reverse string, rr dns.RR) bool {
-	ptr, ok := rr.(*dns.PTR)
-	if !ok {
-		return false
-	}
+// because of one of the PTR records at a reverse name. A PTR name that looks generic helps
+// only HELO names of its own organization.
+func (o *order) stillNeeded(reverse string, records []dns.RR) bool {
 	for _, h := range o.hosts {
 		for _, addr := range h.Addrs {
 			// The reverse name of the address may be an alias of this one.
 			if o.Published.storedAt(resolver.Question{Name: dnsname.Reverse(addr), Type: dns.TypePTR}).Name != reverse {
 				continue
 			}
-			if said, seen := o.observed[addr]; seen {
-				relation, _ := helo.Relate(said, ptr.Ptr)
-				return relation != helo.Unrelated
-			}
-			return ptrname.Classify(addr, ptr.Ptr).Kind != ptrname.Generic
+			return slices.ContainsFunc(records, func(rr dns.RR) bool {
+				ptr, ok := rr.(*dns.PTR)
+				if said, seen := o.observed[addr]; ok && seen {
+					relation, _ := helo.Relate(said, ptr.Ptr)
+					return relation != helo.Unrelated
+				}
+				return ok && ptrname.Classify(addr, ptr.Ptr).Kind != ptrname.Generic
+			})
 		}
 	}
 	return false
@@ -265,6 +270,6 @@ func (o *order) wouldDeny(name string) bool {
 			return false // a policy that denies names without a record of their own
 		}
 	}
-	authorized := o.addrsAfter(name)
-	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !slices.Contains(authorized, addr) })
+	authorized := setOfAddrs(o.addrsAfter(name))
+	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !authorized[addr] })
 }

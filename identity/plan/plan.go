@@ -45,6 +45,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/miekg/dns"
+
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
@@ -120,10 +122,11 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 		w.wantDenials(o.Names)
 	}
 	p.Wanted, p.Refused = w.merged(), w.refusals
-	p.planChanges(options.Adopt)
+	planning := planner{Plan: p, hosts: hostsOf(o), after: make(map[resolver.Question][]dns.RR)}
+	planning.planChanges(options.Adopt)
 	slices.SortStableFunc(p.Changes, compareChanges)
-	p.addNotes()
-	p.orderSteps(observed)
+	planning.addNotes()
+	planning.orderSteps(observed)
 	return p, nil
 }
 

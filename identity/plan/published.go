@@ -14,6 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -26,6 +27,8 @@ type Published struct {
 	cuts   map[string]bool                // names with NS records
 	asked  map[string]string              // names outside whole zones that were asked for, and the apex of their zone; "" if not known
 	all    []dns.RR                       // of whole zones
+	// wildcards has the types of the RRsets at each wildcard of whole zones.
+	wildcards map[string][]uint16
 }
 
 // FromZones reads whole zones: all of their records, each zone with its SOA record, as
@@ -36,7 +39,7 @@ type Published struct {
 func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 	pub := &Published{
 		sets: make(map[resolver.Question][]dns.RR), names: make(map[string]bool),
-		apexes: make(map[string]bool), cuts: make(map[string]bool), asked: make(map[string]string),
+		apexes: make(map[string]bool), cuts: make(map[string]bool), asked: make(map[string]string), wildcards: make(map[string][]uint16),
 	}
 	for rr, err := range records {
 		if err != nil {
@@ -62,6 +65,8 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 	for set := range pub.sets {
 		if _, obstacle := pub.zoneOf(set.Name); obstacle != "" {
 			delete(pub.sets, set) // below a delegation: at most glue
+		} else if strings.HasPrefix(set.Name, "*.") {
+			pub.wildcards[set.Name] = append(pub.wildcards[set.Name], set.Type)
 		}
 	}
 	return pub, nil
@@ -73,13 +78,15 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 // name, and other names of the zone are not seen. It asks at most seven questions for each
 // name and one for each label, resolver.AtOnce at a time.
 //
-// The error is that of the first question without an answer: nothing is planned with
-// incomplete answers.
+// The error is that of the first question without an answer, or of the context: nothing is
+// planned with incomplete answers. Time and memory grow with the size of the answers, all of
+// which the Published keeps.
 func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org.Organization) (*Published, error) {
 	known := &Published{
 		sets: cloned(pub.sets), names: cloned(pub.names), apexes: cloned(pub.apexes),
-		cuts: cloned(pub.cuts), asked: cloned(pub.asked), all: pub.all,
+		cuts: cloned(pub.cuts), asked: cloned(pub.asked), all: pub.all, wildcards: pub.wildcards,
 	}
+	more := moreRecords{known, make(map[resolver.Question]map[string]bool)}
 	subjects := make(map[resolver.Question]bool) // that the plan is about
 	questions := make(map[resolver.Question]bool)
 	wanted, _ := Want(o)
@@ -111,10 +118,13 @@ func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *o
 	}
 	soa := make(map[string]bool)
 	for q, a := range answers {
+		if err := context.Cause(ctx); err != nil {
+			return nil, fmt.Errorf("plan: what is published now: %w", err)
+		}
 		if q.Type == dns.TypeSOA {
 			soa[q.Name] = len(a.Records) > 0 && len(a.Chain) == 0
 		} else {
-			known.addAnswer(a)
+			more.add(a)
 		}
 	}
 	for set := range subjects {
@@ -164,12 +174,26 @@ func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Quest
 	return answers, nil
 }
 
-// addAnswer adds the records of an answer that are outside whole zones.
-func (pub *Published) addAnswer(a resolver.Answer) {
+// moreRecords adds the records of answers to what is published.
+type moreRecords struct {
+	*Published
+	has map[resolver.Question]map[string]bool // the data of the RRsets that were added to
+}
+
+// add adds the records of an answer that are outside whole zones, each once.
+func (m *moreRecords) add(a resolver.Answer) {
 	for _, rr := range slices.Concat(a.Chain, a.Records) {
 		set := setOf(rr)
-		if apex, _ := pub.zoneOf(set.Name); apex == "" && !contains(pub.sets[set], rr) {
-			pub.sets[set] = append(slices.Clip(pub.sets[set]), rr)
+		if m.has[set] == nil {
+			if apex, _ := m.zoneOf(set.Name); apex != "" {
+				continue
+			}
+			m.has[set] = dataOf(m.sets[set])
+			m.sets[set] = slices.Clip(m.sets[set]) // it is shared
+		}
+		if key := txt.LooseKey(rr); !m.has[set][key] {
+			m.has[set][key] = true
+			m.sets[set] = append(m.sets[set], rr)
 		}
 	}
 }
@@ -267,6 +291,7 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 		}
 	}
 	after := make(map[resolver.Question][]dns.RR)
+	left := make(map[resolver.Question]map[string]bool) // the data of after that did not come yet
 	var order []resolver.Question
 	touched := make(map[string]bool)
 	for _, c := range changes {
@@ -277,16 +302,17 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 		if _, ok := after[set]; !ok {
 			order = append(order, set)
 		}
-		after[set], touched[c.Zone] = c.After, true
+		after[set], left[set], touched[c.Zone] = c.After, dataOf(c.After), true
 	}
 	var out []dns.RR
 	for _, rr := range records {
 		set := setOf(rr)
-		if now, ok := after[set]; ok {
-			if !contains(now, rr) {
+		if left[set] != nil {
+			key := txt.LooseKey(rr)
+			if !left[set][key] {
 				continue
 			}
-			after[set] = without(now, []dns.RR{rr})
+			delete(left[set], key)
 		}
 		if soa, ok := rr.(*dns.SOA); ok && touched[set.Name] {
 			next := *soa
@@ -296,14 +322,18 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 		out = append(out, rr)
 	}
 	for _, set := range order {
-		out = append(out, after[set]...)
+		for _, rr := range after[set] {
+			if left[set][txt.LooseKey(rr)] {
+				out = append(out, rr)
+			}
+		}
 	}
 	return out
 }
 
-// hasAddress reports whether a name has an address now.
-func (pub *Published) hasAddress(name string, addr netip.Addr) bool {
-	return slices.Contains(addrsOf(name, func(q resolver.Question) []dns.RR { return pub.sets[q] }), addr)
+// addrs returns the addresses that a name has now.
+func (pub *Published) addrs(name string) map[netip.Addr]bool {
+	return setOfAddrs(addrsOf(name, func(q resolver.Question) []dns.RR { return pub.sets[q] }))
 }
 
 // csaRecords returns the CSA records of a name.

@@ -19,7 +19,7 @@ func isSPF(rr dns.RR) bool {
 
 // isNullSPF reports whether a record is a null SPF record, or redirects to one that is
 // published and stays one: a redirect to a name that the plan wants senders for is not.
-func (p *Plan) isNullSPF(rr dns.RR) bool {
+func (p *planner) isNullSPF(rr dns.RR) bool {
 	return textOf(rr) != "" && spf.IsNullBy(textOf(rr), func(domain string) string {
 		for _, w := range p.Wanted {
 			if isSPF(w.RR) && setOf(w.RR).Name == domain && !spf.IsNull(textOf(w.RR)) {
@@ -65,7 +65,7 @@ func meantToSend(rr dns.RR) string {
 
 // asPublished returns the wanted records of a set, a null SPF record and a Null MX in the
 // spelling in which they are published: what receivers take for the same stays.
-func (p *Plan) asPublished(published []dns.RR, wanted []rule.Record) []rule.Record {
+func (p *planner) asPublished(published []dns.RR, wanted []rule.Record) []rule.Record {
 	var out []rule.Record
 	for _, w := range wanted {
 		var same []dns.RR

@@ -177,9 +177,12 @@ func ExampleReport_WriteJSON() {
 	//           "records": [],
 	//           "server": "192.0.2.53",
 	//           "authentic": false,
-	//           "error": ""
+	//           "error": "",
+	//           "left_out": 0,
+	//           "left_out_octets": 0
 	//         }
 	//       ],
+	//       "left_out": 0,
 	//       "fix": [
 	//         "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."
 	//       ],

@@ -39,6 +39,8 @@ var page = template.Must(template.Must(template.New("page").Funcs(template.FuncM
 		return map[string]string{"Text": text, "Detail": detail}
 	},
 	"noRecord": noRecord,
+	"left":     Evidence.leftOut,
+	"leftAll":  Finding.leftOut,
 	"stamp":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 }).Parse(pageText)).New("map").Parse(mapText))
 

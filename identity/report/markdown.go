@@ -151,6 +151,9 @@ func (m *markdown) details(f Finding) {
 	for _, e := range f.Evidence {
 		m.line("  - seen %s", code(e.String()))
 	}
+	if left := f.leftOut(); left != "" {
+		m.line("  - seen %s", left)
+	}
 	if f.Mitigated != "" {
 		m.line("  - eased: %s", code(f.Mitigated))
 	}

@@ -9,6 +9,15 @@
 // Text that came from DNS, a mail server or a description stays text in every form of a
 // report: it is printable on any terminal, and is never markup.
 //
+// # Bounds
+//
+// Whatever the DNS says, an answer is listed with at most 4 KiB of its records, a finding
+// with at most 16 KiB of evidence, and a report with at most 16 MiB; its JSON has at most 8
+// KiB more for each finding and each address, and the records of fixes, which come from the
+// description. Octets are counted as in JSON. What is left out is counted in LeftOut, and
+// the other forms of a report say so. Messages and errors are cut at 1 KiB. A page in HTML
+// has at most six times as much.
+//
 // Reports are plain data. Any number of goroutines may use one at the same time, as long as
 // nobody changes it; no function of this package does.
 package report
@@ -19,10 +28,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/internal/txt"
-
 	"github.com/bonafide-mta/bonafide/identity/rule"
-	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A Subject is what a finding is about: the organization when all fields are
@@ -97,6 +103,7 @@ type Finding struct {
 	Code     rule.Code   `json:"code"`     // which outcome of the rule it is; rule.CodeOther for one that ReadReport does not know
 	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
 	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
+	LeftOut  int         `json:"left_out"` // how many more answers there are: see Bounds
 	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
 	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of an exception
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
@@ -115,6 +122,10 @@ type Evidence struct {
 	Server    string   `json:"server"` // who answered
 	Authentic bool     `json:"authentic"`
 	Error     string   `json:"error"` // why there is no answer
+	// LeftOut is how many records of the answer are not among Aliases and Records (see
+	// Bounds), and LeftOutOctets what they have in a DNS message.
+	LeftOut       int `json:"left_out"`
+	LeftOutOctets int `json:"left_out_octets"`
 }
 
 // A Summary counts findings by status.
@@ -156,37 +167,4 @@ func (s *Summary) Add(status rule.Status) {
 	case rule.Waived:
 		s.Waived++
 	}
-}
-
-// EvidenceOf returns responses as text, in order. Equal ones appear once, since the checks of
-// several addresses rest on the same answers. The slice is never nil.
-func EvidenceOf(responses ...resolver.Response) []Evidence {
-	out := []Evidence{}
-	listed := make(map[string]bool)
-	for _, r := range responses {
-		if e := evidenceOf(r); !listed[e.dedupKey()] {
-			listed[e.dedupKey()] = true
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-func evidenceOf(r resolver.Response) Evidence {
-	e := Evidence{
-		Name: r.Name, Type: resolver.TypeString(r.Type), Server: r.Server, Authentic: r.Authentic,
-		Aliases: []string{}, Records: []string{},
-	}
-	if r.Err != nil {
-		e.Error = r.Err.Error()
-		return e
-	}
-	e.Status = r.Status.String()
-	for _, rr := range r.Chain {
-		e.Aliases = append(e.Aliases, txt.Record(rr))
-	}
-	for _, rr := range r.Records {
-		e.Records = append(e.Records, txt.Record(rr))
-	}
-	return e
 }

@@ -203,6 +203,9 @@ func (t *text) finding(f Finding) {
 	for _, e := range full {
 		sub("seen", e)
 	}
+	if left := f.leftOut(); left != "" {
+		sub("seen", left)
+	}
 	switch f.Status {
 	case rule.Fail:
 		for _, record := range f.Fix {
@@ -245,6 +248,9 @@ func (d *Delta) WriteText(w io.Writer) error {
 			for _, e := range c.After.Evidence {
 				line("      seen  %s", untrusted.Line(e.String()))
 			}
+			if left := c.After.leftOut(); left != "" {
+				line("      seen  %s", left)
+			}
 			for _, record := range c.After.Fix {
 				line("      fix   %s", untrusted.Line(record))
 			}
@@ -262,7 +268,9 @@ func (e Evidence) String() string {
 		return e.Error
 	}
 	parts := append(slices.Clone(e.Aliases), e.Records...)
-	if len(e.Records) == 0 {
+	if left := e.leftOut(); left != "" {
+		parts = append(parts, left)
+	} else if len(e.Records) == 0 {
 		parts = append(parts, fmt.Sprintf("%s %s: %s", e.Name, e.Type, noRecord(e)))
 	}
 	return fmt.Sprintf("%s [%s]", strings.Join(parts, "; "), e.Server)

@@ -1,6 +1,6 @@
 // Package txt writes records as zone text, and converts between the text of a TXT
 // record and its character strings in the form that miekg/dns keeps them: at most 255
-// octets each (RFC 1035, Section 3.3), with the escapes of zone files.
+// octets each (RFC 1035, Section 3.3), with the escapes of zone files. [Key] compares records.
 package txt
 
 import (

@@ -1,0 +1,62 @@
+// Package cost measures what work costs, for tests of the bounds that package documents
+// state: bytes allocated, bytes that a result keeps, and how both grow with the input.
+package cost
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// A Cost is what one run of some work takes.
+type Cost struct {
+	Allocated int64 // bytes in all, the most that could be in use at once
+	Live      int64 // bytes that its result keeps
+	Time      time.Duration
+}
+
+// Of runs work and returns its least cost of three runs: other goroutines of the test only
+// add to it. What work returns is its result.
+func Of(work func() any) Cost {
+	least := once(work)
+	for range 2 {
+		c := once(work)
+		least = Cost{min(least.Allocated, c.Allocated), min(least.Live, c.Live), min(least.Time, c.Time)}
+	}
+	return least
+}
+
+func once(work func() any) Cost {
+	var before, after, kept runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	result := work()
+	c := Cost{Time: time.Since(start)}
+	runtime.ReadMemStats(&after)
+	runtime.GC()
+	runtime.ReadMemStats(&kept)
+	runtime.KeepAlive(result)
+	c.Allocated = int64(after.TotalAlloc - before.TotalAlloc)
+	c.Live = max(0, int64(kept.HeapAlloc)-int64(before.HeapAlloc))
+	return c
+}
+
+// Linear fails the test if work with 10 n takes much more than ten times what it takes with
+// n: over 15 times the bytes or 40 times the time, where a quadratic part would take 100.
+// It logs both.
+func Linear(t testing.TB, n int, work func(n int) any) {
+	t.Helper()
+	small := Of(func() any { return work(n) })
+	var bytes, times float64
+	for range 3 { // another test may have slowed the first
+		large := once(func() any { return work(10 * n) })
+		bytes = float64(large.Allocated) / float64(max(small.Allocated, 1))
+		times = float64(large.Time) / float64(max(small.Time, time.Microsecond))
+		t.Logf("%d: %d bytes, %v; %d: %d bytes, %v; ratio %.1f, %.1f", n, small.Allocated, small.Time, 10*n, large.Allocated, large.Time, bytes, times)
+		if bytes <= 15 && (times <= 40 || large.Time <= 200*time.Millisecond) {
+			return
+		}
+	}
+	t.Errorf("ten times the input takes %.1f times the bytes and %.1f times the time: expected about 10", bytes, times)
+}
