@@ -24,8 +24,11 @@ const (
 // resolv.conf says, [ParseServer] reads what a user types.
 //
 // The first server that answers decides, even if the name does not exist. The
-// next is asked after a failure (SERVFAIL, REFUSED and every other code but
-// NOERROR and NXDOMAIN), a referral, silence, or a network error. A chain of
+// next is asked after a failure (SERVFAIL, REFUSED and every other code except
+// NOERROR and NXDOMAIN), a message that says neither yes nor no, such as a referral,
+// silence, or a network error. The package documentation has the table of what says
+// no. A server that adds no SOA record to its denials and sets neither AA nor RA, so
+// that they cannot be told from a lame server's, gives temporary failures. A chain of
 // aliases that a server leaves open is followed by asking for its end.
 //
 // One Lookup sends at most 3 × (Rounds × len(Servers) + 16) questions, whatever
@@ -123,7 +126,7 @@ func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
 			w, worst = next, nil
 			continue
 		case ctx.Err() != nil:
-			return Answer{}, contextError(ctx, w.name, w.qtype, server.String())
+			return Answer{}, contextError(ctx, w.name(), w.qtype, server.String())
 		case errors.Is(failure, ErrChain): // so says the zone, and any other server would
 			return Answer{}, failure
 		}
@@ -154,14 +157,14 @@ func (c *Client) try(ctx context.Context, end time.Time, server netip.AddrPort, 
 	if until.After(end) {
 		until = end
 	}
-	reply, err := c.ask(ctx, until, server, w.end, w.qtype)
+	reply, err := c.ask(ctx, until, server, w.end(), w.qtype)
 	if err != nil {
 		return nil, w.failure(server.String(), err)
 	}
 	// RFC 2308, Sections 2.1 and 2.2: these two are answers, all others failures.
-	if reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError {
+	if reply.rcode != dns.RcodeSuccess && reply.rcode != dns.RcodeNameError {
 		failure := w.failure(server.String(), nil)
-		failure.RCode, failure.Extended = reply.Rcode, extendedErrors(reply)
+		failure.RCode, failure.Extended = reply.rcode, reply.extended
 		return nil, failure
 	}
 	next, err := w.take(reply)
@@ -178,34 +181,34 @@ func (c *Client) try(ctx context.Context, end time.Time, server netip.AddrPort, 
 	next.answer.Server = server.String()
 	// RFC 6840, Section 5.8: AD counts only if the path to the server is trusted.
 	// All messages of a chain must have it.
-	next.answer.Authentic = c.TrustAD && reply.AuthenticatedData && (w.end == w.name || w.answer.Authentic)
+	next.answer.Authentic = c.TrustAD && reply.validated && (len(w.names) == 1 || w.answer.Authentic)
 	return next, nil
 }
 
 // ask puts a question to one server, over UDP with EDNS first.
-func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort, name string, qtype uint16) (*dns.Msg, error) {
-	query := &dns.Msg{Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}}}
-	query.RecursionDesired = true
-	query.AuthenticatedData = c.TrustAD // RFC 6840, Section 5.7
-	query.SetEdns0(udpSize, false)
+func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort, name string, qtype uint16) (*message, error) {
+	msg := &dns.Msg{Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}}}
+	msg.RecursionDesired = true
+	msg.AuthenticatedData = c.TrustAD // RFC 6840, Section 5.7
+	msg.SetEdns0(udpSize, false)
 	exchange := c.exchangeUDP
 	for tcp := false; ; {
-		query.Id = dns.Id() // RFC 5452, Section 9.2: unpredictable
-		packed, err := query.Pack()
+		msg.Id = dns.Id() // RFC 5452, Section 9.2: unpredictable
+		packed, err := msg.Pack()
 		if err != nil {
 			return nil, err
 		}
-		reply, err := exchange(ctx, until, server, packed)
+		reply, err := exchange(ctx, until, server, query{name, qtype, packed})
 		switch {
 		case errors.Is(err, errFlood): // RFC 5452, Section 9.3
 			exchange, tcp = exchangeTCP, true
 		case err != nil:
 			return nil, err
-		case len(query.Extra) > 0 && rejectsEDNS(reply.Rcode):
-			query.Extra = nil // RFC 6891, Section 7
-		case reply.Truncated && !tcp:
+		case len(msg.Extra) > 0 && rejectsEDNS(reply.rcode):
+			msg.Extra = nil // RFC 6891, Section 7
+		case reply.truncated && !tcp:
 			exchange, tcp = exchangeTCP, true // RFC 7766, Section 5; what came is not looked at (RFC 2181, Section 9)
-		case reply.Truncated:
+		case reply.truncated:
 			return nil, fmt.Errorf("%w: truncated over TCP", ErrMalformed)
 		default:
 			return reply, nil
@@ -217,24 +220,6 @@ func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort
 // (RFC 6891, Section 7), or this version of it (Section 6.1.3).
 func rejectsEDNS(rcode int) bool {
 	return rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented || rcode == dns.RcodeBadVers
-}
-
-// maxExtended is how many extended errors of one answer are kept.
-const maxExtended = 8
-
-// extendedErrors returns what a server adds to a response code (RFC 8914).
-func extendedErrors(reply *dns.Msg) []ExtendedError {
-	opt := reply.IsEdns0()
-	if opt == nil {
-		return nil
-	}
-	var extended []ExtendedError
-	for _, option := range opt.Option {
-		if e, ok := option.(*dns.EDNS0_EDE); ok && len(extended) < maxExtended {
-			extended = append(extended, ExtendedError{Code: e.InfoCode, Text: e.ExtraText})
-		}
-	}
-	return extended
 }
 
 // moreTelling returns the failure that tells more, the earlier one if both tell

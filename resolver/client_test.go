@@ -91,14 +91,22 @@ func rr(line string) dns.RR {
 	return record
 }
 
-// say replies with records, each in the answer section but for those that start
-// with "auth ".
+// say replies with records, each in the answer section, except those that start with
+// "auth " or "add ". The lines "aa" and "ra" set these bits.
 func say(r *dns.Msg, rcode int, lines ...string) *dns.Msg {
 	m := new(dns.Msg).SetRcode(r, rcode)
 	for _, line := range lines {
-		if rest, ok := strings.CutPrefix(line, "auth "); ok {
+		section, rest, _ := strings.Cut(line, " ")
+		switch section {
+		case "aa":
+			m.Authoritative = true
+		case "ra":
+			m.RecursionAvailable = true
+		case "auth":
 			m.Ns = append(m.Ns, rr(rest))
-		} else {
+		case "add":
+			m.Extra = append(m.Extra, rr(rest))
+		default:
 			m.Answer = append(m.Answer, rr(line))
 		}
 	}

@@ -30,4 +30,43 @@
 // What this package does not do: validate DNSSEC (it reports whether a resolver
 // that is trusted did) or recurse from the root. Package dnsfake adds faults and
 // delays for tests.
+//
+// # What a message must hold to say no
+//
+// A lame server, a forwarder in trouble and a forger all send messages without the
+// records asked for. [Client] takes a message for a denial only where this table says so.
+//
+//	response  answer     authority     AA, RA   the message says about
+//	code      section    section       bits     the name asked
+//
+//	NOERROR   records    any           any      its records
+//	NXDOMAIN  records    any           any      nothing
+//	both      others     any           any      nothing
+//	both      empty      SOA           any      no
+//	both      empty      no SOA        AA       no
+//	NOERROR   empty      NS, no SOA    RA       nothing: a referral
+//	NOERROR   empty      neither       RA       no
+//	NXDOMAIN  empty      no SOA        RA       no
+//	both      empty      no SOA        neither  nothing
+//	both      aliases    SOA           any      no, about the last name
+//	both      aliases    no SOA        any      that the last name is to be asked for
+//	both      aliases,   any           any      that the last name is to be asked for
+//	          others
+//	another   any        any           any      nothing
+//
+// No is NODATA with NOERROR, and NXDOMAIN with NXDOMAIN. After a message that says
+// nothing the next server is asked, and after the last one the Lookup is an error.
+//
+// Records are those of class IN and the type asked, at the last name. Aliases are the
+// CNAME and DNAME records that lead there from the name asked, and RRSIG records at their
+// owners; the last name is the name asked if there are none. Others are all other records:
+// of another owner, type or class, off the way, or signatures of such. They do not matter
+// beside the records. SOA and NS are records of class IN at the last name or above it.
+// After aliases, AA and RA say nothing about the last name, which may be in a zone that the
+// server knows nothing about. NS records make a referral only with NOERROR (RFC 2308,
+// Section 2.1).
+//
+// Questions of the types CNAME, DNAME and ANY are not redirected: an alias at the name
+// asked is the answer to them. An alias to a name that is never asked (see [Ask]) says
+// NXDOMAIN about it. Aliases in a circle, and more than 16, are an error at once.
 package resolver

@@ -11,8 +11,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/miekg/dns"
 )
 
 const (
@@ -21,8 +19,6 @@ const (
 	readSize = 4096
 	// maxStray is how many datagrams of a try may be no answer to its question.
 	maxStray = 1000
-	// headerSize is the length of a message's header (RFC 1035, Section 4.1.1).
-	headerSize = 12
 )
 
 // errFlood is what somebody who guesses answers gets.
@@ -34,10 +30,10 @@ var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 // exchangeUDP puts a query to a server and returns its answer: over a new socket,
 // hence from a port that nobody knows yet (RFC 5452, Section 9.2), unless sockets
 // are to be used again.
-func (c *Client) exchangeUDP(ctx context.Context, until time.Time, server netip.AddrPort, query []byte) (*dns.Msg, error) {
+func (c *Client) exchangeUDP(ctx context.Context, until time.Time, server netip.AddrPort, q query) (*message, error) {
 	if c.ReuseSockets {
 		if s, ok := c.sockets.take(server); ok {
-			reply, err := c.converse(ctx, until, s, query)
+			reply, err := c.converse(ctx, until, s, q)
 			if !broken(err) || ctx.Err() != nil {
 				return reply, networkError("udp", err)
 			}
@@ -52,13 +48,13 @@ func (c *Client) exchangeUDP(ctx context.Context, until time.Time, server netip.
 	if err != nil {
 		return nil, networkError("udp", err)
 	}
-	reply, err := c.converse(ctx, until, socket{conn, server, time.Now()}, query)
+	reply, err := c.converse(ctx, until, socket{conn, server, time.Now()}, q)
 	return reply, networkError("udp", err)
 }
 
 // converse sends a query over a socket and waits for the answer. Then it keeps the
 // socket, or closes it.
-func (c *Client) converse(ctx context.Context, until time.Time, s socket, query []byte) (reply *dns.Msg, err error) {
+func (c *Client) converse(ctx context.Context, until time.Time, s socket, q query) (reply *message, err error) {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer func() {
 		// No socket is kept that ctx closes, or on which the answer may come late.
@@ -71,16 +67,16 @@ func (c *Client) converse(ctx context.Context, until time.Time, s socket, query 
 	if err := s.conn.SetDeadline(until); err != nil {
 		return nil, err
 	}
-	if _, err := s.conn.Write(query); err != nil {
+	if _, err := s.conn.Write(q.packed); err != nil {
 		return nil, err
 	}
-	return readAnswer(s.conn, query)
+	return readAnswer(s.conn, q)
 }
 
 // readAnswer returns the first datagram that answers the query. Anybody can send
 // us anything: what is no answer is ignored for as long as the try lasts (RFC 5452,
 // Section 9.1).
-func readAnswer(conn net.Conn, query []byte) (*dns.Msg, error) {
+func readAnswer(conn net.Conn, q query) (*message, error) {
 	buffer := buffers.Get().(*[readSize]byte)
 	defer buffers.Put(buffer)
 	var stray error
@@ -92,7 +88,7 @@ func readAnswer(conn net.Conn, query []byte) (*dns.Msg, error) {
 			}
 			return nil, err
 		}
-		reply, err := parseReply(query, buffer[:n])
+		reply, err := readReply(q, buffer[:n])
 		if err == nil {
 			return reply, nil
 		}
@@ -103,8 +99,8 @@ func readAnswer(conn net.Conn, query []byte) (*dns.Msg, error) {
 
 // exchangeTCP puts a query to a server over a connection of its own. Nobody else
 // covers there: the first message is the answer, or nothing is.
-func exchangeTCP(ctx context.Context, until time.Time, server netip.AddrPort, query []byte) (*dns.Msg, error) {
-	conn, done, err := askTCP(ctx, until, server, query)
+func exchangeTCP(ctx context.Context, until time.Time, server netip.AddrPort, q query) (*message, error) {
+	conn, done, err := askTCP(ctx, until, server, q.packed)
 	if err != nil {
 		return nil, networkError("tcp", err)
 	}
@@ -113,7 +109,7 @@ func exchangeTCP(ctx context.Context, until time.Time, server netip.AddrPort, qu
 	if err != nil {
 		return nil, networkError("tcp", err)
 	}
-	return parseReply(query, raw)
+	return readReply(q, raw)
 }
 
 // askTCP connects to a server and sends a query. The connection is closed by done,
@@ -183,117 +179,4 @@ func bare(err error) error {
 		return os.ErrDeadlineExceeded
 	}
 	return op.Err
-}
-
-// parseReply returns the message in raw if it answers the query. Of a truncated
-// message, which may be cut anywhere behind the question, it returns the header.
-func parseReply(query, raw []byte) (*dns.Msg, error) {
-	if mismatch := checkReply(query, raw); mismatch != "" {
-		return nil, fmt.Errorf("%w: %s", ErrMalformed, mismatch)
-	}
-	if truncated(raw) {
-		raw = raw[:headerSize]
-	}
-	reply := new(dns.Msg)
-	if err := reply.Unpack(raw); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
-	}
-	if err := checkComplete(reply, raw); err != nil && !reply.Truncated {
-		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
-	}
-	return reply, nil
-}
-
-// checkReply says why a message is no answer to the query (RFC 5452, Section
-// 9.1), and "" if it is one. It looks at octets: a forged message is not worth
-// parsing, and in both the question stands first, so it is not compressed.
-func checkReply(query, reply []byte) string {
-	if mismatch := checkHeader(query, reply); mismatch != "" {
-		return mismatch
-	}
-	rcode := int(reply[3] & 0x0f)
-	if questions(reply) == 0 && rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {
-		return "" // a failure may be the header alone; it says no more than silence would
-	}
-	return checkQuestion(query, reply)
-}
-
-func checkHeader(query, reply []byte) string {
-	switch {
-	case len(reply) < headerSize:
-		return "no header"
-	case reply[2]&0x80 == 0: // QR
-		return "not a response"
-	case reply[0] != query[0] || reply[1] != query[1]:
-		return "another ID"
-	case (reply[2]^query[2])&0x78 != 0:
-		return "another opcode"
-	}
-	return ""
-}
-
-func checkQuestion(query, reply []byte) string {
-	switch {
-	case questions(reply) != 1:
-		return "not one question"
-	case !sameQuestion(questionOf(query), reply[headerSize:]):
-		return "another question"
-	}
-	return ""
-}
-
-func questions(message []byte) uint16 { return binary.BigEndian.Uint16(message[4:]) }
-
-func truncated(message []byte) bool { return message[2]&0x02 != 0 }
-
-// questionOf returns the question of a query, which is all there is between the
-// header and the OPT record.
-func questionOf(query []byte) []byte {
-	end := headerSize
-	for query[end] != 0 {
-		end += 1 + int(query[end])
-	}
-	return query[headerSize : end+1+4]
-}
-
-// sameQuestion reports whether a message goes on with a question of ours, its name
-// in any case (RFC 4343). Lengths of labels are below the letters.
-func sameQuestion(question, message []byte) bool {
-	if len(message) < len(question) {
-		return false
-	}
-	for i := range question {
-		b := message[i]
-		if inName := i < len(question)-4; inName && 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		if b != question[i] {
-			return false
-		}
-	}
-	return true
-}
-
-var (
-	errCut   = errors.New("fewer records than its header says")
-	errEmpty = errors.New("a record without data")
-)
-
-// checkComplete finds what [dns.Msg.Unpack] lets pass: a message that was cut
-// between two records, and records without data, as in dynamic updates.
-func checkComplete(reply *dns.Msg, raw []byte) error {
-	for i, n := range []int{len(reply.Question), len(reply.Answer), len(reply.Ns), len(reply.Extra)} {
-		if int(binary.BigEndian.Uint16(raw[4+2*i:])) != n { // RFC 1035, Section 4.1.1
-			return errCut
-		}
-	}
-	for _, rr := range reply.Answer {
-		if _, unknown := rr.(*dns.RFC3597); unknown || rr.Header().Rdlength > 0 {
-			continue
-		}
-		if t := rr.Header().Rrtype; t != dns.TypeNULL && t != dns.TypeAPL {
-			return errEmpty
-		}
-	}
-	return nil
 }

@@ -27,7 +27,7 @@ func TestClientQuestion(t *testing.T) {
 		c := resolver.Client{TrustAD: trust}
 		c.Servers = []netip.AddrPort{startServer(t, func(_ dns.ResponseWriter, r *dns.Msg) *dns.Msg {
 			queries <- r
-			m := say(r, dns.RcodeSuccess, www)
+			m := say(r, dns.RcodeSuccess, r.Question[0].Name+" 300 IN A 192.0.2.10")
 			m.AuthenticatedData = true
 			return m
 		})}

@@ -24,8 +24,9 @@ import (
 //     names only, and names are of letters, digits, hyphens and underscores. All
 //     else is an error that wraps errors.ErrUnsupported.
 //   - Package net does not check that an answer is about the name asked
-//     (go.dev/issue/47110), and reads the hosts file for addresses and, of the
-//     loopback, for names.
+//     (go.dev/issue/47110), takes NXDOMAIN and nearly every message without records of
+//     the type for a denial, even those of a lame server, and reads the hosts file for
+//     addresses and, of the loopback, for names.
 //
 // An answer of which package net dropped a part, such as an MX record with an odd
 // host, is an error: half an answer is none. A done context ends Lookup at once,

@@ -89,12 +89,16 @@ func transfer(ctx context.Context, silence time.Duration, server netip.AddrPort,
 		if err != nil {
 			return false, networkError("tcp", err)
 		}
-		records, err := transferred(query, raw, first)
+		l, err := transferred(query, raw, first)
 		if err != nil {
 			return false, err
 		}
-		for _, rr := range records {
-			if err := copied.add(rr); err != nil {
+		for r := range l.records(l.answers) {
+			rr, err := r.unpack(raw)
+			if err == nil {
+				err = copied.add(rr)
+			}
+			if err != nil {
 				return false, fmt.Errorf("%w: %w", ErrMalformed, err)
 			}
 			if copied.complete {
@@ -111,8 +115,8 @@ func transfer(ctx context.Context, silence time.Duration, server netip.AddrPort,
 	return false, nil
 }
 
-// transferred returns the records of one message of a transfer.
-func transferred(query, raw []byte, first bool) ([]dns.RR, error) {
+// transferred returns one message of a transfer.
+func transferred(query, raw []byte, first bool) (l layout, err error) {
 	mismatch := checkHeader(query, raw)
 	// RFC 5936, Section 2.2.2: all but the first message may do without a question.
 	// So may a failure.
@@ -120,26 +124,22 @@ func transferred(query, raw []byte, first bool) ([]dns.RR, error) {
 		mismatch = checkQuestion(query, raw)
 	}
 	if mismatch != "" {
-		return nil, fmt.Errorf("%w: %s", ErrMalformed, mismatch)
+		return l, fmt.Errorf("%w: %s", ErrMalformed, mismatch)
 	}
-	reply := new(dns.Msg)
-	err := reply.Unpack(raw)
-	if err == nil {
-		err = checkComplete(reply, raw)
-	}
+	l, err = layOut(raw)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
-	case reply.Rcode != dns.RcodeSuccess: // RFC 5936, Section 2.2.1: ends it, also half-way
-		return nil, &Error{RCode: reply.Rcode, Extended: extendedErrors(reply)}
-	case first && len(reply.Question) == 0:
-		return nil, fmt.Errorf("%w: not one question", ErrMalformed)
-	case reply.Truncated:
-		return nil, fmt.Errorf("%w: truncated over TCP", ErrMalformed)
-	case len(reply.Answer) == 0:
-		return nil, fmt.Errorf("%w: a message without records", ErrMalformed)
+		return l, fmt.Errorf("%w: %v", ErrMalformed, err)
+	case l.rcode != dns.RcodeSuccess: // RFC 5936, Section 2.2.1: ends it, also half-way
+		return l, &Error{RCode: l.rcode, Extended: l.extendedErrors()}
+	case first && questions(raw) == 0:
+		return l, fmt.Errorf("%w: not one question", ErrMalformed)
+	case truncated(raw):
+		return l, fmt.Errorf("%w: truncated over TCP", ErrMalformed)
+	case l.answers.n == 0:
+		return l, fmt.Errorf("%w: a message without records", ErrMalformed)
 	}
-	return reply.Answer, nil
+	return l, nil
 }
 
 // A zoneCopy is what is known of a zone while its records come.
