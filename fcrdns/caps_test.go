@@ -14,7 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver/resolvertest"
 )
 
-// A name that was not looked up is no name that fails, wherever the one that confirms is in
+// A name that was not looked up does not fail the address, wherever the one that confirms is in
 // a set of 1 to 30; and CheckSkipped finds it if it is among those wanted most.
 func TestCapIsNoDenial(t *testing.T) {
 	client := netip.MustParseAddr("192.0.2.10")

@@ -72,7 +72,7 @@ type Session struct {
 // heloStep has the checks of HELO.
 type heloStep struct {
 	text    string
-	ours    bool                // it claims to be us
+	ours    bool // it claims to be us
 	reverse *task[*fcrdns.Result]
 	address *task[*helo.Result] // nil where the client has sent none, as the others
 	spf     *task[*spf.Result]
