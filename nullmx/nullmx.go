@@ -212,8 +212,11 @@ func IsNull(records ...*dns.MX) bool {
 	return len(records) > 0 && !slices.ContainsFunc(records, func(rr *dns.MX) bool { return rr.Mx != "." && rr.Mx != "" })
 }
 
-// MaxTargets is how many mail exchangers Targets looks up.
+// MaxTargets is how many mail exchangers Targets looks up: the most preferred.
 const MaxTargets = 10
+
+// ErrTooManyTargets is the Err of a Target beyond MaxTargets, which was not looked up.
+var ErrTooManyTargets = errors.New("not looked up: the domain has more mail exchangers than are tried")
 
 // A Target is a mail exchanger, or the domain itself where it is Implicit.
 type Target struct {
@@ -224,11 +227,12 @@ type Target struct {
 }
 
 // Targets looks up where mail for a domain goes to, in the order in which it is tried:
-// none for a Null MX, or without MX and address.
+// none for a Null MX, or without MX and address. Those beyond MaxTargets are listed with
+// ErrTooManyTargets.
 func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 	var targets []Target
 	for _, rr := range r.MX {
-		if !IsNull(rr) && len(targets) < MaxTargets {
+		if !IsNull(rr) {
 			targets = append(targets, Target{Host: rr.Mx, Preference: rr.Preference})
 		}
 	}
@@ -236,11 +240,15 @@ func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 		targets = []Target{{Host: r.Domain}}
 	}
 	var questions []resolver.Question
-	for _, t := range targets {
+	for _, t := range targets[:min(len(targets), MaxTargets)] {
 		questions = append(questions, resolver.AddrQuestions(t.Host)...)
 	}
 	responses := resolver.AskAll(ctx, c.Resolver, questions...)
 	for i := range targets {
+		if t := &targets[i]; i >= MaxTargets {
+			t.Host, t.Err = cmp.Or(dnsname.CanonicalOrEmpty(t.Host), t.Host), ErrTooManyTargets
+			continue
+		}
 		t, v4, v6 := &targets[i], responses[2*i], responses[2*i+1]
 		t.Host = v4.Name
 		t.Addrs = append(v4.Addrs(), v6.Addrs()...)

@@ -29,8 +29,8 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// MaxPersons is how many persons of a name Lookup returns, in alphabetical order of
-// mailbox and text name: anyone may write any number of records.
+// MaxPersons is for how many persons of a name Lookup asks for texts, in alphabetical order
+// of mailbox and text name: anyone may write any number of records.
 const MaxPersons = 10
 
 // A Person is responsible for a name.
@@ -39,7 +39,7 @@ type Person struct {
 	Text    string   // the canonical name of the TXT records; "" for none
 	Texts   []string // what they say, in alphabetical order, without the cut into strings
 	// Err tells why there are no Texts where a name for them is given: a failure of
-	// DNS, or ErrDangling.
+	// DNS, ErrDangling, or ErrTooManyPersons.
 	Err      error
 	RR       *dns.RP           // the record; shared, read only
 	Response resolver.Response // the question for the texts; zero when nothing was asked
@@ -47,6 +47,10 @@ type Person struct {
 
 // ErrDangling is the Err of a Person whose Text name has no TXT record.
 var ErrDangling = errors.New("rp: there is no TXT record where the RP record points to")
+
+// ErrTooManyPersons is the Err of a Person beyond MaxPersons, whose texts were not asked
+// for.
+var ErrTooManyPersons = errors.New("rp: the text was not looked up: the name has too many RP records")
 
 // Lookup returns the persons of a name. None, and a nil error, means that nobody is
 // named. An error means that there is no answer yet; what is not known of one person
@@ -69,11 +73,14 @@ func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]Person, er
 	}
 	slices.SortFunc(persons, order)
 	persons = slices.CompactFunc(persons, func(a, b Person) bool { return order(a, b) == 0 })
-	persons = persons[:min(len(persons), MaxPersons)]
 	var named []*Person // with a name of texts
 	var questions []resolver.Question
 	for i := range persons {
-		if p := &persons[i]; p.Text != "" {
+		switch p := &persons[i]; {
+		case p.Text == "":
+		case len(named) == MaxPersons:
+			p.Err = ErrTooManyPersons
+		default:
 			named = append(named, p)
 			questions = append(questions, resolver.Question{Name: p.Text, Type: dns.TypeTXT})
 		}

@@ -279,11 +279,15 @@ func (p *TreeTerm) hostQuestions() []resolver.Question {
 	var names []string
 	for _, mx := range resolver.Records[*dns.MX](p.Responses[0].Answer) {
 		name, err := resolver.Canonical(mx.Mx)
-		if err == nil && name != "." && !slices.Contains(names, name) && len(names) < maxHosts {
+		if err == nil && name != "." {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > maxHosts {
+		p.Err, names = ErrBounds, names[:maxHosts]
+	}
 	var questions []resolver.Question
 	for _, name := range names {
 		questions = append(questions, resolver.AddrQuestions(name)...)

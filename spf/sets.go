@@ -246,10 +246,13 @@ func (p *TreeTerm) addresses() *netipx.IPSet {
 // failed returns the types of address, A or AAAA, of which the term's are not known.
 func (p *TreeTerm) failed() []uint16 {
 	var types []uint16
+	if p.Err != nil {
+		return []uint16{dns.TypeA, dns.TypeAAAA} // nothing, or not all, was looked up
+	}
 	for _, response := range p.Responses {
 		switch {
-		case response.Err == nil && p.Err == nil:
-		case response.Type == dns.TypeMX || p.Term.Kind == Exists || p.Err != nil:
+		case response.Err == nil:
+		case response.Type == dns.TypeMX || p.Term.Kind == Exists:
 			return []uint16{dns.TypeA, dns.TypeAAAA} // nothing is known
 		case !slices.Contains(types, response.Type):
 			types = append(types, response.Type)

@@ -16,7 +16,7 @@
 // may, and asks the Resolver concurrently itself.
 //
 // An audit asks at most 28 questions for the organization, and for each MTA at most 16 for
-// its HELO name and 27 for each of its addresses. For each HELO name and mail domain it asks
+// its HELO name and 28 for each of its addresses. For each HELO name and mail domain it asks
 // at most 2,700 about the SPF record and 260 for each address that sends under it, or some
 // five if the record is an ordinary one, and 137 about where its mail goes; for each name
 // without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160

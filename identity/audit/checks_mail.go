@@ -50,6 +50,8 @@ func mailRoute(s subject) outcome {
 		out.code, out.detail = rule.CodeOK, strings.Join(reached, ", ")
 	case unknown:
 		out.code = rule.CodeNoAnswer
+	case mail.skipped:
+		out.code, out.detail = rule.CodeTooManyNames, strings.Join(lost, ", ")
 	default:
 		out.code, out.detail = rule.CodeNoTarget, strings.Join(lost, ", ")
 	}
@@ -99,6 +101,8 @@ func mxHosts(s subject) outcome {
 	switch {
 	case unknown:
 		out.code = rule.CodeNoAnswer
+	case mail.skipped && ours == 0:
+		out.code = rule.CodeTooManyNames
 	case exchangers == 0:
 		out.code = rule.CodeNoExchanger
 	case ours == 0:
@@ -107,6 +111,9 @@ func mxHosts(s subject) outcome {
 		out.code = rule.CodeOK
 		if left > 0 { // public ones, or a fault would be reported
 			out.addDetail("%d more addresses were not looked at", left)
+		}
+		if mail.skipped {
+			out.addDetail("after the first %d mail exchangers, others were not looked at", nullmx.MaxTargets)
 		}
 	}
 	return out

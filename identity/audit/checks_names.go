@@ -24,9 +24,10 @@ var csaCodes = []struct {
 }{
 	{rule.CodeDenied, []csa.Reason{csa.Denied, csa.ExplicitRequired}},
 	{rule.CodeMissing, []csa.Reason{csa.NoRecord, csa.NoName}},
-	{rule.CodeUnusable, []csa.Reason{csa.Unverifiable, csa.Unsupported, csa.TooManyTargets}},
+	{rule.CodeUnusable, []csa.Reason{csa.Unverifiable, csa.Unsupported}},
 	{rule.CodeNotAllAddresses, []csa.Reason{csa.NoAddress, csa.AddressMismatch}},
 	{rule.CodeNoAnswer, []csa.Reason{csa.Temporary}},
+	{rule.CodeTooManyNames, []csa.Reason{csa.TooManyTargets}},
 	{rule.CodeOK, []csa.Reason{csa.Authorized}},
 }
 
@@ -95,7 +96,7 @@ func (p personFacts) responsible(out outcome) outcome {
 	for _, person := range p.persons {
 		if errors.Is(person.Err, rp.ErrDangling) {
 			dangling = person.Err
-		} else if person.Err != nil {
+		} else if person.Err != nil && !errors.Is(person.Err, rp.ErrTooManyPersons) {
 			failed = person.Err
 		}
 	}

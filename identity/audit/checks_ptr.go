@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
 func ptrExists(s subject) outcome {
@@ -56,10 +58,10 @@ func ptrConfirmed(s subject) outcome {
 	}
 	out.detail = strings.Join(unconfirmed, ", ")
 	switch {
-	case rdns.Skipped > 0:
-		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
 	case rdns.Status == fcrdns.TempError:
 		out.code, out.detail = rule.CodeNoAnswer, ""
+	case errors.Is(rdns.Err, fcrdns.ErrTooManyNames):
+		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
 	case rdns.Status == fcrdns.PermError:
 		out.code = rule.CodeUnusable
 	case rdns.Status == fcrdns.Fail:
@@ -68,6 +70,8 @@ func ptrConfirmed(s subject) outcome {
 		out.code = rule.CodeSomeUnconfirmed
 	case unanswered:
 		out.code = rule.CodeNoAnswer
+	case rdns.Skipped > 0:
+		out.code, out.detail = rule.CodeTooManyNames, fmt.Sprint(len(s.addr.names()))
 	default:
 		out.detail = rdns.Name
 	}
@@ -83,13 +87,13 @@ func ptrSyntax(s subject) outcome {
 		return out
 	}
 	// The worse of the two faults is the one to report.
-	for _, n := range s.addr.rdns().Names {
-		switch {
-		case n.Outcome == fcrdns.Unusable:
-			out.code, out.detail = rule.CodeNoHostName, n.Name
+	for _, name := range s.addr.names() {
+		switch form := dnsname.FormOf(name); {
+		case form < dnsname.Underscore:
+			out.code, out.detail = rule.CodeNoHostName, name
 			return out
-		case n.Underscore && out.code == rule.CodeOK:
-			out.code, out.detail = rule.CodeUnderscore, n.Name
+		case form == dnsname.Underscore && out.code == rule.CodeOK:
+			out.code, out.detail = rule.CodeUnderscore, name
 		}
 	}
 	out.fix = ptrOf(s.addr.addr)
@@ -122,8 +126,8 @@ func ptrOneName(s subject) outcome {
 	switch {
 	case !hasNames && !failed:
 		out.code = rule.CodeNoPTR
-	case skipped:
-		out.code, out.fix = rule.CodeTooManyNames, ptrOf(public...)
+	case skipped && s.mta.ptr == "" && len(best.lacking)+len(best.unconfirmed) > 0:
+		out.code = rule.CodeTooManyNames // one of the others may be the name of all addresses
 	case len(best.lacking) > 0:
 		// An answer that lacks the name is an answer, whatever the others are.
 		out.code, out.detail = rule.CodeOtherName, joinAddrs(best.lacking)+" without "+best.name

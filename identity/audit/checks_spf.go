@@ -153,7 +153,7 @@ func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 	case rest == spf.Pass, rest == spf.Neutral:
 		out.code = rule.CodeOthersAllowed
 		out.addDetail("most addresses are %s", rest)
-	case policy.Err != nil:
+	case policy.Err != nil, rest == spf.TempError: // which is also that of a policy beyond the bounds of an analysis
 		out.code = rule.CodeNoAnswer
 	case rest == spf.PermError:
 		out.code = rule.CodeInvalid
@@ -181,7 +181,7 @@ func heloSPFStrict(s subject) outcome {
 	set, _ := more.IPSet() // its errors are of invalid networks
 	rest := statusOfOthers(policy)
 	switch authorized := set.Prefixes(); {
-	case policy.Err != nil:
+	case policy.Err != nil, rest == spf.TempError:
 		out.code = rule.CodeNoAnswer
 	case rest == spf.PermError:
 		out.code = rule.CodeInvalid

@@ -171,7 +171,15 @@ func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {
 			if f.public(fact) {
-				fact.rdns = enqueue(q, func() *fcrdns.Result { return fcrdns.Checker{Resolver: a.Resolver}.Check(ctx, fact.addr) })
+				fact.rdns = enqueue(q, func() *fcrdns.Result {
+					checker := fcrdns.Checker{Resolver: a.Resolver}
+					return checker.CheckSkipped(ctx, checker.Check(ctx, fact.addr), func(name string) int {
+						if name == m.ptr { // what the description says is judged, however many others there are
+							return 1
+						}
+						return 0
+					})
+				})
 			}
 		}
 	}

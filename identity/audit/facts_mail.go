@@ -16,8 +16,9 @@ import (
 
 // mailFacts is where mail for a name goes.
 type mailFacts struct {
-	mx    *nullmx.Result
-	hosts []*hostFacts
+	mx      *nullmx.Result
+	hosts   []*hostFacts
+	skipped bool // there are more than nullmx.MaxTargets, and the others were not looked up
 }
 
 // hostFacts is a host that takes mail for a name: an exchanger, or the name itself.
@@ -65,7 +66,11 @@ func (a Auditor) askMailRoute(ctx context.Context, f *facts, n *nameFacts) *mail
 	for _, rr := range m.mx.MX {
 		name := dnsname.CanonicalOrEmpty(rr.Mx)
 		known := slices.ContainsFunc(m.hosts, func(h *hostFacts) bool { return h.name == name })
-		if name != "" && !nullmx.IsNull(rr) && !known && len(m.hosts) < nullmx.MaxTargets {
+		switch {
+		case name == "" || nullmx.IsNull(rr) || known:
+		case len(m.hosts) == nullmx.MaxTargets:
+			m.skipped = true
+		default:
 			m.hosts = append(m.hosts, &hostFacts{name: name})
 		}
 	}

@@ -37,7 +37,7 @@ type personFacts struct {
 func (p personFacts) evidence() []resolver.Response {
 	out := []resolver.Response{p.response}
 	for _, person := range p.persons {
-		if person.Text != "" {
+		if person.Response.Name != "" { // its text was asked for
 			out = append(out, person.Response)
 		}
 	}

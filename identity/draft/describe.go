@@ -147,6 +147,10 @@ func (d *draft) lookupContacts(ctx context.Context) {
 	}
 	persons, err := rp.Lookup(ctx, d.resolver, d.o.Domain)
 	for _, p := range answerOrComment(d, "the RP records of "+d.o.Domain, persons, err) {
+		if errors.Is(p.Err, rp.ErrTooManyPersons) {
+			d.comment("contacts", "there may be more: only the texts of the first %d RP records were looked up", rp.MaxPersons)
+			break
+		}
 		if p.Err != nil && !errors.Is(p.Err, rp.ErrDangling) {
 			answerOrComment(d, "the RP text "+p.Text, p.Texts, p.Err)
 		}

@@ -35,7 +35,7 @@ const (
 
 // Outcomes that several rules share.
 var (
-	tooMany   = Outcome{Code: CodeTooManyNames, Status: Fail, Text: "the address has more PTR names than receivers look at", Remedy: "Keep one PTR record, for the MTA's one name."}
+	tooMany   = Outcome{Code: CodeTooManyNames, Status: Undecided, Text: "the address has more PTR names than are looked up", Remedy: "Keep one PTR record, for the MTA's one name."}
 	noAnswer  = Outcome{Code: CodeNoAnswer, Status: Undecided, Text: "DNS gave no answer"}
 	notPublic = Outcome{Code: CodeNotPublic, Status: NotApplicable, Text: "there is no public address to judge"}
 	noPTR     = Outcome{Code: CodeNoPTR, Status: NotApplicable, Text: "there is no PTR name to judge"}

@@ -43,7 +43,7 @@ const (
 
 	// Of PTR names.
 	CodeNoPTR           // there is no PTR name to judge
-	CodeTooManyNames    // receivers do not look at all PTR names
+	CodeTooManyNames    // there are more names than are looked up, and the first do not decide
 	CodeUnconfirmed     // no PTR name has the address
 	CodeSomeUnconfirmed // a PTR name does not have the address, and another has
 	CodeMismatch        // no PTR name has the address

@@ -83,6 +83,7 @@ var policies = []Rule{
 			{CodeDenied, Fail, "CSA denies the HELO name", "Publish the record of the fix in place of those that are there; where the policy of a name above denies it, beside that policy."},
 			{CodeNotAllAddresses, Fail, "the target of the CSA record does not have every address of the MTA", "Give the target every address of the MTA."},
 			{CodeUnusable, Fail, "receivers can do nothing with the CSA record", "Publish the record of the fix in place of those that are there."},
+			{CodeTooManyNames, Undecided, "the HELO name has more CSA records than are looked up, and the first do not authorize every address", "Publish the record of the fix in place of those that are there."},
 			noAnswer, noName, notPublic, receives,
 		},
 	},

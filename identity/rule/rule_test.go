@@ -83,9 +83,9 @@ func TestFrozenOutcomes(t *testing.T) {
 		"org-domain [ok] [public-suffix malformed reserved documentation not-in-dns] [no-answer cannot-tell] []",
 		"address-public [ok allowed] [private shared documentation special] [] []",
 		"ptr-exists [ok] [missing] [no-answer] [not-public]",
-		"ptr-confirmed [ok] [some-unconfirmed too-many-names mismatch unusable] [no-answer] [no-ptr not-public]",
+		"ptr-confirmed [ok] [some-unconfirmed mismatch unusable] [too-many-names no-answer] [no-ptr not-public]",
 		"ptr-syntax [ok] [underscore no-host-name] [no-answer] [no-ptr not-public]",
-		"ptr-one-name [ok] [other-name too-many-names not-all-addresses] [no-answer] [no-ptr not-public single-address]",
+		"ptr-one-name [ok] [other-name not-all-addresses] [too-many-names no-answer] [no-ptr not-public single-address]",
 		"ptr-not-generic [ok unclear] [generic] [no-answer] [no-ptr not-public]",
 		"ptr-static [] [dynamic] [unproven no-answer] [no-ptr not-public]",
 		"ptr-role [ok shared] [no-role] [no-answer] [not-dedicated no-ptr not-public]",
@@ -98,15 +98,15 @@ func TestFrozenOutcomes(t *testing.T) {
 		"helo-spf [ok] [missing invalid not-all-addresses others-allowed] [no-answer] [no-name not-public receives-only]",
 		"helo-spf-strict [ok] [no-fail more-addresses] [no-answer] [mail-domain invalid no-record no-name not-public receives-only]",
 		"mail-spf [ok] [missing invalid not-all-addresses others-allowed] [no-answer] [not-public]",
-		"helo-csa [ok] [missing denied not-all-addresses unusable] [no-answer] [no-name not-public receives-only]",
+		"helo-csa [ok] [missing denied not-all-addresses unusable] [too-many-names no-answer] [no-name not-public receives-only]",
 		"helo-rp [ok] [missing dangling] [no-answer] [no-name receives-only]",
 		"null-mx [ok] [missing receives] [no-answer] [sends no-address]",
 		"null-spf [ok] [missing sends] [no-answer] []",
 		"ptr-locked [ok] [open] [no-answer] [greets mail-domain other-organization]",
 		"domain-csa [ok] [missing no-policy] [no-answer] [greets]",
 		"domain-rp [ok] [missing not-all-contacts dangling] [no-answer] []",
-		"mail-route [ok some-lost] [null-mx nowhere no-target] [no-answer] []",
-		"mx-hosts [ok] [not-public unconfirmed generic] [no-answer] [provider no-exchanger]",
+		"mail-route [ok some-lost] [null-mx nowhere no-target] [too-many-names no-answer] []",
+		"mx-hosts [ok] [not-public unconfirmed generic] [too-many-names no-answer] [provider no-exchanger]",
 		"role-mailboxes [ok catch-all] [refused bare-refused] [deferred unclear no-answer] [no-server]",
 		"wildcards [ok silenced] [mail address text] [no-answer] []",
 		"ttls [ok] [too-high] [low no-answer] [nothing]",
@@ -151,7 +151,7 @@ func TestCatalogue(t *testing.T) {
 			check(keyword.MatchString(o.Code.String()) && !codes[o.Code], "code %q: no keyword, or twice", o.Code)
 			codes[o.Code], statuses[o.Status] = true, true
 			check(isPhrase(o.Text), "%s: text %q", o.Code, o.Text)
-			check((o.Remedy != "") == (o.Status == rule.Fail || o.Code == rule.CodeUnproven), "%s: only failures and what DNS can never tell have a remedy, and all do: %q", o.Code, o.Remedy)
+			check((o.Remedy != "") == (o.Status == rule.Fail || o.Code == rule.CodeUnproven || o.Code == rule.CodeTooManyNames), "%s: only failures and what asking again will not tell have a remedy, and all do: %q", o.Code, o.Remedy)
 			check(o.Remedy == "" || isSentence(o.Remedy), "%s: remedy %q", o.Code, o.Remedy)
 			got, ok := r.Outcome(o.Code)
 			check(ok && got == o && r.Has(o.Code), "%s: not found", o.Code)

@@ -177,11 +177,17 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 	}
 	status, why := PermError, fmt.Errorf("%w: no mail server has one", ErrAddress)
 	asked := make(map[netip.AddrPort]bool) // several names may lead to one host
-	for i, target := range mx.Targets(ctx, r.MX) {
-		if i == MaxHosts {
+	for _, target := range mx.Targets(ctx, r.MX) {
+		if len(asked) == MaxHosts {
 			break
 		}
 		addr, err := c.choose(target)
+		if errors.Is(err, nullmx.ErrTooManyTargets) {
+			if len(asked) == 0 {
+				why = fmt.Errorf("%w: none of the first %d mail servers has one", ErrAddress, nullmx.MaxTargets)
+			}
+			break
+		}
 		if err != nil && !errors.Is(err, ErrAddress) {
 			// Others may not have what the preferred one has: do not ask them instead.
 			return r.fail(TempError, fmt.Errorf("%s: %w", target.Host, err))
