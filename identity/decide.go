@@ -32,7 +32,8 @@ const (
 	// Forged: the HELO name's owner denies it to this address by SPF or CSA; or the HELO is
 	// a name of our own, or another address than the client's.
 	Forged
-	// Undetermined: DNS gave no answer to some questions, which could change the level.
+	// Undetermined: DNS gave no answer to some questions, which could change the level; or
+	// the session is exhausted.
 	Undetermined
 	// NotApplicable: the client is trusted or has no public address, and is not judged.
 	NotApplicable
@@ -180,6 +181,10 @@ const (
 	CSAUnknown      // DNS did not say all of the HELO name's CSA records
 	MailFromUnknown // DNS did not say all of the sender's SPF policy
 	NullMXUnknown   // DNS did not say whether the sender's domain takes mail
+	// SessionExhausted: the session has not the worst case of a step left, and asks nothing
+	// more. No other reason is with it, and no policy changes its advice, to come back on a
+	// new connection: close this one.
+	SessionExhausted
 	// Against a better level.
 	NoPTR           // the address has no usable name
 	TooManyPTR      // the address has more names than were looked up, and none of these ties it to HELO
@@ -210,7 +215,7 @@ var reasonText = []string{
 	TrustedClient: "trusted-client", PrivateClient: "private-client",
 	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
 	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
-	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown",
+	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown", SessionExhausted: "session-exhausted",
 	NoPTR: "no-ptr", TooManyPTR: "too-many-ptr", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
 	UnqualifiedHelo: "unqualified-helo", AddressLiteral: "address-literal", HeloUnresolved: "helo-unresolved", HeloAlone: "helo-alone", HeloUnrelated: "helo-unrelated", HeloIsPTR: "helo-is-ptr",
 	HeloSPFPass: "helo-spf-pass", CSAPass: "csa-pass",
@@ -234,7 +239,8 @@ var reasonPhrase = []string{
 	ReverseUnknown: "DNS did not say all of the address's names", HeloUnknown: "DNS did not say where the HELO name leads",
 	HeloSPFUnknown: "DNS did not say all of the HELO name's SPF policy", CSAUnknown: "DNS did not say all of the HELO name's CSA records",
 	MailFromUnknown: "DNS did not say all of the sender's SPF policy", NullMXUnknown: "DNS did not say whether the sender's domain takes mail",
-	NoPTR: "the address has no usable name", TooManyPTR: "the address has more names than were looked up, and none of these ties it to HELO", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
+	SessionExhausted: "the connection has used up its DNS lookups",
+	NoPTR:            "the address has no usable name", TooManyPTR: "the address has more names than were looked up, and none of these ties it to HELO", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
 	NoHelo: "no HELO", MalformedHelo: "the HELO is malformed", UnqualifiedHelo: "the HELO name means nothing in the public DNS",
 	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not lead to the client", HeloAlone: "the HELO name leads to the client, and no name of the address does",
 	HeloUnrelated: "the HELO name and the name of the address have nothing in common", HeloIsPTR: "the HELO name is the name of the address, which anyone can look up",
@@ -253,7 +259,7 @@ func (r Reason) Text() string {
 }
 
 // Temporary reports whether the reason is a temporary failure.
-func (r Reason) Temporary() bool { return ReverseUnknown <= r && r <= NullMXUnknown }
+func (r Reason) Temporary() bool { return ReverseUnknown <= r && r <= SessionExhausted }
 
 // adverse reports whether the reason speaks against the client, or for caution.
 func (r Reason) adverse() bool {

@@ -429,7 +429,7 @@ func TestVerdictTexts(t *testing.T) {
 	}
 	for r := identity.TrustedClient; r <= identity.MailFromPass; r++ {
 		check(r, new(identity.Reason))
-		if r.Text() == "" || r.Temporary() != strings.HasSuffix(r.String(), "-unknown") {
+		if r.Text() == "" || r.Temporary() != (strings.HasSuffix(r.String(), "-unknown") || r == identity.SessionExhausted) {
 			t.Errorf("%s: %q, temporary %v", r, r.Text(), r.Temporary())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,13 +125,15 @@ var clients = []struct {
 	{"198.51.100.1", "mx.here.test", "", identity.Anonymous, "score", "no-ptr helo-unresolved"},
 }
 
+var parsedClients = sync.OnceValues(func() (*resolver.Zones, error) { return resolver.ParseZones(clientZones) })
+
 func fakeClients(t testing.TB) *dnsfake.Fake {
 	t.Helper()
-	fake, err := dnsfake.New(clientZones)
+	zones, err := parsedClients()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fake
+	return dnsfake.FromZones(zones)
 }
 
 func verifier(fake *dnsfake.Fake) identity.Verifier {
