@@ -22,6 +22,9 @@ const (
 	worstMessage = worstConnect + worstHelo + worstMail
 )
 
+// questionTimeout is for one question, whoever still waits for it: as that of resolver.Cache.
+const questionTimeout = 30 * time.Second
+
 // The memory of a session, in bytes.
 const (
 	sessionBytes = 4 << 20   // all that it keeps
@@ -43,7 +46,7 @@ var (
 type lookups struct {
 	ctx      context.Context // of the session
 	resolver resolver.Resolver
-	timeout  time.Duration // for one question
+	timeout  time.Duration // for one step
 
 	mu        sync.Mutex
 	asked     int
@@ -172,7 +175,10 @@ func (s *stepLookups) ask(q resolver.Question) (*pendingAnswer, error) {
 	}
 	go func() {
 		defer close(p.done)
-		ctx, cancel := context.WithTimeout(l.ctx, l.timeout)
+		// Whoever waits for the answer does so for as long as its own context lasts. The
+		// question goes on, after Close too: else a cache below would never learn that a
+		// server is silent, and every session would wait for it anew.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), max(l.timeout, questionTimeout))
 		defer cancel()
 		r := resolver.AskAll(ctx, l.resolver, q)[0] // which guards against a careless Resolver
 		p.answer, p.err = r.Answer, r.Err

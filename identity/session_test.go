@@ -139,6 +139,38 @@ func TestSessionCarelessResolver(t *testing.T) {
 	})
 }
 
+// A time limit shorter than that of a cache's resolver does not keep the cache from learning
+// that a server is silent: a second session does not wait for it anew.
+func TestSessionFailuresAreCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := resolver.Func(func(ctx context.Context, _ string, _ uint16) (resolver.Answer, error) {
+			select {
+			case <-time.After(5 * time.Second):
+				return resolver.Answer{}, errors.New("silence")
+			case <-ctx.Done():
+				return resolver.Answer{}, context.Cause(ctx)
+			}
+		})
+		v := identity.Verifier{Resolver: &resolver.Cache{Resolver: silent}, Timeout: time.Second}
+		ended, cancel := context.WithCancel(t.Context())
+		session := func() (*identity.Verdict, time.Duration) {
+			start := time.Now()
+			s := v.Session(t.Context(), client)
+			defer s.Close()
+			s.Helo(ended, "smtp.example.test")
+			return s.MailFrom(t.Context(), "a@sender.test"), time.Since(start)
+		}
+		cancel()
+		if v, took := session(); v.Level != identity.Undetermined || took != time.Second {
+			t.Errorf("the first session: %s after %v", v.Level, took)
+		}
+		time.Sleep(4500 * time.Millisecond)
+		if v, took := session(); v.Level != identity.Undetermined || took != 0 {
+			t.Errorf("the second session: %s after %v", v.Level, took)
+		}
+	})
+}
+
 // Close stops the background, twice is safe, and steps after it fail for now.
 func TestSessionClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

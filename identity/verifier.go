@@ -45,7 +45,9 @@ type Verifier struct {
 	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string
-	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout.
+	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout. The
+	// questions of a step that took longer go on for 30 s, or Timeout if that is more, so that
+	// a resolver.Cache learns what fails.
 	Timeout time.Duration
 	// MaxQuestions is for one Session, repeated steps included; 0 means
 	// DefaultMaxQuestions, and less than the worst case of one message, 507, means 507. A
@@ -98,8 +100,8 @@ type mailStep struct {
 }
 
 // Session begins a session with the client of an address, and starts looking up its PTR
-// names at once. The context bounds everything that the session does in the background; the
-// context of a step bounds only how long the step waits.
+// names at once. The context bounds all checks of the session; the context of a step bounds
+// only how long the step waits.
 func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.Timeout <= 0 {
 		v.Timeout = DefaultTimeout
@@ -129,9 +131,9 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	return s
 }
 
-// Close stops what still runs in the background, and frees what the session remembers;
-// verdicts stay as they are. It may be called twice, and at any time. Steps after it learn
-// nothing.
+// Close stops the checks, and frees what the session remembers; verdicts stay as they are.
+// Questions that were put to the Resolver end by themselves, see Verifier.Timeout. Close may
+// be called twice, and at any time. Steps after it learn nothing.
 func (s *Session) Close() {
 	s.cancel()
 	s.lookups.forget()
