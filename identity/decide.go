@@ -21,16 +21,19 @@ const (
 	Explicit
 	// Distinct: the address has a confirmed PTR name that does not look generic, and the
 	// HELO name is another name of the same organization that resolves to the address.
-	// This is the "newer standard" of the advice page: nobody could guess the name.
+	// This is the "newer standard" of the advice page: malware that only looks up its own
+	// PTR name does not find the HELO name.
 	Distinct
 	// Traceable: the address has a confirmed PTR name, and the HELO name is the same or of
 	// the same organization. This is the "older standard": an infected machine can look up
-	// its own PTR name, so a generic one counts only if the HELO name differs from it.
+	// its own PTR name and use it, so a generic one counts only if the HELO name differs
+	// from it and resolves to the address. Traceable, whatever the PTR name, is also a HELO
+	// name that resolves to the address if its owner authorizes the address by SPF or CSA.
 	Traceable
 	// Anonymous: nothing ties the client to an organization. The reasons say why.
 	Anonymous
 	// Forged: the HELO name's owner denies it to this address by SPF or CSA; or the HELO is
-	// a name of our own, or another address than the client's.
+	// a name of our own, or another public address than the client's.
 	Forged
 	// Undetermined: DNS gave no answer to some questions, which could change the level; or
 	// the session is exhausted.
@@ -62,8 +65,8 @@ const (
 	claimsNothing                       // nothing yet
 	claimsNonsense                      // neither a name nor an address
 	claimsUnqualified                   // a name that means nothing in the public DNS
-	claimsOwnAddress                    // its own address
-	claimsOtherAddress                  // another address
+	claimsAddress                       // its own address, or one that is nobody's in public
+	claimsOtherAddress                  // another public address
 	claimsOurs                          // a name or an address of ours
 )
 
@@ -136,14 +139,18 @@ func levelIfKnown(c heloClaim, resolves bool, spf, csa statement, rev reverseSta
 	if c == claimsOurs || c == claimsOtherAddress || spf == denies || csa == denies {
 		return Forged
 	}
+	authorized := spf == authorizes || csa == authorizes
 	sameOrganization := rev.confirmed && rev.relation == helo.SameOrganization
 	switch {
+	case sameOrganization && resolves && !rev.generic && authorized:
+		return Explicit
 	case sameOrganization && resolves && !rev.generic:
-		if spf == authorizes || csa == authorizes {
-			return Explicit
-		}
 		return Distinct
-	case sameOrganization, rev.confirmed && rev.relation == helo.Identical && !rev.generic:
+	case sameOrganization && (resolves || !rev.generic):
+		return Traceable
+	case rev.confirmed && rev.relation == helo.Identical && !rev.generic:
+		return Traceable
+	case c == claimsName && resolves && authorized:
 		return Traceable
 	}
 	return Anonymous
@@ -173,7 +180,7 @@ const (
 	HeloSPFFail  // the SPF record of the HELO name denies it to this address
 	CSADenied    // the owner of the HELO name denies it by CSA
 	OwnName      // the HELO name is our own
-	OtherAddress // the HELO is the address of somebody else
+	OtherAddress // the HELO is another public address
 	// Temporary failures.
 	ReverseUnknown  // DNS did not say all of the address's names
 	HeloUnknown     // DNS did not say where the HELO name leads
@@ -235,7 +242,7 @@ func (r *Reason) UnmarshalText(text []byte) error { return enum.Unmarshal(r, tex
 var reasonPhrase = []string{
 	TrustedClient: "the client is trusted", PrivateClient: "the address is not public",
 	HeloSPFFail: "the SPF record of the HELO name denies it to this address", CSADenied: "the owner of the HELO name denies it by CSA",
-	OwnName: "the HELO name is our own", OtherAddress: "the HELO is the address of somebody else",
+	OwnName: "the HELO name is our own", OtherAddress: "the HELO is another public address",
 	ReverseUnknown: "DNS did not say all of the address's names", HeloUnknown: "DNS did not say where the HELO name leads",
 	HeloSPFUnknown: "DNS did not say all of the HELO name's SPF policy", CSAUnknown: "DNS did not say all of the HELO name's CSA records",
 	MailFromUnknown: "DNS did not say all of the sender's SPF policy", NullMXUnknown: "DNS did not say whether the sender's domain takes mail",
@@ -293,7 +300,7 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.claim == claimsNothing, NoHelo)
 	add(e.claim == claimsNonsense, MalformedHelo)
 	add(e.claim == claimsUnqualified, UnqualifiedHelo)
-	add(e.claim == claimsOwnAddress, AddressLiteral)
+	add(e.claim == claimsAddress, AddressLiteral)
 	add(e.claim == claimsName && e.resolves == no, HeloUnresolved)
 	add(e.claim == claimsName && e.resolves == yes && v.PTRName == "" && known && !cutOff, HeloAlone)
 	add(e.claim == claimsName && v.PTRName != "" && known && !cutOff && v.Relation == helo.Unrelated, HeloUnrelated)

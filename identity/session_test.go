@@ -55,7 +55,7 @@ func TestSessionRepeats(t *testing.T) {
 		t.Errorf("%s %v", other.Advice, other.NullMX)
 	}
 	second := s.Helo(ctx, "mail.other.test")
-	if second.Level != identity.Anonymous || second.MailFromSPF != nil || second.Sender != "" || second.IPRev != first.IPRev {
+	if second.Level != identity.Traceable || second.MailFromSPF != nil || second.Sender != "" || second.IPRev != first.IPRev {
 		t.Errorf("second EHLO: %s, sender %q", second.Level, second.Sender)
 	}
 	if first.Level != identity.Explicit || first.HeloText != "smtp.example.test" || first.Helo.Argument.Name != "smtp.example.test." {

@@ -11,6 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
@@ -48,7 +49,7 @@ type Verdict struct {
 	Level   Level
 	Reasons []Reason // each once, in the order of their constants
 	Advice  Advice
-	Client  netip.Addr // IPv4-mapped ones as IPv4, without zone
+	Client  netip.Addr // without zone; as IPv4 if it is IPv4-mapped or of 64:ff9b::/96 (NAT64)
 
 	IPRev    *fcrdns.Result
 	PTRName  string             // canonical: the confirmed PTR name that HELO is compared with; "" for none
@@ -193,10 +194,12 @@ func (v *Verdict) claimOf(ours bool) heloClaim {
 		return claimsNothing
 	case ours:
 		return claimsOurs
-	case v.Helo.Argument.Addr.IsValid() && v.Helo.Argument.Addr != v.Client:
-		return claimsOtherAddress
 	case v.Helo.Argument.Addr.IsValid():
-		return claimsOwnAddress
+		// Programs behind NAT use their private address: that is no forgery.
+		if addr := address.Canonical(v.Helo.Argument.Addr); addr != v.Client && address.IsPublic(addr) {
+			return claimsOtherAddress
+		}
+		return claimsAddress
 	case v.Helo.Argument.Name == "":
 		return claimsNonsense
 	case !v.Helo.Argument.Resolvable():

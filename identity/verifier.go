@@ -11,6 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -34,11 +35,13 @@ type Verifier struct {
 	Policy Policy
 	// Names are our own names in HELO, which no other client may claim.
 	Names []string
-	// Addrs are our own addresses, likewise. A client that comes from one of them may
-	// claim all Names.
+	// Addrs are our own addresses, which no other client may claim in an address literal;
+	// those that are not public count only against clients that AllowPrivate lets be judged.
+	// A client that comes from one of Addrs may claim all Names.
 	Addrs []netip.Addr
 	// Trusted are internal relays, submitting clients and backup MX: they are
-	// NotApplicable, and nothing is asked about them.
+	// NotApplicable, and nothing is asked about them. A prefix of IPv4-mapped addresses
+	// (::ffff:192.0.2.0/120) is one of IPv4 addresses.
 	Trusted []netip.Prefix
 	// AllowPrivate also judges clients whose address is not one of the public Internet
 	// (see fcrdns.NotApplicable), for networks with their own reverse DNS.
@@ -109,7 +112,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.MaxQuestions <= 0 {
 		v.MaxQuestions = DefaultMaxQuestions
 	}
-	s := &Session{verifier: v, client: client.Unmap().WithZone("")}
+	s := &Session{verifier: v, client: address.Canonical(client)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.lookups = &lookups{
 		ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout,
@@ -117,7 +120,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	}
 	checker := fcrdns.Checker{AllowPrivate: v.AllowPrivate}
 	switch {
-	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return p.Contains(s.client) }):
+	case v.trusts(client):
 		s.exempt = TrustedClient
 	case checker.Check(s.ctx, s.client).Status == fcrdns.NotApplicable: // which it tells without a resolver
 		s.exempt = PrivateClient
@@ -267,16 +270,36 @@ const maxOpen = 128
 // ours reports whether a client claims a name or an address of ours.
 func (v Verifier) ours(client netip.Addr, heloName string) bool {
 	own := func(addr netip.Addr) bool {
-		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return a.Unmap().WithZone("") == addr })
+		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return address.Canonical(a) == addr })
 	}
 	parsed, err := helo.Parse(heloName)
 	if err != nil || own(client) {
 		return false
 	}
 	if parsed.Addr.IsValid() {
-		return own(parsed.Addr)
+		// A private address is ours alone only in our own network.
+		addr := address.Canonical(parsed.Addr)
+		return own(addr) && (address.IsPublic(addr) || v.AllowPrivate && !address.FromInternet(client))
 	}
 	return slices.ContainsFunc(v.Names, func(name string) bool { return dnsname.Same(name, parsed.Name) })
+}
+
+// trusts reports whether an address is in a prefix of Trusted, in the form in which it was
+// given or as IPv4. A prefix of IPv4-mapped addresses holds IPv4 addresses; one that is only
+// wide enough to hold such, as ::/0, is of IPv6 alone.
+func (v Verifier) trusts(client netip.Addr) bool {
+	forms := []netip.Addr{client.Unmap().WithZone("")}
+	if addr := address.Canonical(client); address.IsPublic(addr) { // nobody routes 64:ff9b::10.0.0.1 to us (RFC 6052, Section 3.1)
+		forms = append(forms, addr)
+	}
+	return slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool {
+		return slices.ContainsFunc(forms, func(addr netip.Addr) bool {
+			if addr.Is4() && p.Addr().Is4In6() {
+				addr = netip.AddrFrom16(addr.As16())
+			}
+			return p.Contains(addr)
+		})
+	})
 }
 
 // stop ends the work of a step that was replaced.
