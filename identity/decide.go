@@ -21,18 +21,22 @@ const (
 	Explicit
 	// Distinct: the address has a confirmed PTR name that does not look generic, and the
 	// HELO name is another name of the same organization that resolves to the address.
-	// This is the "newer standard" of the advice page: nobody could guess the name.
+	// This is the "newer standard" of the advice page: malware that only looks up its own
+	// PTR name does not find the HELO name.
 	Distinct
 	// Traceable: the address has a confirmed PTR name, and the HELO name is the same or of
 	// the same organization. This is the "older standard": an infected machine can look up
-	// its own PTR name, so a generic one counts only if the HELO name differs from it.
+	// its own PTR name and use it, so a generic one counts only if the HELO name differs
+	// from it and resolves to the address. Traceable, whatever the PTR name, is also a HELO
+	// name that resolves to the address if its owner authorizes the address by SPF or CSA.
 	Traceable
 	// Anonymous: nothing ties the client to an organization. The reasons say why.
 	Anonymous
 	// Forged: the HELO name's owner denies it to this address by SPF or CSA; or the HELO is
-	// a name of our own, or another address than the client's.
+	// a name of our own, or another public address than the client's.
 	Forged
-	// Undetermined: DNS gave no answer to some questions, which could change the level.
+	// Undetermined: DNS gave no answer to some questions, which could change the level; or
+	// the session is exhausted.
 	Undetermined
 	// NotApplicable: the client is trusted or has no public address, and is not judged.
 	NotApplicable
@@ -61,8 +65,8 @@ const (
 	claimsNothing                       // nothing yet
 	claimsNonsense                      // neither a name nor an address
 	claimsUnqualified                   // a name that means nothing in the public DNS
-	claimsOwnAddress                    // its own address
-	claimsOtherAddress                  // another address
+	claimsAddress                       // its own address, or one that is nobody's in public
+	claimsOtherAddress                  // another public address
 	claimsOurs                          // a name or an address of ours
 )
 
@@ -135,14 +139,18 @@ func levelIfKnown(c heloClaim, resolves bool, spf, csa statement, rev reverseSta
 	if c == claimsOurs || c == claimsOtherAddress || spf == denies || csa == denies {
 		return Forged
 	}
+	authorized := spf == authorizes || csa == authorizes
 	sameOrganization := rev.confirmed && rev.relation == helo.SameOrganization
 	switch {
+	case sameOrganization && resolves && !rev.generic && authorized:
+		return Explicit
 	case sameOrganization && resolves && !rev.generic:
-		if spf == authorizes || csa == authorizes {
-			return Explicit
-		}
 		return Distinct
-	case sameOrganization, rev.confirmed && rev.relation == helo.Identical && !rev.generic:
+	case sameOrganization && (resolves || !rev.generic):
+		return Traceable
+	case rev.confirmed && rev.relation == helo.Identical && !rev.generic:
+		return Traceable
+	case c == claimsName && resolves && authorized:
 		return Traceable
 	}
 	return Anonymous
@@ -172,7 +180,7 @@ const (
 	HeloSPFFail  // the SPF record of the HELO name denies it to this address
 	CSADenied    // the owner of the HELO name denies it by CSA
 	OwnName      // the HELO name is our own
-	OtherAddress // the HELO is the address of somebody else
+	OtherAddress // the HELO is another public address
 	// Temporary failures.
 	ReverseUnknown  // DNS did not say all of the address's names
 	HeloUnknown     // DNS did not say where the HELO name leads
@@ -180,6 +188,10 @@ const (
 	CSAUnknown      // DNS did not say all of the HELO name's CSA records
 	MailFromUnknown // DNS did not say all of the sender's SPF policy
 	NullMXUnknown   // DNS did not say whether the sender's domain takes mail
+	// SessionExhausted: the session has not the worst case of a step left, and asks nothing
+	// more. No other reason is with it, and no policy changes its advice, to come back on a
+	// new connection: close this one.
+	SessionExhausted
 	// Against a better level.
 	NoPTR           // the address has no usable name
 	TooManyPTR      // the address has more names than were looked up, and none of these ties it to HELO
@@ -210,7 +222,7 @@ var reasonText = []string{
 	TrustedClient: "trusted-client", PrivateClient: "private-client",
 	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
 	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
-	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown",
+	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown", SessionExhausted: "session-exhausted",
 	NoPTR: "no-ptr", TooManyPTR: "too-many-ptr", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
 	UnqualifiedHelo: "unqualified-helo", AddressLiteral: "address-literal", HeloUnresolved: "helo-unresolved", HeloAlone: "helo-alone", HeloUnrelated: "helo-unrelated", HeloIsPTR: "helo-is-ptr",
 	HeloSPFPass: "helo-spf-pass", CSAPass: "csa-pass",
@@ -230,11 +242,12 @@ func (r *Reason) UnmarshalText(text []byte) error { return enum.Unmarshal(r, tex
 var reasonPhrase = []string{
 	TrustedClient: "the client is trusted", PrivateClient: "the address is not public",
 	HeloSPFFail: "the SPF record of the HELO name denies it to this address", CSADenied: "the owner of the HELO name denies it by CSA",
-	OwnName: "the HELO name is our own", OtherAddress: "the HELO is the address of somebody else",
+	OwnName: "the HELO name is our own", OtherAddress: "the HELO is another public address",
 	ReverseUnknown: "DNS did not say all of the address's names", HeloUnknown: "DNS did not say where the HELO name leads",
 	HeloSPFUnknown: "DNS did not say all of the HELO name's SPF policy", CSAUnknown: "DNS did not say all of the HELO name's CSA records",
 	MailFromUnknown: "DNS did not say all of the sender's SPF policy", NullMXUnknown: "DNS did not say whether the sender's domain takes mail",
-	NoPTR: "the address has no usable name", TooManyPTR: "the address has more names than were looked up, and none of these ties it to HELO", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
+	SessionExhausted: "the connection has used up its DNS lookups",
+	NoPTR:            "the address has no usable name", TooManyPTR: "the address has more names than were looked up, and none of these ties it to HELO", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
 	NoHelo: "no HELO", MalformedHelo: "the HELO is malformed", UnqualifiedHelo: "the HELO name means nothing in the public DNS",
 	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not lead to the client", HeloAlone: "the HELO name leads to the client, and no name of the address does",
 	HeloUnrelated: "the HELO name and the name of the address have nothing in common", HeloIsPTR: "the HELO name is the name of the address, which anyone can look up",
@@ -253,7 +266,7 @@ func (r Reason) Text() string {
 }
 
 // Temporary reports whether the reason is a temporary failure.
-func (r Reason) Temporary() bool { return ReverseUnknown <= r && r <= NullMXUnknown }
+func (r Reason) Temporary() bool { return ReverseUnknown <= r && r <= SessionExhausted }
 
 // adverse reports whether the reason speaks against the client, or for caution.
 func (r Reason) adverse() bool {
@@ -287,7 +300,7 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(e.claim == claimsNothing, NoHelo)
 	add(e.claim == claimsNonsense, MalformedHelo)
 	add(e.claim == claimsUnqualified, UnqualifiedHelo)
-	add(e.claim == claimsOwnAddress, AddressLiteral)
+	add(e.claim == claimsAddress, AddressLiteral)
 	add(e.claim == claimsName && e.resolves == no, HeloUnresolved)
 	add(e.claim == claimsName && e.resolves == yes && v.PTRName == "" && known && !cutOff, HeloAlone)
 	add(e.claim == claimsName && v.PTRName != "" && known && !cutOff && v.Relation == helo.Unrelated, HeloUnrelated)

@@ -104,7 +104,7 @@ func unanswered(name string) fcrdns.Name {
 
 var noReverse = named(fcrdns.PermError)
 
-// situations of a HELO name, which leads to the client or not.
+// situations of a HELO name, which resolves to the client or not.
 var situations = []situation{
 	{"confirmed, of the organization, another name", named(fcrdns.Pass, confirmed("mta1.example.test")), good},
 	{"confirmed, of the organization, another name, generic", named(fcrdns.Pass, confirmed(generic)), good},
@@ -132,7 +132,8 @@ var greetings = []struct {
 	{"malformed", "a b", false},
 	{"a name that means nothing in the public DNS", "localhost", false},
 	{"the client's own address", "[192.0.2.10]", false},
-	{"another address", "[192.0.2.99]", false},
+	{"another address, private or reserved", "[192.168.1.5]", false},
+	{"another public address", "[192.0.2.99]", false},
 	{"a name of ours", "mx.here.test", true},
 }
 
@@ -252,8 +253,11 @@ func adviceRules() []adviceRule {
 		}
 		add("CSA "+c.name, set, "", identity.Policy{})
 	}
-	add("HELO is another address", func(v *identity.Verdict) {
+	add("HELO is another public address", func(v *identity.Verdict) {
 		v.HeloText, v.Helo = "[192.0.2.99]", heloResult("[192.0.2.99]", helo.Fail)
+	}, "", identity.Policy{})
+	add("HELO is another address, private or reserved", func(v *identity.Verdict) {
+		v.HeloText, v.Helo = "[192.168.1.5]", heloResult("[192.168.1.5]", helo.Fail)
 	}, "", identity.Policy{})
 	for _, s := range situations {
 		set := func(v *identity.Verdict) {
@@ -332,9 +336,13 @@ func TestDecisions(t *testing.T) {
 	table, n := levels(t)
 	want := "# Decisions of identity.Verifier\n\nWritten by `go test ./identity -run Decisions -update`.\n\n" +
 		"## Levels\n\nThe last four columns are what the owner of the HELO name publishes about the client by SPF and CSA. A denial decides; else one that\n" +
-		"DNS gave no answer about; else one that authorizes. None, neutral, softfail and permerror say nothing.\n\n" + table +
+		"DNS gave no answer about; else one that authorizes. None, neutral, softfail and permerror say nothing.\n\n" +
+		"The best HELO name is another name of the organization than the PTR name, and resolves to the client: malware that only looks up its\n" +
+		"own PTR name does not find it. A HELO name that resolves to the client and is authorized is traceable, whatever the PTR name is. A\n" +
+		"generic PTR name ties the client only to a HELO name that resolves to it, and is another.\n\n" + table +
 		"\n## Advice\n\nWhat is advised for one sub-result if nothing else speaks against the client; of several the most severe, reject before defer before\n" +
-		"score. The last columns name the field of `identity.Policy` that changes it.\n\n" + advice()
+		"score. The last columns name the field of `identity.Policy` that changes it. If the session is exhausted, nothing is judged, and the\n" +
+		"advice is defer 421 4.7.0, whatever the policy.\n\n" + advice()
 	if *updateDocs {
 		if err := os.WriteFile(decisions, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -429,7 +437,7 @@ func TestVerdictTexts(t *testing.T) {
 	}
 	for r := identity.TrustedClient; r <= identity.MailFromPass; r++ {
 		check(r, new(identity.Reason))
-		if r.Text() == "" || r.Temporary() != strings.HasSuffix(r.String(), "-unknown") {
+		if r.Text() == "" || r.Temporary() != (strings.HasSuffix(r.String(), "-unknown") || r == identity.SessionExhausted) {
 			t.Errorf("%s: %q, temporary %v", r, r.Text(), r.Temporary())
 		}
 	}

@@ -13,8 +13,8 @@
 // Package helo, and the packages of the mechanisms, can be used alone.
 //
 // A HELO name that resolves to the client belongs to the client. The best one differs from
-// the PTR name and is of the same organization: it cannot be guessed from the address, and
-// cannot belong to anyone else.
+// the PTR name and is of the same organization: malware that only looks up its own PTR name
+// does not find it, and nobody else can have it.
 //
 // Identity is not goodness: a spammer can have the best level. A DNS failure never counts
 // against a client: the level is Undetermined where it matters, and no mail is refused for

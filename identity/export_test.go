@@ -28,3 +28,6 @@ func Judge(v Verdict, ours bool, p Policy) *Verdict {
 	v.decide(ours, p)
 	return &v
 }
+
+// WorstCase returns how many questions each step reserves.
+func WorstCase() (connect, helo, mail int) { return worstConnect, worstHelo, worstMail }

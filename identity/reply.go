@@ -13,6 +13,12 @@ import (
 // advise returns the advice of a policy. Of several replies it gives the most severe, and of
 // those with the same action the first here: what is known earlier comes earlier.
 func (p Policy) advise(v *Verdict) Advice {
+	if v.Has(SessionExhausted) {
+		return Advice{Defer, SessionExhausted, envelope.Reply{
+			Code: 421, Enhanced: envelope.EnhancedCode{4, 7, 0}, // RFC 5321, Section 3.8
+			Text: "this connection has used up its DNS lookups; come back on a new connection",
+		}}
+	}
 	advice := Advice{Action: Accept}
 	reply := func(holds bool, action Action, reason Reason, code int, enhanced envelope.EnhancedCode, text string, args ...any) {
 		if holds && v.Has(reason) && action > advice.Action {
@@ -21,7 +27,7 @@ func (p Policy) advise(v *Verdict) Advice {
 	}
 	for _, r := range v.Reasons {
 		// Before HELO nobody can have said it.
-		if r.adverse() && (r != NoHelo || v.Step == AtMailFrom) {
+		if r.adverse() && (r != NoHelo || v.Step != AtConnect) {
 			advice.Action = Score
 		}
 	}

@@ -15,13 +15,13 @@ func (s *Session) reverseUnknown(err error) *fcrdns.Result {
 // reverseFor returns what the PTR names say at HELO: of those that the check at connect
 // skipped, the HELO name and ten names of its organization are looked up, too. Otherwise
 // the alphabet would decide whether the client is anonymous.
-func (s *Session) reverseFor(ctx context.Context, heloName string) *fcrdns.Result {
-	connect := s.reverse.wait(ctx, s.reverseUnknown)
+func (s *Session) reverseFor(ctx context.Context, step *stepLookups, reverse *task[*fcrdns.Result], heloName string) *fcrdns.Result {
+	connect := reverse.wait(ctx, s.reverseUnknown)
 	parsed, _ := helo.Parse(heloName)
 	if !parsed.Resolvable() {
 		return connect
 	}
-	checker := fcrdns.Checker{Resolver: s.resolver}
+	checker := fcrdns.Checker{Resolver: step}
 	return checker.CheckSkipped(ctx, connect, func(name string) int {
 		switch relation, _ := helo.Relate(parsed.Name, name); relation {
 		case helo.Identical:

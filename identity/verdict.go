@@ -10,8 +10,8 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
-	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
@@ -42,13 +42,14 @@ func (s *Step) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text,
 
 // A Verdict is what is known about a client after a step, and what to do. It never
 // changes; what it points to is shared, and read-only. Results are nil for checks that were
-// not reached or have nothing to check, and all of them are nil with NotApplicable.
+// not reached or have nothing to check, and all of them are nil with NotApplicable and with
+// the reason SessionExhausted.
 type Verdict struct {
 	Step    Step
 	Level   Level
 	Reasons []Reason // each once, in the order of their constants
 	Advice  Advice
-	Client  netip.Addr // IPv4-mapped ones as IPv4, without zone
+	Client  netip.Addr // without zone; as IPv4 if it is IPv4-mapped or of 64:ff9b::/96 (NAT64)
 
 	IPRev    *fcrdns.Result
 	PTRName  string             // canonical: the confirmed PTR name that HELO is compared with; "" for none
@@ -110,21 +111,27 @@ func (v *Verdict) LogValue() slog.Value {
 }
 
 // verdict waits for the checks of a step and draws the verdict.
-func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
+func (s *Session) verdict(ctx context.Context, step Step, now sessionState) *Verdict {
 	v := &Verdict{Step: step, Client: s.client}
-	if s.helo != nil {
-		v.HeloText = s.helo.text
-		if s.helo.mail != nil {
-			v.Sender = s.helo.mail.text
-		}
+	if now.helo != nil {
+		v.HeloText = now.helo.text
 	}
-	if s.exempt != 0 {
+	if now.mail != nil {
+		v.Sender = now.mail.text
+	}
+	switch {
+	case s.exempt != 0:
 		v.Level, v.Reasons, v.Advice = NotApplicable, []Reason{s.exempt}, Advice{Action: Accept}
 		return v
+	case s.lookups.isExhausted():
+		v.Level, v.Reasons = Undetermined, []Reason{SessionExhausted}
+		v.Advice = s.verifier.Policy.advise(v)
+		v.Questions = s.lookups.count()
+		return v
 	}
-	v.IPRev = s.reverse.wait(ctx, s.reverseUnknown)
+	v.IPRev = now.reverse.wait(ctx, s.reverseUnknown)
 	ours := false
-	if h := s.helo; h != nil && h.address != nil {
+	if h := now.helo; h != nil {
 		ours = h.ours
 		v.IPRev = h.reverse.wait(ctx, func(err error) *fcrdns.Result {
 			if v.IPRev.Skipped == 0 { // there was nothing more to look up
@@ -134,11 +141,11 @@ func (s *Session) verdict(ctx context.Context, step Step) *Verdict {
 		})
 		h.setResults(ctx, v)
 	}
-	if s.helo != nil && s.helo.mail != nil {
-		s.helo.mail.setResults(ctx, v, s.helo.text)
+	if now.mail != nil {
+		now.mail.setResults(ctx, v)
 	}
 	v.decide(ours, s.verifier.Policy)
-	v.Questions = s.resolver.count()
+	v.Questions = s.lookups.count()
 	return v
 }
 
@@ -155,17 +162,16 @@ func (h *heloStep) setResults(ctx context.Context, v *Verdict) {
 	})
 }
 
-func (m *mailStep) setResults(ctx context.Context, v *Verdict, heloName string) {
-	if m.spf == nil {
-		return // a malformed sender
+func (m *mailStep) setResults(ctx context.Context, v *Verdict) {
+	if m.malformed {
+		return
 	}
-	sender, _ := envelope.ParsePath(m.text)
 	v.MailFromSPF = m.spf.wait(ctx, func(err error) *spf.Result {
-		return &spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Addr: v.Client, Helo: heloName, Sender: sender.Address, Domain: sender.Domain, Err: err}
+		return &spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Addr: v.Client, Helo: v.HeloText, Sender: m.sender.Address, Domain: m.sender.Domain, Err: err}
 	})
-	if m.nullMX != nil {
+	if m.sender.Domain != "" {
 		v.NullMX = m.nullMX.wait(ctx, func(err error) *nullmx.Result {
-			return &nullmx.Result{Domain: sender.Domain, Status: nullmx.TempError, Err: err}
+			return &nullmx.Result{Domain: m.sender.Domain, Status: nullmx.TempError, Err: err}
 		})
 	}
 }
@@ -188,10 +194,12 @@ func (v *Verdict) claimOf(ours bool) heloClaim {
 		return claimsNothing
 	case ours:
 		return claimsOurs
-	case v.Helo.Argument.Addr.IsValid() && v.Helo.Argument.Addr != v.Client:
-		return claimsOtherAddress
 	case v.Helo.Argument.Addr.IsValid():
-		return claimsOwnAddress
+		// Programs behind NAT use their private address: that is no forgery.
+		if addr := address.Canonical(v.Helo.Argument.Addr); addr != v.Client && address.IsPublic(addr) {
+			return claimsOtherAddress
+		}
+		return claimsAddress
 	case v.Helo.Argument.Name == "":
 		return claimsNonsense
 	case !v.Helo.Argument.Resolvable():

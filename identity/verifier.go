@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -13,6 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -22,7 +21,7 @@ import (
 // Defaults of a Verifier.
 const (
 	DefaultTimeout      = 20 * time.Second // RFC 7208, Section 4.6.4: at least
-	DefaultMaxQuestions = 1000             // twice what the worst zones can make one message cost
+	DefaultMaxQuestions = 1000             // about twice what the worst zones can make one message cost
 )
 
 // A Verifier judges the clients of a mail server. All fields except Resolver may stay zero.
@@ -36,22 +35,28 @@ type Verifier struct {
 	Policy Policy
 	// Names are our own names in HELO, which no other client may claim.
 	Names []string
-	// Addrs are our own addresses, likewise. A client that comes from one of them may
-	// claim all Names.
+	// Addrs are our own addresses, which no other client may claim in an address literal;
+	// those that are not public count only against clients that AllowPrivate lets be judged.
+	// A client that comes from one of Addrs may claim all Names.
 	Addrs []netip.Addr
 	// Trusted are internal relays, submitting clients and backup MX: they are
-	// NotApplicable, and nothing is asked about them.
+	// NotApplicable, and nothing is asked about them. A prefix of IPv4-mapped addresses
+	// (::ffff:192.0.2.0/120) is one of IPv4 addresses.
 	Trusted []netip.Prefix
 	// AllowPrivate also judges clients whose address is not one of the public Internet
 	// (see fcrdns.NotApplicable), for networks with their own reverse DNS.
 	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string
-	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout.
+	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout. The
+	// questions of a step that took longer go on for 30 s, or Timeout if that is more, so that
+	// a resolver.Cache learns what fails.
 	Timeout time.Duration
 	// MaxQuestions is for one Session, repeated steps included; 0 means
-	// DefaultMaxQuestions. A session that needs more has temporary failures with
-	// ErrTooMany: clients that deliver many messages at a time should reconnect.
+	// DefaultMaxQuestions, and less than the worst case of one message, 507, means 507. A
+	// step begins only if the worst case of that step is left, in questions and in the memory
+	// of the session (see Bounds in the package doc). Otherwise it asks nothing: this step
+	// and all later ones have the reason SessionExhausted.
 	MaxQuestions int
 }
 
@@ -63,33 +68,43 @@ type Session struct {
 	exempt   Reason // why there is no verdict, or 0
 	ctx      context.Context
 	cancel   context.CancelFunc
-	resolver *sessionResolver
+	lookups  *lookups
 
-	reverse *task[*fcrdns.Result]
-	helo    *heloStep // nil before HELO
+	mu    sync.Mutex // for Close, which may come at any time
+	state sessionState
 }
 
-// heloStep has the checks of HELO.
+// sessionState has the steps of the client so far.
+type sessionState struct {
+	reverse *task[*fcrdns.Result]
+	helo    *heloStep // nil before HELO
+	mail    *mailStep // nil before MAIL FROM
+}
+
+// heloStep is a HELO with its checks, which are nil if they were not begun or are closed.
 type heloStep struct {
 	text    string
 	ours    bool // it claims to be us
+	lookups *stepLookups
 	reverse *task[*fcrdns.Result]
-	address *task[*helo.Result] // nil where the client has sent none, as the others
+	address *task[*helo.Result]
 	spf     *task[*spf.Result]
 	csa     *task[*csa.Result]
-	mail    *mailStep // the last MAIL FROM under this HELO
 }
 
-// mailStep has the checks of MAIL FROM.
+// mailStep is a MAIL FROM with its checks, likewise.
 type mailStep struct {
-	text   string
-	spf    *task[*spf.Result]
-	nullMX *task[*nullmx.Result] // nil for the null sender
+	text      string
+	malformed bool
+	sender    envelope.Path
+	lookups   *stepLookups
+	spf       *task[*spf.Result]
+	nullMX    *task[*nullmx.Result]
 }
 
 // Session begins a session with the client of an address, and starts looking up its PTR
-// names at once. The context bounds everything that the session does in the background; the
-// context of a step bounds only how long the step waits.
+// names at once. The context bounds all checks of the session; the context of a step bounds
+// only how long the step waits.
 func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.Timeout <= 0 {
 		v.Timeout = DefaultTimeout
@@ -97,60 +112,87 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.MaxQuestions <= 0 {
 		v.MaxQuestions = DefaultMaxQuestions
 	}
-	s := &Session{verifier: v, client: client.Unmap().WithZone("")}
+	s := &Session{verifier: v, client: address.Canonical(client)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	s.resolver = &sessionResolver{ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout, questions: v.MaxQuestions, asked: make(map[resolver.Question]*pendingAnswer)}
+	s.lookups = &lookups{
+		ctx: s.ctx, resolver: v.Resolver, timeout: v.Timeout,
+		questions: max(v.MaxQuestions, worstMessage), bytes: sessionBytes, answers: make(map[resolver.Question]*pendingAnswer),
+	}
 	checker := fcrdns.Checker{AllowPrivate: v.AllowPrivate}
 	switch {
-	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return p.Contains(s.client) }):
+	case v.trusts(client):
 		s.exempt = TrustedClient
 	case checker.Check(s.ctx, s.client).Status == fcrdns.NotApplicable: // which it tells without a resolver
 		s.exempt = PrivateClient
 	}
 	if s.exempt == 0 {
-		checker.Resolver = s.resolver
-		s.reverse = start(s, func(ctx context.Context) *fcrdns.Result { return checker.Check(ctx, s.client) })
+		step := s.lookups.begin(worstConnect) // which a new session has left
+		defer step.release()
+		checker.Resolver = step
+		s.state.reverse = start(s, step, func(ctx context.Context) *fcrdns.Result { return checker.Check(ctx, s.client) })
 	}
 	return s
 }
 
-// Close stops what still runs in the background. It may be called twice. Steps after it
-// learn nothing new.
-func (s *Session) Close() { s.cancel() }
+// Close stops the checks, and frees what the session remembers; verdicts stay as they are.
+// Questions that were put to the Resolver end by themselves, see Verifier.Timeout. Close may
+// be called twice, and at any time. Steps after it learn nothing.
+func (s *Session) Close() {
+	s.cancel()
+	s.lookups.forget()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.reverse = nil
+	if h := s.state.helo; h != nil {
+		s.state.helo = &heloStep{text: h.text, ours: h.ours}
+	}
+	if m := s.state.mail; m != nil {
+		s.state.mail = &mailStep{text: m.text, malformed: m.malformed, sender: m.sender}
+	}
+}
 
 // Connect judges the client by its address. Callers that decide nothing before HELO can skip
 // it.
-func (s *Session) Connect(ctx context.Context) *Verdict { return s.verdict(ctx, AtConnect) }
+func (s *Session) Connect(ctx context.Context) *Verdict {
+	return s.take(ctx, AtConnect, func(*sessionState) {})
+}
 
-// Helo judges the client by the argument of HELO or EHLO, too. A second one, after STARTTLS
-// or not, replaces the first, and MAIL FROM with it.
+// Helo judges the client by the argument of HELO or EHLO, too; "" is no HELO. A second one,
+// after STARTTLS or not, replaces the first, and MAIL FROM with it.
 //
 // If ctx ends before the work is done, the verdict is about what is known by then, and the
 // work goes on: callers that decide nothing before MAIL FROM can call Helo with a context
 // that has ended already, and do not wait.
 func (s *Session) Helo(ctx context.Context, name string) *Verdict {
-	switch {
-	case s.helo != nil && s.helo.text == name && (s.exempt != 0 || s.helo.address != nil):
-		s.helo.mail.stop()
-		s.helo.mail = nil
-	case s.exempt != 0:
-		s.helo = &heloStep{text: name}
-	default:
-		s.helo.stop()
-		s.helo = s.startHelo(name)
-	}
-	return s.verdict(ctx, AtHelo)
+	return s.take(ctx, AtHelo, func(now *sessionState) {
+		now.mail.stop()
+		now.mail = nil
+		if now.helo != nil && now.helo.text == name {
+			return
+		}
+		now.helo.stop()
+		now.helo = nil
+		if name != "" {
+			now.helo = s.startHelo(now.reverse, name)
+		}
+	})
 }
 
-func (s *Session) startHelo(name string) *heloStep {
+func (s *Session) startHelo(reverse *task[*fcrdns.Result], name string) *heloStep {
 	h := &heloStep{text: name, ours: s.verifier.ours(s.client, name)}
-	h.reverse = start(s, func(ctx context.Context) *fcrdns.Result { return s.reverseFor(ctx, name) })
-	h.address = start(s, func(ctx context.Context) *helo.Result {
-		return helo.Checker{Resolver: s.resolver}.Check(ctx, name, s.client)
+	step := s.begin(worstHelo)
+	if step == nil {
+		return h
+	}
+	defer step.release()
+	h.lookups = step
+	h.reverse = start(s, step, func(ctx context.Context) *fcrdns.Result { return s.reverseFor(ctx, step, reverse, name) })
+	h.address = start(s, step, func(ctx context.Context) *helo.Result {
+		return helo.Checker{Resolver: step}.Check(ctx, name, s.client)
 	})
-	h.spf = start(s, func(ctx context.Context) *spf.Result { return s.spf().CheckHelo(ctx, s.client, name) })
-	h.csa = start(s, func(ctx context.Context) *csa.Result {
-		return csa.Checker{Resolver: s.resolver}.Check(ctx, s.client, name)
+	h.spf = start(s, step, func(ctx context.Context) *spf.Result { return s.spf(step).CheckHelo(ctx, s.client, name) })
+	h.csa = start(s, step, func(ctx context.Context) *csa.Result {
+		return csa.Checker{Resolver: step}.Check(ctx, s.client, name)
 	})
 	return h
 }
@@ -158,40 +200,66 @@ func (s *Session) startHelo(name string) *heloStep {
 // MailFrom judges the client by the reverse-path of MAIL FROM, too, without its angle
 // brackets: "" is the null sender. A second one replaces the first.
 func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
-	if s.helo == nil {
-		s.helo = &heloStep{} // for a HELO that the client has not sent
-	}
-	if m := s.helo.mail; s.exempt != 0 {
-		s.helo.mail = &mailStep{text: reversePath}
-	} else if m == nil || m.text != reversePath {
-		m.stop()
-		s.helo.mail = s.startMail(reversePath)
-	}
-	return s.verdict(ctx, AtMailFrom)
+	return s.take(ctx, AtMailFrom, func(now *sessionState) {
+		if now.mail != nil && now.mail.text == reversePath {
+			return
+		}
+		now.mail.stop()
+		heloName := ""
+		if now.helo != nil {
+			heloName = now.helo.text
+		}
+		now.mail = s.startMail(heloName, reversePath)
+	})
 }
 
-func (s *Session) startMail(reversePath string) *mailStep {
-	m := &mailStep{text: reversePath}
+func (s *Session) startMail(heloName, reversePath string) *mailStep {
 	sender, err := envelope.ParsePath(reversePath)
+	m := &mailStep{text: reversePath, malformed: err != nil, sender: sender}
 	if err != nil {
 		return m
 	}
-	heloName := s.helo.text
-	m.spf = start(s, func(ctx context.Context) *spf.Result {
-		return s.spf().CheckMailFrom(ctx, s.client, heloName, sender.Address)
+	step := s.begin(worstMail)
+	if step == nil {
+		return m
+	}
+	defer step.release()
+	m.lookups = step
+	m.spf = start(s, step, func(ctx context.Context) *spf.Result {
+		return s.spf(step).CheckMailFrom(ctx, s.client, heloName, sender.Address)
 	})
 	if sender.Domain != "" {
-		m.nullMX = start(s, func(ctx context.Context) *nullmx.Result {
-			return nullmx.Checker{Resolver: s.resolver}.Check(ctx, sender.Domain)
+		m.nullMX = start(s, step, func(ctx context.Context) *nullmx.Result {
+			return nullmx.Checker{Resolver: step}.Check(ctx, sender.Domain)
 		})
 	}
 	return m
 }
 
+// begin returns the resolver for the checks of a step, nil if there are none to make.
+func (s *Session) begin(worst int) *stepLookups {
+	if s.exempt != 0 {
+		return nil
+	}
+	return s.lookups.begin(worst)
+}
+
+// take takes a step, of which change starts the checks.
+func (s *Session) take(ctx context.Context, step Step, change func(*sessionState)) *Verdict {
+	s.mu.Lock()
+	change(&s.state)
+	now := s.state
+	s.mu.Unlock()
+	if s.lookups.isExhausted() {
+		s.Close() // no verdict needs what the other steps may still find
+	}
+	return s.verdict(ctx, step, now)
+}
+
 // spf asks ahead: a session is short of time, and its questions are counted.
-func (s *Session) spf() spf.Checker {
+func (s *Session) spf(step *stepLookups) spf.Checker {
 	return spf.Checker{
-		Resolver: s.resolver, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
+		Resolver: step, Receiver: s.verifier.Receiver, Timeout: s.verifier.Timeout,
 		Speculate: spf.SpeculateAll, MaxOpen: maxOpen, NoExplanation: !s.verifier.Policy.Explain,
 	}
 }
@@ -202,34 +270,52 @@ const maxOpen = 128
 // ours reports whether a client claims a name or an address of ours.
 func (v Verifier) ours(client netip.Addr, heloName string) bool {
 	own := func(addr netip.Addr) bool {
-		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return a.Unmap().WithZone("") == addr })
+		return slices.ContainsFunc(v.Addrs, func(a netip.Addr) bool { return address.Canonical(a) == addr })
 	}
 	parsed, err := helo.Parse(heloName)
 	if err != nil || own(client) {
 		return false
 	}
 	if parsed.Addr.IsValid() {
-		return own(parsed.Addr)
+		// A private address is ours alone only in our own network.
+		addr := address.Canonical(parsed.Addr)
+		return own(addr) && (address.IsPublic(addr) || v.AllowPrivate && !address.FromInternet(client))
 	}
 	return slices.ContainsFunc(v.Names, func(name string) bool { return dnsname.Same(name, parsed.Name) })
 }
 
+// trusts reports whether an address is in a prefix of Trusted, in the form in which it was
+// given or as IPv4. A prefix of IPv4-mapped addresses holds IPv4 addresses; one that is only
+// wide enough to hold such, as ::/0, is of IPv6 alone.
+func (v Verifier) trusts(client netip.Addr) bool {
+	forms := []netip.Addr{client.Unmap().WithZone("")}
+	if addr := address.Canonical(client); address.IsPublic(addr) { // nobody routes 64:ff9b::10.0.0.1 to us (RFC 6052, Section 3.1)
+		forms = append(forms, addr)
+	}
+	return slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool {
+		return slices.ContainsFunc(forms, func(addr netip.Addr) bool {
+			if addr.Is4() && p.Addr().Is4In6() {
+				addr = netip.AddrFrom16(addr.As16())
+			}
+			return p.Contains(addr)
+		})
+	})
+}
+
 // stop ends the work of a step that was replaced.
 func (h *heloStep) stop() {
-	if h == nil {
-		return
-	}
-	if h.address != nil {
+	if h != nil && h.lookups != nil {
+		h.lookups.stop()
 		h.reverse.cancel()
 		h.address.cancel()
 		h.spf.cancel()
 		h.csa.cancel()
 	}
-	h.mail.stop()
 }
 
 func (m *mailStep) stop() {
-	if m != nil && m.spf != nil {
+	if m != nil && m.lookups != nil {
+		m.lookups.stop()
 		m.spf.cancel()
 		if m.nullMX != nil {
 			m.nullMX.cancel()
@@ -245,20 +331,26 @@ type task[R any] struct {
 	result R
 }
 
-func start[R any](s *Session, check func(context.Context) R) *task[R] {
+func start[R any](s *Session, step *stepLookups, check func(context.Context) R) *task[R] {
 	t := &task[R]{done: make(chan struct{})}
 	t.ctx, t.cancel = context.WithTimeout(s.ctx, s.verifier.Timeout)
+	step.use()
 	go func() {
 		defer t.cancel()
 		defer close(t.done)
+		defer step.release()
 		t.result = check(t.ctx)
 	}()
 	return t
 }
 
 // wait returns the result, or what unfinished makes of the cause where the context of the
-// step or that of the task ends first: a resolver may not heed it.
+// step or that of the task ends first: a resolver may not heed it. A nil task is one of a
+// session that is closed.
 func (t *task[R]) wait(ctx context.Context, unfinished func(error) R) R {
+	if t == nil {
+		return unfinished(context.Canceled)
+	}
 	select {
 	case <-t.done:
 		return t.result
@@ -278,72 +370,4 @@ func (t *task[R]) wait(ctx context.Context, unfinished func(error) R) R {
 	default:
 		return unfinished(context.Cause(t.ctx))
 	}
-}
-
-// ErrTooMany is the cause of a temporary failure where a session would ask more than
-// Verifier.MaxQuestions.
-var ErrTooMany = errors.New("too many questions for one session")
-
-// A sessionResolver is a Resolver that asks each question once in a session, and only so
-// many. A question belongs to the session: a check that stops waiting for the answer leaves
-// it to the checks after it.
-type sessionResolver struct {
-	ctx       context.Context // of the session
-	resolver  resolver.Resolver
-	timeout   time.Duration // for one question
-	questions int           // that may be asked
-
-	mu    sync.Mutex
-	asked map[resolver.Question]*pendingAnswer
-}
-
-type pendingAnswer struct {
-	done   chan struct{} // closed when the answer is here
-	answer resolver.Answer
-	err    error
-}
-
-// Lookup implements resolver.Resolver.
-func (m *sessionResolver) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-	r, err := m.ask(resolver.Question{Name: name, Type: qtype})
-	if err != nil {
-		return resolver.Answer{}, err
-	}
-	select {
-	case <-r.done:
-		return r.answer, r.err
-	case <-ctx.Done():
-		return resolver.Answer{}, context.Cause(ctx)
-	}
-}
-
-// ask returns the answer to a question, which may still be pending.
-func (m *sessionResolver) ask(q resolver.Question) (*pendingAnswer, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if r, ok := m.asked[q]; ok {
-		return r, nil
-	}
-	switch {
-	case m.resolver == nil:
-		return nil, resolver.ErrNoResolver
-	case len(m.asked) >= m.questions:
-		return nil, fmt.Errorf("%w: %d", ErrTooMany, m.questions)
-	}
-	r := &pendingAnswer{done: make(chan struct{})}
-	m.asked[q] = r
-	go func() {
-		defer close(r.done)
-		ctx, cancel := context.WithTimeout(m.ctx, m.timeout)
-		defer cancel()
-		r.answer, r.err = m.resolver.Lookup(ctx, q.Name, q.Type)
-	}()
-	return r, nil
-}
-
-// count returns how many questions were asked.
-func (m *sessionResolver) count() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.asked)
 }

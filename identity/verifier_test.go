@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +41,15 @@ null      TXT  "v=spf1 -all"
 null      MX   0 .
 nomail    MX   0 .
 nomail    A    192.0.2.80
+; of clients whose PTR names are no help
+eased     A    192.0.2.22
+eased     TXT  "v=spf1 a -all"
+nameless  A    192.0.2.24
+nameless  TXT  "v=spf1 a -all"
+liar      A    192.0.2.30
+liar      TXT  "v=spf1 a -all"
+away      A    192.0.2.99
+away      TXT  "v=spf1 ip4:192.0.2.24 -all"
 soft      TXT  "v=spf1 ~all"
 why       TXT  "v=spf1 ip4:203.0.113.1 -all exp=text.example.test"
 text      TXT  "see http://www.example.test/why?%{i}"
@@ -50,10 +60,15 @@ $ORIGIN isp.test.
 192-0-2-20.dsl A 192.0.2.20
 fixed.dsl      A 192.0.2.20
 mail           A 192.0.2.21
+192-0-2-22.dsl A 192.0.2.22
+192-0-2-23.dsl A 192.0.2.23
+_client._smtp.192-0-2-23.dsl SRV 1 2 1 192-0-2-23.dsl
 $ORIGIN 2.0.192.in-addr.arpa.
 10 PTR mta1.example.test.
 11 PTR mta1.example.test.
 20 PTR 192-0-2-20.dsl.isp.test.
+22 PTR 192-0-2-22.dsl.isp.test.
+23 PTR 192-0-2-23.dsl.isp.test.
 $GENERATE 30-31 $ PTR nowhere.example.test.
 $ORIGIN 0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.
 0.1.0.0.0.0.0.0.0.0.0.0 PTR mta1.example.test.
@@ -82,13 +97,36 @@ var clients = []struct {
 	{"192.0.2.10", "nowhere.example.test", "a@example.test", identity.Traceable, "score", "helo-unresolved mail-from-pass"},
 	{"192.0.2.20", "fixed.dsl.isp.test", "a@isp.test", identity.Traceable, "score", "generic-name"},
 	{"192.0.2.20", "192-0-2-20.dsl.isp.test", "a@isp.test", identity.Anonymous, "score", "generic-name helo-is-ptr"},
-	{"192.0.2.10", "mail.other.test", "a@example.test", identity.Anonymous, "score", "helo-unrelated helo-spf-pass mail-from-pass"},
+	// Authorized by the owner of the HELO name, whatever the PTR name is.
+	{"192.0.2.10", "mail.other.test", "a@example.test", identity.Traceable, "score", "helo-unrelated helo-spf-pass mail-from-pass"},
+	{"192.0.2.22", "eased.example.test", "a@example.test", identity.Traceable, "score", "generic-name helo-unrelated helo-spf-pass mail-from-pass"},
+	{"192.0.2.23", "192-0-2-23.dsl.isp.test", "a@isp.test", identity.Traceable, "score", "generic-name helo-is-ptr csa-pass"},
+	{"192.0.2.24", "nameless.example.test", "a@example.test", identity.Traceable, "score", "no-ptr helo-alone helo-spf-pass mail-from-pass"},
+	{"192.0.2.30", "liar.example.test", "a@example.test", identity.Traceable, "score", "unconfirmed helo-alone helo-spf-pass mail-from-pass"},
+	// Authorized, but not the client's.
+	{"192.0.2.24", "away.example.test", "a@example.test", identity.Anonymous, "score", "no-ptr helo-unresolved helo-spf-pass mail-from-pass"},
+	// A generic PTR name proves nothing about names that do not resolve to the client.
+	{"192.0.2.20", "no-such-name.isp.test", "a@isp.test", identity.Anonymous, "score", "generic-name helo-unresolved"},
+	{"192.0.2.20", "mail.isp.test", "a@isp.test", identity.Anonymous, "score", "generic-name helo-unresolved"},
 	{"192.0.2.11", "elsewhere.example.test", "a@example.test", identity.Anonymous, "score", "unconfirmed helo-unresolved mail-from-pass"},
 	{"192.0.2.21", "mail.isp.test", "a@isp.test", identity.Anonymous, "score", "no-ptr helo-alone"},
 	{"192.0.2.30", "mta1.example.test", "a@example.test", identity.Anonymous, "score", "unconfirmed helo-unresolved mail-from-pass"},
 	{"192.0.2.10", "[192.0.2.10]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
 	{"192.0.2.10", "192.0.2.10", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
 	{"2001:db8::10", "[IPv6:2001:db8::10]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[127.0.0.1]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[192.168.1.5]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "192.168.1.5", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[100.64.0.5]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[IPv6:fe80::1]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[IPv6:fd00::1]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[IPv6:64:ff9b::10.0.0.1]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[10.0.0.9]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"}, // an inner address of ours
+	// By translation: the same client as without.
+	{"64:ff9b::192.0.2.10", "smtp.example.test", "a@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"64:ff9b::192.0.2.10", "[192.0.2.10]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"64:ff9b::192.0.2.10", "[IPv6:64:ff9b::c000:20a]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
+	{"192.0.2.10", "[IPv6:64:ff9b::192.0.2.10]", "a@example.test", identity.Anonymous, "score", "address-literal mail-from-pass"},
 	{"192.0.2.10", "localhost", "a@example.test", identity.Anonymous, "score", "unqualified-helo mail-from-pass"},
 	{"192.0.2.10", "pc.local", "a@example.test", identity.Anonymous, "score", "unqualified-helo mail-from-pass"},
 	{"192.0.2.10", "a b", "a@example.test", identity.Anonymous, "score", "malformed-helo mail-from-pass"},
@@ -100,6 +138,9 @@ var clients = []struct {
 	{"192.0.2.10", "mx.here.test", "", identity.Forged, "score", "own-name"},
 	{"192.0.2.10", "[198.51.100.1]", "", identity.Forged, "score", "own-name"},
 	{"192.0.2.10", "[192.0.2.11]", "", identity.Forged, "score", "other-address"},
+	{"192.0.2.10", "[IPv6:64:ff9b::192.0.2.11]", "", identity.Forged, "score", "other-address"},
+	{"192.0.2.10", "[IPv6:64:ff9b::198.51.100.1]", "", identity.Forged, "score", "own-name"},
+	{"64:ff9b::192.0.2.10", "[192.0.2.11]", "", identity.Forged, "score", "other-address"},
 	// Senders.
 	{"192.0.2.10", "smtp.example.test", "a@null.example.test", identity.Explicit, "reject 550 5.7.27", "helo-spf-pass csa-pass null-mx-sender null-spf-sender"},
 	{"192.0.2.10", "smtp.example.test", "a@nomail.example.test", identity.Explicit, "reject 550 5.7.27", "helo-spf-pass csa-pass null-mx-sender"},
@@ -114,6 +155,9 @@ var clients = []struct {
 	{"192.0.2.10", "null.example.test", "-", identity.Forged, "reject 550 5.7.23", "helo-spf-fail helo-unresolved null-spf-sender"},
 	// Not judged.
 	{"198.51.100.7", "whatever", "a@null.example.test", identity.NotApplicable, "accept", "trusted-client"},
+	{"64:ff9b::198.51.100.7", "whatever", "a@null.example.test", identity.NotApplicable, "accept", "trusted-client"},
+	{"64:ff9b::10.0.0.5", "whatever", "-", identity.NotApplicable, "accept", "private-client"},
+	{"64:ff9b::100.64.0.5", "whatever", "-", identity.NotApplicable, "accept", "private-client"},
 	{"10.1.2.3", "smtp.example.test", "a b", identity.NotApplicable, "accept", "private-client"},
 	{"100.64.0.5", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
 	{"198.18.0.1", "smtp.example.test", "-", identity.NotApplicable, "accept", "private-client"},
@@ -124,20 +168,22 @@ var clients = []struct {
 	{"198.51.100.1", "mx.here.test", "", identity.Anonymous, "score", "no-ptr helo-unresolved"},
 }
 
+var parsedClients = sync.OnceValues(func() (*resolver.Zones, error) { return resolver.ParseZones(clientZones) })
+
 func fakeClients(t testing.TB) *dnsfake.Fake {
 	t.Helper()
-	fake, err := dnsfake.New(clientZones)
+	zones, err := parsedClients()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fake
+	return dnsfake.FromZones(zones)
 }
 
 func verifier(fake *dnsfake.Fake) identity.Verifier {
 	return identity.Verifier{
 		Resolver: fake, Names: []string{"MX.here.test."},
-		Addrs:   []netip.Addr{netip.MustParseAddr("198.51.100.1")},
-		Trusted: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32")},
+		Addrs:   []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("10.0.0.9")},
+		Trusted: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("10.0.0.0/24")},
 	}
 }
 
@@ -254,4 +300,51 @@ func TestVerifierFaults(t *testing.T) {
 		}
 	}
 	t.Logf("%d faults, %v", cases, time.Since(start))
+}
+
+// Whom Trusted holds, in whatever form prefix and client come.
+func TestTrusted(t *testing.T) {
+	for _, tt := range []struct {
+		prefix, client string
+		want           bool
+	}{
+		{"198.51.100.0/24", "198.51.100.7", true}, {"198.51.100.0/24", "::ffff:198.51.100.7", true}, {"198.51.100.0/24", "192.0.2.10", false},
+		{"::ffff:198.51.100.0/120", "198.51.100.7", true}, {"::ffff:198.51.100.0/120", "::ffff:198.51.100.7", true}, {"::ffff:198.51.100.0/120", "192.0.2.10", false},
+		{"::ffff:0:0/96", "192.0.2.10", true}, {"::ffff:0:0/90", "192.0.2.10", true}, {"::ffff:0:0/96", "2001:db8::10", false},
+		{"::/0", "2001:db8::10", true}, {"::/0", "192.0.2.10", false}, {"::/80", "192.0.2.10", false}, {"0.0.0.0/0", "2001:db8::10", false},
+		{"64:ff9b::198.51.100.0/120", "64:ff9b::198.51.100.7", true}, {"198.51.100.0/24", "64:ff9b::198.51.100.7", true}, {"10.0.0.0/8", "64:ff9b::10.0.0.1", false},
+		{"2001:db8::/32", "2001:db8::10%eth0", true}, {"10.0.0.0/8", "10.1.2.3", true},
+	} {
+		v := identity.Verifier{Resolver: fakeClients(t), Trusted: []netip.Prefix{netip.MustParsePrefix(tt.prefix)}}
+		if got := run(t, v, tt.client, "", "").Has(identity.TrustedClient); got != tt.want {
+			t.Errorf("%s in %s: %v", tt.client, tt.prefix, got)
+		}
+	}
+	v := identity.Verifier{Resolver: fakeClients(t), Trusted: []netip.Prefix{{}}}
+	if run(t, v, "192.0.2.10", "", "").Has(identity.TrustedClient) {
+		t.Error("the zero Prefix holds a client")
+	}
+}
+
+// In a network whose clients are judged, its own addresses are ours, and those of others
+// are nobody's in public.
+func TestAllowPrivate(t *testing.T) {
+	for _, tt := range []struct {
+		client, helo string
+		level        identity.Level
+		reason       identity.Reason
+	}{
+		{"10.0.1.5", "[10.0.0.9]", identity.Forged, identity.OwnName},
+		{"fd00::5", "[10.0.0.9]", identity.Forged, identity.OwnName},
+		{"10.0.1.5", "[198.51.100.1]", identity.Forged, identity.OwnName},
+		{"10.0.1.5", "[10.0.1.6]", identity.Anonymous, identity.AddressLiteral},
+		{"10.0.1.5", "[10.0.1.5]", identity.Anonymous, identity.AddressLiteral},
+		{"192.0.2.10", "[10.0.0.9]", identity.Anonymous, identity.AddressLiteral},
+	} {
+		v := verifier(fakeClients(t))
+		v.AllowPrivate = true
+		if got := run(t, v, tt.client, tt.helo, ""); got.Level != tt.level || !got.Has(tt.reason) {
+			t.Errorf("%s %s: %s, %s", tt.client, tt.helo, got.Level, keywords(got.Reasons))
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -103,6 +104,11 @@ func (c Checker) Check(ctx context.Context, heloName string, addrs ...netip.Addr
 	switch {
 	case parsed.Addr.IsValid():
 		has = []netip.Addr{parsed.Addr}
+		for _, addr := range given {
+			if address.Canonical(addr) == address.Canonical(parsed.Addr) {
+				has = []netip.Addr{addr} // in another form
+			}
+		}
 	case parsed.Resolvable():
 		r.Responses = c.ask(ctx, parsed.Name, given)
 		for _, response := range r.Responses {

@@ -51,8 +51,8 @@ type Relation uint8
 // The relations, the best first.
 const (
 	_ Relation = iota
-	// SameOrganization: another name of the same organization. Nobody who only
-	// has the address can guess it: the "newer standard" of the advice page.
+	// SameOrganization: another name of the same organization. Malware that only looks up
+	// its own PTR name does not find it: the "newer standard" of the advice page.
 	SameOrganization
 	// Identical: the same name. Any infected machine can look up its own PTR name and use
 	// it in HELO.

@@ -17,7 +17,7 @@ const (
 	Private             // for use inside one network: RFC 1918, RFC 4193
 	Shared              // between a provider and its customers: RFC 6598 (CGNAT)
 	Documentation       // for examples: RFC 5737, RFC 3849, RFC 9637
-	Transition          // IPv4 carried over IPv6 by anyone's relay: a stranger may come from it, and no mail server should
+	Transition          // IPv4 carried over IPv6 by a relay or translator: a stranger may come from it, and no mail server should
 	Special             // everything else that no mail server can be reached at
 )
 
@@ -58,7 +58,7 @@ var table = slices.Concat(
 	// has the well-known prefix of NAT64 as globally reachable.
 	blocks(Transition, "6to4, RFC 7526 and RFC 3056", "2002::/16"),
 	blocks(Transition, "Teredo, RFC 4380", "2001::/32"),
-	blocks(Transition, "IPv4 by translation (NAT64), RFC 6052", "64:ff9b::/96"),
+	blocks(Transition, "IPv4 by translation (NAT64), RFC 6052", nat64.String()),
 	blocks(Special, "unspecified", "0.0.0.0/32", "::/128"),
 	blocks(Special, "this network, RFC 791", "0.0.0.0/8"),
 	blocks(Special, "loopback, RFC 1122", "127.0.0.0/8"),
@@ -93,6 +93,21 @@ func ClassOf(addr netip.Addr) (Class, string) {
 	}
 	return Public, ""
 }
+
+// Canonical returns the one form of an address in which clients are judged and compared:
+// IPv4-mapped addresses and those by translation (64:ff9b::/96, RFC 6052, Section 2.2) as
+// IPv4, without zone. 6to4 and Teredo addresses stay as they are: anyone's relay may have
+// written the IPv4 address in them.
+func Canonical(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if nat64.Contains(addr) {
+		octets := addr.As16()
+		return netip.AddrFrom4([4]byte(octets[12:]))
+	}
+	return addr
+}
+
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 // IsPublic reports whether a mail server of the public Internet can have an
 // address. Those for documentation count: examples are judged as the real thing.

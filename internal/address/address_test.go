@@ -140,6 +140,22 @@ func TestClassOf(t *testing.T) {
 	}
 }
 
+func TestCanonical(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "64:ff9b::192.0.2.1": "192.0.2.1", "64:ff9b::8.8.8.8%eth0": "8.8.8.8",
+		"64:ff9b::10.0.0.1": "10.0.0.1", "64:ff9b::": "0.0.0.0", "64:ff9b:1::192.0.2.1": "64:ff9b:1::c000:201", "64:ff9b::1:c000:201": "64:ff9b::1:c000:201",
+		"2002:c000:201::1": "2002:c000:201::1", "2001:0:c000:201::": "2001:0:c000:201::", "2001:db8::1": "2001:db8::1", "fe80::1%eth0": "fe80::1", "10.0.0.1": "10.0.0.1",
+	} {
+		got := address.Canonical(netip.MustParseAddr(text))
+		if got.String() != want || address.Canonical(got) != got {
+			t.Errorf("%s: got %s, and of that %s", text, got, address.Canonical(got))
+		}
+	}
+	if got := address.Canonical(netip.Addr{}); got.IsValid() {
+		t.Errorf("the zero Addr: got %s", got)
+	}
+}
+
 func TestIsHost(t *testing.T) {
 	for text, want := range map[string]bool{
 		"192.0.2.1": true, "10.0.0.1": true, "127.0.0.1": true, "100.64.0.1": true, "255.255.255.254": true, "0.0.0.1": true,
