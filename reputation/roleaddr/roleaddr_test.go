@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+	"pgregory.net/rapid"
 
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -187,6 +188,13 @@ func TestReplies(t *testing.T) {
 		{"shut", server{control: unknown, abuse: "421 4.3.2 shutting down", "MAIL FROM:<>": "250 ok"}, "temperror pass temperror pass"},
 		{"lost", server{control: unknown, abuse: "-"}, "temperror pass temperror temperror"},
 		{"lost at RSET", server{control: unknown, "RSET": "-"}, "temperror temperror temperror temperror"},
+		{"bare codes", server{"": "220", control: "550", "EHLO probe.example.net": "250", "MAIL FROM:<>": "250", postmaster: "250", abuse: "250-\r\n250", bare: "250 "}, "pass pass pass pass"},
+		{"a code of its own", server{control: unknown, postmaster: "253 taken"}, "pass pass pass pass"},
+		{"the reason is in the second line", server{control: unknown, postmaster: "550-\r\n550 5.7.1 listed"}, "permerror permerror pass pass"},
+		{"two codes", server{control: unknown, postmaster: "250-yes\r\n550 no"}, "temperror temperror temperror temperror"},
+		{"a tab", server{control: unknown, postmaster: "250\tyes"}, "temperror temperror temperror temperror"},
+		{"a sign", server{control: unknown, postmaster: "+25 yes"}, "temperror temperror temperror temperror"},
+		{"nothing", server{control: unknown, postmaster: ""}, "temperror temperror temperror temperror"},
 		{"garbage", server{control: unknown, postmaster: "2 fast 2 furious\x1b[2J"}, "temperror temperror temperror temperror"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -201,6 +209,37 @@ func TestReplies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The mailbox gets what the first digit of the reply says, in whatever form RFC 5321, Section
+// 4.2, allows: with text or without, on one line or more.
+func TestReplyForms(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		code := rapid.SampledFrom([]int{250, 251, 252, 259, 421, 450, 452, 550, 551, 553}).Draw(t, "code")
+		text := rapid.OneOf(rapid.Just(""), rapid.StringMatching(`[\t -~]{1,20}`))
+		var reply strings.Builder
+		for range rapid.IntRange(0, 3).Draw(t, "more") {
+			fmt.Fprintf(&reply, "%d-%s\r\n", code, text.Draw(t, "text"))
+		}
+		last := text.Draw(t, "last")
+		if last != "" || rapid.Bool().Draw(t, "space") {
+			last = " " + last
+		}
+		fmt.Fprintf(&reply, "%d%s", code, last)
+		if strings.Contains(reply.String(), " 5.") || strings.Contains(reply.String(), "-5.") {
+			return // an enhanced code, which decides
+		}
+		n := &network{servers: map[string]server{"192.0.2.25": {postmaster: reply.String()}}}
+		zones, err := resolver.ParseZones(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := roleaddr.Checker{Resolver: zones, Helo: "probe.example.net", Dial: n.dial, AllowPrivate: true}.Check(context.Background(), "example.test")
+		want := map[int]roleaddr.Status{2: roleaddr.Pass, 4: roleaddr.TempError, 5: roleaddr.Fail}[code/100]
+		if r.Mailboxes[0].Status != want || r.Mailboxes[1].Status != roleaddr.Pass && code != 421 {
+			t.Fatalf("%q: %v, %v", reply.String(), r.Mailboxes, r.Replies)
+		}
+	})
 }
 
 // Where a server will not talk, the next one is asked: three, no more.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (c Checker) heloText(conn net.Conn) string {
 func (s *session) converse(r *Result, helo string) error {
 	greeting, err := s.reply("")
 	if err == nil {
-		err = greeting.checkCode(220)
+		err = greeting.refusal()
 	}
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func (s *session) converse(r *Result, helo string) error {
 		hello, err = s.command("HELO " + helo) // RFC 5321, Section 3.2
 	}
 	if err == nil {
-		err = hello.checkCode(250)
+		err = hello.refusal()
 	}
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (s *session) mailbox(address string) asked {
 	m := asked{Mailbox: Mailbox{Address: address}}
 	mail, err := s.command("MAIL FROM:<>")
 	if err == nil {
-		err = mail.checkCode(250)
+		err = mail.refusal()
 	}
 	if err != nil {
 		m.Status, m.Err = TempError, err
@@ -165,24 +166,44 @@ func (s *session) command(line string) (Exchange, error) {
 // reply reads a reply to a command.
 func (s *session) reply(command string) (Exchange, error) {
 	r := Exchange{Command: command}
-	code, text, err := s.text.ReadResponse(0)
-	if err != nil {
-		if s.limit.N <= 0 {
+	for more := true; more; {
+		line, err := s.text.ReadLine()
+		if err != nil && s.limit.N <= 0 {
 			err = errTooMuch
-		} else if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
-			err = errors.New(untrusted.Line(shorten(err.Error())))
 		}
-		return s.lost(r, err)
-	}
-	r.Code = code
-	for line := range strings.SplitSeq(text, "\n") {
-		if len(r.Lines) == maxLines {
-			break
+		if err != nil {
+			return s.lost(Exchange{Command: command}, err)
 		}
-		r.Lines = append(r.Lines, untrusted.Line(shorten(fmt.Sprintf("%03d %s", code, line))))
+		code, text, follows, ok := parseReplyLine(line)
+		if !ok || r.Code != 0 && r.Code != code {
+			return s.lost(Exchange{Command: command}, fmt.Errorf("reply %q: a code like 250 expected, the same in each line, then a space or a hyphen, or nothing", shorten(line)))
+		}
+		r.Code, more = code, follows
+		if len(r.Lines) < maxLines {
+			r.Lines = append(r.Lines, untrusted.Line(shorten(strings.TrimSpace(line[:3]+" "+text))))
+		}
 	}
 	s.replies = append(s.replies, r)
 	return r, nil
+}
+
+// parseReplyLine reads a line of a reply: its code, its text, and whether more lines follow.
+// A code may have nothing behind it (RFC 5321, Section 4.2).
+func parseReplyLine(line string) (code int, text string, follows, ok bool) {
+	if len(line) < 3 {
+		return 0, "", false, false
+	}
+	code, err := strconv.Atoi(line[:3])
+	if err != nil || code < 200 || code > 599 {
+		return 0, "", false, false
+	}
+	switch text = line[3:]; {
+	case text == "":
+		return code, "", false, true
+	case text[0] == ' ' || text[0] == '-':
+		return code, text[1:], text[0] == '-', true
+	}
+	return 0, "", false, false
 }
 
 // lost ends the session: a reply that did not come leaves nothing more to say.
@@ -194,12 +215,13 @@ func (s *session) lost(r Exchange, err error) (Exchange, error) {
 
 func shorten(line string) string { return line[:min(len(line), maxLine)] }
 
-// checkCode returns why a reply is not the one wanted: ErrClient where it is for good.
-func (r Exchange) checkCode(want int) error {
-	switch {
-	case r.Code == want:
+// refusal returns why a reply is a refusal: ErrClient where it is for good. The first digit
+// decides (RFC 5321, Section 4.3.2).
+func (r Exchange) refusal() error {
+	switch r.Code / 100 {
+	case 2:
 		return nil
-	case r.Code/100 == 5:
+	case 5:
 		return fmt.Errorf("%w: %s", ErrClient, r)
 	}
 	return fmt.Errorf("put off: %s", r)
@@ -209,15 +231,14 @@ func (r Exchange) checkCode(want int) error {
 // with the codes for that: the others are about the client or its command, unless they
 // say that a bare address, which must be known, is no address.
 func (r Exchange) recipient(bare bool) (Status, error) {
-	switch r.Code {
-	case 250, 251, 252:
+	switch r.Code / 100 {
+	case 2:
 		return Pass, nil
-	}
-	if r.Code/100 != 5 {
+	case 5:
+	default:
 		return TempError, fmt.Errorf("put off: %s", r)
 	}
-	_, enhanced, _ := strings.Cut(r.Lines[0], " ")
-	switch class, _, _ := strings.Cut(enhanced, " "); {
+	switch class := r.enhanced(); {
 	case bare && r.Code/10 == 50:
 		return Fail, nil
 	case strings.HasPrefix(class, "5.1."), strings.HasPrefix(class, "5.2."): // RFC 3463, Sections 3.2 and 3.3
@@ -227,6 +248,16 @@ func (r Exchange) recipient(bare bool) (Status, error) {
 		return Fail, nil
 	}
 	return PermError, fmt.Errorf("%w: %s", ErrClient, r)
+}
+
+// enhanced returns the enhanced status code (RFC 2034): of the first line that has one.
+func (r Exchange) enhanced() string {
+	for _, line := range r.Lines {
+		if words := strings.Fields(line); len(words) > 1 && strings.HasPrefix(words[1], "5.") {
+			return words[1]
+		}
+	}
+	return ""
 }
 
 // String returns the command and the reply on one line.

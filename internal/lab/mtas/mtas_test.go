@@ -170,6 +170,8 @@ func TestInterop(t *testing.T) {
 	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), rules.unexplained)
 	p.checkMailboxes(t)
 	p.checkStamps(t)
+	p.checkLogs(t)
+	checkEximLogs(t)
 }
 
 // A tally counts our verdicts, and what the others say differently.
