@@ -232,7 +232,7 @@ func (a *ahead) start(t *Term, domain, display string) {
 			names, _ := mxNames(a.ask(name, dns.TypeMX).reply.Answer)
 			a.hosts(names)
 		case PTR:
-			a.hosts(under(ptrNames(a.ask(resolver.ReverseName(a.e.addr), dns.TypePTR).reply.Answer), name))
+			a.hosts(under(a.e.clientNames(a.ask(resolver.ReverseName(a.e.addr), dns.TypePTR).reply.Answer), name))
 		}
 	})
 }

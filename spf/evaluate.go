@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/miekg/dns"
@@ -28,6 +29,8 @@ type evaluation struct {
 	exp       *Term         // of the record that decided, if it has one
 	expDomain string        // its %{d}
 	reverse   *reverse      // the client's names; nil while not asked for
+	read      sync.Once     // the answer with them: a hostile one is long
+	names     []string      // canonical, sorted, the first ten
 	buf       []byte        // for macros
 }
 
@@ -270,12 +273,15 @@ func (e *evaluation) mx(t *Term, response resolver.Response) (matched bool, fail
 // mxNames returns the hosts of the MX records of an answer, and whether the records
 // are too many: each counts, also of a host that has several.
 func mxNames(answer resolver.Answer) (names []string, tooMany bool) {
-	records := resolver.Records[*dns.MX](answer)
-	if len(records) > maxNames {
-		return nil, true
-	}
-	names = make([]string, 0, len(records))
-	for _, mx := range records {
+	count := 0
+	for _, rr := range answer.Records {
+		mx, ok := rr.(*dns.MX)
+		if !ok {
+			continue
+		}
+		if count++; count > maxNames {
+			return nil, true
+		}
 		name, err := resolver.Canonical(mx.Mx)
 		if err == nil && name != "." && !slices.Contains(names, name) { // "." is a Null MX (RFC 7505)
 			names = append(names, name)
@@ -323,28 +329,41 @@ type reverse struct {
 	asked map[string]resolver.Response
 }
 
-// names asks for the client's names, once.
-func (e *evaluation) names() *reverse {
+// clientNames returns the names in the answer to the one PTR question of a check.
+func (e *evaluation) clientNames(answer resolver.Answer) []string {
+	e.read.Do(func() { e.names = ptrNames(answer) })
+	return e.names
+}
+
+// askNames asks for the client's names, once.
+func (e *evaluation) askNames() *reverse {
 	if e.reverse != nil {
 		return e.reverse
 	}
 	response := e.ask(resolver.ReverseName(e.addr), dns.TypePTR)
-	e.reverse = &reverse{reply: response, names: ptrNames(response.Answer), asked: make(map[string]resolver.Response)}
+	e.reverse = &reverse{reply: response, names: e.clientNames(response.Answer), asked: make(map[string]resolver.Response)}
 	return e.reverse
 }
 
-// ptrNames returns the first ten names of an answer, sorted: the verdict must not
+// ptrNames returns the first ten names of an answer by the alphabet: the verdict must not
 // depend on the order of records.
 func ptrNames(answer resolver.Answer) []string {
-	var names []string
-	for _, ptr := range resolver.Records[*dns.PTR](answer) {
-		if name, err := resolver.Canonical(ptr.Ptr); err == nil {
-			names = append(names, name)
+	names := make([]string, 0, maxNames+1)
+	for _, rr := range answer.Records {
+		ptr, ok := rr.(*dns.PTR)
+		if !ok {
+			continue
+		}
+		name, err := resolver.Canonical(ptr.Ptr)
+		if err != nil {
+			continue
+		}
+		if at, found := slices.BinarySearch(names, name); !found && at < maxNames {
+			names = slices.Insert(names, at, name)
+			names = names[:min(len(names), maxNames)]
 		}
 	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	return names[:min(len(names), maxNames)]
+	return names
 }
 
 // under returns those of some names that are a domain or below it.
@@ -378,7 +397,7 @@ func (e *evaluation) confirm(names []string, found func(name string) bool) (err 
 
 // ptr is RFC 7208, Section 5.5.
 func (e *evaluation) ptr(t *Term, target, domain string) (matched bool, failed Status, err error) {
-	v := e.names()
+	v := e.askNames()
 	e.use(v.reply)
 	if v.reply.Err != nil {
 		e.degraded(t, domain)
@@ -401,7 +420,7 @@ func (e *evaluation) ptr(t *Term, target, domain string) (matched bool, failed S
 // validated is the macro p (RFC 7208, Section 7.3): of the client's confirmed names
 // the domain itself, else one below it, else any, else "unknown".
 func (e *evaluation) validated(t *Term, domain, display string) string {
-	v := e.names()
+	v := e.askNames()
 	target, _ := askable(display)
 	best, rank := unknown, 0
 	err := e.confirm(v.names, func(name string) bool {

@@ -121,11 +121,12 @@ type expander struct {
 	domain    string        // %{d}, without final dot
 	validated func() string // %{p}
 	buf       []byte
+	known     map[byte]string // values that took some making, by letter
 }
 
 // maxTail is how much of an expanded domain-spec is kept: more than a name needs,
 // since what is too long loses its left (RFC 7208, Section 7.3).
-const maxTail = 1024
+const maxTail = 512
 
 // name expands a domain-spec to the canonical name to be asked for. It is not ok
 // where what comes out is no name, of which there can be no records.
@@ -133,23 +134,9 @@ func (e *expander) name(spec string) (name string, ok bool) {
 	if strings.IndexByte(spec, '%') < 0 {
 		return askable(spec)
 	}
-	e.buf = e.buf[:0]
-	for i := 0; i < len(spec); {
-		if spec[i] != '%' {
-			e.buf = append(e.buf, spec[i])
-			i++
-			continue
-		}
-		m, literal, length, _ := nextMacro(spec[i:], false)
-		i += length
-		e.append(m, literal)
-		if len(e.buf) > 2*maxTail {
-			e.buf = append(e.buf[:0], e.buf[len(e.buf)-maxTail:]...)
-		}
-	}
-	const most = 253
-	expanded := bytes.TrimSuffix(e.buf, []byte("."))
-	for len(expanded) > most {
+	var tail [maxTail]byte
+	expanded := bytes.TrimSuffix(e.end(spec, tail[:]), []byte("."))
+	for len(expanded) > maxName {
 		dot := bytes.IndexByte(expanded, '.')
 		if dot < 0 {
 			return "", false
@@ -157,6 +144,46 @@ func (e *expander) name(spec string) (name string, ok bool) {
 		expanded = expanded[dot+1:]
 	}
 	return askable(string(expanded))
+}
+
+// end returns the end of what a domain-spec expands to, as much of it as there is room for.
+// It works from the right: a hostile spec expands to megabytes.
+func (e *expander) end(spec string, room []byte) []byte {
+	free := len(room)
+	add := func(piece []byte) {
+		piece = piece[max(0, len(piece)-free):]
+		free -= len(piece)
+		copy(room[free:], piece)
+	}
+	for end := len(spec); end > 0 && free > 0; {
+		var starts [maxTail]int // of the last macros
+		macros := 0
+		for i := 0; i < end; {
+			length := 1
+			if spec[i] == '%' {
+				_, _, length, _ = nextMacro(spec[i:], false)
+				starts[macros%len(starts)] = i
+				macros++
+			}
+			i += length
+		}
+		for k := macros - 1; k >= max(0, macros-len(starts)) && free > 0; k-- {
+			start := starts[k%len(starts)]
+			m, literal, length, _ := nextMacro(spec[start:], false)
+			e.buf = append(e.buf[:0], spec[max(start+length, end-free):end]...)
+			add(e.buf)
+			e.buf = e.buf[:0]
+			e.append(m, literal)
+			add(e.buf)
+			end = start
+		}
+		if macros <= len(starts) && free > 0 {
+			e.buf = append(e.buf[:0], spec[max(0, end-free):end]...)
+			add(e.buf)
+			break
+		}
+	}
+	return room[free:]
 }
 
 // text expands an explanation; it is not ok where it grows beyond all use.
@@ -194,34 +221,63 @@ func (e *expander) append(m macro, literal byte) {
 		e.escape(m, value)
 		return
 	}
-	delimiters := m.delimiters
-	if delimiters == "" {
-		delimiters = "."
+	e.transform(m, value)
+}
+
+// transform appends a value in parts: RFC 7208, Section 7.3: reversed first, then cut;
+// rejoined with dots. What is cut off costs nothing.
+func (e *expander) transform(m macro, value string) {
+	var delimits [256]bool
+	for i := range len(m.delimiters) {
+		delimits[m.delimiters[i]] = true
 	}
-	var parts []string
-	for {
-		i := strings.IndexAny(value, delimiters)
-		if i < 0 {
-			break
+	delimits['.'] = delimits['.'] || m.delimiters == ""
+	keep := m.keep
+	if keep == 0 {
+		keep = len(value) + 1
+	}
+	if !m.reverse {
+		start := len(value)
+		for ; start > 0; start-- {
+			if delimits[value[start-1]] {
+				if keep--; keep == 0 {
+					break
+				}
+			}
 		}
-		parts = append(parts, value[:i])
-		value = value[i+1:]
-	}
-	parts = append(parts, value)
-	// RFC 7208, Section 7.3: reversed first, then cut; rejoined with dots.
-	if m.reverse {
-		for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
-			parts[i], parts[j] = parts[j], parts[i]
-		}
-	}
-	if m.keep > 0 {
-		parts = parts[max(0, len(parts)-m.keep):]
-	}
-	for i, part := range parts {
-		if i > 0 {
+		for value = value[start:]; value != ""; {
+			end := 0
+			for end < len(value) && !delimits[value[end]] {
+				end++
+			}
+			e.escape(m, value[:end])
+			if end == len(value) {
+				return
+			}
 			e.buf = append(e.buf, '.')
+			value = value[end+1:]
 		}
-		e.escape(m, part)
+		return
+	}
+	end := 0
+	for ; end < len(value); end++ {
+		if delimits[value[end]] {
+			if keep--; keep == 0 {
+				break
+			}
+		}
+	}
+	for value = value[:end]; ; {
+		start := len(value)
+		for start > 0 && !delimits[value[start-1]] {
+			start--
+		}
+		e.escape(m, value[start:])
+		if start == 0 {
+			return
+		}
+		e.buf = append(e.buf, '.')
+		value = value[:start-1]
 	}
 }
 
@@ -246,7 +302,7 @@ func (e *expander) escape(m macro, value string) {
 func (e *expander) value(letter byte) string {
 	switch letter {
 	case 's':
-		return e.local + "@" + e.origin
+		return e.made('s', func() string { return e.local + "@" + e.origin })
 	case 'l':
 		return e.local
 	case 'o':
@@ -254,9 +310,9 @@ func (e *expander) value(letter byte) string {
 	case 'd':
 		return e.domain
 	case 'i':
-		return dotted(e.addr)
+		return e.made('i', func() string { return dotted(e.addr) })
 	case 'p':
-		return e.validated()
+		return e.made('p', e.validated)
 	case 'v':
 		if e.addr.Is4() {
 			return "in-addr"
@@ -270,6 +326,19 @@ func (e *expander) value(letter byte) string {
 		return e.receiver
 	}
 	return strconv.FormatInt(time.Now().Unix(), 10) // t
+}
+
+// made returns a value that is made once for all its macros in a text.
+func (e *expander) made(letter byte, value func() string) string {
+	text, ok := e.known[letter]
+	if !ok {
+		if e.known == nil {
+			e.known = make(map[byte]string)
+		}
+		text = value()
+		e.known[letter] = text
+	}
+	return text
 }
 
 // dotted writes an address so that its parts stand between dots: an IPv6 address as
@@ -289,10 +358,16 @@ func dotted(addr netip.Addr) string {
 	return string(text)
 }
 
+// maxName is how many octets a name has at most, without its final dot.
+const maxName = 253
+
 // askable returns the canonical name of octets between dots, as they come out of
 // macros: a backslash there is itself. Octets that are no ASCII are in no name: the
 // local part of a sender may have them (RFC 8616, Section 4).
 func askable(octets string) (name string, ok bool) {
+	if len(octets) > maxName+1 { // with a final dot
+		return "", false
+	}
 	var b strings.Builder
 	b.Grow(len(octets) + 1)
 	for i := range len(octets) {

@@ -1,8 +1,15 @@
 package spf_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -136,4 +143,98 @@ func TestExplanationMacros(t *testing.T) {
 			t.Errorf("%s, %q", r.Status, r.Explanation)
 		}
 	})
+}
+
+// A spec that is expanded from its right is the same as one that is expanded whole and cut.
+func TestMacrosFromTheRight(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	cut, none := 0, 0
+	for range 800 {
+		pieces := []string{"a", "b.", "-", "%%", "%-", "%_", "%{l}", "%{L}", "%{l1r-}", "%{l2-.}", "%{lr-}", "%{l1-}", "%{d}", "%{s3r.-+}", "%{h}", "%{i}", "%{ir}", "%{v}", strings.Repeat("x", 60) + "."}
+		var spec strings.Builder
+		for range 1 + r.IntN([]int{3, 30, 700}[r.IntN(3)]) {
+			spec.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		spec.WriteString([]string{".x.test", "%{d}", "%{l1-}.t", "%{l1r-}%{d}"}[r.IntN(4)])
+		local := []string{"user", "a-b-c", "-a", "a-", "--", "a+b", strings.Repeat("long-", 40)}[r.IntN(7)]
+		want := wholly(spec.String(), map[byte]string{'l': local, 's': local + "@example.test", 'd': "example.test", 'h': "helo.test", 'i': "192.0.2.3", 'v': "in-addr"})
+		if want != "" {
+			canonical, err := resolver.Canonical(want)
+			want = canonical
+			if err != nil {
+				want = ""
+			}
+		}
+		if got := asksFor(t, spec.String(), "192.0.2.3", local+"@example.test", ""); got != want {
+			t.Fatalf("seed %d: %s of %s: asked for %q, expected %q", seed, &spec, local, got, want)
+		}
+		switch {
+		case want == "":
+			none++
+		case spec.Len() > 1000:
+			cut++
+		}
+	}
+	t.Logf("seed %d: %d cut, %d no name", seed, cut, none)
+	if cut < 20 || none > 700 {
+		t.Errorf("seed %d: %d cut, %d no name: too much alike", seed, cut, none)
+	}
+}
+
+var macroText = regexp.MustCompile(`%(?:%|_|-|\{([a-zA-Z])([0-9]*)(r?)([^}]*)\})`)
+
+// wholly expands a spec as RFC 7208, Section 7.3, tells it: all of it, then cut to 253
+// octets, "" for no name. Its result is in the form of zone files.
+func wholly(spec string, values map[byte]string) string {
+	expanded := macroText.ReplaceAllStringFunc(spec, func(macro string) string {
+		switch macro {
+		case "%%":
+			return "%"
+		case "%_":
+			return " "
+		case "%-":
+			return "%20"
+		}
+		m := macroText.FindStringSubmatch(macro)
+		delimiters := cmp.Or(m[4], ".")
+		value := values[m[1][0]|0x20]
+		var parts []string
+		for {
+			i := strings.IndexAny(value, delimiters)
+			if i < 0 {
+				break
+			}
+			parts, value = append(parts, value[:i]), value[i+1:]
+		}
+		parts = append(parts, value)
+		if m[3] != "" {
+			slices.Reverse(parts)
+		}
+		if keep, err := strconv.Atoi(m[2]); err == nil {
+			parts = parts[max(0, len(parts)-keep):]
+		}
+		value = strings.Join(parts, ".")
+		if m[1] < "a" {
+			value = strings.ReplaceAll(url.PathEscape(value), "+", "%2B")
+		}
+		return value
+	})
+	expanded = strings.TrimSuffix(expanded, ".")
+	for len(expanded) > 253 {
+		_, rest, ok := strings.Cut(expanded, ".")
+		if !ok {
+			return ""
+		}
+		expanded = rest
+	}
+	var name strings.Builder
+	for i := range len(expanded) {
+		if c := expanded[i]; c == '.' || 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' {
+			name.WriteByte(c)
+		} else {
+			fmt.Fprintf(&name, `\%03d`, c)
+		}
+	}
+	return name.String() + "."
 }

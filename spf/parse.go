@@ -139,23 +139,10 @@ func (t *Term) parse() (at int, reason string) {
 
 // mechanism returns the kind of a mechanism by its name, or 0.
 func mechanism(name string) Kind {
-	switch strings.ToLower(name) {
-	case "all":
-		return All
-	case "include":
-		return Include
-	case "a":
-		return A
-	case "mx":
-		return MX
-	case "ptr":
-		return PTR
-	case "ip4":
-		return IP4
-	case "ip6":
-		return IP6
-	case "exists":
-		return Exists
+	for kind := All; kind <= Exists; kind++ {
+		if strings.EqualFold(name, kindText[kind]) {
+			return kind
+		}
 	}
 	return 0
 }

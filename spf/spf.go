@@ -29,8 +29,10 @@
 // with ten hosts each, the client's names and their addresses, and an explanation.
 // Asking ahead adds 10 by default and 110 with SpeculateAll. At most
 // Checker.MaxOpen are open at once. A check ends after Checker.Timeout, and leaves
-// no goroutine behind, if its Resolver heeds its context. It allocates less than
-// 1 MiB beside what the Resolver returns.
+// no goroutine behind, if its Resolver heeds its context. Beside what the Resolver
+// returns, in answers of at most 64 KiB as DNS messages are, it allocates less than 4 MiB in
+// all, and its Result holds less than 1 MiB. The work for a record is in proportion to its
+// length, whatever its macros expand to.
 package spf
 
 import (

@@ -30,15 +30,26 @@ func Join(stringsOf []string) string {
 	}
 	size := 0
 	for _, s := range stringsOf {
-		size += len(s)
+		size += octets(s)
 	}
 	var b strings.Builder
 	b.Grow(size)
-	var buf [4 * maxString]byte
 	for _, s := range stringsOf {
-		b.Write(appendUnescaped(buf[:0], s))
+		for s != "" {
+			var octet byte
+			octet, s = cutOctet(s)
+			b.WriteByte(octet)
+		}
 	}
 	return b.String()
+}
+
+// octets returns how many s stands for.
+func octets(s string) (n int) {
+	for ; s != ""; n++ {
+		_, s = cutOctet(s)
+	}
+	return n
 }
 
 // Head returns the first octets of what Join returns, n or fewer, at little cost
@@ -75,22 +86,26 @@ func escape(octets string) string {
 	return b.String()
 }
 
-// appendUnescaped appends the octets that s stands for: \DDD, or a backslash
-// before the octet itself.
+// appendUnescaped appends the octets that s stands for.
 func appendUnescaped(text []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] != '\\' || i+1 == len(s):
-			text = append(text, s[i])
-		case i+3 < len(s) && isDigit(s[i+1]) && isDigit(s[i+2]) && isDigit(s[i+3]):
-			text = append(text, byte(int(s[i+1]-'0')*100+int(s[i+2]-'0')*10+int(s[i+3]-'0')))
-			i += 3
-		default:
-			text = append(text, s[i+1])
-			i++
-		}
+	for s != "" {
+		var octet byte
+		octet, s = cutOctet(s)
+		text = append(text, octet)
 	}
 	return text
+}
+
+// cutOctet cuts the first octet off s, which is not empty: \DDD, or a backslash before the
+// octet itself.
+func cutOctet(s string) (octet byte, rest string) {
+	switch {
+	case s[0] != '\\' || len(s) == 1:
+		return s[0], s[1:]
+	case len(s) > 3 && isDigit(s[1]) && isDigit(s[2]) && isDigit(s[3]):
+		return byte(int(s[1]-'0')*100 + int(s[2]-'0')*10 + int(s[3]-'0')), s[4:]
+	}
+	return s[1], s[2:]
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
