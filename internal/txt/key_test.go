@@ -40,7 +40,9 @@ func TestKey(t *testing.T) {
 			}
 		}
 	}
-	text := func(strings ...string) *dns.TXT { return &dns.TXT{Hdr: dns.RR_Header{Rrtype: dns.TypeTXT}, Txt: strings} }
+	text := func(strings ...string) *dns.TXT {
+		return &dns.TXT{Hdr: dns.RR_Header{Rrtype: dns.TypeTXT}, Txt: strings}
+	}
 	if a, b := text("v=spf1 -all"), text("v=spf1 ", `-\097ll`); txt.LooseKey(a) != txt.LooseKey(b) || txt.LooseKey(a) == txt.LooseKey(text("v=spf1 -ALL")) {
 		t.Error("the strings of a text are one")
 	}
