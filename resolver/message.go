@@ -160,7 +160,7 @@ func (s *section) owned(name string, qtype uint16) (records []dns.RR, err error)
 		}
 		// The same octets are the same data: pointers count from the message's start.
 		if same := seen[octets{r.rrtype, string(s.message[r.data:r.end])}]; same != nil {
-			same.Header().Ttl = min(same.Header().Ttl, r.ttl(s.message))
+			lowerTTL(same, r.ttl(s.message))
 			continue
 		}
 		rr, err := r.unpack(s.message)
@@ -192,9 +192,17 @@ func unique(records []dns.RR) []dns.RR {
 			first[key] = rr
 			return false
 		}
-		same.Header().Ttl = min(same.Header().Ttl, rr.Header().Ttl)
+		lowerTTL(same, ttlOf(rr))
 		return true
 	})
+}
+
+// lowerTTL gives a record the TTL of its duplicate, if that is lower (RFC 2181, Section
+// 5.2).
+func lowerTTL(rr dns.RR, ttl uint32) {
+	if ttl < ttlOf(rr) {
+		rr.Header().Ttl = ttl
+	}
 }
 
 // keep counts the memory of a record, beside those of the same owner that are kept

@@ -23,7 +23,7 @@ const (
 var (
 	errCut   = errors.New("fewer records than its header says")
 	errName  = errors.New("a name that is too long or not a name")
-	errEmpty = errors.New("a record without data")
+	errEmpty = errors.New("a record without data, or with a part of them")
 )
 
 // A wireName is a name as a message carries it, in lower case and without
@@ -183,11 +183,29 @@ func (r wireRecord) unpack(message []byte) (dns.RR, error) {
 	if err != nil {
 		return nil, err
 	}
-	// RFC 2136 has records without data, no answer has.
-	if _, unknown := rr.(*dns.RFC3597); r.data == r.end && !unknown && r.rrtype != dns.TypeNULL && r.rrtype != dns.TypeAPL {
+	if r.cut(message, rr) {
 		return nil, errEmpty
 	}
 	return rr, nil
+}
+
+// cut reports whether the data of a record end too early, between two of its fields, which
+// [dns.UnpackRR] lets pass: RFC 2136 has records without data, no answer has.
+func (r wireRecord) cut(message []byte, rr dns.RR) bool {
+	switch rr := rr.(type) {
+	case *dns.RFC3597, *dns.NULL, *dns.APL:
+		return false
+	case *dns.MX:
+		return rr.Mx == ""
+	case *dns.SRV:
+		return rr.Target == ""
+	case *dns.RP:
+		return rr.Txt == ""
+	case *dns.SOA:
+		_, err := r.minimum(message)
+		return err != nil
+	}
+	return r.data == r.end
 }
 
 // A layout is what is known about a message before a record is unpacked.
