@@ -31,10 +31,10 @@ func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 		// RFC 8601, Section 2.7.3.
 		results = append(results, &authres.IPRevResult{Value: authres.ResultValue(r.Status.String()), Reason: v.reverseReason(), IP: headerAddr(v.Client)})
 	}
-	if r := v.HeloSPF; r != nil {
+	if r := v.HeloSPF; namedByClient(r) {
 		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), Helo: headerName(v.HeloText)})
 	}
-	if r := v.MailFromSPF; r != nil {
+	if r := v.MailFromSPF; namedByClient(r) {
 		results = append(results, &authres.SPFResult{Value: authres.ResultValue(r.Status.String()), From: headerSender(r)})
 	}
 	// No value has a semicolon or a space. Format writes a space before a semicolon where a
@@ -44,6 +44,11 @@ func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 		parts[i] = strings.TrimSpace(part)
 	}
 	return "Authentication-Results: " + strings.Join(parts, ";\r\n\t"), nil
+}
+
+// namedByClient reports whether SPF judged a name: not a literal, or a malformed HELO.
+func namedByClient(r *spf.Result) bool {
+	return r != nil && (r.Status != spf.None || len(r.Responses) > 0)
 }
 
 // reverseReason returns why iprev did not pass or is worth little, as a keyword of ours.

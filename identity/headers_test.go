@@ -16,6 +16,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 func TestAuthenticationResults(t *testing.T) {
@@ -24,11 +25,16 @@ func TestAuthenticationResults(t *testing.T) {
 		{"2001:db8::10", "smtp.example.test", "a@example.test", `iprev=pass policy.iprev="2001:db8::10"; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=a@example.test`},
 		{"192.0.2.10", "SMTP.Example.test.", "-", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=postmaster@smtp.example.test"},
 		{"192.0.2.11", "smtp.example.test", "a@why.example.test", "iprev=fail reason=unconfirmed policy.iprev=192.0.2.11; spf=fail smtp.helo=smtp.example.test; spf=fail smtp.mailfrom=a@why.example.test"},
-		{"192.0.2.21", "[192.0.2.21]", "a@soft.example.test", "iprev=permerror reason=no-ptr policy.iprev=192.0.2.21; spf=none; spf=softfail smtp.mailfrom=a@soft.example.test"},
+		{"192.0.2.21", "[192.0.2.21]", "a@soft.example.test", "iprev=permerror reason=no-ptr policy.iprev=192.0.2.21; spf=softfail smtp.mailfrom=a@soft.example.test"},
 		{"192.0.2.20", "fixed.dsl.isp.test", `"a b;c"@isp.test`, "iprev=pass reason=generic-name policy.iprev=192.0.2.20; spf=none smtp.helo=fixed.dsl.isp.test; spf=none smtp.mailfrom=isp.test"},
 		{"192.0.2.10", "smtp.example.test", "srs0=x=y=a@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=example.test"},
 		{"192.0.2.10", "smtp.example.test", "ünser@bücher.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=none smtp.mailfrom=xn--bcher-kva.test"},
-		{"192.0.2.10", "smtp.example.test", "a b@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test"},
+		{"192.0.2.10", "smtp.example.test", "a b@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=example.test"},
+		{"192.0.2.10", "smtp.example.test", "a@b c.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test"},
+		{"192.0.2.10", "smtp.example.test", "a@[192.0.2.10]", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test"},
+		{"192.0.2.10", "a b", "-", "iprev=pass policy.iprev=192.0.2.10"},
+		{"192.0.2.10", "localhost", "-", "iprev=pass policy.iprev=192.0.2.10"},
+		{"192.0.2.10", "", "-", "iprev=pass policy.iprev=192.0.2.10"},
 		{"10.1.2.3", "smtp.example.test", "a@example.test", "none"},
 	} {
 		v := run(t, verifier(fakeClients(t)), tt.client, tt.helo, tt.sender)
@@ -79,9 +85,11 @@ func TestAuthenticationResultsHostile(t *testing.T) {
 				for _, r := range results {
 					methods = append(methods, fmt.Sprintf("%T", r))
 				}
-				want := []string{"*authres.IPRevResult", "*authres.SPFResult", "*authres.SPFResult"}
-				if v.Has(identity.MalformedSender) {
-					want = want[:2]
+				want := []string{"*authres.IPRevResult"}
+				for _, r := range []*spf.Result{v.HeloSPF, v.MailFromSPF} {
+					if r != nil && r.Status != spf.None { // of every name there is a policy
+						want = append(want, "*authres.SPFResult")
+					}
 				}
 				if diff := cmp.Diff(want, methods); err != nil || id != "mx.here.test" || diff != "" {
 					t.Errorf("%q %q: %s, %v: %s", heloName, sender, id, err, diff)

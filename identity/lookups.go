@@ -175,16 +175,27 @@ func (s *stepLookups) ask(q resolver.Question) (*pendingAnswer, error) {
 	}
 	go func() {
 		defer close(p.done)
-		// Whoever waits for the answer does so for as long as its own context lasts. The
-		// question goes on, after Close too: else a cache below would never learn that a
-		// server is silent, and every session would wait for it anew.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), max(l.timeout, questionTimeout))
+		ctx, cancel := l.questionContext()
 		defer cancel()
 		r := resolver.AskAll(ctx, l.resolver, q)[0] // which guards against a careless Resolver
 		p.answer, p.err = r.Answer, r.Err
 		s.keep(q, p)
 	}()
 	return p, nil
+}
+
+// questionContext returns the context of one question. It ends with the session, unless a
+// step has waited for the question in vain by then: if that ended it, a cache below would
+// never learn that a server is silent, and every session would wait for it anew.
+func (l *lookups) questionContext() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), max(l.timeout, questionTimeout))
+	asked := time.Now()
+	stop := context.AfterFunc(l.ctx, func() {
+		if time.Since(asked) < l.timeout/2 {
+			cancel()
+		}
+	})
+	return ctx, func() { stop(); cancel() }
 }
 
 // keep pays for an answer that has come. One that cannot be paid for reaches those who wait

@@ -61,7 +61,9 @@ type Verdict struct {
 	HeloSPF  *spf.Result
 	CSA      *csa.Result
 
-	Sender      string // what the client said in MAIL FROM, "" for the null sender: untrusted
+	// Sender is the address of MAIL FROM without brackets and source route, "" for the null
+	// sender, and all that the client said if that is malformed: untrusted.
+	Sender      string
 	MailFromSPF *spf.Result
 	NullMX      *nullmx.Result // of the sender's domain; nil for the null sender
 
@@ -116,8 +118,11 @@ func (s *Session) verdict(ctx context.Context, step Step, now sessionState) *Ver
 	if now.helo != nil {
 		v.HeloText = now.helo.text
 	}
-	if now.mail != nil {
-		v.Sender = now.mail.text
+	if m := now.mail; m != nil {
+		v.Sender = m.sender.Address
+		if m.malformed {
+			v.Sender = m.text
+		}
 	}
 	switch {
 	case s.exempt != 0:

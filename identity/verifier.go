@@ -48,9 +48,9 @@ type Verifier struct {
 	AllowPrivate bool
 	// Receiver is the name of this server, for Received-SPF.
 	Receiver string
-	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout. The
-	// questions of a step that took longer go on for 30 s, or Timeout if that is more, so that
-	// a resolver.Cache learns what fails.
+	// Timeout is for one step, counted from its beginning; 0 means DefaultTimeout. A question
+	// that a step has waited for in vain goes on, until 30 s after it was asked, or Timeout if
+	// that is more, so that a resolver.Cache learns what fails.
 	Timeout time.Duration
 	// MaxQuestions is for one Session, repeated steps included; 0 means
 	// DefaultMaxQuestions, and less than the worst case of one message, 507, means 507. A
@@ -103,8 +103,8 @@ type mailStep struct {
 }
 
 // Session begins a session with the client of an address, and starts looking up its PTR
-// names at once. The context bounds all checks of the session; the context of a step bounds
-// only how long the step waits.
+// names at once. The end of the context is that of the session, as by Close; the context of a
+// step bounds only how long the step waits.
 func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.Timeout <= 0 {
 		v.Timeout = DefaultTimeout
@@ -134,9 +134,9 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	return s
 }
 
-// Close stops the checks, and frees what the session remembers; verdicts stay as they are.
-// Questions that were put to the Resolver end by themselves, see Verifier.Timeout. Close may
-// be called twice, and at any time. Steps after it learn nothing.
+// Close stops what still runs in the background, except questions that a step has waited
+// for in vain (see Verifier.Timeout), and frees what the session remembers; verdicts stay as
+// they are. It may be called twice, and at any time. Steps after it learn nothing.
 func (s *Session) Close() {
 	s.cancel()
 	s.lookups.forget()
@@ -197,8 +197,9 @@ func (s *Session) startHelo(reverse *task[*fcrdns.Result], name string) *heloSte
 	return h
 }
 
-// MailFrom judges the client by the reverse-path of MAIL FROM, too, without its angle
-// brackets: "" is the null sender. A second one replaces the first.
+// MailFrom judges the client by the reverse-path of MAIL FROM, too, with or without its angle
+// brackets and the quotes of its local part, see envelope.ParsePath: "" and "<>" are the null
+// sender. A second one replaces the first.
 func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
 	return s.take(ctx, AtMailFrom, func(now *sessionState) {
 		if now.mail != nil && now.mail.text == reversePath {

@@ -9,9 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // clientZones has a good organization and several others.
@@ -151,7 +155,13 @@ var clients = []struct {
 	{"192.0.2.10", "smtp.example.test", "a@[192.0.2.10]", identity.Explicit, "accept", "helo-spf-pass csa-pass"},
 	{"192.0.2.10", "smtp.example.test", "ünser@bücher.test", identity.Explicit, "accept", "helo-spf-pass csa-pass"},
 	{"192.0.2.10", "smtp.example.test", "@relay.test:a@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
-	{"192.0.2.10", "smtp.example.test", "a b@example.test", identity.Explicit, "reject 501 5.1.7", "helo-spf-pass csa-pass malformed-sender"},
+	{"192.0.2.10", "smtp.example.test", "a b@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"192.0.2.10", "smtp.example.test", "john..doe@example.test", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"192.0.2.10", "smtp.example.test", "<@example.test> SIZE=1", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"192.0.2.10", "smtp.example.test", "<>", identity.Explicit, "accept", "helo-spf-pass csa-pass mail-from-pass"},
+	{"192.0.2.10", "smtp.example.test", "<a@null.example.test>", identity.Explicit, "reject 550 5.7.27", "helo-spf-pass csa-pass null-mx-sender null-spf-sender"},
+	{"192.0.2.10", "smtp.example.test", "a@b c.test", identity.Explicit, "reject 501 5.1.7", "helo-spf-pass csa-pass malformed-sender"},
+	{"192.0.2.10", "smtp.example.test", "a\nb@example.test", identity.Explicit, "reject 501 5.1.7", "helo-spf-pass csa-pass malformed-sender"},
 	{"192.0.2.10", "null.example.test", "-", identity.Forged, "reject 550 5.7.23", "helo-spf-fail helo-unresolved null-spf-sender"},
 	// Not judged.
 	{"198.51.100.7", "whatever", "a@null.example.test", identity.NotApplicable, "accept", "trusted-client"},
@@ -347,4 +357,33 @@ func TestAllowPrivate(t *testing.T) {
 			t.Errorf("%s %s: %s, %s", tt.client, tt.helo, got.Level, keywords(got.Reasons))
 		}
 	}
+}
+
+// The session and package spf judge the same domain, whatever text MAIL FROM has.
+func TestSenders(t *testing.T) {
+	piece := rapid.SampledFrom([]string{"a", "@", "<", ">", " ", "\"", "\\", ":", ",", ".", "..", "example.test", "null.example.test", "[192.0.2.10]", "[IPv6:2001:db8::10]", "SIZE=1",
+		"bücher.test", "\x00", "\xff", "postmaster", "@relay.test:", "local\r\n", "xn--", "com", "192.0.2.10", strings.Repeat("a", 500)})
+	text := rapid.OneOf(rapid.Map(rapid.SliceOfN(piece, 0, 8), func(pieces []string) string { return strings.Join(pieces, "") }), rapid.String())
+	judged := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		sender := text.Draw(rt, "sender")
+		fake := fakeClients(t)
+		v := run(t, verifier(fake), "192.0.2.10", "smtp.example.test", "-"+sender)
+		alone := spf.Checker{Resolver: fakeClients(t)}.CheckMailFrom(t.Context(), client, "smtp.example.test", sender)
+		path, err := envelope.ParsePath(sender)
+		switch {
+		case v.Has(identity.MalformedSender):
+			if err == nil || alone.Status != spf.None || len(alone.Responses) > 0 || v.Sender != sender {
+				rt.Fatalf("malformed, and alone %s: %s", alone.Domain, alone.Status)
+			}
+		case err != nil || v.MailFromSPF.Domain != alone.Domain || v.MailFromSPF.Sender != alone.Sender || v.MailFromSPF.Status != alone.Status || v.Sender != path.Address:
+			rt.Fatalf("%+v, alone %+v", v.MailFromSPF, alone)
+		case path.Domain != "":
+			if alone.Status != spf.None && alone.Domain != path.Domain || v.NullMX.Domain != path.Domain {
+				rt.Fatalf("%+v, SPF judges %s, MX are those of %s", path, alone.Domain, v.NullMX.Domain)
+			}
+			judged++
+		}
+	})
+	t.Logf("%d judged", judged)
 }

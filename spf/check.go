@@ -9,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
@@ -75,26 +76,21 @@ func (c Checker) CheckHelo(ctx context.Context, addr netip.Addr, helo string) *R
 }
 
 // CheckMailFrom checks whether the client may use the domain of its MAIL FROM
-// command: mailFrom is the address without angle brackets. Where it is empty, as in
-// bounces, postmaster at the HELO name is judged (RFC 7208, Section 2.4).
+// command: mailFrom is the address, with or without angle brackets (see envelope.ParsePath).
+// Where it is empty, as in bounces, postmaster at the HELO name is judged (RFC 7208, Section
+// 2.4). A malformed address has no policy: None.
 func (c Checker) CheckMailFrom(ctx context.Context, addr netip.Addr, helo, mailFrom string) *Result {
-	local, domain := splitSender(helo, mailFrom)
-	return c.check(ctx, MailFrom, addr, helo, local, domain)
-}
-
-// splitSender returns the local part and the domain that are judged. It takes any local
-// part, quoted or not, of any length and with any character: servers pass on what the
-// client said, some without the quotes. A text without @ is a domain.
-func splitSender(helo, mailFrom string) (local, domain string) {
-	const postmaster = "postmaster"
-	if mailFrom == "" {
-		return postmaster, helo // RFC 7208, Section 2.4
+	sender, err := envelope.ParsePath(mailFrom)
+	if err == nil && sender.Address == "" {
+		return c.check(ctx, MailFrom, addr, helo, "postmaster", helo)
 	}
-	at := strings.LastIndexByte(mailFrom, '@') // a local part may have more
-	if at <= 0 {
-		return postmaster, mailFrom[at+1:] // RFC 7208, Section 4.3
+	at := strings.LastIndexByte(sender.Address, '@') // quoted local parts may have more
+	if err != nil {
+		r := c.check(ctx, MailFrom, addr, helo, "", "")
+		r.Sender, r.Domain = mailFrom, mailFrom[strings.LastIndexByte(mailFrom, '@')+1:]
+		return r
 	}
-	return mailFrom[:at], mailFrom[at+1:]
+	return c.check(ctx, MailFrom, addr, helo, sender.Address[:at], sender.Address[at+1:])
 }
 
 func (c Checker) check(ctx context.Context, identity Identity, addr netip.Addr, helo, local, domain string) *Result {

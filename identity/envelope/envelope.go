@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -15,43 +14,51 @@ import (
 // ErrPath is the error for a text that is not the address of MAIL FROM or RCPT TO.
 var ErrPath = errors.New("malformed address")
 
+// maxPath is more octets than any path has that a server accepts: RFC 5321, Section
+// 4.5.3.1.3, has 256, and forwarders that rewrite senders exceed it.
+const maxPath = 1000
+
+// postmaster is the local part of an address without one (RFC 7208, Section 4.3).
+const postmaster = "postmaster"
+
 // A Path is the address of MAIL FROM or RCPT TO. The zero Path is the null sender.
 type Path struct {
 	Address string // local part, @ and domain as given, without a source route; "" for the null sender
 	Domain  string // canonical, see resolver.Canonical; "" for an address literal and the null sender
 }
 
-// ParsePath reads a Reverse-path or Forward-path without its angle brackets (RFC 5321,
-// Section 4.1.2, and with UTF-8, RFC 6531, Section 3.3). "" is the null sender. The error
-// is [ErrPath].
+// ParsePath reads a Reverse-path or Forward-path as servers hand it over (RFC 5321, Section
+// 4.1.2, and with UTF-8, RFC 6531, Section 3.3): with or without angle brackets, and with or
+// without the quotes of a local part that needs them. Parameters may follow the closing
+// bracket, and are ignored. "" and "<>" are the null sender. A domain without a local part,
+// with or without @, is postmaster there.
+//
+// The domain begins after the last @, and only it must have a form: the error is [ErrPath]
+// for a path of more than 1,000 octets or with control characters, and for a domain that is
+// neither a host name (underscores, a final dot and a single label are allowed) nor an
+// address literal.
 func ParsePath(path string) (Path, error) {
+	path = withoutBrackets(path)
 	if path == "" {
 		return Path{}, nil
 	}
-	if len(path) > 254 || !utf8.ValidString(path) || strings.ContainsFunc(path, unicode.IsControl) { // RFC 5321, Section 4.5.3.1.3, with the brackets
+	if len(path) > maxPath || strings.ContainsFunc(path, unicode.IsControl) {
 		return Path{}, ErrPath
 	}
+	path = withoutRoute(path)
+	at := strings.LastIndexByte(path, '@')
+	domain := path[at+1:]
 	p := Path{Address: path}
-	if path[0] == '@' {
-		// RFC 5321, Section 4.1.1.3: a source route is accepted and ignored.
-		_, address, ok := strings.Cut(path, ":")
-		if !ok {
-			return Path{}, ErrPath
-		}
-		p.Address = address
+	if at < 1 {
+		p.Address = postmaster + "@" + domain
 	}
-	at := strings.LastIndexByte(p.Address, '@')
-	if at < 1 || !isLocalPart(p.Address[:at]) {
-		return Path{}, ErrPath
-	}
-	domain := p.Address[at+1:]
 	if strings.HasPrefix(domain, "[") {
 		if _, _, reason := address.ParseLiteral(domain); reason != "" {
 			return Path{}, ErrPath
 		}
 		return p, nil
 	}
-	if strings.HasSuffix(domain, ".") || strings.Contains(domain, `\`) { // neither is in a Domain of SMTP
+	if strings.Contains(domain, `\`) { // an escape of zone files, which no Domain of SMTP has
 		return Path{}, ErrPath
 	}
 	p.Domain = dnsname.CanonicalOrEmpty(domain)
@@ -62,36 +69,46 @@ func ParsePath(path string) (Path, error) {
 	return p, nil
 }
 
-// isLocalPart reports whether s is a Dot-string or a Quoted-string of at most 64 octets.
-func isLocalPart(s string) bool {
-	if len(s) > 64 { // RFC 5321, Section 4.5.3.1.1
-		return false
+// withoutBrackets returns the text between angle brackets, if the path begins with one. The
+// closing one ends the text, or has a space after it; one in quotes may be a part of the
+// local part.
+func withoutBrackets(path string) string {
+	if !strings.HasPrefix(path, "<") {
+		return path
 	}
-	if s[0] == '"' {
-		return isQuoted(s)
-	}
-	for atom := range strings.SplitSeq(s, ".") {
-		if atom == "" || strings.ContainsAny(atom, ` "(),:;<>@[\]`) {
-			return false
-		}
-	}
-	return true
-}
-
-// isQuoted reports whether s is a Quoted-string.
-func isQuoted(s string) bool {
-	if len(s) < 2 || s[len(s)-1] != '"' {
-		return false
-	}
-	for i := 1; i < len(s)-1; i++ {
-		switch s[i] {
-		case '"':
-			return false
-		case '\\':
-			if i++; i == len(s)-1 {
-				return false
+	for _, quotes := range []bool{true, false} { // without, for a quote that never ends
+		quoted := false
+		for i := 1; i < len(path); i++ {
+			switch c := path[i]; {
+			case quoted && c == '\\':
+				i++
+			case quotes && c == '"':
+				quoted = !quoted
+			case !quoted && c == '>' && (i == len(path)-1 || path[i+1] == ' '):
+				return path[1:i]
 			}
 		}
 	}
-	return true
+	return path
+}
+
+// withoutRoute returns a path without its source route, which is accepted and ignored
+// (RFC 5321, Section 4.1.1.3): @ and a domain, or several with commas, and a colon.
+func withoutRoute(path string) string {
+	for rest := path; strings.HasPrefix(rest, "@"); {
+		end := strings.IndexAny(rest, ",:")
+		if strings.HasPrefix(rest, "@[") {
+			end = strings.IndexByte(rest, ']') + 1
+		}
+		switch {
+		case end < 1 || end == len(rest):
+			return path
+		case rest[end] == ':':
+			return rest[end+1:]
+		case rest[end] != ',':
+			return path
+		}
+		rest = rest[end+1:]
+	}
+	return path
 }

@@ -11,31 +11,63 @@ import (
 )
 
 func TestParsePath(t *testing.T) {
-	long := strings.Repeat("a", 64)
+	long := strings.Repeat("a", 900)
 	for _, test := range []struct {
-		path string
-		want envelope.Path
+		path            string
+		address, domain string
 	}{
-		{"", envelope.Path{}},
-		{"alice@Example.Test", envelope.Path{Address: "alice@Example.Test", Domain: "example.test."}},
-		{`"a b"@example.test`, envelope.Path{Address: `"a b"@example.test`, Domain: "example.test."}},
-		{`"a@b"@example.test`, envelope.Path{Address: `"a@b"@example.test`, Domain: "example.test."}},
-		{"@relay.test,@b.test:alice@example.test", envelope.Path{Address: "alice@example.test", Domain: "example.test."}},
-		{"alice@[192.0.2.1]", envelope.Path{Address: "alice@[192.0.2.1]"}},
-		{"alice@[IPv6:2001:db8::1]", envelope.Path{Address: "alice@[IPv6:2001:db8::1]"}},
-		{"álice@bücher.test", envelope.Path{Address: "álice@bücher.test", Domain: "xn--bcher-kva.test."}},
-		{long + "@example.test", envelope.Path{Address: long + "@example.test", Domain: "example.test."}},
-		{"alice@localhost", envelope.Path{Address: "alice@localhost", Domain: "localhost."}},
-		{"alice@a_b.test", envelope.Path{Address: "alice@a_b.test", Domain: "a_b.test."}},
+		{"", "", ""},
+		{"alice@Example.Test", "alice@Example.Test", "example.test."},
+		{"alice@[192.0.2.1]", "alice@[192.0.2.1]", ""},
+		{"alice@[IPv6:2001:db8::1]", "alice@[IPv6:2001:db8::1]", ""},
+		{"álice@bücher.test", "álice@bücher.test", "xn--bcher-kva.test."},
+		{"alice@localhost", "alice@localhost", "localhost."},
+		{"alice@a_b.test", "alice@a_b.test", "a_b.test."},
+		{"alice@example.test.", "alice@example.test.", "example.test."},
+		// Any local part, quoted or not.
+		{`"a b"@example.test`, `"a b"@example.test`, "example.test."},
+		{`"a@b"@example.test`, `"a@b"@example.test`, "example.test."},
+		{"a b@example.test", "a b@example.test", "example.test."},
+		{"a@b@example.test", "a@b@example.test", "example.test."},
+		{`a"b@example.test`, `a"b@example.test`, "example.test."},
+		{`"a@example.test`, `"a@example.test`, "example.test."},
+		{`a\@example.test`, `a\@example.test`, "example.test."},
+		{"a..b@example.test", "a..b@example.test", "example.test."},
+		{".a.@example.test", ".a.@example.test", "example.test."},
+		{"<a>b@example.test", "<a>b@example.test", "example.test."},
+		{"<a@example.test", "<a@example.test", "example.test."},
+		{"a\xff@example.test", "a\xff@example.test", "example.test."},
+		{long + "@example.test", long + "@example.test", "example.test."},
+		{"@example.test", "postmaster@example.test", "example.test."},
+		{"example.test", "postmaster@example.test", "example.test."},
+		{"@[IPv6:2001:db8::1]", "postmaster@[IPv6:2001:db8::1]", ""},
+		// Angle brackets, and what follows them.
+		{"<>", "", ""},
+		{"<> BODY=8BITMIME", "", ""},
+		{"<alice@example.test>", "alice@example.test", "example.test."},
+		{"<alice@example.test> SIZE=1000 AUTH=<>", "alice@example.test", "example.test."},
+		{`<"a> b"@example.test> SIZE=1`, `"a> b"@example.test`, "example.test."},
+		{`<"a\"> b"@example.test>`, `"a\"> b"@example.test`, "example.test."},
+		{`<a"b@example.test> AUTH=<>`, `a"b@example.test`, "example.test."},
+		{"<@example.test>", "postmaster@example.test", "example.test."},
+		{"<a b@example.test>", "a b@example.test", "example.test."},
+		// Source routes.
+		{"@relay.test:alice@example.test", "alice@example.test", "example.test."},
+		{"@relay.test,@b.test:alice@example.test", "alice@example.test", "example.test."},
+		{"<@[IPv6:2001:db8::1],@b.test:alice@example.test>", "alice@example.test", "example.test."},
+		{`@relay.test:"x:y@z"@example.test`, `"x:y@z"@example.test`, "example.test."},
+		{"@relay.test,b:alice@example.test", "@relay.test,b:alice@example.test", "example.test."},
 	} {
-		if got, err := envelope.ParsePath(test.path); err != nil || got != test.want {
-			t.Errorf("%q: got %+v, %v, want %+v", test.path, got, err, test.want)
+		want := envelope.Path{Address: test.address, Domain: test.domain}
+		if got, err := envelope.ParsePath(test.path); err != nil || got != want {
+			t.Errorf("%q: got %+v, %v, want %+v", test.path, got, err, want)
 		}
 	}
 	for _, path := range []string{
-		"alice", "@example.test", "alice@", "a b@example.test", "a..b@example.test", ".a@example.test", `"a@example.test`, `"a"b@example.test`,
-		"alice@example.test.", "alice@192.0.2.1", "alice@[192.0.2.300]", "alice@a..b", "alice@-a.test", `alice@a\.b.test`, "alice@a b.test",
-		"alice@example.test\r\n", "a\x00b@example.test", "a\xff@example.test", long + "a@example.test", strings.Repeat("a", 250) + "@b.test",
+		"alice@", "@", "alice@@", "alice@example.test>", "alice@example.test SIZE=1", "@relay.test:", "@relay.test:alice@",
+		"alice@192.0.2.1", "alice@[192.0.2.300]", "alice@[", "alice@a..b", "alice@-a.test", `alice@a\.b.test`, `alice@a\046b.test`, "alice@a b.test", "alice@a\xff.test",
+		"alice@example.test\r\n", "a\x00b@example.test", "a\tb@example.test", "a\x7fb@example.test", "a\u009bb@example.test", "<a\n@example.test>",
+		strings.Repeat("a", 1000) + "@b.test", "alice@" + strings.Repeat("a", 64) + ".test",
 	} {
 		if got, err := envelope.ParsePath(path); !errors.Is(err, envelope.ErrPath) || got != (envelope.Path{}) {
 			t.Errorf("%q: got %+v, %v", path, got, err)
@@ -43,22 +75,36 @@ func TestParsePath(t *testing.T) {
 	}
 }
 
-// The domain of an address is what HELO takes for a name or a literal, without the faults
-// that only HELO overlooks.
+// The domain of an address is what HELO takes for a name or a literal. Brackets, parameters
+// and a source route make no difference.
 func FuzzParsePath(f *testing.F) {
-	for _, domain := range []string{"example.test", "[192.0.2.1]", "192.0.2.1", "a_b.test", "bücher.test", "a.", "xn--a.test", "mail\u3002test", `a\046b.test`, "localhost", "1.2"} {
+	for _, domain := range []string{"example.test", "[192.0.2.1]", "192.0.2.1", "a_b.test", "bücher.test", "a.", "xn--a.test", "mail\u3002test", `a\046b.test`, "localhost", "1.2", "b> c", "x:y", ""} {
 		f.Add("alice", domain)
+		f.Add(`"a> @b`, domain)
+		f.Add("@r.test:a", domain)
 	}
 	f.Fuzz(func(t *testing.T, local, domain string) {
-		p, err := envelope.ParsePath(local + "@" + domain)
+		text := local + "@" + domain
+		p, err := envelope.ParsePath(text)
 		if err != nil {
 			if p != (envelope.Path{}) || !errors.Is(err, envelope.ErrPath) {
 				t.Errorf("%+v, %v", p, err)
 			}
 			return
 		}
-		if strings.ContainsAny(p.Address, "\r\n\x00") || !strings.HasSuffix(local+"@"+domain, p.Address) {
+		if strings.ContainsAny(p.Address, "\r\n\x00") || !strings.Contains(text, strings.TrimPrefix(p.Address, "postmaster")) {
 			t.Errorf("%+v", p)
+		}
+		if again, err := envelope.ParsePath(p.Address); p.Address != "" && !strings.HasPrefix(p.Address, "<") && !strings.HasPrefix(p.Address, "@") && (err != nil || again != p) {
+			t.Errorf("%+v, and again %+v, %v", p, again, err)
+		}
+		if strings.HasPrefix(text, "<") || strings.ContainsAny(text, `>"`) {
+			return
+		}
+		for _, with := range []string{"<" + text + ">", "<" + text + "> SIZE=1 AUTH=<>"} {
+			if again, err := envelope.ParsePath(with); err != nil || again != p {
+				t.Errorf("%q: %+v, %v; without brackets %+v", with, again, err, p)
+			}
 		}
 		arg, err := helo.Parse(p.Address[strings.LastIndexByte(p.Address, '@')+1:])
 		if err != nil || arg.Name != p.Domain {
