@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -219,5 +220,66 @@ send
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
+// bigTXT is a change that adds a TXT record with so many strings of 255 octets, each of
+// which zone text writes as four characters.
+func bigTXT(name string, strs int) plan.Change {
+	rr := &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 300}}
+	for range strs {
+		rr.Txt = append(rr.Txt, strings.Repeat(`\200`, 255))
+	}
+	return plan.Change{Owner: plan.OwnerYou, Zone: "example.test.", Name: name, Type: dns.TypeTXT, After: []dns.RR{rr}}
+}
+
+// nsupdate reads lines of less than 128 KiB, and a message has less than 64 KiB. What does
+// not fit is refused, and nothing is written.
+func TestWriteUpdateOfAnySize(t *testing.T) {
+	for _, test := range []struct {
+		sizes  []int // strings of each change
+		sends  int   // -1 for refused
+		octets bool  // some data are as RFC 3597 writes them
+	}{
+		{[]int{1, 2, 3}, 1, false},
+		{slices.Repeat([]int{1}, 60), 2, false},
+		{slices.Repeat([]int{20}, 60), 6, false},
+		{[]int{120, 124, 1, 1}, 2, false},
+		{[]int{130, 200, 1}, 2, true},
+		{[]int{234, 234}, 2, true},
+		{[]int{1, 235}, -1, false},
+	} {
+		var changes []plan.Change
+		for i, n := range test.sizes {
+			changes = append(changes, bigTXT(fmt.Sprintf("n%d.example.test.", i), n))
+		}
+		var b strings.Builder
+		err := plan.WriteUpdate(&b, changes)
+		if test.sends < 0 {
+			const want = "plan: n1.example.test. TXT: the update has 60213 octets, and a message at most 60000: change the zone by hand"
+			if err == nil || err.Error() != want || b.Len() > 0 {
+				t.Errorf("%d: %v, %d octets written", test.sizes, err, b.Len())
+			}
+			continue
+		}
+		if sends := strings.Count(b.String(), "send\n"); err != nil || sends != test.sends || strings.Contains(b.String(), `TXT \# `) != test.octets {
+			t.Errorf("%d: %v, %d messages", test.sizes, err, sends)
+		}
+		adds := 0
+		for line := range strings.Lines(b.String()) {
+			if len(line) >= 128<<10 {
+				t.Errorf("%d: a line of %d octets", test.sizes, len(line))
+			}
+			if record, ok := strings.CutPrefix(line, "update add "); ok {
+				rr, err := dns.NewRR(record)
+				if err != nil || !dns.IsDuplicate(rr, changes[adds].After[0]) {
+					t.Errorf("%d: change %d: %v", test.sizes, adds, err)
+				}
+				adds++
+			}
+		}
+		if adds != len(changes) {
+			t.Errorf("%d: %d of %d changes", test.sizes, adds, len(changes))
+		}
 	}
 }

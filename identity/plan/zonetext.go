@@ -10,7 +10,6 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
-	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // WriteZone writes the records that changes add as zone text (RFC 1035, Section 5), each
@@ -35,48 +34,6 @@ func WriteZone(w io.Writer, changes []Change) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
-
-// perUpdate is the number of changes in one update message. A change of ordinary records has
-// about 100 octets; a message can have 64 KiB.
-const perUpdate = 50
-
-// WriteUpdate writes changes as a script for nsupdate (RFC 2136): for each zone, messages
-// of at most fifty changes. A server carries out a message as a whole, or not at all if an
-// RRset has changed since the plan was made. Changes of OwnerISP are left out.
-func WriteUpdate(w io.Writer, changes []Change) error {
-	var b strings.Builder
-	for zone, changes := range byZone(changes) {
-		for part := range slices.Chunk(changes, perUpdate) {
-			fmt.Fprintf(&b, "zone %s\n", escapeSpaces(zone))
-			for _, c := range part {
-				if len(c.Before) == 0 {
-					fmt.Fprintf(&b, "prereq nxrrset %s IN %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type))
-				}
-				for _, rr := range c.Before {
-					fmt.Fprintf(&b, "prereq yxrrset %s IN %s %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
-				}
-			}
-			for _, c := range part {
-				for _, id := range c.Rules {
-					fmt.Fprintf(&b, "; %s\n", id.Comment())
-				}
-				for _, rr := range c.Removed() {
-					fmt.Fprintf(&b, "update delete %s IN %s %s\n", escapeSpaces(c.Name), resolver.TypeString(c.Type), txt.Data(rr))
-				}
-				for _, rr := range c.Added() {
-					fmt.Fprintf(&b, "update add %s %d IN %s %s\n", escapeSpaces(c.Name), rr.Header().Ttl, resolver.TypeString(c.Type), txt.Data(rr))
-				}
-			}
-			b.WriteString("send\n")
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// escapeSpaces returns a canonical name for nsupdate, which ends a name at any space, even
-// an escaped one. The target of an alias may have one.
-func escapeSpaces(name string) string { return strings.ReplaceAll(name, `\ `, `\032`) }
 
 // byZone yields the zones, sorted by name, each with its changes, except those of OwnerISP.
 func byZone(changes []Change) func(yield func(string, []Change) bool) {
