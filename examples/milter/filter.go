@@ -10,34 +10,42 @@ import (
 
 	"github.com/d--j/go-milter"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/examples/internal/recipient"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 )
 
 // actions and protocol are what a filter does, and what it does not need to be sent.
 const (
 	actions  = milter.OptAddHeader | milter.OptChangeHeader
-	protocol = milter.OptNoRcptTo | milter.OptNoData | milter.OptNoBody | milter.OptNoUnknown
+	protocol = milter.OptNoData | milter.OptNoBody | milter.OptNoUnknown
 )
 
 const resultsField = "Authentication-Results"
 
-// A filter serves one connection of a mail server, about one client of the mail server.
+// A filter serves one connection of a mail server, about one client of the mail server. A
+// panic in one of its methods closes the connection of the mail server, and no other.
 type filter struct {
 	milter.NoOpMilter
 	ctx        context.Context
 	verifier   identity.Verifier
 	authservID string
+	roles      recipient.Domains
 	log        *slog.Logger
 
 	session *identity.Session // nil without a client that has an address
+	gate    recipient.Gate    // of the client
 	verdict *identity.Verdict // of MAIL FROM; nil if there is nothing to judge
+	to      []string          // the recipients accepted
 	fields  int               // Authentication-Results fields so far
 	forged  []int             // the indexes of those that claim to be ours, from 1
 }
 
 // Connect begins a session. Postfix calls it twice in one connection where the client
 // is passed on by XCLIENT: first for the one that passes it on.
-func (f *filter) Connect(_, family string, _ uint16, addr string, _ milter.Modifier) (*milter.Response, error) {
+func (f *filter) Connect(_, family string, _ uint16, addr string, _ milter.Modifier) (_ *milter.Response, err error) {
+	defer daemon.Survive(f.log, &err)
 	f.end()
 	if client, err := netip.ParseAddr(strings.TrimPrefix(addr, "IPv6:")); err == nil && family != "unix" {
 		f.session = f.verifier.Session(f.ctx, client)
@@ -45,9 +53,9 @@ func (f *filter) Connect(_, family string, _ uint16, addr string, _ milter.Modif
 	return milter.RespContinue, nil
 }
 
-// Helo only begins the work: mail servers keep a refusal at this step for the rest of
-// the connection, even if the client sends another HELO with a better name.
-func (f *filter) Helo(name string, _ milter.Modifier) (*milter.Response, error) {
+// Helo only begins the work, see MailFrom.
+func (f *filter) Helo(name string, _ milter.Modifier) (_ *milter.Response, err error) {
+	defer daemon.Survive(f.log, &err)
 	if f.session != nil {
 		ended, cancel := context.WithCancel(f.ctx)
 		cancel()
@@ -56,23 +64,45 @@ func (f *filter) Helo(name string, _ milter.Modifier) (*milter.Response, error) 
 	return milter.RespContinue, nil
 }
 
-// MailFrom decides.
-func (f *filter) MailFrom(from, _ string, m milter.Modifier) (*milter.Response, error) {
-	f.verdict, f.fields, f.forged = nil, 0, nil
+// MailFrom judges the client. RcptTo replies, so that the role mailboxes get through; only
+// the reply that ends a connection is given at once.
+func (f *filter) MailFrom(from, _ string, m milter.Modifier) (_ *milter.Response, err error) {
+	defer daemon.Survive(f.log, &err)
+	f.reset()
 	if f.session == nil || m.Get(milter.MacroAuthAuthen) != "" {
 		return milter.RespContinue, nil // the client has logged in
 	}
 	f.verdict = f.session.MailFrom(f.ctx, from)
-	advice := f.verdict.Advice
-	if advice.Action < identity.Defer {
-		return milter.RespContinue, nil
+	if reply := f.verdict.Advice.Reply; recipient.EndsConnection(reply) {
+		f.log.Info("closed", "verdict", f.verdict)
+		return response(reply) // at which Postfix and Sendmail close the connection
 	}
-	f.log.Info("refused", "verdict", f.verdict)
-	return milter.RejectWithCodeAndReason(uint16(advice.Reply.Code), advice.Reply.Enhanced.String()+" "+advice.Reply.Text)
+	return milter.RespContinue, nil
+}
+
+// RcptTo refuses recipients if the verdict refuses the client.
+func (f *filter) RcptTo(to, _ string, _ milter.Modifier) (_ *milter.Response, err error) {
+	defer daemon.Survive(f.log, &err)
+	if reply, _ := f.gate.Decide(f.verdict, to); reply.Code != 0 {
+		f.log.Info("refused", "recipient", to, "reply", reply.String(), "verdict", f.verdict)
+		return response(reply)
+	}
+	if len(f.to) < maxLogged {
+		f.to = append(f.to, to)
+	}
+	return milter.RespContinue, nil
+}
+
+// maxLogged is how many recipients of a message the log has.
+const maxLogged = 100
+
+func response(reply envelope.Reply) (*milter.Response, error) {
+	return milter.RejectWithCodeAndReason(uint16(reply.Code), reply.Enhanced.String()+" "+reply.Text)
 }
 
 // Header looks for fields that claim to be ours.
-func (f *filter) Header(name, value string, _ milter.Modifier) (*milter.Response, error) {
+func (f *filter) Header(name, value string, _ milter.Modifier) (_ *milter.Response, err error) {
+	defer daemon.Survive(f.log, &err)
 	if strings.EqualFold(strings.TrimRight(name, " \t"), resultsField) {
 		f.fields++
 		if identity.ForgedResults(value, f.authservID) {
@@ -84,7 +114,8 @@ func (f *filter) Header(name, value string, _ milter.Modifier) (*milter.Response
 
 // EndOfMessage deletes them, and adds ours above the others. It keeps those from a trusted
 // client, which may be a backup MX that writes the same name.
-func (f *filter) EndOfMessage(m milter.Modifier) (*milter.Response, error) {
+func (f *filter) EndOfMessage(m milter.Modifier) (_ *milter.Response, err error) {
+	defer daemon.Survive(f.log, &err)
 	if f.verdict != nil && f.verdict.Has(identity.TrustedClient) {
 		return milter.RespContinue, nil
 	}
@@ -105,7 +136,7 @@ func (f *filter) EndOfMessage(m milter.Modifier) (*milter.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.log.Info("accepted", "queue", m.Get(milter.MacroQueueId), "forged", len(f.forged), "verdict", f.verdict)
+	f.log.Info("accepted", "queue", m.Get(milter.MacroQueueId), "recipients", f.to, "forged", len(f.forged), "verdict", f.verdict)
 	return milter.RespContinue, insert(m, results)
 }
 
@@ -119,17 +150,33 @@ func insert(m milter.Modifier, field string) error {
 }
 
 // NewConnection is called if a mail server uses its connection for another client.
-func (f *filter) NewConnection(milter.Modifier) error {
+func (f *filter) NewConnection(milter.Modifier) (err error) {
+	defer daemon.Survive(f.log, &err)
 	f.end()
 	return nil
 }
 
-// Cleanup ends the session with the connection.
-func (f *filter) Cleanup(milter.Modifier) { f.end() }
+// Abort ends a message.
+func (f *filter) Abort(milter.Modifier) (err error) {
+	defer daemon.Survive(f.log, &err)
+	f.reset()
+	return nil
+}
 
+// Cleanup ends the session with the connection.
+func (f *filter) Cleanup(milter.Modifier) {
+	defer daemon.Survive(f.log, nil)
+	f.end()
+}
+
+// end forgets the client.
 func (f *filter) end() {
 	if f.session != nil {
 		f.session.Close()
 	}
-	f.session, f.verdict, f.fields, f.forged = nil, nil, 0, nil
+	f.session, f.gate = nil, recipient.Gate{Domains: f.roles}
+	f.reset()
 }
+
+// reset forgets the message.
+func (f *filter) reset() { f.verdict, f.to, f.fields, f.forged = nil, nil, 0, nil }

@@ -1,13 +1,21 @@
 // Milter judges the clients of Postfix, or of any mail server that supports milters. It
-// rejects mail if that is advised, deletes Authentication-Results fields that claim to be
+// refuses mail if that is advised, deletes Authentication-Results fields that claim to be
 // from the mail server, and adds its own and Received-SPF.
 //
-//	milter -name HOST [flags]
+//	milter -name HOST -domain DOMAIN... [flags]
 //
-// In main.cf of Postfix, where HOST is its myhostname:
+// It judges a client at MAIL FROM, and replies at RCPT TO: postmaster and abuse of -domain
+// and -name get through whatever the verdict is, ten such recipients in one connection.
+// Clients that have logged in are not judged. A client that has used up what may be asked
+// about one connection gets 421, at which mail servers close its connection.
+//
+// For Postfix, main.cf needs two lines; docs/postfix.md has them, and what to check.
 //
 //	smtpd_milters = inet:127.0.0.1:10041
 //	milter_default_action = tempfail
+//
+// Whoever can connect to -listen is believed what it says about clients, so the port must
+// not be reachable from elsewhere.
 //
 // It serves until an interrupt or SIGTERM; mail servers then have ten seconds to finish.
 // Without flags it runs a demonstration: it judges a few clients of its own, and ends.
@@ -22,7 +30,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/d--j/go-milter"
@@ -30,11 +37,13 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
-	"github.com/bonafide-mta/bonafide/examples/internal/demo"
+	"github.com/bonafide-mta/bonafide/examples/internal/milterframe"
 )
 
 const usage = `usage: milter [flags]
   -name HOST            the name of the mail server, for the fields that it adds
+  -domain DOMAIN        the mail server receives mail for this domain; repeatable. Its
+                        postmaster and abuse, and those of HOST, get mail from everybody
   -listen ADDR:PORT     where to listen; 127.0.0.1:10041 by default
   -dns ADDR[:PORT]      ask this DNS server; those of /etc/resolv.conf by default
   -zone [ORIGIN=]FILE   answer from this zone file instead; repeatable
@@ -80,76 +89,14 @@ func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) e
 	// Clients may finish what they began, so their work does not end with ctx.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	v := o.Judge()
+	v, roles := o.Judge(), o.Roles()
+	milter.LogWarning = func(format string, args ...any) { log.Warn("milter", "err", fmt.Sprintf(format, args...)) }
 	server := milter.NewServer(
-		milter.WithMilter(func() milter.Milter { return &filter{ctx: work, verifier: v, authservID: o.Name, log: log} }),
+		milter.WithMilter(func() milter.Milter {
+			return &filter{ctx: work, verifier: v, authservID: o.Name, roles: roles, log: log}
+		}),
 		milter.WithActions(actions), milter.WithProtocols(protocol), milter.WithReadTimeout(o.idle),
 	)
-	return daemon.Serve(ctx, netutil.LimitListener(l, o.Connections), log, server)
-}
-
-// demonstrate judges a few clients of its own.
-func demonstrate(ctx context.Context, stdout io.Writer) error {
-	zones, err := demo.Read(demo.ClientsZone)
-	if err != nil {
-		return err
-	}
-	o := &options{idle: time.Minute}
-	o.Name, o.Connections, o.Verifier.Resolver = "mx.quay.example", 10, zones
-	addr, stop, err := daemon.Start(ctx, slog.New(slog.DiscardHandler), o.serve)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	for _, c := range demo.Clients {
-		fmt.Fprintf(stdout, "%s, HELO %s, MAIL FROM:<%s>\n", c.Addr, c.Helo, c.Sender)
-		done, err := offer(addr, c.Addr, c.Helo, c.Sender, "Authentication-Results", " mx.quay.example; spf=pass", "Subject", " hello")
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(stdout, strings.Join(done, "\n"))
-	}
-	return nil
-}
-
-// offer sends one message to the milter, with alternating names and values of its header,
-// and returns the actions of the milter, one a line.
-func offer(addr, client, helo, sender string, header ...string) (done []string, err error) {
-	s, err := milter.NewClient("tcp", addr, milter.WithActions(milter.AllClientSupportedActionMasks)).Session(nil)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	steps := []func() (*milter.Action, error){
-		func() (*milter.Action, error) { return s.Conn("unknown", milter.FamilyInet, 25, client) },
-		func() (*milter.Action, error) { return s.Helo(helo) },
-		func() (*milter.Action, error) { return s.Mail(sender, "") },
-		func() (*milter.Action, error) { return s.Rcpt("master@quay.example", "") },
-		s.DataStart,
-	}
-	for i := 0; i < len(header); i += 2 {
-		steps = append(steps, func() (*milter.Action, error) { return s.HeaderField(header[i], header[i+1], nil) })
-	}
-	steps = append(steps, s.HeaderEnd)
-	for _, step := range steps {
-		action, err := step()
-		if err != nil {
-			return nil, err
-		}
-		if action.StopProcessing() {
-			return []string{"  " + strings.TrimSpace(action.SMTPReply)}, nil
-		}
-	}
-	changes, action, err := s.BodyReadFrom(strings.NewReader("Hello.\r\n"))
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range changes {
-		verb := "add"
-		if c.HeaderValue == "" {
-			verb = fmt.Sprintf("delete number %d of", c.HeaderIndex)
-		}
-		done = append(done, fmt.Sprintf("  %s %s: %s", verb, c.HeaderName, c.HeaderValue))
-	}
-	return append(done, "  "+action.String()), nil
+	l = milterframe.NewListener(netutil.LimitListener(l, o.Connections), log)
+	return daemon.Serve(ctx, l, log, server)
 }

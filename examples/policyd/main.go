@@ -1,16 +1,22 @@
 // Policyd judges the clients of Postfix, by the SMTP access policy delegation protocol.
 //
-//	policyd -name HOST [flags]
+//	policyd -name HOST -domain DOMAIN... [-header-checks FILE] [flags]
 //
-// In main.cf of Postfix, where HOST is its myhostname:
+// In main.cf of Postfix, after what lets your own clients send:
 //
-//	smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:10040
-//	header_checks = regexp:{{/^Authentication-Results:[[:space:]]*HOST[;[:space:]]/ IGNORE}}
+//	smtpd_recipient_restrictions =
+//	    permit_mynetworks,
+//	    permit_sasl_authenticated,
+//	    reject_unauth_destination,
+//	    check_policy_service inet:127.0.0.1:10040
 //
-// It answers DUNNO if there is nothing to judge, PREPEND with an Authentication-Results
-// field, DEFER_IF_PERMIT after a DNS failure that matters, or a 5xx reply. The protocol
-// cannot delete fields that others have forged: header_checks does, and examples/milter
-// does both.
+// It answers requests at RCPT: DUNNO if there is nothing to refuse, DEFER_IF_PERMIT after a
+// DNS failure that matters, or a reply. Postmaster and abuse of -domain and -name get through
+// whatever the verdict is, ten such recipients in one connection of a client. Clients that
+// have logged in are not judged. All other steps are answered DUNNO.
+//
+// With -header-checks it also has Postfix add an Authentication-Results field, and delete
+// those that claim to be ours. docs/postfix.md has the whole set-up, and its limits.
 //
 // It serves until an interrupt or SIGTERM. Without flags it runs a demonstration: it
 // answers a few requests of its own, and ends.
@@ -19,10 +25,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -31,11 +35,14 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
-	"github.com/bonafide-mta/bonafide/examples/internal/demo"
 )
 
 const usage = `usage: policyd [flags]
   -name HOST            the name of the mail server, for the field that it adds
+  -domain DOMAIN        the mail server receives mail for this domain; repeatable. Its
+                        postmaster and abuse, and those of HOST, get mail from everybody
+  -header-checks FILE   add Authentication-Results, by this file of header_checks
+  -print-header-checks  print such a file, with a new secret, and end
   -listen ADDR:PORT     where to listen; 127.0.0.1:10040 by default
   -dns ADDR[:PORT]      ask this DNS server; those of /etc/resolv.conf by default
   -zone [ORIGIN=]FILE   answer from this zone file instead; repeatable
@@ -50,7 +57,9 @@ Exit status: 0 success, 2 bad flags or what cannot be read or served.
 // options holds the values of the flags.
 type options struct {
 	daemon.Options
-	idle time.Duration
+	idle   time.Duration
+	checks string // file
+	field  string // to prepend
 }
 
 func main() { command.Main("policyd", run) }
@@ -64,6 +73,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	fs := command.NewFlags("policyd")
 	o.Register(fs, "127.0.0.1:10040")
 	fs.DurationVar(&o.idle, "idle", 10*time.Minute, "")
+	fs.StringVar(&o.checks, "header-checks", "", "")
+	printing := fs.Bool("print-header-checks", false, "")
 	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return err
 	}
@@ -73,12 +84,21 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if o.idle <= 0 {
 		return errors.New("-idle must be over 0")
 	}
+	if *printing {
+		return printChecks(stdout, o.Name)
+	}
+	if o.checks != "" {
+		var err error
+		if o.field, err = readField(o.checks); err != nil {
+			return err
+		}
+	}
 	return o.Run(ctx, stdout, o.serve)
 }
 
 // serve answers requests from a listener until the context ends.
 func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) error {
-	s := &service{verifier: o.Judge(), authservID: o.Name, log: log}
+	s := &service{verifier: o.Judge(), authservID: o.Name, field: o.field, roles: o.Roles(), log: log}
 	ctx, cancel := context.WithCancel(ctx)
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	slots := make(chan struct{}, o.Connections)
@@ -107,35 +127,4 @@ func (o *options) serve(ctx context.Context, l net.Listener, log *slog.Logger) e
 			s.serve(ctx, conn, o.idle)
 		})
 	}
-}
-
-// demonstrate answers a few requests of its own.
-func demonstrate(ctx context.Context, stdout io.Writer) error {
-	zones, err := demo.Read(demo.ClientsZone)
-	if err != nil {
-		return err
-	}
-	o := &options{idle: time.Minute}
-	o.Name, o.Connections, o.Verifier.Resolver = "mx.quay.example", 10, zones
-	addr, stop, err := daemon.Start(ctx, slog.New(slog.DiscardHandler), o.serve)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	for i, q := range demo.Clients {
-		fmt.Fprintf(conn, "request=smtpd_access_policy\nprotocol_state=RCPT\ninstance=%d\nclient_address=%s\nhelo_name=%s\nsender=%s\n\n", i, q.Addr, q.Helo, q.Sender)
-		action, err := r.ReadString('\n')
-		if err != nil {
-			return err
-		}
-		r.ReadString('\n')
-		fmt.Fprintf(stdout, "%s, HELO %s, MAIL FROM:<%s>\n  %s", q.Addr, q.Helo, q.Sender, action)
-	}
-	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +21,9 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
 	"github.com/bonafide-mta/bonafide/examples/internal/demo"
+	"github.com/bonafide-mta/bonafide/examples/internal/pipenet"
+	"github.com/bonafide-mta/bonafide/examples/internal/recipient"
+	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -57,6 +60,7 @@ func TestFlags(t *testing.T) {
 		{"-name mx.a.test -dns 127.0.0.1 -zone z", "exclude each other"},
 		{"-name mx.a.test -dns nowhere", "nowhere"},
 		{"-name mx.a.test -zone missing.zone", "missing.zone"},
+		{"-name mx.a.test -header-checks missing.checks", "missing.checks"},
 		{"-name mx.a.test more", "unexpected"},
 		{"-unknown", "unknown"},
 	} {
@@ -71,24 +75,21 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// serve starts a service and returns its address, and what it has logged when it is
+// serve starts a service, and returns how to reach it, and what it has logged when it is
 // stopped.
-func serve(t *testing.T, change func(*options)) (addr string, stop func() string) {
+func serve(t *testing.T, change func(*options)) (connect daemon.Dial, stop func() string) {
 	t.Helper()
 	zones, err := demo.Read(demo.ClientsZone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &options{idle: 10 * time.Second}
-	o.Name, o.Connections, o.Verifier.Resolver = "mx.quay.example", 10, zones
+	o := &options{idle: 10 * time.Second, field: "X-Results-SECRET"}
+	o.Name, o.Domains, o.Connections, o.Verifier.Resolver = "mx.quay.example", []string{"quay.example"}, 10, zones
 	if change != nil {
 		change(o)
 	}
 	var log bytes.Buffer
-	addr, end, err := daemon.Start(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), o.serve)
-	if err != nil {
-		t.Fatal(err)
-	}
+	connect, end := daemon.Start(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), o.serve)
 	stop = func() string {
 		if err := end(); err != nil {
 			t.Error(err)
@@ -96,17 +97,17 @@ func serve(t *testing.T, change func(*options)) (addr string, stop func() string
 		return log.String()
 	}
 	t.Cleanup(func() { stop() })
-	return addr, stop
+	return connect, stop
 }
 
 type conn struct {
-	net.Conn
+	*pipenet.Conn
 	r *bufio.Reader
 }
 
-func dial(t *testing.T, addr string) *conn {
+func dial(t *testing.T, connect daemon.Dial) *conn {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
+	c, err := connect("192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,14 +137,20 @@ func (c *conn) answer(t *testing.T) string {
 }
 
 func TestAnswers(t *testing.T) {
-	addr, _ := serve(t, nil)
-	c := dial(t, addr)
+	connect, _ := serve(t, nil)
+	c := dial(t, connect)
 	for _, tt := range []struct{ words, want string }{
 		{"protocol_state=CONNECT client_address=192.0.2.10", "DUNNO"},
 		{"protocol_state=EHLO client_address=192.0.2.10 helo_name=post.harbour.example", "DUNNO"},
-		{"protocol_state=HELO client_address=192.0.2.66 helo_name=post.harbour.example", "550 5.7.23"},
-		{"protocol_state=MAIL client_address=192.0.2.10 helo_name=post.harbour.example sender=a@harbour.example", "PREPEND Authentication-Results: mx.quay.example; iprev=pass"},
-		{"protocol_state=RCPT client_address=192.0.2.10 helo_name=post.harbour.example sender=", "PREPEND"},
+		{"protocol_state=HELO client_address=192.0.2.66 helo_name=post.harbour.example", "DUNNO"},
+		{"protocol_state=MAIL client_address=192.0.2.66 helo_name=post.harbour.example sender=a@harbour.example", "DUNNO"},
+		{"protocol_state=DATA client_address=192.0.2.66 helo_name=post.harbour.example sender=a@harbour.example recipient=postmaster@quay.example", "DUNNO"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=post.harbour.example sender=a@harbour.example", "550 5.7.23"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=post.harbour.example sender=a@harbour.example recipient=a@quay.example", "550 5.7.23"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=post.harbour.example sender=a@harbour.example recipient=postmaster", "PREPEND X-Results-SECRET: mx.quay.example; iprev=permerror"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a@lost.example recipient=Abuse@mx.quay.example", "PREPEND"},
+		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a@lost.example recipient=abuse@other.example", "DEFER_IF_PERMIT"},
+		{"protocol_state=RCPT client_address=192.0.2.10 helo_name=post.harbour.example sender=", "PREPEND X-Results-SECRET: mx.quay.example; iprev=pass"},
 		{"protocol_state=RCPT client_address=192.0.2.10 helo_name= sender=a@harbour.example", "PREPEND"},
 		{"protocol_state=RCPT client_address=::ffff:192.0.2.10 helo_name=post.harbour.example sender=", "PREPEND"},
 		{"protocol_state=RCPT client_address=192.0.2.66 helo_name=pc.example sender=a@www.harbour.example", "550 5.7.27"},
@@ -164,8 +171,8 @@ func TestAnswers(t *testing.T) {
 
 // The recipients of one message share one verdict and one field.
 func TestInstances(t *testing.T) {
-	addr, _ := serve(t, nil)
-	c := dial(t, addr)
+	connect, _ := serve(t, nil)
+	c := dial(t, connect)
 	const words = "protocol_state=RCPT client_address=192.0.2.10 sender=a@harbour.example instance="
 	for i, want := range []string{"PREPEND", "DUNNO", "DUNNO"} {
 		if got := c.ask(t, words+"1"); !strings.HasPrefix(got, want) {
@@ -183,10 +190,134 @@ func TestInstances(t *testing.T) {
 	}
 }
 
+// Without the file of header_checks nothing is prepended.
+func TestNoField(t *testing.T) {
+	connect, _ := serve(t, func(o *options) { o.field = "" })
+	if got := dial(t, connect).ask(t, "protocol_state=RCPT client_address=192.0.2.10 helo_name=post.harbour.example sender="); got != "DUNNO" {
+		t.Error(got)
+	}
+}
+
+// Ten role mailboxes get through in one connection of a client, and as many of the next. The
+// first that is accepted gets the field of its message.
+func TestRoles(t *testing.T) {
+	connect, stop := serve(t, nil)
+	c := dial(t, connect)
+	for port := range 2 {
+		for i := range recipient.MaxRoles + 2 {
+			words := fmt.Sprintf("protocol_state=RCPT client_address=192.0.2.66 client_port=%d instance=%d.%d helo_name=post.harbour.example sender=a@harbour.example recipient=", 1024+port, port, i/4)
+			want := "DUNNO"
+			switch {
+			case i >= recipient.MaxRoles:
+				want = "DEFER_IF_PERMIT 4.5.3"
+			case i%4 == 0:
+				want = "PREPEND"
+			}
+			if got := c.ask(t, words+"a@quay.example"); !strings.HasPrefix(got, "550 5.7.23") {
+				t.Errorf("%d, %d: %q", port, i, got)
+			}
+			if got := c.ask(t, words+"postmaster@quay.example"); !strings.HasPrefix(got, want) {
+				t.Errorf("%d, %d: %q, want %q", port, i, got, want)
+			}
+		}
+	}
+	c.Close()
+	if log := stop(); strings.Count(log, "recipient=postmaster@quay.example") != 24 || strings.Count(log, "recipient=a@quay.example action=550") != 24 {
+		t.Errorf("log: %.2000s", log)
+	}
+}
+
+// The file of header_checks is printed, and its secret is read back.
+func TestChecks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results")
+	seen := make(map[string]bool)
+	for range 2 {
+		var out bytes.Buffer
+		if err := run(t.Context(), strings.Fields("-name mx.quay.example -print-header-checks"), &out); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		field, err := readField(file)
+		if err != nil || seen[field] || strings.Count(out.String(), field) != 1 || !strings.Contains(out.String(), `mx\.quay\.example/ IGNORE`) {
+			t.Errorf("%q, %v: %s", field, err, &out)
+		}
+		seen[field] = true
+	}
+	for _, text := range []string{"", "/^X-Results-SECRET:(.*)$/ REPLACE Authentication-Results:$1\n", strings.Repeat("#", 70_000) + "\n/^X-Results-ABCDEFGHIJKLMNOPQRSTUVWXYZ:(.*)$/ REPLACE Authentication-Results:$1\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := run(t.Context(), strings.Fields("-name mx.quay.example -header-checks "+file), io.Discard); err == nil || !strings.Contains(err.Error(), "-print-header-checks") {
+			t.Errorf("%.80q: %v", text, err)
+		}
+	}
+	if err := run(t.Context(), strings.Fields("-name mx.quay.example -header-checks /dev/zero"), io.Discard); err == nil {
+		t.Error("/dev/zero")
+	}
+}
+
+// FuzzChecks: the file of header_checks deletes every field that claims to be ours. A
+// vertical tab and a form feed are white space to it, which nobody's authserv-id has.
+func FuzzChecks(f *testing.F) {
+	for _, value := range []string{"", ";", " mx.quay.example", "mx.quay.example;", " (c) MX.quay.example. 1;", `"mx.\quay.example"`, "(;)\"mx.quay\\.example\"", "\r\n\tmx.quay.example", "=?utf-8?q?mx.quay.example?=", "mx.other.example; x", "\u00a0mx.quay.example"} {
+		f.Add(value)
+	}
+	var text bytes.Buffer
+	if err := printChecks(&text, "mx.quay.example"); err != nil {
+		f.Fatal(err)
+	}
+	var ignore []*regexp.Regexp // as Postfix reads them: case does not matter, and a dot is any octet
+	for _, line := range regexp.MustCompile(`(?m)^/(.*)/ IGNORE$`).FindAllStringSubmatch(text.String(), -1) {
+		ignore = append(ignore, regexp.MustCompile("(?is)"+line[1]))
+	}
+	if len(ignore) != 2 {
+		f.Fatal(text.String())
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		field := []byte("Authentication-Results:" + value)
+		deleted := ignore[0].Match(field) || ignore[1].Match(field)
+		if identity.ForgedResults(value, "mx.quay.example") && !deleted && !strings.ContainsAny(value, "\v\f") {
+			t.Errorf("%q is not deleted", value)
+		}
+	})
+}
+
+// The field of another server stays.
+func TestOthersResults(t *testing.T) {
+	var text bytes.Buffer
+	if err := printChecks(&text, "mx.quay.example"); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range regexp.MustCompile(`(?m)^/(.*)/ IGNORE$`).FindAllStringSubmatch(text.String(), -1) {
+		for _, value := range []string{" mx.other.example; spf=pass smtp.mailfrom=a@mx.quay.example", "\r\n\tmx_1.other-2.example 1;\r\n\tspf=pass (c) \"x\"", " mx.other.example", " mxxquayxexample; none"} {
+			if regexp.MustCompile("(?is)" + line[1]).MatchString("Authentication-Results:" + value) {
+				t.Errorf("%s deletes %q", line[0], value)
+			}
+		}
+	}
+}
+
+// The set-up in the documentation is the one that the tests with Postfix use.
+func TestDocumentation(t *testing.T) {
+	mainCF, err := os.ReadFile(filepath.Join("testdata", "postfix", "main.cf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "postfix.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "```\n"+string(mainCF)+"```\n") {
+		t.Error("docs/postfix.md does not have testdata/postfix/main.cf")
+	}
+}
+
 // A bad request closes its connection, and no other.
 func TestBadRequests(t *testing.T) {
-	addr, stop := serve(t, nil)
-	good := dial(t, addr)
+	connect, stop := serve(t, nil)
+	good := dial(t, connect)
 	const fine = "protocol_state=RCPT client_address=192.0.2.10 sender=a@harbour.example"
 	for name, text := range map[string]string{
 		"overlong line":       "request=smtpd_access_policy\nsender=" + strings.Repeat("x", 5000) + "\n\n",
@@ -199,7 +330,7 @@ func TestBadRequests(t *testing.T) {
 		"empty":               "\n",
 		"too many attributes": "request=smtpd_access_policy\n" + strings.Repeat("a=b\n", 200) + "\n",
 	} {
-		c := dial(t, addr)
+		c := dial(t, connect)
 		io.WriteString(c, text) // fails where the service has closed already
 		if got := c.answer(t); got != "" {
 			t.Errorf("%s: %q", name, got)
@@ -208,9 +339,9 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("after %s: %q", name, got)
 		}
 	}
-	half := dial(t, addr)
+	half := dial(t, connect)
 	io.WriteString(half, "request=smtpd_access_policy\nsender=")
-	half.Conn.(*net.TCPConn).CloseWrite()
+	half.CloseWrite()
 	if got := half.answer(t); got != "" {
 		t.Errorf("half a request: %q", got)
 	}
@@ -221,16 +352,16 @@ func TestBadRequests(t *testing.T) {
 
 // Idle connections are closed, and there are no more of them than allowed.
 func TestIdle(t *testing.T) {
-	addr, _ := serve(t, func(o *options) { o.idle, o.Connections = 300*time.Millisecond, 3 })
+	connect, _ := serve(t, func(o *options) { o.idle, o.Connections = 300*time.Millisecond, 3 })
 	var idle []*conn
 	for range 3 {
-		c := dial(t, addr)
+		c := dial(t, connect)
 		if got := c.ask(t, "protocol_state=CONNECT client_address=192.0.2.10"); got != "DUNNO" {
 			t.Fatal(got)
 		}
 		idle = append(idle, c)
 	}
-	if got := dial(t, addr).ask(t, "protocol_state=CONNECT client_address=192.0.2.10"); got != "" {
+	if got := dial(t, connect).ask(t, "protocol_state=CONNECT client_address=192.0.2.10"); got != "" {
 		t.Errorf("a fourth connection: %q", got)
 	}
 	for _, c := range idle {
@@ -239,7 +370,7 @@ func TestIdle(t *testing.T) {
 		}
 	}
 	for range 100 { // until the places are free
-		if dial(t, addr).ask(t, "protocol_state=CONNECT client_address=192.0.2.10") == "DUNNO" {
+		if dial(t, connect).ask(t, "protocol_state=CONNECT client_address=192.0.2.10") == "DUNNO" {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -249,12 +380,12 @@ func TestIdle(t *testing.T) {
 
 // Without DNS mail is put off, never refused.
 func TestWithoutDNS(t *testing.T) {
-	addr, _ := serve(t, func(o *options) {
+	connect, _ := serve(t, func(o *options) {
 		o.Verifier.Resolver = resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
 			return resolver.Answer{}, errors.New("down")
 		})
 	})
-	if got := dial(t, addr).ask(t, "protocol_state=RCPT client_address=192.0.2.10 helo_name=post.harbour.example sender=a@harbour.example"); !strings.HasPrefix(got, "DEFER_IF_PERMIT 4.4.3") {
+	if got := dial(t, connect).ask(t, "protocol_state=RCPT client_address=192.0.2.10 helo_name=post.harbour.example sender=a@harbour.example"); !strings.HasPrefix(got, "DEFER_IF_PERMIT 4.4.3") {
 		t.Error(got)
 	}
 }

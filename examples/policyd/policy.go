@@ -12,7 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/examples/internal/recipient"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 )
 
 // Bounds of a request. Postfix sends some thirty attributes, and none longer than a
@@ -62,15 +65,18 @@ func read(r *bufio.Reader) (request, error) {
 type service struct {
 	verifier   identity.Verifier
 	authservID string
+	field      string // to prepend to messages, "" for none
+	roles      recipient.Domains
 	log        *slog.Logger
 }
 
 // serve answers the requests of one connection, one after the other. All recipients of
-// a message come over the same connection: they get the same answer, and the message gets
-// one field.
+// a message come over the same connection, with the same instance: they share a verdict,
+// and the message gets one field.
 func (s *service) serve(ctx context.Context, conn net.Conn, idle time.Duration) {
+	defer daemon.Survive(s.log, nil)
 	r := bufio.NewReaderSize(conn, maxLine)
-	var last struct{ instance, state, action string }
+	c := conversation{service: s}
 	for {
 		conn.SetDeadline(time.Now().Add(idle))
 		q, err := read(r)
@@ -80,13 +86,7 @@ func (s *service) serve(ctx context.Context, conn net.Conn, idle time.Duration) 
 			}
 			return
 		}
-		action := last.action
-		if q["instance"] == "" || q["instance"] != last.instance || q["protocol_state"] != last.state {
-			action = s.answer(ctx, q)
-			last.instance, last.state, last.action = q["instance"], q["protocol_state"], action
-		} else if strings.HasPrefix(action, "PREPEND") {
-			action = "DUNNO"
-		}
+		action := c.answer(ctx, q)
 		conn.SetDeadline(time.Now().Add(idle)) // the lookups took time
 		if _, err := fmt.Fprintf(conn, "action=%s\n\n", action); err != nil {
 			return
@@ -94,56 +94,75 @@ func (s *service) serve(ctx context.Context, conn net.Conn, idle time.Duration) 
 	}
 }
 
-// answer returns the action for a request: what the verdict advises, or DUNNO if there is
+// A conversation is what one connection has said about its last client and message.
+type conversation struct {
+	service  *service
+	client   string // address and port
+	gate     recipient.Gate
+	instance string
+	verdict  *identity.Verdict
+	stamped  bool // the message has its field
+}
+
+// answer returns the action for a request: DUNNO at every step but RCPT, and where there is
 // nothing to judge.
-func (s *service) answer(ctx context.Context, q request) string {
+func (c *conversation) answer(ctx context.Context, q request) string {
 	addr, err := netip.ParseAddr(q["client_address"])
 	switch {
+	case q["protocol_state"] != "RCPT":
+		return dunno
 	case err != nil:
-		s.log.Warn("no client", "client_address", q["client_address"])
-		return "DUNNO"
+		c.service.log.Warn("no client", "client_address", q["client_address"])
+		return dunno
 	case q["sasl_username"] != "":
-		return "DUNNO" // the client has logged in
+		return dunno // the client has logged in
 	}
-	session := s.verifier.Session(ctx, addr)
-	defer session.Close()
-	var v *identity.Verdict
-	switch q["protocol_state"] {
-	case "CONNECT":
-		v = session.Connect(ctx)
-	case "HELO", "EHLO":
-		v = session.Helo(ctx, q["helo_name"])
-	case "MAIL", "RCPT", "DATA", "BDAT", "END-OF-MESSAGE":
-		if helo := q["helo_name"]; helo != "" {
-			// The ended context makes Helo return at once: the verdict on MAIL FROM has its results.
-			done, cancel := context.WithCancel(ctx)
-			cancel()
-			session.Helo(done, helo)
-		}
-		v = session.MailFrom(ctx, quoteLocalPart(q["sender"]))
-	default:
-		return "DUNNO"
+	if client := q["client_address"] + " " + q["client_port"]; client != c.client {
+		c.client, c.gate = client, recipient.Gate{Domains: c.service.roles}
 	}
-	action := s.action(v)
-	s.log.Info("judged", "instance", q["instance"], "state", q["protocol_state"], "recipient", q["recipient"], "verdict", v)
+	if instance := q["instance"]; instance == "" || instance != c.instance {
+		c.instance, c.verdict, c.stamped = instance, c.service.judge(ctx, addr, q), false
+	}
+	reply, _ := c.gate.Decide(c.verdict, q["recipient"])
+	action := c.action(reply)
+	verb, _, _ := strings.Cut(action, " ")
+	c.service.log.Info("judged", "instance", c.instance, "recipient", q["recipient"], "action", verb, "verdict", c.verdict)
 	return action
 }
 
-func (s *service) action(v *identity.Verdict) string {
-	switch v.Advice.Action {
-	case identity.Reject:
-		return v.Advice.String()
-	case identity.Defer:
-		return "DEFER_IF_PERMIT " + v.Advice.Reply.Enhanced.String() + " " + v.Advice.Reply.Text
+// judge returns the verdict on a client and its sender.
+func (s *service) judge(ctx context.Context, addr netip.Addr, q request) *identity.Verdict {
+	session := s.verifier.Session(ctx, addr)
+	defer session.Close()
+	if helo := q["helo_name"]; helo != "" {
+		// The ended context makes Helo return at once: the verdict on MAIL FROM has its results.
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		session.Helo(done, helo)
 	}
-	if v.Step != identity.AtMailFrom || v.Level == identity.NotApplicable {
-		return "DUNNO"
+	return session.MailFrom(ctx, quoteLocalPart(q["sender"]))
+}
+
+const dunno = "DUNNO"
+
+// action returns the action for a reply to RCPT, see access(5) of Postfix.
+func (c *conversation) action(reply envelope.Reply) string {
+	switch {
+	case recipient.EndsConnection(reply), reply.Code != 0 && !reply.Temporary():
+		return reply.String() // Postfix closes the connection after 421
+	case reply.Temporary():
+		return "DEFER_IF_PERMIT " + reply.Enhanced.String() + " " + reply.Text
+	case c.service.field == "" || c.stamped || c.verdict.Level == identity.NotApplicable:
+		return dunno
 	}
-	field, err := v.AuthenticationResults(s.authservID)
+	results, err := c.verdict.AuthenticationResults(c.service.authservID)
 	if err != nil {
-		return "DUNNO"
+		c.service.log.Error("no field", "err", err)
+		return dunno
 	}
-	return "PREPEND " + strings.ReplaceAll(field, "\r\n\t", " ")
+	c.stamped = true
+	_, value, _ := strings.Cut(results, ":")
+	return "PREPEND " + c.service.field + ":" + strings.ReplaceAll(value, "\r\n\t", " ")
 }
 
 // quoteLocalPart returns an address as in SMTP: Postfix removes the quotes of a local part.

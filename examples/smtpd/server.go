@@ -6,23 +6,24 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
-	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/bonafide-mta/bonafide/examples/internal/recipient"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 )
 
 // A server accepts mail for some domains into one Maildir.
 type server struct {
-	verifier identity.Verifier
-	name     string // of this host: in the banner, and as authserv-id
-	domains  []string
-	maildir  maildir
-	log      *slog.Logger
+	name    string // of this host: in the banner, and as authserv-id
+	domains recipient.Domains
+	maildir maildir
+	log     *slog.Logger
 }
 
 // NewSession is called at the first HELO, and again after STARTTLS. go-smtp has no hook
@@ -37,173 +38,105 @@ func (s *server) NewSession(c *smtp.Conn) (smtp.Session, error) {
 		return nil, fmt.Errorf("a connection that the listener did not make: %T", conn)
 	}
 	session := &session{server: s, conn: c, client: client}
-	if err := session.refusal(client.Helo(client.ctx, c.Hostname())); err != nil {
-		return nil, err
-	}
+	session.helo()
 	return session, nil
 }
 
-// A session is one SMTP session, as go-smtp calls it.
+// A session is one SMTP session, as go-smtp calls it. It decides at RCPT, so that the role
+// mailboxes get through.
 type session struct {
-	server  *server
-	conn    *smtp.Conn
-	client  *client
+	server *server
+	conn   *smtp.Conn
+	client *client
+
+	mu      sync.Mutex        // of the rest: after BDAT, go-smtp calls Data concurrently with others
 	verdict *identity.Verdict // of MAIL FROM
 	from    string
 	to      []string
 }
 
-// refusal returns an error, and logs it, if the verdict advises to reject or defer.
-func (s *session) refusal(v *identity.Verdict) error {
-	if v.Advice.Action < identity.Defer {
-		return nil
-	}
-	s.server.log.Info("refused", "verdict", v)
-	reply := v.Advice.Reply
-	return &smtp.SMTPError{Code: reply.Code, EnhancedCode: smtp.EnhancedCode(reply.Enhanced), Message: reply.Text}
+// helo begins to judge the HELO name, and does not wait: the verdict on MAIL FROM will.
+func (s *session) helo() {
+	ended, cancel := context.WithCancel(s.client.ctx)
+	cancel()
+	s.client.Helo(ended, s.conn.Hostname())
 }
 
-// Mail judges the HELO name again: at a second EHLO go-smtp calls only Reset. Judging the
-// same name again costs nothing.
+// Mail judges the client. It judges the HELO name again, since go-smtp calls only Reset at
+// a second EHLO; judging the same name again costs nothing.
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
-	if err := s.refusal(s.client.Helo(s.client.ctx, s.conn.Hostname())); err != nil {
-		return err
+	if !printable(from) {
+		// go-smtp takes any octet in a quoted local part.
+		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: "a control character in the sender address"}
 	}
-	s.verdict = s.client.MailFrom(s.client.ctx, from)
-	if err := s.refusal(s.verdict); err != nil {
-		return err
+	s.helo()
+	verdict := s.client.MailFrom(s.client.ctx, from)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verdict, s.from = verdict, from
+	if reply := verdict.Advice.Reply; recipient.EndsConnection(reply) {
+		s.server.log.Info("closed", "verdict", verdict)
+		s.client.done.Store(true)
+		return smtpError(reply)
 	}
-	s.from = from
 	return nil
 }
 
-// Rcpt accepts mail only for our domains.
+// Rcpt accepts mail only for our domains, and for the role mailboxes of our own name.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	domain := to[strings.LastIndexByte(to, '@')+1:]
-	for _, ours := range s.server.domains {
-		if strings.EqualFold(domain, ours) {
-			s.to = append(s.to, to)
-			return nil
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, domain, _ := recipient.Split(to)
+	switch {
+	case !printable(to):
+		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "a control character in the recipient address"}
+	case !s.server.domains.Has(domain) && !s.client.gate.Domains.Role(to):
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "no relaying"}
 	}
-	return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "no relaying"}
+	if reply, _ := s.client.gate.Decide(s.verdict, to); reply.Code != 0 {
+		s.server.log.Info("refused", "recipient", to, "reply", reply.String(), "verdict", s.verdict)
+		return smtpError(reply)
+	}
+	s.to = append(s.to, to)
+	return nil
 }
 
 // Data delivers the message, and logs one line about it.
 func (s *session) Data(r io.Reader) error {
-	trace, err := s.trace()
+	s.mu.Lock()
+	verdict, from, to := s.verdict, s.from, s.to
+	s.mu.Unlock()
+	if verdict == nil {
+		return smtp.ErrDataReset
+	}
+	trace, err := trace(verdict, from, s.server.name)
 	if err != nil {
 		return err
 	}
 	file, forged, err := s.server.maildir.deliver(trace, r, s.server.name)
 	if err != nil {
-		s.server.log.Info("not delivered", "verdict", s.verdict, "to", s.to, "err", err)
+		s.server.log.Info("not delivered", "recipients", to, "verdict", verdict, "err", err)
 		return err
 	}
-	s.server.log.Info("delivered", "verdict", s.verdict, "to", s.to, "forged", forged, "file", file)
+	s.server.log.Info("delivered", "recipients", to, "verdict", verdict, "forged", forged, "file", file)
 	return nil
 }
 
-// trace returns the fields that this server adds, from the top of the header down.
-func (s *session) trace() (string, error) {
-	v := s.verdict
-	var b strings.Builder
-	field := func(f string) { b.WriteString(f + "\r\n") }
-	field("Return-Path: <" + s.from + ">")
-	results, err := v.AuthenticationResults(s.server.name)
-	if err != nil {
-		return "", err
-	}
-	field(results)
-	if v.MailFromSPF != nil {
-		field(v.MailFromSPF.ReceivedSPF())
-	}
-	// The field has only a valid HELO name, and only a confirmed PTR name.
-	helo, name := "unknown", "unknown"
-	if v.Helo != nil && v.Helo.Argument.Name != "" {
-		helo = strings.TrimSuffix(v.Helo.Argument.Name, ".")
-	}
-	if v.PTRName != "" {
-		name = strings.TrimSuffix(v.PTRName, ".")
-	}
-	field(fmt.Sprintf("Received: from %s (%s [%s])\r\n\tby %s with ESMTP; %s", helo, name, v.Client, s.server.name, time.Now().Format(time.RFC1123Z)))
-	return b.String(), nil
+// Reset ends a message.
+func (s *session) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verdict, s.from, s.to = nil, "", nil
 }
 
-func (s *session) Reset()        { s.verdict, s.from, s.to = nil, "", nil }
-func (s *session) Logout() error { return nil } // after STARTTLS, too: the connection goes on
+// Logout is called after STARTTLS, too: the connection goes on.
+func (s *session) Logout() error { return nil }
 
-// A listener begins an identity.Session with each connection, so that the lookup of the
-// client's PTR name runs while the banner is sent. It limits the number of connections.
-type listener struct {
-	net.Listener
-	ctx        context.Context // of the work for clients
-	verifier   identity.Verifier
-	maxOpen    int // connections at a time
-	maxPerAddr int // of one address
-
-	mu         sync.Mutex
-	open       int
-	openByAddr map[netip.Addr]int
+func smtpError(reply envelope.Reply) error {
+	return &smtp.SMTPError{Code: reply.Code, EnhancedCode: smtp.EnhancedCode(reply.Enhanced), Message: reply.Text}
 }
 
-// A client is a connection with its session.
-type client struct {
-	net.Conn
-	*identity.Session
-	ctx   context.Context
-	close func()
-}
-
-// Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		addrPort, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-		addr := addrPort.Addr().Unmap().WithZone("")
-		if err != nil || !l.acquire(addr) {
-			conn.SetWriteDeadline(time.Now().Add(time.Second))
-			io.WriteString(conn, "421 4.7.0 too many connections\r\n")
-			conn.Close()
-			continue
-		}
-		ctx, cancel := context.WithCancel(l.ctx)
-		c := &client{Conn: conn, Session: l.verifier.Session(ctx, addr), ctx: ctx}
-		context.AfterFunc(ctx, func() { conn.Close() }) // of a client that does not finish when the server stops
-		c.close = sync.OnceFunc(func() {
-			c.Session.Close()
-			cancel()
-			l.release(addr)
-		})
-		return c, nil
-	}
-}
-
-// Close ends the session with the connection.
-func (c *client) Close() error {
-	c.close()
-	return c.Conn.Close()
-}
-
-func (l *listener) acquire(addr netip.Addr) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open >= l.maxOpen || l.openByAddr[addr] >= l.maxPerAddr {
-		return false
-	}
-	l.open++
-	l.openByAddr[addr]++
-	return true
-}
-
-func (l *listener) release(addr netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-	if l.openByAddr[addr]--; l.openByAddr[addr] == 0 {
-		delete(l.openByAddr, addr)
-	}
+// printable reports whether an address has no control characters.
+func printable(address string) bool {
+	return utf8.ValidString(address) && !strings.ContainsFunc(address, unicode.IsControl)
 }

@@ -11,27 +11,40 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
+	"github.com/bonafide-mta/bonafide/examples/internal/pipenet"
+	"github.com/bonafide-mta/bonafide/examples/internal/recipient"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 )
 
 // Options holds the values of the flags.
 type Options struct {
-	Name        string // of the mail server, also as authserv-id
-	Listen      string // where to listen: ADDR:PORT
-	Connections int    // at a time
+	Name        string            // of the mail server, also as authserv-id
+	Listen      string            // where to listen: ADDR:PORT
+	Connections int               // at a time
+	Domains     recipient.Domains // that the mail server receives mail for
 	Verifier    identity.Verifier
 	dns         dnssource.Flags
 }
 
-// Register defines -name, -listen, -dns, -zone, -trusted, -connections and -timeout.
+// Register defines -name, -domain, -listen, -dns, -zone, -trusted, -connections and
+// -timeout.
 func (o *Options) Register(fs *flag.FlagSet, listen string) {
 	fs.StringVar(&o.Name, "name", "", "")
 	fs.StringVar(&o.Listen, "listen", listen, "")
+	fs.Func("domain", "", func(value string) error {
+		if name, err := helo.Parse(value); err != nil || name.Name == "" {
+			return errors.New("expected a domain, such as example.org")
+		}
+		o.Domains = append(o.Domains, value)
+		return nil
+	})
 	o.dns.Register(fs, "dns")
 	fs.Func("trusted", "", func(value string) error {
 		prefix, err := netip.ParsePrefix(value)
@@ -64,6 +77,10 @@ func (o *Options) Judge() identity.Verifier {
 	return v
 }
 
+// Roles returns the domains whose role mailboxes get through whatever the verdict is: those
+// of -domain, and the name of the mail server (RFC 5321, Section 4.5.1).
+func (o *Options) Roles() recipient.Domains { return append(slices.Clone(o.Domains), o.Name) }
+
 // A Service serves clients from a listener until the context ends.
 type Service func(ctx context.Context, l net.Listener, log *slog.Logger) error
 
@@ -82,17 +99,38 @@ func (o *Options) Run(ctx context.Context, stdout io.Writer, serve Service) erro
 	return serve(ctx, l, log)
 }
 
-// Start runs a service on a free port of the loopback, for a demonstration or a test,
-// until stop is called. Every call of stop returns the error of the service.
-func Start(ctx context.Context, log *slog.Logger, serve Service) (addr string, stop func() error, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
+// A Dial connects to a service that Start has started, from an address.
+type Dial func(from string) (*pipenet.Conn, error)
+
+// Start runs a service in memory, for a demonstration or a test, until stop is called:
+// clients connect from any address. Every call of stop returns the error of the service.
+func Start(ctx context.Context, log *slog.Logger, serve Service) (dial Dial, stop func() error) {
+	l := pipenet.Listen(netip.MustParseAddrPort("192.0.2.1:25"))
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, l, log) }()
-	return l.Addr().String(), sync.OnceValue(func() error { cancel(); return <-ended }), nil
+	dial = func(from string) (*pipenet.Conn, error) {
+		addr, err := netip.ParseAddr(from)
+		if err != nil {
+			return nil, err
+		}
+		return l.Dial(addr)
+	}
+	return dial, sync.OnceValue(func() error { cancel(); return <-ended })
+}
+
+// Survive ends a panic, logs it, and sets the error, unless that is nil. Defer it in
+// whatever serves a connection: a fault there must not end the program. The error is
+// net.ErrClosed, about which servers log nothing more.
+func Survive(log *slog.Logger, err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	log.Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if err != nil {
+		*err = net.ErrClosed
+	}
 }
 
 // A Server is one of go-smtp or go-milter.

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/examples/internal/recipient"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -40,12 +41,14 @@ func TestOptions(t *testing.T) {
 		{"-name a_b.test", "expected the full name"},
 		{"-name mx.a.test -connections 0", "over 0"},
 		{"-name mx.a.test -trusted 192.0.2.1", "expected a network"},
+		{"-name mx.a.test -domain [192.0.2.1]", "expected a domain"},
+		{"-name mx.a.test -domain a..b", "expected a domain"},
 	} {
 		if _, err := parse(t, tt.args); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.args, err)
 		}
 	}
-	o, err := parse(t, "-name mx.a.test -trusted 192.0.2.0/24 -trusted 2001:db8::/32 -timeout 5s")
+	o, err := parse(t, "-name mx.a.test -trusted 192.0.2.0/24 -trusted 2001:db8::/32 -timeout 5s -domain a.test -domain b.test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +56,9 @@ func TestOptions(t *testing.T) {
 	if v.Receiver != "mx.a.test" || cmp.Diff([]string{"mx.a.test"}, v.Names) != "" || v.Timeout != 5*time.Second ||
 		len(v.Trusted) != 2 || v.Trusted[1] != netip.MustParsePrefix("2001:db8::/32") || o.Connections != 200 {
 		t.Errorf("%+v", v)
+	}
+	if diff := cmp.Diff(recipient.Domains{"a.test", "b.test", "mx.a.test"}, o.Roles()); diff != "" || len(o.Domains) != 2 {
+		t.Error(diff)
 	}
 }
 
@@ -86,17 +92,26 @@ func TestRun(t *testing.T) {
 
 func TestStart(t *testing.T) {
 	failed := errors.New("failed")
-	addr, stop, err := daemon.Start(t.Context(), slog.New(slog.DiscardHandler), func(ctx context.Context, l net.Listener, _ *slog.Logger) error {
+	dial, stop := daemon.Start(t.Context(), slog.New(slog.DiscardHandler), func(ctx context.Context, l net.Listener, _ *slog.Logger) error {
+		conn, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		io.WriteString(conn, conn.RemoteAddr().(*net.TCPAddr).IP.String())
+		conn.Close()
 		<-ctx.Done()
 		l.Close()
 		return failed
 	})
+	if _, err := dial("nowhere"); err == nil {
+		t.Error("no error")
+	}
+	conn, err := dial("2001:db8::25")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
+	if text, err := io.ReadAll(conn); string(text) != "2001:db8::25" || err != nil {
+		t.Errorf("%q, %v", text, err)
 	}
 	conn.Close()
 	for range 2 {
@@ -104,6 +119,29 @@ func TestStart(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// A panic is one line of the log, and an error.
+func TestSurvive(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	serve := func(fault any) (err error) {
+		defer daemon.Survive(logger, &err)
+		if fault != nil {
+			panic(fault)
+		}
+		return io.EOF
+	}
+	if err := serve(nil); err != io.EOF || log.Len() > 0 {
+		t.Errorf("%v, %s", err, &log)
+	}
+	if err := serve("fault\nline"); err != net.ErrClosed || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), `value="fault\nline" stack=`) {
+		t.Errorf("%v, %s", err, &log)
+	}
+	func() {
+		defer daemon.Survive(logger, nil)
+		panic("again")
+	}()
 }
 
 // A fake is a server with a listener of its own, whose clients take a while to finish.

@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/bonafide-mta/bonafide/examples/internal/demo"
@@ -21,6 +22,9 @@ func TestZones(t *testing.T) {
 	for _, c := range demo.Clients {
 		if _, err := netip.ParseAddr(c.Addr); err != nil {
 			t.Error(err)
+		}
+		if text := c.String(); !strings.Contains(text, c.Who) || !strings.HasSuffix(text, "<"+c.Recipient+">") {
+			t.Error(text)
 		}
 	}
 }

@@ -135,12 +135,7 @@ var strict = identity.Policy{RejectUnconfirmed: true, RejectMailFromFail: true, 
 // TestInterop prints our verdict on every client beside what the others say, in a
 // network of its own, and compares.
 func TestInterop(t *testing.T) {
-	if os.Getenv("BONAFIDE_EXAMPLES") == "" {
-		dir := t.TempDir()
-		for _, example := range []string{"policyd", "milter"} {
-			netns.Run(t, "go", "build", "-o", filepath.Join(dir, example), "../../../examples/"+example)
-		}
-		netns.Enter(t, "BONAFIDE_EXAMPLES="+dir)
+	if !enter(t) {
 		return
 	}
 	clients := readClients(t)
@@ -172,6 +167,20 @@ func TestInterop(t *testing.T) {
 	p.checkStamps(t)
 	p.checkLogs(t)
 	checkEximLogs(t)
+}
+
+// enter reports whether the test runs in a network of its own. If not, it runs the test
+// again there, with the programs built, and the test must return.
+func enter(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("BONAFIDE_EXAMPLES") != "" {
+		return true
+	}
+	dir := t.TempDir()
+	for _, example := range []string{"policyd", "milter"} {
+		netns.Run(t, "go", "build", "-o", filepath.Join(dir, example), "../../../examples/"+example)
+	}
+	return netns.Enter(t, "BONAFIDE_EXAMPLES="+dir)
 }
 
 // A tally counts our verdicts, and what the others say differently.
