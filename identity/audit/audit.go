@@ -28,11 +28,7 @@ package audit
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/report"
@@ -71,43 +67,35 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 		return nil, err
 	}
 	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []report.Finding{}, Publish: []string{}}
-	fixes, seen, aliases := make(map[string]bool), make(map[string]bool), make(map[string]bool)
+	fixes := make(map[string]bool) // of failures
 	for finding := range a.findings(ctx, f) {
 		rep.Findings = append(rep.Findings, finding)
 		rep.Summary.Add(finding.Status)
 		for _, record := range finding.Fix {
 			fixes[record] = finding.Status == rule.Fail || fixes[record]
 		}
-		for _, e := range finding.Evidence {
-			for _, record := range e.Records {
-				seen[untimed(record)] = true
-			}
-			for _, alias := range e.Aliases {
-				owner, _, _ := strings.Cut(alias, " ")
-				aliases[owner] = !strings.HasSuffix(owner, ".arpa.")
-			}
-		}
 	}
 	rep.Trim()
 	rep.Hosts = f.hosts()
 	for _, record := range f.wanted {
-		if fixes[record.String()] && !seen[untimed(record.String())] && !aliases[record.RR.Header().Name] {
+		if fixes[record.String()] && !f.seen.all[publishedAs(record.RR)] && f.seen.aliases[record.RR.Header().Name] == "" {
 			rep.Publish = append(rep.Publish, record.String())
 		}
 	}
 	return rep, nil
 }
 
-// untimed returns a record in text without its time to live.
-func untimed(record string) string {
-	name, rest, _ := strings.Cut(record, " ")
-	_, rest, _ = strings.Cut(rest, " ")
-	return name + " " + rest
-}
-
 // judge applies one rule to one subject.
 func judge(r rule.Rule, s subject) report.Finding {
+	s.meter.cut = false
+	if !s.meter.spend(2) {
+		return cutOff(r, s)
+	}
 	out := checkOf(r)(s)
+	shown, aliases := s.seen.add(s.meter, out.evidence)
+	if !s.meter.spend(2 + len(out.evidence)/64) {
+		return cutOff(r, s)
+	}
 	// A test holds that checks return codes of the catalogue only.
 	known, _ := r.Outcome(out.code)
 	f := report.Finding{
@@ -121,13 +109,13 @@ func judge(r rule.Rule, s subject) report.Finding {
 	if f.Status == rule.Fail {
 		f.Mitigated = out.mitigation
 		for _, record := range s.wanted {
-			if !out.fixedBy(record) || out.sawRecord(record) {
-				continue
+			if !out.fixedBy(record) || shown[publishedAs(record.RR)] {
+				continue // or something else is wrong
 			}
 			// A CNAME record must be the only one at its name (RFC 1034, Section 3.6.2): a
 			// zone with the fix could not be loaded.
-			if owner := record.RR.Header().Name; out.aliasTarget(owner) != "" {
-				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, out.aliasTarget(owner))
+			if owner := record.RR.Header().Name; aliases[owner] != "" {
+				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, aliases[owner])
 				continue
 			}
 			f.Fix = append(f.Fix, record.String())
@@ -163,23 +151,3 @@ func (o *outcome) addDetail(format string, args ...any) {
 }
 
 func (o outcome) fixedBy(record rule.Record) bool { return o.fix != nil && o.fix(record) }
-
-// sawRecord reports whether a record is there already: something else is wrong then.
-func (o outcome) sawRecord(record rule.Record) bool {
-	return slices.ContainsFunc(o.evidence, func(r resolver.Response) bool {
-		return slices.ContainsFunc(r.Records, func(rr dns.RR) bool { return dns.IsDuplicate(rr, record.RR) })
-	})
-}
-
-// aliasTarget returns what a name was seen to be an alias of, "" for nothing. The names of
-// addresses may be aliases: the PTR record is at their target then (RFC 2317).
-func (o outcome) aliasTarget(name string) string {
-	for _, response := range o.evidence {
-		for _, rr := range response.Chain {
-			if cname, ok := rr.(*dns.CNAME); ok && cname.Hdr.Name == name && !dns.IsSubDomain("arpa.", name) {
-				return cname.Target
-			}
-		}
-	}
-	return ""
-}

@@ -91,7 +91,7 @@ func compareHelo(s subject) (out outcome, all []compared, failed bool) {
 		}
 		out.evidence = append(out.evidence, a.evidence(false)...)
 		failed = failed || a.rdns().PTR.Err != nil
-		for _, name := range a.names() {
+		for name := range heed(s.meter, a.names()) {
 			relation, domain := helo.Relate(s.mta.helo().Argument.Name, name, s.domain)
 			all = append(all, compared{a.addr, name, relation, domain})
 		}
@@ -110,13 +110,12 @@ func heloSameOrg(s subject) outcome {
 	if out.code != rule.CodeOK {
 		return out
 	}
-	related := func(a netip.Addr) bool {
-		return slices.ContainsFunc(all, func(c compared) bool {
-			return c.addr == a && c.relation != helo.Unrelated
-		})
+	related := make(map[netip.Addr]bool)
+	for _, c := range all {
+		related[c.addr] = related[c.addr] || c.relation != helo.Unrelated
 	}
 	for _, c := range all {
-		if !related(c.addr) {
+		if !related[c.addr] {
 			out.code, out.detail = rule.CodeUnrelated, s.mta.helo().Argument.Name+" and "+c.name
 			out.fix = s.selectPTRIf(helo.SameOrganization, helo.Identical)
 			out.mitigation = s.heloMitigation(s.publicAddresses(s.mta)...)

@@ -207,7 +207,7 @@ func exchangers(records []*dns.MX) string {
 	for _, rr := range records {
 		names = append(names, rr.Mx)
 	}
-	return strings.Join(names, ", ")
+	return listed(names)
 }
 
 func ptrLocked(s subject) outcome {

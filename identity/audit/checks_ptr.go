@@ -209,7 +209,7 @@ func ptrNotGeneric(s subject) outcome {
 		return out
 	}
 	worst := ptrname.Assessment{Kind: ptrname.Deliberate}
-	for _, name := range s.addr.names() {
+	for name := range heed(s.meter, s.addr.names()) {
 		if a := ptrname.Classify(s.addr.addr, name); a.Kind > worst.Kind {
 			worst, out.detail = a, name+" ("+reasons(a)+")"
 		}
@@ -244,7 +244,7 @@ func ptrStatic(s subject) outcome {
 		return out
 	}
 	out.code = rule.CodeUnproven
-	for _, name := range s.addr.names() {
+	for name := range heed(s.meter, s.addr.names()) {
 		if word := dynamicWord(s.addr.addr, name); word != "" {
 			out.code, out.detail = rule.CodeDynamic, fmt.Sprintf("%q in %s", word, name)
 			return out
@@ -274,7 +274,7 @@ func ptrRole(s subject) outcome {
 	if !ok {
 		return out
 	}
-	for _, name := range s.addr.names() {
+	for name := range heed(s.meter, s.addr.names()) {
 		if word := ptrname.MailWord(name); word != "" {
 			out.detail = fmt.Sprintf("%q in %s", word, name)
 			if !s.mta.Dedicated { // or that was not said
@@ -284,10 +284,10 @@ func ptrRole(s subject) outcome {
 		}
 	}
 	if !s.mta.Dedicated {
-		out.code, out.detail = rule.CodeShared, strings.Join(s.addr.names(), ", ")
+		out.code, out.detail = rule.CodeShared, listed(s.addr.names())
 		return out
 	}
-	out.code, out.detail = rule.CodeNoRole, strings.Join(s.addr.names(), ", ")
+	out.code, out.detail = rule.CodeNoRole, listed(s.addr.names())
 	if ptrname.MailWord(s.mta.ptr) != "" {
 		out.fix = ptrOf(s.addr.addr)
 	}

@@ -37,7 +37,7 @@ func receiverPTR(r rule.Rule, s subject) outcome {
 	if out.code != rule.CodeOK {
 		return out
 	}
-	for _, name := range s.addr.names() {
+	for name := range heed(s.meter, s.addr.names()) {
 		if form := dnsname.FormOf(name); form == dnsname.Malformed || form == dnsname.Numeric {
 			out.code, out.detail = rule.CodeNoHostName, name
 		}
@@ -69,7 +69,7 @@ func receiverFirstName(r rule.Rule, s subject) outcome {
 		return out
 	}
 	// A name that matches is not better when it does not resolve back.
-	for _, name := range s.addr.names() {
+	for name := range heed(s.meter, s.addr.names()) {
 		if i := selectivePattern(name); i >= 0 {
 			out.code, out.detail = rule.CodePattern, fmt.Sprintf("%s (rule %d)", name, i+1)
 			if selectivePattern(s.mta.ptr) >= 0 {
@@ -150,7 +150,7 @@ func receiverAnyName(r rule.Rule, s subject) outcome {
 	case rdns.Status == fcrdns.Pass:
 		out.code, out.detail = rule.CodeUnderscore, rdns.Name
 	default:
-		out.code, out.detail = rule.CodeUnconfirmed, strings.Join(s.addr.names(), ", ")
+		out.code, out.detail = rule.CodeUnconfirmed, listed(s.addr.names())
 	}
 	return out
 }
@@ -331,7 +331,7 @@ func receiverHeloPTR(_ rule.Rule, s subject) outcome {
 			continue
 		}
 		best := helo.Unrelated
-		for _, name := range a.names() {
+		for name := range heed(s.meter, a.names()) {
 			relation, _ := helo.Relate(s.mta.helo().Argument.Name, name, s.domain)
 			if relation == helo.Identical || best == helo.Unrelated {
 				best = relation

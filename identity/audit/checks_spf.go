@@ -171,16 +171,8 @@ func heloSPFStrict(s subject) outcome {
 		return outcome{code: rule.CodeMailDomain, detail: s.mta.name.name}
 	}
 	policy := s.mta.name.policy()
-	var more netipx.IPSetBuilder
-	for _, p := range policy.Sets[spf.Pass] {
-		more.AddPrefix(p)
-	}
-	for _, sender := range s.mta.name.senders {
-		more.Remove(sender.addr)
-	}
-	set, _ := more.IPSet() // its errors are of invalid networks
 	rest := statusOfOthers(policy)
-	switch authorized := set.Prefixes(); {
+	switch authorized := s.othersIn(policy.Sets[spf.Pass]); {
 	case policy.Err != nil, rest == spf.TempError:
 		out.code = rule.CodeNoAnswer
 	case rest == spf.PermError:
@@ -194,6 +186,32 @@ func heloSPFStrict(s subject) outcome {
 	case len(policy.Undecided) > 0:
 		out.code = rule.CodeMoreAddresses
 		out.addDetail("who else depends on %s", policy.Undecided[0])
+	}
+	return out
+}
+
+// othersIn returns what networks have beside the addresses of the senders under the HELO
+// name.
+func (s subject) othersIn(networks []netip.Prefix) []netip.Prefix {
+	var senders []netip.Addr
+	for _, sender := range s.mta.name.senders {
+		senders = append(senders, sender.addr)
+	}
+	slices.SortFunc(senders, netip.Addr.Compare)
+	var out []netip.Prefix
+	for _, p := range networks {
+		i, _ := slices.BinarySearchFunc(senders, p.Masked().Addr(), netip.Addr.Compare)
+		if i == len(senders) || !p.Contains(senders[i]) {
+			out = append(out, p)
+			continue
+		}
+		var rest netipx.IPSetBuilder
+		rest.AddPrefix(p)
+		for ; i < len(senders) && p.Contains(senders[i]); i++ {
+			rest.Remove(senders[i])
+		}
+		set, _ := rest.IPSet() // its errors are of invalid networks
+		out = append(out, set.Prefixes()...)
 	}
 	return out
 }

@@ -1,6 +1,11 @@
 package audit
 
-import "github.com/bonafide-mta/bonafide/identity/rule"
+import (
+	"context"
+
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/rule"
+)
 
 // Mutate makes the check of a rule return another code in place of one, until
 // restore is called.
@@ -32,4 +37,22 @@ func Checked() (own map[rule.ID]bool, receivers map[rule.Check]bool) {
 		receivers[check] = true
 	}
 	return own, receivers
+}
+
+// Grace is how many units of work an audit may spend once its context has ended.
+const Grace = grace
+
+// WorkAfterEnd audits, and returns how many units of work were spent once the context had
+// ended, and how many findings were cut off.
+func (a Auditor) WorkAfterEnd(ctx context.Context, o *org.Organization) (units, cut int, err error) {
+	f, err := a.describe(o)
+	if err != nil {
+		return 0, 0, err
+	}
+	for finding := range a.findings(ctx, f) {
+		if finding.Code == rule.CodeCutOff {
+			cut++
+		}
+	}
+	return grace - f.meter.left, cut, nil
 }

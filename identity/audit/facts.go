@@ -41,6 +41,8 @@ type facts struct {
 	now                time.Time
 	exceptions         []org.Exception // all of the description, expired or not
 	wanted             []rule.Record
+	meter              *meter
+	seen               *observations
 }
 
 // mtaFacts is what is known of one MTA.
@@ -60,6 +62,7 @@ type addressFacts struct {
 	class address.Class
 	block string                // the special block it is in
 	rdns  func() *fcrdns.Result // nil for an address that is not public
+	all   []string              // see names
 }
 
 // A subject is what one check is about. Fields that its rule's scope does not
@@ -220,12 +223,14 @@ func (f *facts) publicAddresses(m *mtaFacts) []netip.Addr {
 // is for the rule ptr-confirmed to say: what the others say must not depend on
 // whether a name's server answers.
 func (a *addressFacts) names() []string {
-	var all []string
-	for _, ptr := range resolver.Records[*dns.PTR](a.rdns().PTR.Answer) {
-		all = append(all, dnsname.CanonicalOrEmpty(ptr.Ptr))
+	if a.all == nil {
+		for _, ptr := range resolver.Records[*dns.PTR](a.rdns().PTR.Answer) {
+			a.all = append(a.all, dnsname.CanonicalOrEmpty(ptr.Ptr))
+		}
+		slices.Sort(a.all)
+		a.all = slices.Compact(a.all)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return a.all
 }
 
 // evidence returns what DNS said about the PTR records of the address, and with forward

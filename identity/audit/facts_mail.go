@@ -26,6 +26,7 @@ type hostFacts struct {
 	name      string
 	ours      bool // to be judged: an MTA of the description, or below the domain
 	responses []resolver.Response
+	all       []netip.Addr     // see addrs
 	rdns      []*fcrdns.Result // of the public addresses of an exchanger, if it is ours, up to maxJudged
 }
 
@@ -106,12 +107,14 @@ func (a Auditor) askMailRoute(ctx context.Context, f *facts, n *nameFacts) *mail
 
 // addrs returns the addresses of a host, sorted.
 func (h *hostFacts) addrs() []netip.Addr {
-	var out []netip.Addr
-	for _, response := range h.responses {
-		out = append(out, response.Addrs()...)
+	if h.all == nil {
+		for _, response := range h.responses {
+			h.all = append(h.all, response.Addrs()...)
+		}
+		slices.SortFunc(h.all, netip.Addr.Compare)
+		h.all = slices.Compact(h.all)
 	}
-	slices.SortFunc(out, netip.Addr.Compare)
-	return slices.Compact(out)
+	return h.all
 }
 
 // err returns why an address of a host may not be known.

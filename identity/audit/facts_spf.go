@@ -21,6 +21,7 @@ type nameFacts struct {
 	mailDomain bool   // a mail domain
 	policy     func() *spf.Analysis
 	senders    []*senderFacts
+	tree       []resolver.Response // see evidence
 
 	mailRoute func() *mailFacts
 	wildcard  func() []resolver.Response // at a label that nobody has; nil but for mail domains
@@ -88,7 +89,12 @@ func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *jobs) {
 }
 
 // evidence returns the records of the policy, and what is not known of it.
-func (n *nameFacts) evidence() []resolver.Response { return policyEvidence(n.policy().Root, nil) }
+func (n *nameFacts) evidence() []resolver.Response {
+	if n.tree == nil {
+		n.tree = policyEvidence(n.policy().Root, nil)
+	}
+	return slices.Clip(n.tree) // checks append to it
+}
 
 func policyEvidence(n *spf.TreeNode, out []resolver.Response) []resolver.Response {
 	out = append(out, n.Response)

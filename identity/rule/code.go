@@ -27,6 +27,7 @@ const (
 	CodeNoAddress         // the name has no address
 	CodeUnclear           // what was seen can be taken either way
 	CodeUnusable          // what is there cannot be used
+	CodeCutOff            // of every rule: the audit ended before it was judged
 	CodeOther             // of no rule: an outcome in a report of another version
 
 	// Of the organization's domain, and of addresses.
@@ -117,7 +118,7 @@ var codeText = []string{
 	CodeOK: "ok", CodeMissing: "missing", CodeInvalid: "invalid", CodeMalformed: "malformed",
 	CodeUnderscore: "underscore", CodeNoHostName: "no-host-name", CodeNoAnswer: "no-answer", CodeNotPublic: "not-public",
 	CodeNotAllAddresses: "not-all-addresses", CodeOtherOrganization: "other-organization", CodeMailDomain: "mail-domain", CodeNoRecord: "no-record",
-	CodeNoAddress: "no-address", CodeUnclear: "unclear", CodeUnusable: "unusable", CodeOther: "other",
+	CodeNoAddress: "no-address", CodeUnclear: "unclear", CodeUnusable: "unusable", CodeCutOff: "cut-off", CodeOther: "other",
 	CodePublicSuffix: "public-suffix", CodeReserved: "reserved", CodeDocumentation: "documentation", CodeNotInDNS: "not-in-dns",
 	CodeCannotTell: "cannot-tell", CodeAllowed: "allowed", CodePrivate: "private", CodeShared: "shared",
 	CodeSpecial: "special", CodeIPv4: "ipv4",

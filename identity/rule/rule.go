@@ -160,8 +160,18 @@ type Outcome struct {
 	Remedy string // for a Fail: what to do about it, beside publishing the records of the fix; for what only the operator can decide: how
 }
 
-// Outcome returns the outcome with a code.
+// cutOff is an outcome of every rule.
+var cutOff = Outcome{
+	Code: CodeCutOff, Status: Undecided, Text: "could not be told: the audit ended early",
+	Remedy: "Repeat the audit with more time.",
+}
+
+// Outcome returns the outcome with a code. Every rule can have CodeCutOff, which Outcomes do
+// not list.
 func (r Rule) Outcome(code Code) (Outcome, bool) {
+	if code == CodeCutOff {
+		return cutOff, true
+	}
 	for _, o := range r.Outcomes {
 		if o.Code == code {
 			return o, true
