@@ -68,22 +68,23 @@ func publishedAs(rr dns.RR) published {
 // observations is what the evidence shows about the wanted records. Each answer is looked
 // through once, however many findings rest on it.
 type observations struct {
-	wanted  map[string]bool         // the names that records are wanted at
+	wanted  map[published]bool      // the wanted records
+	names   map[string]bool         // of wanted records
 	answers map[*dns.RR][]published // by the place of the first record, which answers do not share
 	all     map[published]bool      // of all evidence so far
 	aliases map[string]string       // likewise, see aliasesOf
 }
 
 func newObservations(wanted []rule.Record) *observations {
-	o := &observations{wanted: make(map[string]bool), answers: make(map[*dns.RR][]published), all: make(map[published]bool), aliases: make(map[string]string)}
+	o := &observations{wanted: make(map[published]bool), names: make(map[string]bool), answers: make(map[*dns.RR][]published), all: make(map[published]bool), aliases: make(map[string]string)}
 	for _, w := range wanted {
-		o.wanted[w.RR.Header().Name] = true
+		o.wanted[publishedAs(w.RR)], o.names[w.RR.Header().Name] = true, true
 	}
 	return o
 }
 
-// add adds the evidence of a finding, and returns what it shows: records at the wanted
-// names, and the targets of aliases.
+// add adds the evidence of a finding, and returns what it shows: wanted records, and the
+// targets of aliases.
 func (o *observations) add(m *meter, evidence []resolver.Response) (shown map[published]bool, aliases map[string]string) {
 	shown, aliases = make(map[published]bool), aliasesOf(evidence)
 	for _, response := range evidence {
@@ -95,7 +96,7 @@ func (o *observations) add(m *meter, evidence []resolver.Response) (shown map[pu
 	return shown, aliases
 }
 
-// of returns what an answer shows.
+// of returns the wanted records of an answer.
 func (o *observations) of(m *meter, response resolver.Response) []published {
 	if len(response.Records) == 0 {
 		return nil
@@ -104,8 +105,11 @@ func (o *observations) of(m *meter, response resolver.Response) []published {
 	if _, known := o.answers[first]; !known && m.spend(1+len(response.Records)/64) {
 		var found []published
 		for _, rr := range response.Records {
-			if o.wanted[strings.ToLower(rr.Header().Name)] {
-				found = append(found, publishedAs(rr))
+			if !o.names[strings.ToLower(rr.Header().Name)] {
+				continue
+			}
+			if p := publishedAs(rr); o.wanted[p] {
+				found = append(found, p)
 			}
 		}
 		o.answers[first] = found

@@ -92,7 +92,7 @@ func evidenceOf(r resolver.Response) Evidence {
 func (e *Evidence) texts(records []dns.RR, size *int) []string {
 	out := []string{}
 	for _, rr := range records {
-		if *size <= maxAnswer {
+		if *size+dns.Len(rr) <= maxAnswer { // the text is no shorter
 			text := txt.Record(rr)
 			if *size += sizeOf(text); *size <= maxAnswer {
 				out = append(out, text)
