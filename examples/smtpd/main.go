@@ -34,6 +34,7 @@ import (
 	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
 	"github.com/bonafide-mta/bonafide/examples/internal/demo"
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 )
 
 //go:embed demo.zone
@@ -183,7 +184,7 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	for _, f := range files {
-		message, err := os.ReadFile(dir + "/new/" + f.Name())
+		message, err := bounded.ReadFile(dir+"/new/"+f.Name(), 1<<20)
 		if err != nil {
 			return err
 		}
