@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/report"
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 )
 
 // A document is a report, or with -since its changes.
@@ -84,11 +86,12 @@ func (p *printer) open() error {
 		return err
 	}
 	if p.since != "" {
-		text, err := os.ReadFile(p.since)
+		f, err := os.Open(p.since)
 		if err != nil {
 			return err
 		}
-		if p.previous, err = readReports(text); err != nil {
+		defer f.Close()
+		if p.previous, err = readReports(f); err != nil {
 			return fmt.Errorf("%s: %s", p.since, strings.TrimPrefix(err.Error(), "report: "))
 		}
 	}
@@ -106,14 +109,40 @@ func (p *printer) open() error {
 	return err
 }
 
+// What the file of -since may have, in octets: one report as report.ReadReport reads it, or
+// a list of them.
+const (
+	maxOne  = 64 << 20
+	maxList = 1 << 30
+)
+
+// readDocuments reads one JSON document, or those of a list.
+func readDocuments(r io.Reader) ([]json.RawMessage, error) {
+	in := bufio.NewReader(r)
+	if head, _ := in.Peek(512); !bytes.HasPrefix(bytes.TrimSpace(head), []byte("[")) {
+		text, err := bounded.ReadAll(in, maxOne)
+		return []json.RawMessage{text}, err
+	}
+	var documents []json.RawMessage
+	dec := json.NewDecoder(bounded.NewReader(in, maxList))
+	if err := dec.Decode(&documents); err != nil {
+		return nil, err
+	}
+	if dec.More() {
+		return nil, errors.New("there is more after the list of reports")
+	}
+	return documents, nil
+}
+
 // readReports reads one report, or a list of them. Any of them may be the reason why there
 // was no report.
-func readReports(text []byte) (map[string]*report.Report, error) {
-	documents := []json.RawMessage{text}
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
-		if err := json.Unmarshal(text, &documents); err != nil {
-			return nil, err
-		}
+func readReports(r io.Reader) (map[string]*report.Report, error) {
+	documents, err := readDocuments(r)
+	if long, ok := errors.AsType[*bounded.Error](err); ok {
+		return nil, fmt.Errorf("%w: expected what -save wrote", long)
+	}
+	if err != nil {
+		return nil, err
 	}
 	reports := make(map[string]*report.Report)
 	for _, d := range documents {

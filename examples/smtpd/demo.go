@@ -14,6 +14,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
 	"github.com/bonafide-mta/bonafide/examples/internal/demo"
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 )
 
 // demonstrate serves a few clients of its own.
@@ -46,7 +47,7 @@ func demonstrate(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	for _, file := range files {
-		message, err := os.ReadFile(file)
+		message, err := bounded.ReadFile(file, 1<<20)
 		if err != nil {
 			return err
 		}

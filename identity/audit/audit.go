@@ -50,8 +50,9 @@ type Auditor struct {
 	// anything except the DNS. It is called for one domain after the other. If it is nil, no
 	// server is asked, and the rule role-mailboxes is not judged.
 	Mailboxes func(ctx context.Context, domain string) *roleaddr.Result
-	// Timeout bounds the whole audit: what has no answer by then is Undecided. Zero means
-	// only the context bounds it.
+	// Timeout bounds the whole audit: what has no answer by then is Undecided. So is a rule
+	// whose answers came in time but are too many to judge in about 100 ms of CPU time after
+	// it (rule.CodeCutOff). Zero means only the context bounds the audit, in the same way.
 	Timeout time.Duration
 	// Now is the clock of reports and exceptions; nil is time.Now.
 	Now func() time.Time

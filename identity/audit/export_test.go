@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -43,15 +44,15 @@ func Checked() (own map[rule.ID]bool, receivers map[rule.Check]bool) {
 const Grace = grace
 
 // WorkAfterEnd audits, and returns how many units of work were spent once the context had
-// ended, and how many findings were cut off.
-func (a Auditor) WorkAfterEnd(ctx context.Context, o *org.Organization) (units, cut int, err error) {
+// ended, and the findings that were cut off.
+func (a Auditor) WorkAfterEnd(ctx context.Context, o *org.Organization) (units int, cut []report.Finding, err error) {
 	f, err := a.describe(o)
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
 	for finding := range a.findings(ctx, f) {
 		if finding.Code == rule.CodeCutOff {
-			cut++
+			cut = append(cut, finding)
 		}
 	}
 	return grace - f.meter.left, cut, nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -22,7 +21,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-var records = flag.Int("hostile.records", 300, "in an answer of a hostile DNS")
+var records = flag.Int("hostile.records", 150, "in an answer of a hostile DNS")
 
 // described is an organization with something of everything.
 func described() *org.Organization {
@@ -89,7 +88,7 @@ func TestHostileReportsAreBounded(t *testing.T) {
 			if b.Len() > limit {
 				t.Errorf("%d records: %s has %d octets, expected at most %d", n, form, b.Len(), limit)
 			}
-			if n >= 300 && form != "json" && !(strings.Contains(b.String(), "more records (") && strings.Contains(b.String(), "more answers left out")) {
+			if n >= 150 && form != "json" && !(strings.Contains(b.String(), "more records (") && strings.Contains(b.String(), "more answers left out")) {
 				t.Errorf("%d records: %s does not say what is left out", n, form)
 			}
 		}
@@ -135,20 +134,16 @@ func TestWorkAfterTheEnd(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	a.Resolver = canceling(counted, asked.Load(), cancel)
 	units, cut, err := a.WorkAfterEnd(ctx, described())
-	if err != nil || units < audit.Grace || units > audit.Grace+2*len(whole.Findings)+100 || cut == 0 || cut == len(whole.Findings) {
-		t.Errorf("%d units of work after the end, %d of %d findings cut off, %v", units, cut, len(whole.Findings), err)
+	if err != nil || units < audit.Grace || units > audit.Grace+2*len(whole.Findings)+100 || len(cut) == 0 || len(cut) == len(whole.Findings) {
+		t.Fatalf("%d units of work after the end, %d of %d findings cut off, %v", units, len(cut), len(whole.Findings), err)
 	}
-	for i, f := range whole.Findings {
+	for _, f := range whole.Findings {
 		if f.Code == rule.CodeCutOff {
-			t.Errorf("%d: %s %s is cut off without an end", i, f.Rule, f.Subject)
+			t.Errorf("%s %s is cut off without an end", f.Rule, f.Subject)
 		}
 	}
 	// What is cut off says why.
-	rep, err := audit.Auditor{Resolver: canceling(counted, 1, cancel), AllowDocumentation: true}.Audit(ctx, fleet(1500))
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := rep.Findings[len(rep.Findings)-1]
+	last := cut[len(cut)-1]
 	want := report.Finding{
 		Rule: last.Rule, Level: last.Level, Subject: last.Subject, Status: rule.Undecided, Code: rule.CodeCutOff,
 		Message: "could not be told: the audit ended early: enough of it", Remedy: "Repeat the audit with more time.", Evidence: []report.Evidence{}, Fix: []string{},
@@ -166,16 +161,4 @@ func ptrOnly(n int) resolver.Resolver {
 		}
 		return hostile.DNS(1).Lookup(ctx, name, qtype)
 	})
-}
-
-// fleet describes many MTAs.
-func fleet(n int) *org.Organization {
-	o := &org.Organization{Domain: "example.test"}
-	for i := range n {
-		o.MTAs = append(o.MTAs, org.MTA{
-			ID: fmt.Sprintf("m%d", i), PTR: fmt.Sprintf("p%d.example.test", i), Helo: fmt.Sprintf("m%d.example.test", i),
-			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})},
-		})
-	}
-	return o
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
@@ -30,6 +32,20 @@ const (
 	maxIndent = 64        // columns before an entry of a list
 	maxKeys   = 64        // keys side by side, outside braces
 )
+
+// Read reads the description of one organization from r as [Parse] does. It reads no more
+// than the 256 KiB that a description may have. An error of r is returned with the file
+// name.
+func Read(file string, r io.Reader) (*Organization, error) {
+	text, err := bounded.ReadAll(r, maxSize)
+	if long, ok := errors.AsType[*bounded.Error](err); ok {
+		err = fmt.Errorf("%w: expected the description of one organization", long)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return Parse(file, text)
+}
 
 // Parse reads the description of one organization, YAML or JSON, in the form
 // that the package comment shows. The file name stands in errors and is not

@@ -92,7 +92,7 @@ func evidenceOf(r resolver.Response) Evidence {
 func (e *Evidence) texts(records []dns.RR, size *int) []string {
 	out := []string{}
 	for _, rr := range records {
-		if *size+dns.Len(rr) <= maxAnswer { // the text is no shorter
+		if *size+dns.Len(rr) <= maxAnswer { // the text is about as long
 			text := txt.Record(rr)
 			if *size += sizeOf(text); *size <= maxAnswer {
 				out = append(out, text)

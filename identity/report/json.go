@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -41,11 +42,15 @@ func (d *Delta) WriteJSON(w io.Writer) error { return writeJSON(w, d) }
 // WriteJSON writes the document.
 func (n NoReport) WriteJSON(w io.Writer) error { return writeJSON(w, n) }
 
+// maxRead is how many octets ReadReport reads: four times the evidence of a report.
+const maxRead = 4 * maxReport
+
 // ReadReport reads a report that Report.WriteJSON wrote. It skips keys that it does not
 // know, and gives findings whose code it does not know rule.CodeOther. The error, one line,
-// is for what cannot be read, is not a report, or is one of another Version.
+// is for what cannot be read, is not a report, has more than 64 MiB, or is one of another
+// Version.
 func ReadReport(r io.Reader) (*Report, error) {
-	text, err := io.ReadAll(r)
+	text, err := bounded.ReadAll(r, maxRead)
 	if err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}

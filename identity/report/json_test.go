@@ -333,3 +333,20 @@ func ExampleNoReport() {
 	//   "error": "open org.yaml: no such file or directory"
 	// }
 }
+
+// What is longer than any report is not read to its end, which may not exist.
+func TestReadReportStops(t *testing.T) {
+	spaces := readerFunc(func(p []byte) (int, error) {
+		for i := range p {
+			p[i] = ' '
+		}
+		return len(p), nil
+	})
+	if rep, err := report.ReadReport(spaces); rep != nil || err == nil || err.Error() != "report: more than 64 MiB" {
+		t.Error(err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -26,6 +26,7 @@ const (
 var floors = map[string]int{
 	".":                        0, // doc.go alone: it imports nothing
 	"internal/address":         0,
+	"internal/bounded":         0,
 	"internal/dnsname":         0,
 	"internal/enum":            0,
 	"internal/errlist":         0,

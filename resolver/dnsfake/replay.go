@@ -14,6 +14,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -31,7 +32,8 @@ type Player struct {
 }
 
 // Replay reads a transcript. The file name is used in errors and is not opened.
-// The error is a *resolver.ZoneError that lists every bad line.
+// The error is a *resolver.ZoneError that lists every bad line, up to 1000. A transcript
+// may have 128 MiB.
 //
 // A question that the transcript has several times is answered in that order, and
 // then with the last answer again. Any other question is an error that wraps
@@ -39,9 +41,9 @@ type Player struct {
 func Replay(file string, transcript io.Reader) (*Player, error) {
 	p := &Player{replies: make(map[resolver.Question][]resolver.Response), answered: make(map[resolver.Question]int)}
 	reader := player{file: file, into: p.replies}
-	lines := bufio.NewScanner(transcript)
+	lines := bufio.NewScanner(bounded.NewReader(transcript, maxTranscript))
 	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
+	for len(reader.problems) < maxProblems && lines.Scan() {
 		reader.line++
 		reader.read(lines.Text())
 	}
@@ -53,6 +55,12 @@ func Replay(file string, transcript io.Reader) (*Player, error) {
 	}
 	return p, nil
 }
+
+// What Replay reads at most: octets, and lines with an error.
+const (
+	maxTranscript = 128 << 20
+	maxProblems   = 1000
+)
 
 // maxLine holds the longest record: 64 KiB of octets, four characters each.
 const maxLine = 1 << 20

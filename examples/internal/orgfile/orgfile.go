@@ -7,11 +7,12 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 )
 
-// Read reads a description from its file. The errors of [org.Parse] have the file's name.
+// Read reads a description from its file. The errors of [org.Read] have the file's name.
 func Read(file string) (*org.Organization, error) {
-	text, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	return org.Parse(file, text)
+	defer f.Close()
+	return org.Read(file, f)
 }
