@@ -209,7 +209,7 @@ func LintRecords(records []*dns.MX) []Lint {
 // least one, and none has an exchanger. Their preferences do not matter (RFC 7505, Section
 // 3, specifies 0; see [LintRecords]).
 func IsNull(records ...*dns.MX) bool {
-	return len(records) > 0 && !slices.ContainsFunc(records, func(rr *dns.MX) bool { return rr.Mx != "." && rr.Mx != "" })
+	return len(records) > 0 && !slices.ContainsFunc(records, func(rr *dns.MX) bool { return rr.Mx != "." })
 }
 
 // MaxTargets is how many mail exchangers Targets looks up: the most preferred.

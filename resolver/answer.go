@@ -61,7 +61,7 @@ func (s *Status) UnmarshalText(text []byte) error { return enum.Unmarshal(s, tex
 func Records[R dns.RR](a Answer) []R {
 	var out []R
 	for _, rr := range a.Records {
-		if r, ok := rr.(R); ok {
+		if r, ok := rr.(R); ok && !isNil(rr) {
 			out = append(out, r)
 		}
 	}
@@ -74,6 +74,9 @@ func (a Answer) Addrs() []netip.Addr {
 	var out []netip.Addr
 	for _, rr := range a.Records {
 		var addr netip.Addr
+		if isNil(rr) {
+			continue
+		}
 		switch rr := rr.(type) {
 		case *dns.A:
 			addr, _ = netip.AddrFromSlice(rr.A)

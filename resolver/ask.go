@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 
@@ -38,6 +37,12 @@ type Response struct {
 // the error [ErrNoResolver], and keeps question and answer together. An error
 // that r returns bare is wrapped in an [Error] that says what was asked.
 //
+// Whatever r does, Ask returns an answer to this question or an error. A panic of r is an
+// error, and so is an answer that comes after ctx has ended, or that has anything but the
+// records asked for, the aliases from the name to theirs, and signatures
+// ([ErrMalformed]). An answer beside an error is dropped, and a TTL is at least 0 and at
+// most that of RFC 2181, Section 8.
+//
 // A name under .onion, .local, .localhost or .invalid gets the answer NXDomain
 // and is not asked: it means nothing in the public DNS, and asking tells the
 // world about it (RFC 6761, RFC 6762, RFC 7686).
@@ -57,27 +62,17 @@ func Ask(ctx context.Context, r Resolver, name string, qtype uint16) Response {
 		reply.Answer = Answer{Status: NXDomain, Server: reservedName}
 		return reply
 	}
-	answer, err := r.Lookup(ctx, canonical, qtype)
+	answer, err := guarded(ctx, r, canonical, qtype)
 	if err != nil {
 		reply.Err = wrap(canonical, qtype, err)
 		return reply
 	}
-	// A careless Resolver's nil records would make callers panic.
-	answer.Records, answer.Chain = withoutNil(answer.Records), withoutNil(answer.Chain)
 	reply.Answer = answer
 	return reply
 }
 
 // reservedName is who answered for a name that is never asked.
 const reservedName = "reserved name, not asked"
-
-// withoutNil returns the records, and a copy only if one of them is nil.
-func withoutNil(records []dns.RR) []dns.RR {
-	if !slices.Contains(records, nil) {
-		return records
-	}
-	return slices.DeleteFunc(slices.Clone(records), func(rr dns.RR) bool { return rr == nil })
-}
 
 // String is one line for a log or a report: the question, what came, and who
 // said so. Text from outside is escaped as in zone files or quoted.
@@ -120,8 +115,8 @@ const AtOnce = 16
 // first AtOnce are put to r even if ctx is done, as by Ask; the others only until
 // then, and the error of the rest is that of ctx.
 //
-// Unlike Ask, it does not panic when r does: that is the error of the question, for
-// no caller could recover from a panic in a goroutine.
+// A Resolver that calls runtime.Goexit, as t.Fatal of a test does, ends one question with
+// an error, and not the goroutine of the caller.
 func AskAll(ctx context.Context, r Resolver, questions ...Question) []Response {
 	responses := make([]Response, len(questions))
 	slots := make(chan struct{}, AtOnce)
@@ -150,17 +145,14 @@ func AskAll(ctx context.Context, r Resolver, questions ...Question) []Response {
 
 // askGuarded writes a response, whatever r does.
 func askGuarded(ctx context.Context, r Resolver, q Question, response *Response) {
-	failed := errExited // unless Ask returns
+	returned := false
 	defer func() {
-		if p := recover(); p != nil {
-			failed = fmt.Errorf("panic in the Resolver: %v", p)
-		}
-		if failed != nil {
-			*response = Ask(ctx, failing(failed), q.Name, q.Type)
+		if !returned {
+			*response = Ask(ctx, failing(errExited), q.Name, q.Type)
 		}
 	}()
 	*response = Ask(ctx, r, q.Name, q.Type)
-	failed = nil
+	returned = true
 }
 
 // failing returns a Resolver that has this error for every question.

@@ -89,10 +89,10 @@ func TestAskAllContext(t *testing.T) {
 // the other questions have their answers.
 func TestAskAllCareless(t *testing.T) {
 	for what, careless := range map[string]func() (resolver.Answer, error){
-		"lookup n1.example.test. A: panic in the Resolver: broken":      func() (resolver.Answer, error) { panic("broken") },
-		"lookup n1.example.test. A: the Resolver called runtime.Goexit": func() (resolver.Answer, error) { runtime.Goexit(); panic("unreachable") },
-		"lookup n1.example.test. A: no answer":                          func() (resolver.Answer, error) { return resolver.Answer{}, (*resolver.Error)(nil) },
-		"lookup n1.example.test. A: bare error":                         func() (resolver.Answer, error) { return resolver.Answer{}, errors.New("bare error") },
+		"lookup n1.example.test. A: panic in the Resolver: broken in github.com/bonafide-mta/bonafide/resolver_test.TestAskAllCareless.func1 (ask_test.go:92)": func() (resolver.Answer, error) { panic("broken") },
+		"lookup n1.example.test. A: the Resolver called runtime.Goexit":                                                                                        func() (resolver.Answer, error) { runtime.Goexit(); panic("unreachable") },
+		"lookup n1.example.test. A: no answer":  func() (resolver.Answer, error) { return resolver.Answer{}, (*resolver.Error)(nil) },
+		"lookup n1.example.test. A: bare error": func() (resolver.Answer, error) { return resolver.Answer{}, errors.New("bare error") },
 	} {
 		r := resolver.Func(func(_ context.Context, name string, _ uint16) (resolver.Answer, error) {
 			if name == "n1.example.test." {

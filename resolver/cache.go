@@ -3,10 +3,8 @@ package resolver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"math"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -155,9 +153,6 @@ func (c *Cache) Lookup(ctx context.Context, name string, qtype uint16) (Answer, 
 	}
 	select {
 	case <-f.done:
-		if f.panicked != nil {
-			panic(f.panicked)
-		}
 		return f.answer, f.err
 	case <-ctx.Done():
 		c.stopWaiting(q, f)
@@ -203,10 +198,9 @@ type flight struct {
 	waiting int // callers who wait, guarded by Cache.mu
 	cancel  context.CancelFunc
 
-	done     chan struct{} // closed when the rest is set
-	answer   Answer
-	err      error
-	panicked error
+	done   chan struct{} // closed when the rest is set
+	answer Answer
+	err    error
 }
 
 // start puts a question to the Resolver, with the values of its first caller's
@@ -223,23 +217,15 @@ func (c *Cache) start(ctx context.Context, q Question) *flight {
 // and leaves callers who would wait for ever.
 var errExited = errors.New("the Resolver called runtime.Goexit")
 
-// askUpstream asks the Resolver, and delivers what comes of it, a panic too.
+// askUpstream asks the Resolver, and delivers what comes of it, whatever it does.
 func (c *Cache) askUpstream(ctx context.Context, q Question, f *flight) {
 	defer f.cancel()
 	var k storable
-	defer func() {
-		if p := recover(); p != nil {
-			f.panicked = fmt.Errorf("panic in the Resolver of a Cache: %v\n\n%s", p, debug.Stack())
-		}
-		c.deliver(q, f, k)
-	}()
+	defer func() { c.deliver(q, f, k) }()
 	f.err = &Error{Name: q.Name, Type: q.Type, Err: errExited} // unless Lookup returns
-	f.answer, f.err = c.Resolver.Lookup(ctx, q.Name, q.Type)
-	if e, ok := asError(f.err); ok && e == nil { // a careless Resolver's nil pointer
-		f.err = wrap(q.Name, q.Type, f.err)
-	}
+	f.answer, f.err = guarded(ctx, c.Resolver, q.Name, q.Type)
 	// Clipped: what one caller appends must not be another's.
-	f.answer.Records, f.answer.Chain = slices.Clip(withoutNil(f.answer.Records)), slices.Clip(withoutNil(f.answer.Chain))
+	f.answer.Records, f.answer.Chain = slices.Clip(f.answer.Records), slices.Clip(f.answer.Chain)
 	k = c.storableOf(q, f.answer, f.err)
 }
 

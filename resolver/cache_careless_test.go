@@ -57,6 +57,9 @@ func TestCacheNameThatAppears(t *testing.T) {
 				return resolver.Answer{Status: resolver.NXDomain, TTL: 3 * time.Hour}, nil
 			}
 			time.Sleep(2 * time.Second)
+			if qtype != dns.TypeMX {
+				return resolver.Answer{TTL: 5 * time.Minute}, nil
+			}
 			return resolver.Answer{Records: []dns.RR{rr(name + " 300 IN MX 0 .")}, TTL: 5 * time.Minute}, nil
 		})}
 		done := make(chan bool)

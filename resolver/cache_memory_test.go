@@ -81,8 +81,10 @@ func TestCacheAccounting(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var records []dns.RR
+			qtype := dns.TypeA
 			for _, line := range tt.records {
 				records = append(records, rr(line))
+				qtype = records[len(records)-1].Header().Rrtype
 			}
 			c := &resolver.Cache{MaxBytes: 1 << 30}
 			c.Resolver = resolver.Func(func(_ context.Context, name string, _ uint16) (resolver.Answer, error) {
@@ -107,7 +109,7 @@ func TestCacheAccounting(t *testing.T) {
 			for i := range n {
 				text := fmt.Sprintf("%1000d a-name-%06d.example.test.", i, i)
 				name := text[1001:] // part of a longer text, which is not to stay
-				_, err := c.Lookup(t.Context(), name, dns.TypeA)
+				_, err := c.Lookup(t.Context(), name, qtype)
 				if err != nil && tt.err == nil {
 					t.Fatal(err)
 				}
@@ -159,7 +161,7 @@ func TestCacheSmallThenLarge(t *testing.T) {
 	const maxBytes = 4 << 20
 	c := &resolver.Cache{MaxBytes: maxBytes, Resolver: resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		if qtype == dns.TypeTXT {
-			return largeText(64 << 10), nil
+			return largeText(name, 64<<10), nil
 		}
 		return addresses(ctx, name, qtype)
 	})}
@@ -210,8 +212,8 @@ func TestCacheOrder(t *testing.T) {
 }
 
 // largeText is an answer with a TXT record of so many octets.
-func largeText(size int) resolver.Answer {
-	txt := &dns.TXT{Hdr: dns.RR_Header{Name: cacheName, Rrtype: dns.TypeTXT, Class: dns.ClassINET}}
+func largeText(name string, size int) resolver.Answer {
+	txt := &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}}
 	for ; size > 0; size -= 256 {
 		txt.Txt = append(txt.Txt, strings.Repeat("x", min(size, 256)-1))
 	}
@@ -220,7 +222,11 @@ func largeText(size int) resolver.Answer {
 
 // Room is made for a large answer, but not for any.
 func TestCacheLarge(t *testing.T) {
-	aliases := slices.Repeat([]dns.RR{(*dns.CNAME)(nil)}, 1<<16)
+	aliases := slices.Repeat([]dns.RR{rr(cacheName + " CNAME " + cacheName)}, 1<<16)
+	const ownType = 65280
+	dns.PrivateHandle("OWN", ownType, func() dns.PrivateRdata { return private[[2]string]{} })
+	defer dns.PrivateHandleRemove(ownType)
+	own := dns.RR_Header{Name: cacheName, Rrtype: ownType, Class: dns.ClassINET}
 	for _, tt := range []struct {
 		name     string
 		maxBytes int64
@@ -228,15 +234,14 @@ func TestCacheLarge(t *testing.T) {
 		err      error
 		kept     bool
 	}{
-		{"64 KiB", 0, largeText(64 << 10), nil, true},
-		{"64 KiB of 2 MiB", 2 << 20, largeText(64 << 10), nil, true},
-		{"64 KiB of 1 MiB", 1 << 20, largeText(64 << 10), nil, false},
-		{"700 KiB", 1 << 30, largeText(700 << 10), nil, true},
-		{"1 MiB", 1 << 30, largeText(1 << 20), nil, false},
+		{"64 KiB", 0, largeText(cacheName, 64<<10), nil, true},
+		{"64 KiB of 2 MiB", 2 << 20, largeText(cacheName, 64<<10), nil, true},
+		{"64 KiB of 1 MiB", 1 << 20, largeText(cacheName, 64<<10), nil, false},
+		{"700 KiB", 1 << 30, largeText(cacheName, 700<<10), nil, true},
+		{"1 MiB", 1 << 30, largeText(cacheName, 1<<20), nil, false},
 		{"very many aliases", 1 << 30, resolver.Answer{Chain: aliases, TTL: time.Hour}, nil, false},
-		{"not a record", 0, resolver.Answer{Records: []dns.RR{nil, (*dns.MX)(nil)}, TTL: time.Hour}, nil, true},
-		{"a private type", 0, resolver.Answer{Records: []dns.RR{&dns.PrivateRR{Data: private[[2]string]{}}}, TTL: time.Hour}, nil, true},
-		{"a private type with a map", 0, resolver.Answer{Records: []dns.RR{&dns.PrivateRR{Data: private[map[string]string]{}}}, TTL: time.Hour}, nil, false},
+		{"a private type", 0, resolver.Answer{Records: []dns.RR{&dns.PrivateRR{Hdr: own, Data: private[[2]string]{}}}, TTL: time.Hour}, nil, true},
+		{"a private type with a map", 0, resolver.Answer{Records: []dns.RR{&dns.PrivateRR{Hdr: own, Data: private[map[string]string]{}}}, TTL: time.Hour}, nil, false},
 		{"a long error", 16 << 10, resolver.Answer{}, &resolver.Error{Server: strings.Repeat("x", 500)}, false},
 		{"a tiny Cache", 1000, addressOf(cacheName, "192.0.2.1", time.Hour), nil, false},
 	} {
@@ -248,8 +253,12 @@ func TestCacheLarge(t *testing.T) {
 			}
 			s.say = saying(tt.a, tt.err).say
 			s.questions()
+			qtype := dns.TypeTXT
+			if len(tt.a.Records) > 0 {
+				qtype = tt.a.Records[0].Header().Rrtype
+			}
 			for range 2 {
-				if _, err := c.Lookup(t.Context(), cacheName, dns.TypeTXT); (err != nil) != (tt.err != nil) {
+				if _, err := c.Lookup(t.Context(), cacheName, qtype); (err != nil) != (tt.err != nil) {
 					t.Error(err)
 				}
 			}
@@ -279,7 +288,7 @@ func TestCacheAllocations(t *testing.T) {
 	alias := []dns.RR{rr("www.example.test. 300 IN CNAME a.test.")}
 	for name, s := range map[string]*source{
 		"address":  saying(addressOf(cacheName, "192.0.2.1", time.Hour), nil),
-		"alias":    saying(resolver.Answer{Chain: alias, Records: alias, TTL: time.Hour}, nil),
+		"alias":    saying(resolver.Answer{Chain: alias, Records: []dns.RR{rr("a.test. 300 IN A 192.0.2.1")}, TTL: time.Hour}, nil),
 		"NODATA":   saying(resolver.Answer{TTL: time.Hour}, nil),
 		"NXDOMAIN": saying(resolver.Answer{Status: resolver.NXDomain, TTL: time.Hour}, nil),
 		"failure":  saying(resolver.Answer{}, &resolver.Error{RCode: dns.RcodeServerFailure}),

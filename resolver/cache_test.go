@@ -218,7 +218,7 @@ func TestCacheNegative(t *testing.T) {
 				if diff := cmp.Diff(want, got); known && diff != "" {
 					t.Errorf("%s (-want +got):\n%s", resolver.TypeString(qtype), diff)
 				}
-				mustLookup(t, c, "a."+cacheName, tt.first) // no name is answered for another
+				_, _ = c.Lookup(t.Context(), "a."+cacheName, tt.first) // no name is answered for another
 				if len(s.questions()) != 1 {
 					t.Error("a name below was not asked")
 				}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"hash/maphash"
 	"math"
-	"reflect"
 	"strings"
 	"time"
 
@@ -88,7 +87,7 @@ func (c *Cache) storableOf(q Question, a Answer, err error) storable {
 	limit := c.limit()
 	cost := int64(listCost + stringCost)
 	cost += heapsize.Of(Answer{Records: e.records, Server: server}, limit-cost)
-	if len(e.records) > 0 && !reflect.ValueOf(e.records[0]).IsNil() && e.records[0].Header().Name == q.Name {
+	if len(e.records) > 0 && e.records[0].Header().Name == q.Name {
 		e.key.Name = e.records[0].Header().Name // one string for both
 	} else {
 		e.key.Name = strings.Clone(q.Name) // it may be part of a long text
@@ -120,7 +119,7 @@ func (c *Cache) lifetime(a Answer) time.Duration {
 // notFailures are errors that say nothing of the question: nobody was asked, or
 // was not let finish.
 var notFailures = []error{
-	ErrName, ErrNoResolver, ErrNoServer, ErrNoZone, errors.ErrUnsupported, context.Canceled,
+	ErrName, ErrNoResolver, ErrNoServer, ErrNoZone, errors.ErrUnsupported, context.Canceled, errPanic, errExited,
 }
 
 // failureOf returns what is kept of an error.

@@ -65,6 +65,9 @@ func (e ExtendedError) String() string {
 
 // Error returns one line: the question, the server, the cause.
 func (e *Error) Error() string {
+	if e == nil { // in an error that a careless Resolver returns
+		return "no answer"
+	}
 	return untrusted.Line(fmt.Sprintf("lookup %s: %s", Question{e.Name, e.Type}, e.detail()))
 }
 
@@ -107,11 +110,19 @@ func rcodeString(rcode int) string {
 }
 
 // Unwrap returns the cause, for errors.Is and errors.AsType.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // Timeout reports whether the cause is a time limit: a deadline that passed or
 // a server that stayed silent.
 func (e *Error) Timeout() bool {
+	if e == nil {
+		return false
+	}
 	t, ok := errors.AsType[interface {
 		error
 		Timeout() bool
@@ -134,12 +145,8 @@ func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
 
 // wrap makes sure that an error of any Resolver names the question.
 func wrap(name string, qtype uint16, err error) error {
-	e, ok := asError(err)
-	switch {
-	case !ok:
+	if _, ok := asError(err); !ok {
 		return &Error{Name: name, Type: qtype, Err: err}
-	case e == nil: // a careless Resolver's nil pointer
-		return &Error{Name: name, Type: qtype}
 	}
 	return err
 }

@@ -105,7 +105,7 @@ func (l layer) Lookup(ctx context.Context, name string, qtype uint16) (Answer, e
 		if l.over.covers(owner, qtype) {
 			part, next, err = l.over.answer(ctx, owner, qtype)
 		} else {
-			part, err = l.base.Lookup(ctx, owner, qtype)
+			part, err = guarded(ctx, l.base, owner, qtype)
 			if err != nil {
 				part, err = l.alias(ctx, owner, qtype, err)
 			}
@@ -136,7 +136,7 @@ func (l layer) alias(ctx context.Context, owner string, qtype uint16, failed err
 	if !followed(qtype) {
 		return Answer{}, failed
 	}
-	a, err := l.base.Lookup(ctx, owner, dns.TypeCNAME)
+	a, err := guarded(ctx, l.base, owner, dns.TypeCNAME)
 	if err != nil || len(a.Records) != 1 {
 		return Answer{}, failed
 	}
@@ -215,6 +215,9 @@ func (p Patch) index(base Resolver) (patchLayer, error) {
 		}
 	}
 	for i, rr := range slices.Concat(p.Replace, p.Add) {
+		if err := readable(rr); err != nil {
+			return l, fmt.Errorf("patch: %w", err)
+		}
 		if err := l.add(rr.Header().Name, rr.Header().Rrtype, rr, i < len(p.Replace)); err != nil {
 			return l, err
 		}
@@ -274,7 +277,7 @@ func (l patchLayer) answer(ctx context.Context, name string, qtype uint16) (Answ
 	case set.whole && len(set.records) > 0:
 		return patched(Answer{Records: set.records}), "", nil
 	}
-	a, err := l.base.Lookup(ctx, name, qtype)
+	a, err := guarded(ctx, l.base, name, qtype)
 	if err != nil {
 		return Answer{}, "", err
 	}
@@ -376,7 +379,7 @@ func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qty
 	if existing == domain {
 		return false, nil
 	}
-	made, err := l.base.Lookup(ctx, "*.*."+existing, qtype)
+	made, err := guarded(ctx, l.base, "*.*."+existing, qtype)
 	if errors.Is(err, ErrName) { // too long a name: there is no room below the other
 		return false, nil
 	}

@@ -2,6 +2,7 @@ package spf_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,11 +108,11 @@ func newSuiteDNS(t testing.TB, zonedata map[string][]map[string]any) suiteDNS {
 					rr.AAAA = netip.MustParseAddr(value.(string)).AsSlice()
 				case *dns.MX:
 					list := value.([]any)
-					rr.Preference, rr.Mx = uint16(list[0].(uint64)), list[1].(string)
+					rr.Preference, rr.Mx = uint16(list[0].(uint64)), cmp.Or(list[1].(string), ".")
 				case *dns.PTR:
 					rr.Ptr = value.(string)
 				case *dns.CNAME:
-					rr.Target = value.(string)
+					rr.Target = cmp.Or(value.(string), ".")
 				case *dns.TXT:
 					for _, s := range listOf(value) {
 						rr.Txt = append(rr.Txt, txt.Split(s)...)

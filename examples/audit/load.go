@@ -110,11 +110,11 @@ func (o *options) readZones(descriptions []description, stderr io.Writer) (resol
 		return nil, err
 	}
 	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-		answer, err := zones.Lookup(ctx, name, qtype)
-		if errors.Is(err, resolver.ErrNoZone) {
-			err = fmt.Errorf("%w (give its zone with another -zone)", err)
+		response := resolver.Ask(ctx, zones, name, qtype)
+		if errors.Is(response.Err, resolver.ErrNoZone) {
+			response.Err = fmt.Errorf("%w (give its zone with another -zone)", response.Err)
 		}
-		return answer, err
+		return response.Answer, response.Err
 	}), nil
 }
 

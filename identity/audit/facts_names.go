@@ -113,7 +113,8 @@ func (a Auditor) askPersons(ctx context.Context, name string) personFacts {
 		if qtype == dns.TypeRP {
 			return p.response.Answer, p.response.Err
 		}
-		return a.Resolver.Lookup(ctx, name, qtype)
+		response := resolver.Ask(ctx, a.Resolver, name, qtype)
+		return response.Answer, response.Err
 	})
 	p.persons, _ = rp.Lookup(ctx, known, name) // the error is that of the response
 	return p

@@ -68,7 +68,8 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 		if asked.Add(1) > maxDraftQuestions {
 			return resolver.Answer{}, fmt.Errorf("more than %d questions: %s is too large for a draft", maxDraftQuestions, domain)
 		}
-		return r.Lookup(ctx, name, qtype)
+		response := resolver.Ask(ctx, r, name, qtype)
+		return response.Answer, response.Err
 	})
 	d := &draft{
 		resolver: limited, o: &org.Organization{Domain: name}, mail: org.MailDomain{Domain: name},

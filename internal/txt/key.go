@@ -11,6 +11,7 @@ import (
 // the data match in any case (RFC 4343), as they do for dns.IsDuplicate.
 func Key(rr dns.RR) string {
 	name := rr.Header().Name
+	rr = dns.Copy(rr) // packing writes the length of the data to the header
 	buf := make([]byte, dns.Len(rr)+len(name)+16)
 	end, err := dns.PackRR(rr, buf, 0, nil, false)
 	if err != nil || rr.Header().Rrtype == 0 { // not a record that a message can hold

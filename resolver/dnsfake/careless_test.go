@@ -65,7 +65,7 @@ func TestRecordCareless(t *testing.T) {
 	if _, err := player.Lookup(t.Context(), "mail.example.test", dns.TypeA); err == nil {
 		t.Error("A: no error")
 	}
-	if a, err := player.Lookup(t.Context(), "mail.example.test", dns.TypeMX); err != nil || len(a.Records) != 0 {
+	if a, err := player.Lookup(t.Context(), "mail.example.test", dns.TypeMX); !errors.Is(err, resolver.ErrMalformed) {
 		t.Errorf("MX: %+v, %v", a, err)
 	}
 	if _, err := player.Lookup(t.Context(), "mail.example.test", dns.TypeRP); !errors.Is(err, errors.ErrUnsupported) {
