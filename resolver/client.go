@@ -40,10 +40,13 @@ const (
 // question sent is ignored, and not parsed. After 1000 of them in one try the
 // question is put over TCP, where nobody but the server can answer.
 //
-// A server can say no more than 4096 octets over UDP and 65535 over TCP at a time.
-// The worst that anybody can write into them, names that point to long names,
-// allocates 75 MiB while it is parsed. Of the extended errors of a failure, 8 are
-// kept.
+// Memory: a server can say no more than 4096 octets over UDP and 65535 over TCP at a
+// time. Records that do not answer the question are not unpacked: a message without
+// others takes less than 1 MiB, whatever it holds. The records that answer it, with their
+// aliases, may take 2 MiB; if they take more, as names do that are compressed with malice,
+// the message is not an answer. While they are unpacked it is up to 8 MiB; for
+// questions of the types HIP and ANY up to 40 MiB, since one HIP record may have 32,000
+// names. Of the extended errors of a failure, 8 are kept.
 //
 // A Client is safe for concurrent use as long as its fields do not change. It
 // must not be copied after first use.

@@ -29,11 +29,11 @@ const transferSilence = 10 * time.Second
 // transfer of this zone, which wraps [ErrMalformed]; the context's error as soon
 // as ctx is done.
 //
-// The records are not collected: memory holds one message, of 64 KiB, which names
-// compressed with malice unfold to 75 MiB. How many records there are is up to the
-// server, which may take 10 s for each message. So ctx bounds the time, and a loop
-// that counts and breaks bounds the rest. A loop that ends early closes the
-// connection. Each loop over the result is a new transfer.
+// The records are not collected: memory holds one message, of 64 KiB, and one record
+// of it, which takes up to 8 MiB while it is unpacked, or 40 MiB if it is a HIP record of
+// many names. How many records there are is up to the server, which may take 10 s for each
+// message. So ctx bounds the time, and a loop that counts and breaks bounds the rest. A
+// loop that ends early closes the connection. Each loop over the result is a new transfer.
 func Transfer(ctx context.Context, server netip.AddrPort, zone string) iter.Seq2[dns.RR, error] {
 	return transferWithin(ctx, transferSilence, server, zone)
 }
