@@ -38,6 +38,8 @@ var (
 	errTooLarge  = fmt.Errorf("the answer takes more than %d KiB of memory", maxAnswer>>10)
 	errStepOver  = errors.New("the step is over")
 	errOverspent = errors.New("the step asks more than it may")
+
+	errNotReturned = errors.New("the Resolver did not return") // but ended its goroutine, as t.Fatal does
 )
 
 // lookups asks the questions of a session, each once, and remembers the answers. A question
@@ -177,7 +179,8 @@ func (s *stepLookups) ask(q resolver.Question) (*pendingAnswer, error) {
 		defer close(p.done)
 		ctx, cancel := l.questionContext()
 		defer cancel()
-		r := resolver.AskAll(ctx, l.resolver, q)[0] // which guards against a careless Resolver
+		p.err = errNotReturned
+		r := resolver.Ask(ctx, l.resolver, q.Name, q.Type)
 		p.answer, p.err = r.Answer, r.Err
 		s.keep(q, p)
 	}()

@@ -259,7 +259,7 @@ func isPackable(rr dns.RR) (ok bool) {
 	if reflect.TypeOf(rr) != want {
 		return false
 	}
-	rr = dns.Copy(rr) // packing writes to the header
-	_, err := dns.PackRR(rr, make([]byte, dns.Len(rr)+1), 0, nil, false)
+	m := dns.Msg{Answer: []dns.RR{rr}} // dns.PackRR would write to the header of the record
+	_, err := m.Pack()
 	return err == nil && rr.String() != ""
 }

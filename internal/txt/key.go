@@ -10,18 +10,16 @@ import (
 // whatever their names and TTLs: to compare many records, keep the keys in a map. Names in
 // the data match in any case (RFC 4343), as they do for dns.IsDuplicate.
 func Key(rr dns.RR) string {
-	name := rr.Header().Name
-	rr = dns.Copy(rr) // packing writes the length of the data to the header
-	buf := make([]byte, dns.Len(rr)+len(name)+16)
-	end, err := dns.PackRR(rr, buf, 0, nil, false)
+	m := dns.Msg{Answer: []dns.RR{rr}} // dns.PackRR would write to the header of the record
+	wire, err := m.Pack()
 	if err != nil || rr.Header().Rrtype == 0 { // not a record that a message can hold
 		return Record(rr)
 	}
-	start, err := dns.PackDomainName(name, buf, 0, nil, false)
+	_, owner, err := dns.UnpackDomainName(wire, 12) // after the header of the message
 	if err != nil {
 		return Record(rr)
 	}
-	data := buf[start+10 : end] // after type, class, TTL and length (RFC 1035, Section 3.2.1)
+	data := wire[owner+10:] // after type, class, TTL and length (RFC 1035, Section 3.2.1)
 	names, numbers := namesIn(rr)
 	lower(data[min(names, len(data)):max(len(data)-numbers, min(names, len(data)))])
 	return strconv.Itoa(int(rr.Header().Rrtype)) + " " + string(data)
