@@ -201,8 +201,8 @@ const (
 	MalformedHelo   // the HELO is malformed
 	UnqualifiedHelo // the HELO name means nothing in the public DNS
 	AddressLiteral  // the HELO is an address
-	HeloUnresolved  // the HELO name does not lead to the client
-	HeloAlone       // the HELO name leads to the client, and no name of the address does
+	HeloUnresolved  // the HELO name does not resolve to the client
+	HeloAlone       // the HELO name resolves to the client, and no name of the address does
 	HeloUnrelated   // the HELO name and the name of the address have nothing in common
 	HeloIsPTR       // the HELO name is the name of the address, which anyone can look up
 	// For it.

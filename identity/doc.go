@@ -26,11 +26,19 @@
 //
 // # Bounds
 //
-// Whatever the zones say, one message costs at most 510 questions: 11 for the PTR names, at
-// HELO ten more for names of its organization that were beyond the first ten, one for the
-// HELO name, 16 for CSA, 233 for each SPF policy, three for Null MX. Nothing is
-// asked twice within a session, and no more than Verifier.MaxQuestions; the session keeps
-// the answers until it is closed. Verifier.Timeout bounds the time of a step, even if the
-// resolver heeds no context. From the connection to the verdict on MAIL FROM it takes two
-// round trips for PTR name and HELO, at the same time, and those of the sender's SPF policy.
+// Whatever the zones say, one message costs at most 507 questions: 11 at connect, for the PTR
+// names; 260 at HELO, for the HELO name, CSA (16), SPF (233), and ten more PTR names of the
+// HELO name's organization; 236 at MAIL FROM, for SPF (233) and Null MX (3). A step begins
+// only if the session has its worst case left, of Verifier.MaxQuestions and of memory.
+// Otherwise the session is exhausted: it asks nothing more, and its advice is to come back
+// on a new connection ([SessionExhausted], 421), whatever the policy. So what a client says
+// first does not change the verdict on what it says later.
+//
+// A session keeps at most 4 MiB of answers, of which a step adds at most 1 MiB, until it is
+// closed; what is kept is not asked again. An answer of more than 256 KiB, some 1,500
+// addresses, is a temporary failure. Verdicts keep what they rest on.
+//
+// Verifier.Timeout bounds the time of a step, even if the resolver heeds no context. From
+// the connection to the verdict on MAIL FROM it takes two round trips for PTR name and HELO,
+// at the same time, and those of the sender's SPF policy.
 package identity

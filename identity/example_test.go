@@ -65,3 +65,45 @@ $ORIGIN .`)
 	// 	spf=fail smtp.helo=smtp.example.org;
 	// 	spf=fail smtp.mailfrom=someone@example.org
 }
+
+// One address with two clients: the mail server, and an infected PC behind the same NAT.
+// Malware that looks up the address's PTR name and uses it in HELO is traceable; the server,
+// whose HELO name it does not find, is explicit. Once the owner locks the PTR name (v=spf1
+// -all, and a CSA record that denies it), the PC is forged, and rejected.
+func ExampleSession_Helo() {
+	zones, err := resolver.ParseZones(`
+$TTL 1h
+$ORIGIN example.org.
+@      TXT "v=spf1 ip4:192.0.2.10 -all"
+@      MX  10 post
+office A   192.0.2.10
+post   A   192.0.2.10
+post   TXT "v=spf1 ip4:192.0.2.10 -all"
+$ORIGIN 2.0.192.in-addr.arpa.
+10     PTR office.example.org.
+$ORIGIN .`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	locked, err := zones.With(`
+$ORIGIN example.org.
+office              3600 TXT "v=spf1 -all"
+_client._smtp.office 3600 SRV 1 1 0 office`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	for _, r := range []resolver.Resolver{zones, locked} {
+		for _, heloName := range []string{"post.example.org", "office.example.org"} {
+			s := identity.Verifier{Resolver: r}.Session(ctx, netip.MustParseAddr("192.0.2.10"))
+			v := s.Helo(ctx, heloName)
+			s.Close()
+			fmt.Println(heloName, v.Level, v.Advice.Action)
+		}
+	}
+	// Output:
+	// post.example.org explicit accept
+	// office.example.org traceable accept
+	// post.example.org explicit accept
+	// office.example.org forged reject
+}

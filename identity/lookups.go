@@ -22,7 +22,8 @@ const (
 	worstMessage = worstConnect + worstHelo + worstMail
 )
 
-// questionTimeout is for one question, whoever still waits for it: as that of resolver.Cache.
+// questionTimeout is for one question that a step has waited for in vain: as that of
+// resolver.Cache.
 const questionTimeout = 30 * time.Second
 
 // The memory of a session, in bytes.
