@@ -14,8 +14,8 @@
 //	smtpd_milters = inet:127.0.0.1:10041
 //	milter_default_action = tempfail
 //
-// Whoever can connect to -listen is believed what it says about clients, so the port must
-// not be reachable from elsewhere.
+// It believes what a mail server says about clients, so -listen must not be reachable from
+// elsewhere.
 //
 // It serves until an interrupt or SIGTERM; mail servers then have ten seconds to finish.
 // Without flags it runs a demonstration: it judges a few clients of its own, and ends.

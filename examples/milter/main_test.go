@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -327,6 +328,31 @@ func TestRoles(t *testing.T) {
 	s.Close()
 	if log := stop(); !strings.Contains(log, "msg=refused recipient=b@quay.example reply=\"550") || strings.Count(log, "recipient=postmaster reply=\"452") != 2 {
 		t.Errorf("log: %.2000s", log)
+	}
+}
+
+// A client that has used up its questions is told so at MAIL, at which mail servers close its
+// connection; if one does not, it is told again.
+func TestExhausted(t *testing.T) {
+	dial, stop := serve(t, func(o *options) { o.Verifier.MaxQuestions = 1 })
+	s := session(t, dial, nil)
+	s.Conn("unknown", milter.FamilyInet, 25, "192.0.2.10")
+	s.Helo("post.harbour.example")
+	closed := 0
+	for i := range 500 {
+		action, err := s.Mail(fmt.Sprintf("a@d%d.example", i), "")
+		if got := reply(t, action, err); strings.Contains(got, `421 "421 4.7.0 `) {
+			closed++
+		} else if closed > 0 {
+			t.Fatal(got)
+		}
+		if err := s.Abort(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	if log := stop(); closed == 0 || strings.Count(log, "msg=closed") != closed {
+		t.Errorf("log: %s", log)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 // 1 is the name of the mail server anywhere before the first semicolon; pattern 2 is an
 // authserv-id that is missing, or that has anything but letters, digits and "-._", as
 // comments, quotes and encoded words have.
-const checks = `# header_checks of Postfix, by policyd -print-header-checks. Keep the last line secret:
-# whoever knows the name in it can forge the field.
+const checks = `# header_checks of Postfix, by policyd -print-header-checks. Keep the last line secret: a
+# message with the name in it forges the field.
 /^Authentication-Results[[:space:]]*:[^;]*%s/ IGNORE
 /^Authentication-Results[[:space:]]*:[[:space:]]*(;|$|[^;]*[^-._A-Za-z0-9[:space:];])/ IGNORE
 /^X-Results-%s:(.*)$/ REPLACE Authentication-Results:$1

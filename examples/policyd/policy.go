@@ -140,7 +140,7 @@ func (s *service) judge(ctx context.Context, addr netip.Addr, q request) *identi
 		cancel()
 		session.Helo(done, helo)
 	}
-	return session.MailFrom(ctx, quoteLocalPart(q["sender"]))
+	return session.MailFrom(ctx, q["sender"])
 }
 
 const dunno = "DUNNO"
@@ -163,13 +163,4 @@ func (c *conversation) action(reply envelope.Reply) string {
 	c.stamped = true
 	_, value, _ := strings.Cut(results, ":")
 	return "PREPEND " + c.service.field + ":" + strings.ReplaceAll(value, "\r\n\t", " ")
-}
-
-// quoteLocalPart returns an address as in SMTP: Postfix removes the quotes of a local part.
-func quoteLocalPart(sender string) string {
-	at := strings.LastIndexByte(sender, '@')
-	if at < 0 || !strings.ContainsAny(sender[:at], " \"(),:;<>@[\\]") && !strings.Contains("."+sender[:at]+".", "..") {
-		return sender
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(sender[:at]) + `"` + sender[at:]
 }

@@ -197,7 +197,7 @@ func TestConversations(t *testing.T) {
 		"relaying":            {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<a@other.example> => 550 5.7.1", "RCPT TO:<postmaster@other.example> => 550 5.7.1", "RCPT TO:<a@mx.quay.example> => 550 5.7.1", "RCPT TO:<a@QUAY.example> => 250"},
 		"UTF-8":               {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<ü@bücher.example> SMTPUTF8 => 250", "RCPT TO:<b@quay.example> => 250"},
 		"malformed":           {" => 220", "EHLO => 501", "EHLO a..b => 250", "MAIL FROM:<a b@harbour.example> => 501", "MAIL => 501", "MAIL FROM:<a@-.example> => 250", "RCPT TO:<b@quay.example> => 501 5.1.7"},
-		"control characters":  {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<\"a\rb\"@harbour.example> => 501 5.1.7", "MAIL FROM:<\"a\x1b\"@harbour.example> => 501 5.1.7", "MAIL FROM:<a\xff@harbour.example> => 501 5.1.7", "MAIL FROM:<a@harbour.example> => 250", "RCPT TO:<\"b\x00\"@quay.example> => 501 5.1.3"},
+		"control characters":  {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<\"a\rb\"@harbour.example> => 501 5.1.7", "MAIL FROM:<\"a\x1b\"@harbour.example> => 501 5.1.7", "MAIL FROM:<a\xff@harbour.example> => 501 5.1.7", "MAIL FROM:<a@harbour.example> => 250", "RCPT TO:<\"b\x00\"@quay.example> => 501 5.1.3", "RCPT TO:<b@quay..example> => 501 5.1.3"},
 		"roles":               {" => 220", "EHLO www.harbour.example => 250", "MAIL FROM:<a@www.harbour.example> => 250", "RCPT TO:<postmaster@quay.example> => 250", "RCPT TO:<b@quay.example> => 550 5.7.23", "RCPT TO:<Abuse@mx.quay.example> => 250", "rcpt to: <PostMaster> => 250", "DATA => 354", "Subject: x\r\n\r\nx\r\n. => 250", "QUIT => 221"},
 		"bare CR":             {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<b@quay.example> => 250", "DATA => 354", "Subject: x\rAuthentication-Results: mx.quay.example; spf=pass\r\n\r\nx\r\n. => 550 5.6.0"},
 		"endless header":      {" => 220", "EHLO post.harbour.example => 250", "MAIL FROM:<> => 250", "RCPT TO:<b@quay.example> => 250", "DATA => 354", strings.Repeat("X-Long: "+strings.Repeat("x", 900)+"\r\n", 300) + "\r\n. => 552 5.3.4"},
@@ -232,6 +232,33 @@ func TestRoles(t *testing.T) {
 	log := d.log.String()
 	if strings.Count(log, "msg=delivered") != 5 || strings.Count(log, `recipients="[abuse@quay.example Postmaster@mx.quay.example]"`) != 5 ||
 		strings.Count(log, `msg=refused recipient=b@quay.example reply="550 5.7.23`) != 5 || strings.Count(log, `msg=refused recipient=abuse@quay.example reply="452`) != 1 {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// A client that is told 421 is heard no more.
+func TestExhausted(t *testing.T) {
+	d := serve(t, func(o *options) { o.Verifier.MaxQuestions = 1 })
+	c := dial(t, d, "192.0.2.10")
+	converse(t, c, " => 220", "EHLO post.harbour.example => 250")
+	for i := range 500 {
+		// RSET gives nothing back, and what is sent behind MAIL is not heard after 421.
+		fmt.Fprintf(c.W, "MAIL FROM:<a@d%d.example>\r\nRSET\r\n", i)
+		c.W.Flush()
+		line, err := c.R.Peek(3)
+		if err != nil || string(line) == "421" {
+			break
+		}
+		converse(t, c, " => 250", " => 250")
+	}
+	text, err := io.ReadAll(c.R)
+	if !strings.HasPrefix(string(text), "421 4.7.0 ") || strings.Count(string(text), "\n") != 1 || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if log := d.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "msg=closed") {
 		t.Errorf("log: %s", log)
 	}
 }

@@ -86,11 +86,11 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, domain, _ := recipient.Split(to)
+	path, err := envelope.ParsePath(to)
 	switch {
-	case !printable(to):
-		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "a control character in the recipient address"}
-	case !s.server.domains.Has(domain) && !s.client.gate.Domains.Role(to):
+	case err != nil:
+		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "malformed recipient address"}
+	case !s.server.domains.Has(path.Domain) && !s.client.gate.Domains.Role(to):
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "no relaying"}
 	}
 	if reply, _ := s.client.gate.Decide(s.verdict, to); reply.Code != 0 {

@@ -33,39 +33,29 @@ func (d Domains) Has(domain string) bool {
 }
 
 // Role reports whether a recipient is postmaster or abuse of one of the domains, or
-// postmaster without a domain, in any case. The recipient is as servers hand it over: with
-// or without angle brackets, and with its local part quoted or not.
+// postmaster without a domain, in any case. The recipient is as servers hand it over, see
+// [envelope.ParsePath].
 func (d Domains) Role(recipient string) bool {
-	local, domain, ok := Split(recipient)
-	switch strings.ToLower(local) {
-	case "postmaster":
-		return !ok || d.Has(domain)
-	case "abuse":
-		return ok && d.Has(domain)
+	path, err := envelope.ParsePath(recipient)
+	if err != nil {
+		return false
+	}
+	if !strings.Contains(recipient, "@") {
+		return path.Domain == "postmaster." // to ParsePath a single word is a domain
+	}
+	switch strings.ToLower(unquote(path.Address[:max(0, strings.LastIndexByte(path.Address, '@'))])) {
+	case "postmaster", "abuse":
+		return d.Has(path.Domain)
 	}
 	return false
 }
 
-// Split returns the local part of an address, without the quotes that it may have, and the
-// domain: what is after the last @. Without an @ it returns false, and all of the address
-// as the local part. Angle brackets and a source route (RFC 5321, Appendix C) are ignored.
-func Split(address string) (local, domain string, ok bool) {
-	if inner, found := strings.CutPrefix(address, "<"); found {
-		address = strings.TrimSuffix(inner, ">")
+// unquote returns a local part without the quotes that it may have.
+func unquote(local string) string {
+	if len(local) < 2 || local[0] != '"' || local[len(local)-1] != '"' {
+		return local
 	}
-	if strings.HasPrefix(address, "@") {
-		if _, mailbox, found := strings.Cut(address, ":"); found {
-			address = mailbox
-		}
-	}
-	local = address
-	if at := strings.LastIndexByte(address, '@'); at >= 0 {
-		local, domain, ok = address[:at], address[at+1:], true
-	}
-	if len(local) >= 2 && local[0] == '"' && local[len(local)-1] == '"' {
-		local = unescape(local[1 : len(local)-1])
-	}
-	return local, domain, ok
+	return unescape(local[1 : len(local)-1])
 }
 
 // unescape removes the backslashes of a quoted string.

@@ -26,8 +26,8 @@ const (
 	own = "198.51.100.5"
 )
 
-// newPolicyd starts Postfix with the documented set-up, and policyd. Mail for others is
-// accepted from whom Postfix relays for, and thrown away.
+// newPolicyd starts Postfix with the documented set-up, and policyd. Mail that Postfix relays
+// is thrown away.
 func newPolicyd(t *testing.T) postfix {
 	t.Helper()
 	_, etc := network(t, []client{{addr: mta}, {addr: own}, {addr: "192.0.2.66"}})
@@ -36,7 +36,7 @@ func newPolicyd(t *testing.T) postfix {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const more = "mynetworks = 198.51.100.0/24\ndefault_transport = discard\nsmtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:2560\nbroken_sasl_auth_clients = no\n"
+	const more = "virtual_mailbox_domains = receiver.test mx.receiver.test\nmynetworks = 198.51.100.0/24\ndefault_transport = discard\nsmtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:2560\nbroken_sasl_auth_clients = no\n"
 	configure(t, etc, more+string(setup), "127.0.0.1:2525 inet n - n - - smtpd\n")
 	program := filepath.Join(os.Getenv("BONAFIDE_EXAMPLES"), "policyd")
 	netns.WriteFile(t, "/etc/postfix/results", netns.Run(t, program, "-name", "mx.receiver.test", "-print-header-checks"))
@@ -172,7 +172,7 @@ func checkRecipients(t *testing.T, p postfix) {
 	d := connect(t, "192.0.2.66", 2525)
 	d.say(t, " => 220", "EHLO www.example.test => 250")
 	for i := range 10 {
-		role := []string{"postmaster@receiver.test", "Abuse@receiver.test"}[i%2]
+		role := []string{"postmaster@receiver.test", "Abuse@receiver.test", "abuse@mx.receiver.test"}[i%3]
 		d.say(t, "MAIL FROM:<a@example.test> => 250", "RCPT TO:<box@receiver.test> => 550 5.7.23", "RCPT TO:<"+role+"> => 250", "RCPT TO:<box2@receiver.test> => 550 5.7.23", "DATA => 354", "Subject: x\r\n\r\nx\r\n. => 250")
 		for _, message := range p.delivered(t, 1) {
 			if !strings.Contains(message, "\nAuthentication-Results: mx.receiver.test; iprev=permerror") || !strings.Contains(message, "spf=fail smtp.helo=www.example.test") {
@@ -180,7 +180,14 @@ func checkRecipients(t *testing.T, p postfix) {
 			}
 		}
 	}
-	d.say(t, "MAIL FROM:<a@example.test> => 250", "RCPT TO:<postmaster@receiver.test> => 450 4.5.3", "RCPT TO:<postmaster@isp.test> => 554 5.7.1", "QUIT => 221")
+	d.say(t, "MAIL FROM:<a@example.test> => 250", "RCPT TO:<postmaster@receiver.test> => 450 4.5.3", "RCPT TO:<postmaster@isp.test> => 554 5.7.1")
+	// Postfix accepts this one by itself, and does not ask.
+	d.say(t, "RSET => 250", "MAIL FROM:<a@example.test> => 250", "RCPT TO:<Postmaster> => 250", "DATA => 354", "Authentication-Results: mx.receiver.test; forged\r\n\r\nx\r\n. => 250", "QUIT => 221")
+	for _, message := range p.delivered(t, 1) {
+		if strings.Contains(message, "Authentication-Results") {
+			t.Errorf("delivered %s", message)
+		}
+	}
 	d = connect(t, "192.0.2.66", 2525)
 	d.say(t, " => 220", "EHLO nothing.test => 250", "MAIL FROM:<a@bad.example.test> => 250", "RCPT TO:<box@receiver.test> => 450 4.4.3", "RCPT TO:<postmaster@receiver.test> => 250", "RCPT TO:<box@receiver.test> => 450 4.4.3", "QUIT => 221")
 }
@@ -224,7 +231,7 @@ func TestInteropPolicydLogin(t *testing.T) {
 	}
 }
 
-// serveAuth serves logins as Dovecot does, to whoever has the password secret.
+// serveAuth serves logins as Dovecot does, for the password secret.
 func serveAuth(t *testing.T) {
 	t.Helper()
 	l := listen(t, "127.0.0.1:2560")
