@@ -47,7 +47,7 @@ mail A 192.0.2.10
 @ TXT v=spf1 -all`)
 	fmt.Println(zones.Origins(), zones.Warnings(), err)
 	// Output:
-	// line 5: AAAA: expected an IPv6 address, got "192.0.2.10"
+	// line 5: AAAA: expected an IPv6 address, got "192.0.2.10"; write it as in 2001:db8::10
 	// [example.test.] [line 5: TXT with unquoted words: 2 strings, which readers join without spaces; put the text in quotes] <nil>
 }
 

@@ -25,8 +25,8 @@ mail MX  mail
 	_, err := resolver.ReadZone("example.test", "example.test.zone", strings.NewReader(file))
 	fmt.Println(err)
 	// Output:
-	// example.test.zone:5: A: expected an IPv4 address, got "192.0.2.300"
-	// example.test.zone:6: MX: expected a preference and a host name, got "mail"
+	// example.test.zone:5: A: expected an IPv4 address, got "192.0.2.300"; write it as in 192.0.2.10
+	// example.test.zone:6: MX: expected a number of at most 65535, got "mail"; write it as in 10 mail.example.test.
 }
 
 func ExampleMergeZones() {

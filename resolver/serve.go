@@ -95,6 +95,8 @@ func (z *zone) fill(m *dns.Msg, name string, qtype uint16) {
 			soa := dns.Copy(z.soa)
 			soa.Header().Ttl = z.negativeTTL() // RFC 2308, Section 3
 			m.Ns = append(m.Ns, soa)
+		case isUnread:
+			m.Answer, m.Rcode = nil, dns.RcodeServerFailure
 		case isTooLong:
 			m.Answer = appendNew(m.Answer, f.records)
 			m.Rcode = dns.RcodeYXDomain

@@ -18,6 +18,7 @@ const (
 	isNXDomain
 	isAlias    // records are a CNAME, or a DNAME and the CNAME it makes; go on at target
 	isReferral // a delegation at cut
+	isUnread   // records whose data could not be read
 	isTooLong  // a DNAME makes a name of over 255 octets (RFC 6672, Section 2.2: YXDOMAIN)
 )
 
@@ -83,6 +84,9 @@ func (n *node) answer(name string, qtype uint16) finding {
 	if qtype == dns.TypeANY {
 		var all []dns.RR
 		for _, set := range n.sets {
+			if set.unread {
+				return finding{kind: isUnread}
+			}
 			all = append(all, set.records...)
 		}
 		if len(all) == 0 {
@@ -90,7 +94,9 @@ func (n *node) answer(name string, qtype uint16) finding {
 		}
 		return finding{kind: isPositive, records: owned(all, n.name, name)}
 	}
-	if set := n.set(qtype); set != nil {
+	if set := n.set(qtype); set != nil && set.unread {
+		return finding{kind: isUnread}
+	} else if set != nil {
 		return finding{kind: isPositive, records: owned(set.records, n.name, name)}
 	}
 	if set := n.set(dns.TypeCNAME); set != nil {

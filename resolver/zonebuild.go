@@ -144,7 +144,7 @@ func (z *zoneReader) zoneOf(zones map[string]*zone, r zoneRecord) *zone {
 		}
 	}
 	if in == nil && len(zones) > 0 {
-		z.fail(r.line, "%s lies in no zone of this text: put it under an $ORIGIN of its own", name)
+		z.fail(int(r.line), "%s lies in no zone of this text: put it under an $ORIGIN of its own", name)
 	}
 	return in
 }
@@ -191,7 +191,7 @@ func (r *zoneReader) sorted(runs []run) (records []zoneRecord, data []byte) {
 			record.header.Name = r.kept(record.header.Name)
 		}
 		at := len(data)
-		data = append(data, r.data[record.data:][:record.header.Rdlength]...)
+		data = append(data, r.data.out[record.data:][:record.header.Rdlength]...)
 		record.data = at
 	}
 	return records, data
@@ -228,7 +228,7 @@ func (z *zone) build(r *zoneReader) {
 		}
 		data := all[record.data:][:record.header.Rdlength]
 		if seen != nil || i+1 < len(records) && records[i+1].header.Name == name {
-			key := TypeString(rtype) + " " + string(data)
+			key := TypeString(rtype) + " " + folded(rtype, data)
 			if seen[key] {
 				continue // RFC 2181, Section 5: a set has no duplicates
 			}
@@ -237,12 +237,7 @@ func (z *zone) build(r *zoneReader) {
 			}
 			seen[key] = true
 		}
-		rr, _, err := dns.UnpackRRWithHeader(record.header, data, 0)
-		if err != nil {
-			r.fail(record.line, "%s %s: %s", name, TypeString(rtype), parseReason(err))
-			continue
-		}
-		r.place(n, rr, record.line)
+		r.place(n, record.made(data), int(record.line))
 	}
 }
 
@@ -277,6 +272,8 @@ func (z *zoneReader) place(n *node, record dns.RR, line int) {
 		set = &n.sets[len(n.sets)-1]
 	}
 	switch rr := record.(type) {
+	case *unreadRR:
+		set.unread = true
 	case *dns.SOA:
 		if n.zone.soa != nil {
 			z.fail(line, "a second SOA at %s", h.Name)

@@ -67,12 +67,18 @@ func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
 			limit = max(limit, info.Size()) // the caller can know the size
 		}
 	}
-	text, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("over %d MiB: no zone text is that long", limit>>20)
+	var b strings.Builder
+	size, err := io.Copy(&b, io.LimitReader(r, limit+1))
+	text := strings.TrimPrefix(b.String(), "\xef\xbb\xbf") // a byte order mark
+	problem := encodingProblem(text)
+	switch {
+	case err != nil:
+		problem = err.Error()
+	case size > limit:
+		problem = fmt.Sprintf("over %d MiB: no zone text is that long", limit>>20)
 	}
-	if err != nil {
-		return nil, asZoneError([]Problem{{File: file, Text: err.Error()}})
+	if problem != "" {
+		return nil, asZoneError([]Problem{{File: file, Text: problem}})
 	}
 	reader := newZoneReader(file)
 	if origin != "" {
@@ -120,7 +126,7 @@ func (z *Zones) With(text string) (*Zones, error) {
 		reader.before[apex] = z.zones[apex].source
 		for rr := range z.zones[apex].records() {
 			if !madeUp(rr) { // it would stand beside the one that the text has
-				reader.add(0, dns.Copy(rr))
+				reader.addRR(rr)
 			}
 		}
 	}
@@ -129,7 +135,7 @@ func (z *Zones) With(text string) (*Zones, error) {
 		reader.setOrigin(origins[0])
 	}
 	reader.ttl, reader.ttlFrom = madeUpTTL, true
-	cutEntries([]byte(text), reader.read)
+	cutEntries(text, reader.read)
 	return reader.zones()
 }
 
@@ -211,6 +217,7 @@ type rrset struct {
 	records []dns.RR
 	target  string // of a CNAME or DNAME, canonical
 	mixed   bool   // the text gave its records several TTLs
+	unread  bool   // data of a record could not be read
 }
 
 func (n *node) set(rtype uint16) *rrset {
@@ -296,6 +303,8 @@ func (z *Zones) follow(answer *Answer, owner string, qtype uint16) (left string,
 			answer.unfollowed(f.records, qtype)
 		case isReferral:
 			return owner, &Error{Server: in.source, RCode: dns.RcodeServerFailure, Err: fmt.Errorf("%s is %w", f.cut.name, errDelegated)}
+		case isUnread:
+			return "", &Error{Server: in.source, RCode: dns.RcodeServerFailure, Err: fmt.Errorf("%s has %w", owner, errUnread)}
 		case isTooLong:
 			return "", &Error{Server: in.source, RCode: dns.RcodeYXDomain, Err: fmt.Errorf("a DNAME makes %s too long", owner)}
 		}

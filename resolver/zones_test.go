@@ -275,7 +275,7 @@ func TestZonesWithFails(t *testing.T) {
 		" A 192.0.2.11":                       "line 1: an indented record takes the name of the record above it",
 		"$ORIGIN other.test.\n\nmail A 1.2.3": "line 3: A: expected an IPv4 address",
 		"mail 60 CLASS3 TXT x":                "line 1: class CLASS3: only IN is served",
-		"mail 60 CLASS70000 TXT x":            `line 1: "CLASS70000" is no record type`,
+		"mail 60 CLASS70000 TXT x":            `line 1: "CLASS70000" is not a record type`,
 	} {
 		if _, err := zones.With(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, expected %s", text, err, want)

@@ -1,82 +1,29 @@
 package resolver
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
-	"strconv"
+	"math"
 	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/txt"
 )
-
-// short quotes a token for a message: nobody reads the megabyte behind a forgotten
-// line end.
-func short(token string) string {
-	const most = 60
-	if len(token) <= most {
-		return strconv.Quote(token)
-	}
-	return fmt.Sprintf("%.60q and so on, %d octets", token, len(token))
-}
-
-// A Problem is one thing in zone text that is wrong, or that is legal but
-// hardly meant (see [Zones.Warnings]).
-type Problem struct {
-	File string // as given to ReadZone; "" for ParseZones
-	Line int    // where the entry begins, counted from 1; 0 for the whole text
-	Text string // what is wrong, and what was expected
-}
-
-// String returns file:line: text, without the parts that are not known.
-func (p Problem) String() string {
-	switch {
-	case p.Line == 0 && p.File == "":
-		return p.Text
-	case p.Line == 0:
-		return p.File + ": " + p.Text
-	case p.File == "":
-		return fmt.Sprintf("line %d: %s", p.Line, p.Text)
-	}
-	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
-}
-
-// A ZoneError lists everything that is wrong with a zone text, in order of line.
-type ZoneError struct{ Problems []Problem }
-
-// maxPrinted is how many problems Error prints before it only counts.
-const maxPrinted = 20
-
-// Error returns one line a problem, twenty at most, then how many more there are.
-func (e *ZoneError) Error() string {
-	var b strings.Builder
-	for i, p := range e.Problems {
-		if i == maxPrinted {
-			fmt.Fprintf(&b, "\nand %d more", len(e.Problems)-maxPrinted)
-			break
-		}
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(p.String())
-	}
-	return b.String()
-}
 
 // A zoneReader turns entries into records. It carries what RFC 1035, Section
 // 5.1, lets an entry inherit: the origin, the TTL and the owner.
 type zoneReader struct {
 	file    string
 	origin  string            // "" while there is none
-	ttl     int64             // -1 while there is none
+	ttl     int64             // noTTL while there is none
 	ttlFrom bool              // set by $TTL, which later explicit TTLs do not change (RFC 2308, Section 4)
 	owner   string            // of the last record, canonical
 	before  map[string]string // the sources of zones that were there before, by apex
 
 	records      []zoneRecord
-	data         []byte          // of the records
-	buf          []byte          // for one record
+	data         dataReader      // and the data of the records
 	names        strings.Builder // the last ones that were kept
 	origins      []string        // every origin that was in force, in order
 	used         []bool          // by origin: an entry was read while it was in force
@@ -92,12 +39,13 @@ type zoneReader struct {
 type zoneRecord struct {
 	header dns.RR_Header // owner in canonical form
 	data   int           // where its data begin in those of the reader
-	line   int           // 0 for one that was there before
-	origin int           // index of the origin in force, or -1
+	line   int32         // 0 for one that was there before
+	origin int32         // index of the origin in force, or -1
+	unread bool          // its data are the text of those that could not be read
 }
 
 func newZoneReader(file string) *zoneReader {
-	return &zoneReader{file: file, ttl: -1, before: make(map[string]string)}
+	return &zoneReader{file: file, ttl: noTTL, before: make(map[string]string)}
 }
 
 func (z *zoneReader) fail(line int, format string, args ...any) {
@@ -112,7 +60,7 @@ func (z *zoneReader) read(e entry) {
 	switch {
 	case e.problem != "":
 		z.fail(e.line, "%s", e.problem)
-	case !e.indent && strings.HasPrefix(e.tokens[0], "$"):
+	case !e.indent && !e.tokens[0].quoted && strings.HasPrefix(e.tokens[0].text, "$"):
 		z.directive(e)
 	default:
 		z.record(e)
@@ -120,37 +68,36 @@ func (z *zoneReader) read(e entry) {
 }
 
 func (z *zoneReader) directive(e entry) {
-	name, args := strings.ToUpper(e.tokens[0]), e.tokens[1:]
-	switch name {
-	case "$ORIGIN", "$TTL":
+	args := e.tokens[1:]
+	switch strings.ToUpper(e.tokens[0].text) {
+	case "$ORIGIN":
 		if len(args) != 1 {
-			z.fail(e.line, "%s takes one value, got %d", name, len(args))
-			return
-		}
-		if name == "$TTL" {
-			ttl, ok := parseTTL(args[0])
-			if !ok {
-				z.fail(e.line, "$TTL %s: expected a number of seconds, or units as in 1h30m", short(args[0]))
-				return
-			}
-			z.ttl, z.ttlFrom = ttl, true
-			return
-		}
-		if origin, ok := z.absolute(e.line, args[0]); ok {
+			z.fail(e.line, "$ORIGIN takes one value, got %d", len(args))
+		} else if origin, ok := z.absolute(e.line, args[0].text); ok {
+			z.checkOrigin(e.line, args[0].text, origin)
 			z.setOrigin(origin)
+		}
+	case "$TTL":
+		if len(args) != 1 {
+			z.fail(e.line, "$TTL takes one value, got %d", len(args))
+		} else if ttl, ok := parseTTL(args[0].text); ok {
+			z.ttl, z.ttlFrom = z.bounded(e.line, ttl), true
+		} else {
+			z.fail(e.line, "$TTL %s: expected a number of seconds, or units as in 1h30m", args[0].shown())
 		}
 	case "$GENERATE":
 		z.generate(e)
 	case "$INCLUDE":
 		z.fail(e.line, "$INCLUDE is not read: give the other file as a zone of its own, or put its text here")
 	default:
-		z.fail(e.line, "no such directive: %s; expected $ORIGIN, $TTL or $GENERATE", short(e.tokens[0]))
+		z.fail(e.line, "no such directive: %s; expected $ORIGIN, $TTL or $GENERATE (a name that begins with $ is written with \\$)", e.tokens[0].shown())
 	}
 }
 
 func (z *zoneReader) setOrigin(origin string) {
-	z.origin = origin
-	z.origins = append(z.origins, origin)
+	z.origin = strings.Clone(origin) // not the whole text that it is a part of
+	z.data.origin, _ = dnsname.AppendWire(nil, z.origin, nil)
+	z.origins = append(z.origins, z.origin)
 	z.used = append(z.used, false)
 }
 
@@ -160,7 +107,7 @@ func (z *zoneReader) absolute(line int, name string) (string, bool) {
 		if name[i] >= 0x80 {
 			// Real servers would serve these octets as they are, and nobody
 			// would ever ask for them.
-			z.fail(line, "name %s has non-ASCII octets: write its A-label (xn--…)", short(name))
+			z.fail(line, "name %s has non-ASCII octets: %s", short(name), oddRemedy(name))
 			return "", false
 		}
 	}
@@ -189,27 +136,26 @@ func (z *zoneReader) absolute(line int, name string) (string, bool) {
 func (z *zoneReader) record(e entry) {
 	tokens := e.tokens
 	if !e.indent {
-		owner, ok := z.absolute(e.line, tokens[0])
+		owner, ok := z.absolute(e.line, tokens[0].text)
 		if !ok {
 			return
 		}
-		z.owner, tokens = z.kept(owner), tokens[1:]
+		z.checkRelative(e.line, "owner", tokens[0].text)
+		if tokens = tokens[1:]; owner != z.owner {
+			z.owner = z.kept(owner)
+		}
 	} else if z.owner == "" && z.toldNoOrigin {
 		return // said already of the record above
 	} else if z.owner == "" {
 		z.fail(e.line, "an indented record takes the name of the record above it, and there is none")
 		return
 	}
-	ttl, tokens, ok := z.header(e.line, tokens)
-	if !ok {
+	ttl, rtype, data, ok := z.header(e.line, tokens)
+	if !ok || e.odd && !z.checkOdd(e.line, rtype, data) {
 		return
 	}
-	typ := strings.ToUpper(tokens[0])
-	text := fmt.Sprintf("%s %d IN %s %s", z.owner, ttl, typ, strings.Join(tokens[1:], " "))
-	if !z.checkData(e, typ, tokens[1:]) {
-		return
-	}
-	z.parse(e.line, text, false)
+	z.checkText(e, rtype, data)
+	z.add(e.line, z.owner, ttl, rtype, data)
 }
 
 // kept returns a copy of a name that stands beside the others in memory: the garbage
@@ -225,18 +171,21 @@ func (z *zoneReader) kept(name string) string {
 	return all[len(all)-len(name):]
 }
 
-// header takes TTL and class, in either order, off tokens; what is left begins
-// with a known type that has data.
-func (z *zoneReader) header(line int, tokens []string) (ttl int64, rest []string, ok bool) {
-	ttl = -1
+// noTTL is the TTL of a record that has none, and none to inherit.
+const noTTL = -1
+
+// header takes TTL, class and type off tokens, the first two in either order; what is left
+// is the data.
+func (z *zoneReader) header(line int, tokens []token) (ttl int64, rtype uint16, data []token, ok bool) {
+	ttl = noTTL
 	class := false
-	for len(tokens) > 0 {
-		if t, isTTL := parseTTL(tokens[0]); isTTL && ttl < 0 {
-			ttl = t
-		} else if c, isClass := parseClass(tokens[0]); isClass && !class {
+	for len(tokens) > 0 && !tokens[0].quoted {
+		if t, isTTL := parseTTL(tokens[0].text); isTTL && ttl < 0 {
+			ttl = z.bounded(line, t)
+		} else if c, isClass := parseClass(tokens[0].text); isClass && !class {
 			if class = true; c != dns.ClassINET {
-				z.fail(line, "class %s: only IN is served", tokens[0])
-				return 0, nil, false
+				z.fail(line, "class %s: only IN is served", tokens[0].text)
+				return 0, 0, nil, false
 			}
 		} else {
 			break
@@ -245,218 +194,156 @@ func (z *zoneReader) header(line int, tokens []string) (ttl int64, rest []string
 	}
 	if len(tokens) == 0 {
 		z.fail(line, "no record type: expected [owner] [TTL] [class] type data")
-		return 0, nil, false
+		return 0, 0, nil, false
 	}
-	if !knownType(tokens[0]) {
-		z.fail(line, "%s is no record type: expected [owner] [TTL] [class] type data, and white space before the TTL, class or type when the owner is left out", short(tokens[0]))
-		return 0, nil, false
-	}
-	if len(tokens) == 1 {
-		z.fail(line, "%s without data", strings.ToUpper(tokens[0]))
-		return 0, nil, false
+	rtype, problem := recordType(tokens)
+	if problem != "" {
+		z.fail(line, "%s", problem)
+		return 0, 0, nil, false
 	}
 	switch {
-	case ttl < 0 && z.ttl < 0:
+	case ttl < 0 && z.ttl < 0 && rtype != dns.TypeSOA:
 		z.fail(line, "no TTL: put a $TTL line above, such as $TTL 3600")
-		return 0, nil, false
+		return 0, 0, nil, false
 	case ttl < 0:
-		ttl = z.ttl
+		ttl = z.ttl // noTTL for a SOA: see add
 	case !z.ttlFrom:
 		z.ttl = ttl // RFC 1035, Section 5.1: the last one stated
 	}
-	return ttl, tokens, true
+	return ttl, rtype, tokens[1:], true
 }
 
-// knownType reports whether a token is the type of a record that zones hold.
-func knownType(token string) bool {
-	token = strings.ToUpper(token)
-	t, ok := dns.StringToType[token]
-	if !ok {
-		digits, generic := strings.CutPrefix(token, "TYPE") // RFC 3597, Section 5
-		n, err := strconv.ParseUint(digits, 10, 16)
-		if t = uint16(n); !generic || err != nil {
-			return false
-		}
+// recordType reads the type that tokens begin with, or says why no record of a zone has it.
+func recordType(tokens []token) (rtype uint16, problem string) {
+	first := tokens[0]
+	rtype, known := parseType(first.text)
+	switch {
+	case (!known || first.quoted) && isOdd(first.text):
+		return 0, fmt.Sprintf("%s is not a record type: %s", first.shown(), oddRemedy(first.text))
+	case !known || first.quoted:
+		return 0, first.shown() + " is not a record type: expected [owner] [TTL] [class] type data, and white space before the TTL, class or type when the owner is left out"
+	case rtype == 0 || rtype == dns.TypeOPT || rtype >= 128 && rtype <= 255: // RFC 6895, Section 3.1
+		return 0, first.shown() + " is a type of questions and messages, not of records in a zone"
+	case rtype == dns.TypeMD || rtype == dns.TypeMF:
+		return 0, first.shown() + " is obsolete: use MX (RFC 1035, Section 3.3.4)"
+	case len(tokens) == 1 && rtype != dns.TypeAPL: // RFC 3123, Section 4: it may be empty
+		return 0, strings.ToUpper(first.text) + " without data"
 	}
-	// OPT and 128 to 255 are no data: meta types and question types (RFC 6895).
-	return t != 0 && t != dns.TypeOPT && (t < 128 || t > 255)
+	return rtype, ""
 }
 
 // parseClass reads the class of a record.
 func parseClass(token string) (uint16, bool) {
-	if c, ok := dns.StringToClass[strings.ToUpper(token)]; ok {
+	if token == "IN" {
+		return dns.ClassINET, true
+	}
+	token = strings.ToUpper(token)
+	if c, ok := dns.StringToClass[token]; ok {
 		return c, c != dns.ClassANY
 	}
-	digits, generic := strings.CutPrefix(strings.ToUpper(token), "CLASS") // RFC 3597, Section 5
-	n, err := strconv.ParseUint(digits, 10, 16)
-	return uint16(n), generic && err == nil
+	digits, generic := strings.CutPrefix(token, "CLASS") // RFC 3597, Section 5
+	n, ok := parseNumber(digits, math.MaxUint16)
+	return uint16(n), generic && ok
 }
 
 // parseTTL reads seconds, or BIND's units: 1h30m.
 func parseTTL(token string) (int64, bool) {
 	var total, n int64
-	digits := false
-	if token == "" {
-		return 0, false
-	}
+	digits, units := false, false
 	for i := range len(token) {
 		c := token[i]
 		if '0' <= c && c <= '9' {
-			if n = n*10 + int64(c-'0'); n > 1<<31-1 {
-				return 0, false // RFC 2181, Section 8
+			if n = n*10 + int64(c-'0'); n > math.MaxUint32 {
+				return 0, false
 			}
 			digits = true
 			continue
 		}
-		unit, ok := map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 604800}[c|0x20]
-		if !ok || !digits {
+		if total += n * secondsPer(c); !digits || secondsPer(c) == 0 || total > math.MaxUint32 {
 			return 0, false
 		}
-		total, n, digits = total+n*unit, 0, false
-		if total > 1<<31-1 {
-			return 0, false
-		}
+		n, digits, units = 0, false, true
 	}
-	return total + n, total+n <= 1<<31-1
+	return total + n, digits != units // 1h30 lacks a unit at its end
 }
 
-// checkData finds what miekg's parser would let through, though no server would
-// serve it, or would serve something else than was meant.
-func (z *zoneReader) checkData(e entry, typ string, data []string) bool {
-	if typ != "TXT" && typ != "SPF" {
-		for _, token := range data {
-			if strings.IndexFunc(token, func(r rune) bool { return r >= 0x80 }) >= 0 && token[0] != '"' {
-				z.fail(e.line, "%s data %s has non-ASCII octets: write a name's A-label (xn--…)", typ, short(token))
-				return false
-			}
-		}
-		return true
+func secondsPer(unit byte) int64 {
+	switch unit | 0x20 {
+	case 's':
+		return 1
+	case 'm':
+		return 60
+	case 'h':
+		return 3600
+	case 'd':
+		return 86400
+	case 'w':
+		return 604800
 	}
-	unquoted := 0
-	for _, token := range data {
-		text := token
-		if token[0] == '"' {
-			text = token[1 : len(token)-1]
-		} else {
-			unquoted++
-		}
-		if n := len(txt.Join([]string{text})); n > 255 {
-			z.fail(e.line, "%s string of %d octets: at most 255 fit (RFC 1035, Section 3.3); split it into several quoted strings", typ, n)
-			return false
-		}
-	}
-	if unquoted > 0 && len(data) > 1 {
-		z.warn(e.line, "%s with unquoted words: %d strings, which readers join without spaces; put the text in quotes", typ, len(data))
-	}
-	if e.cutText {
-		z.warn(e.line, "%s text ends at a ';', which begins a comment: put the text in quotes", typ)
-	}
-	return true
+	return 0
 }
 
-// parse has miekg/dns read one record, or one $GENERATE, in full.
-func (z *zoneReader) parse(line int, text string, generated bool) {
-	zp := dns.NewZoneParser(strings.NewReader(text+"\n"), z.origin, "")
-	for rr, ok := zp.Next(); ok; rr, ok = zp.Next() {
-		if generated {
-			z.made++
-		}
-		if z.made > maxGenerated {
-			z.fail(line, "$GENERATE makes over %d records in all", maxGenerated)
-			return
-		}
-		z.add(line, rr)
+// bounded returns a TTL as servers take it: 0 if it is over 31 bits (RFC 2181, Section 8).
+func (z *zoneReader) bounded(line int, ttl int64) int64 {
+	if ttl > math.MaxInt32 {
+		z.warn(line, "TTL %d is over %d: servers take 0 instead", ttl, math.MaxInt32)
+		return 0
 	}
-	if err := zp.Err(); err != nil {
-		z.fail(line, "%s", parseReason(err))
-	}
+	return ttl
 }
 
-// expectedData is what the types of mail servers have as data.
-var expectedData = map[string]string{
-	"A": "an IPv4 address", "AAAA": "an IPv6 address", "MX": "a preference and a host name",
-	"SRV": "priority, weight, port and target", "SOA": "server, mailbox, serial, refresh, retry, expire and minimum",
-	"PTR": "a host name", "CNAME": "a name", "NS": "a host name", "RP": "a mailbox and a name",
-}
-
-// parseReason is miekg's message without its own prefix and line number, and
-// with what was expected where most mistakes are made.
-func parseReason(err error) string {
-	msg := strings.TrimPrefix(err.Error(), "dns: ")
-	if i := strings.LastIndex(msg, " at line: "); i >= 0 {
-		msg = msg[:i]
-	}
-	for typ, expected := range expectedData {
-		if rest, ok := strings.CutPrefix(msg, "bad "+typ+" "); ok {
-			_, got, _ := strings.Cut(rest, ": ")
-			return fmt.Sprintf("%s: expected %s, got %s", typ, expected, got)
-		}
-	}
-	if len(msg) > maxShown {
-		msg = fmt.Sprintf("%.200s and so on", msg)
-	}
-	return msg
-}
-
-// add keeps a record in wire form, so that escapes, case of owners and limits are
-// those of the DNS, not of the text.
-func (z *zoneReader) add(line int, rr dns.RR) {
-	owner, err := dnsname.Canonical(rr.Header().Name)
-	if err != nil {
-		z.fail(line, "%v", err)
+// add reads the data of a record and keeps them in wire form.
+func (z *zoneReader) add(line int, owner string, ttl int64, rtype uint16, data []token) {
+	start := len(z.data.out)
+	err := z.data.read(rtype, data)
+	unread := errors.Is(err, errUnread)
+	switch {
+	case unread:
+		text := printable(written(data))
+		z.data.out = append(z.data.out, text[:min(len(text), math.MaxUint16)]...)
+		z.warn(line, "%s %s has data in a form that is not known here: questions for this type fail (SERVFAIL)", owner, TypeString(rtype))
+	case err != nil:
+		z.fail(line, "%s: %v", TypeString(rtype), err)
 		return
 	}
-	if owner == z.owner {
-		owner = z.owner // one string for all records of a name
+	z.checkTargets(line, rtype, data)
+	if ttl == noTTL { // of a SOA
+		ttl = z.soaTTL(line)
 	}
-	rr.Header().Name = owner
-	size := dns.Len(rr) + 1
-	if size > len(z.buf) {
-		z.buf = make([]byte, size)
-	}
-	n, err := dns.PackRR(rr, z.buf[:size], 0, nil, false)
-	if err != nil {
-		z.fail(line, "%s %s: %s", owner, TypeString(rr.Header().Rrtype), parseReason(err))
-		return
-	}
-	header := *rr.Header()
-	z.records = append(z.records, zoneRecord{header, len(z.data), line, len(z.origins) - 1})
-	z.data = append(z.data, z.buf[n-int(header.Rdlength):n]...)
+	z.keep(owner, ttl, rtype, start, line, unread)
+}
+
+// keep keeps a record whose data begin at start and go to the end of those read.
+func (z *zoneReader) keep(owner string, ttl int64, rtype uint16, start, line int, unread bool) {
+	size := len(z.data.out) - start
+	z.records = append(z.records, zoneRecord{
+		dns.RR_Header{Name: owner, Rrtype: rtype, Class: dns.ClassINET, Ttl: uint32(ttl), Rdlength: uint16(size)},
+		start, int32(line), int32(len(z.origins) - 1), unread,
+	})
 	if len(z.used) > 0 {
 		z.used[len(z.used)-1] = true
 	}
 }
 
-// generate reads BIND's $GENERATE range owner [TTL] [class] type data. The
-// header is written out, since miekg would give the records a TTL of its own.
-func (z *zoneReader) generate(e entry) {
-	args := e.tokens[1:]
-	if len(args) < 4 {
-		z.fail(e.line, "$GENERATE: expected range owner [TTL] [class] type data")
-		return
-	}
-	if z.origin == "" {
-		z.fail(e.line, "$GENERATE and no origin: put $ORIGIN above it")
-		return
-	}
-	ttl, rest, ok := z.header(e.line, args[2:])
-	if !ok || !z.checkData(e, strings.ToUpper(rest[0]), rest[1:]) {
-		return
-	}
-	if _, ok := z.absolute(e.line, strings.ReplaceAll(args[1], "$", "0")); !ok && !strings.Contains(args[1], "{") {
-		return
-	}
-	z.parse(e.line, fmt.Sprintf("$GENERATE %s %s %d IN %s", args[0], args[1], ttl, strings.Join(rest, " ")), true)
+// soaTTL returns the TTL of a SOA record that has none, which was read last, and of those
+// below it: its minimum, its last field.
+func (z *zoneReader) soaTTL(line int) int64 {
+	minimum := z.data.out[len(z.data.out)-4:]
+	ttl := z.bounded(line, int64(binary.BigEndian.Uint32(minimum)))
+	z.warn(line, "no TTL: the minimum of the SOA record, %d s, is taken for it and the records below, as servers do; put a $TTL line above", ttl)
+	z.ttl, z.ttlFrom = ttl, true
+	return ttl
 }
 
-// maxGenerated is how many records the $GENERATE lines of a text may make: one
-// line of a few octets makes as many as a network has addresses.
-const maxGenerated = 1 << 17
-
-// asZoneError returns the problems as an error, or nil.
-func asZoneError(problems []Problem) error {
-	if len(problems) == 0 {
-		return nil
+// addRR adds a record of a zone that was there before.
+func (z *zoneReader) addRR(rr dns.RR) {
+	start := len(z.data.out)
+	unread, isUnread := rr.(*unreadRR)
+	if isUnread {
+		z.data.out = append(z.data.out, unread.text...)
+	} else if data, err := dataOf(rr); err == nil { // which the zone's were made of
+		z.data.out = append(z.data.out, data...)
 	}
-	return &ZoneError{problems}
+	h := rr.Header()
+	z.keep(h.Name, int64(h.Ttl), h.Rrtype, start, 0, isUnread)
 }

@@ -257,7 +257,7 @@ func (pub *Published) Overlay(live resolver.Resolver, changes []Change) (*resolv
 	if len(pub.apexes) > 0 {
 		var text strings.Builder
 		for _, rr := range Apply(pub.all, changes) {
-			text.WriteString(rr.String() + "\n")
+			text.WriteString(txt.Record(rr) + "\n")
 		}
 		zones, err := resolver.ParseZones(text.String())
 		if err != nil {

@@ -55,17 +55,16 @@ func Canonical(name string) (string, error) {
 		return "", err
 	}
 	// Over the wire form and back: two spellings of one name (\065 and a) must
-	// not stay two names. The two also hold the limits of RFC 1035, Section
-	// 2.3.4: 63 octets a label, 255 a name.
-	var wire [256]byte
-	n, err := dns.PackDomainName(dns.Fqdn(ascii), wire[:], 0, nil, false)
+	// not stay two names.
+	var buf [256]byte
+	wire, err := AppendWire(buf[:0], ascii, []byte{0})
 	if err != nil {
-		return "", fmt.Errorf("%w: %q: expected labels of 1 to 63 octets, 255 in all", ErrName, name)
+		return "", err
 	}
-	lowerLabels(wire[:n])
-	canonical, _, err := dns.UnpackDomainName(wire[:n], 0)
+	LowerWire(wire)
+	canonical, _, err := dns.UnpackDomainName(wire, 0)
 	if err != nil {
-		return "", fmt.Errorf("%w: %q: expected labels of 1 to 63 octets, 255 in all", ErrName, name)
+		return "", fmt.Errorf("%w: %q: %w", ErrName, name, err)
 	}
 	return canonical, nil
 }
@@ -155,18 +154,6 @@ func lowered(name string) string {
 		text = append(text, '.')
 	}
 	return string(text)
-}
-
-// lowerLabels lowers ASCII letters in a name in wire form. Bytes of non-ASCII
-// value stay: RFC 4343 folds A to Z and nothing else.
-func lowerLabels(wire []byte) {
-	for i := 0; i < len(wire) && wire[i] != 0; i += int(wire[i]) + 1 {
-		for j := i + 1; j <= i+int(wire[i]) && j < len(wire); j++ {
-			if 'A' <= wire[j] && wire[j] <= 'Z' {
-				wire[j] += 'a' - 'A'
-			}
-		}
-	}
 }
 
 // Unicode returns a canonical name with U-labels, for people; a label that is

@@ -7,8 +7,15 @@ import (
 )
 
 // Record returns a record as one line of a zone file, with a space between its fields.
-// Data print with the escapes of zone files, so it is one line whatever the record says.
-func Record(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") }
+// Data print with the escapes of zone files, so it is one line whatever the record says. A
+// dollar sign that the owner begins with is escaped, or the line would be a directive.
+func Record(rr dns.RR) string {
+	line := strings.ReplaceAll(rr.String(), "\t", " ")
+	if strings.HasPrefix(line, "$") {
+		return `\` + line
+	}
+	return line
+}
 
 // Data returns the data of a record as a zone file has them.
 func Data(rr dns.RR) string {

@@ -90,7 +90,7 @@ func (f *Fake) Add(zoneText string) {
 func (f *Fake) AddRR(records ...dns.RR) {
 	var b strings.Builder
 	for _, rr := range records {
-		b.WriteString(rr.String() + "\n")
+		b.WriteString(txt.Record(rr) + "\n")
 	}
 	f.Add(b.String())
 }
