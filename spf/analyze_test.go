@@ -48,7 +48,7 @@ func TestAnalyzeArchives(t *testing.T) {
 			for _, lint := range a.Lints {
 				checkTermAt(t, lint.At)
 			}
-			got := analysisText(a)
+			got := analysisText(t, zones, a)
 			if *update {
 				archive.Files[1].Data = []byte(got)
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
@@ -63,7 +63,8 @@ func TestAnalyzeArchives(t *testing.T) {
 	}
 }
 
-func analysisText(a *spf.Analysis) string {
+func analysisText(t *testing.T, r resolver.Resolver, a *spf.Analysis) string {
+	t.Helper()
 	var b strings.Builder
 	var node func(n *spf.TreeNode, indent string)
 	node = func(n *spf.TreeNode, indent string) {
@@ -94,7 +95,7 @@ func analysisText(a *spf.Analysis) string {
 	for _, lint := range a.Lints {
 		fmt.Fprintln(&b, lint)
 	}
-	flat, err := a.Flatten(300)
+	flat, err := a.Flatten(t.Context(), r, 300)
 	if err != nil {
 		fmt.Fprintln(&b, err)
 	}
@@ -186,7 +187,7 @@ func TestAnalyzeAgreesWithCheck(t *testing.T) {
 				t.Fatalf("seed %d: %s: check %s (%v, %s), analysis %s\n%s", seed, addr, got.Status, got.Err, got.Term, a.Status(addr), text)
 			}
 		}
-		flat, err := a.Flatten(300)
+		flat, err := a.Flatten(t.Context(), zones, 300)
 		if err != nil {
 			if !errors.Is(err, spf.ErrNotFlat) {
 				t.Fatal(err)
@@ -257,7 +258,7 @@ func TestAnalyzeWithoutAnswers(t *testing.T) {
 		if a.Err == nil || len(a.Sets[spf.TempError]) == 0 || !slices.ContainsFunc(a.Lints, func(l spf.Lint) bool { return l.Code == "no-answer" && strings.Contains(l.Text, want) }) {
 			t.Errorf("%v: %v, %v, %v", fails, a.Err, a.Sets, a.Lints)
 		}
-		if _, err := a.Flatten(300); !errors.Is(err, spf.ErrNotFlat) {
+		if _, err := a.Flatten(t.Context(), nil, 300); !errors.Is(err, spf.ErrNotFlat) {
 			t.Errorf("%v: flattened: %v", fails, err)
 		}
 		checkAgrees(t, a, r)

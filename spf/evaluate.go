@@ -197,7 +197,7 @@ func (e *evaluation) expander(display string) expander {
 // include is RFC 7208, Section 5.2.
 func (e *evaluation) include(t *Term, name string, ok bool, domain string) (matched bool, failed Status, err error) {
 	if !ok {
-		return false, PermError, fmt.Errorf("%w: %s leads to no name", ErrNoRecord, short(t.Text))
+		return false, PermError, fmt.Errorf("%w: %s leads to no name", ErrNoRecord, quote(t.Text))
 	}
 	status, err := e.below(t, name, domain, true)
 	switch status {
@@ -230,7 +230,7 @@ func (e *evaluation) redirect(t *Term, domain, display string, included bool) (S
 				return status, nil
 			}
 		} else {
-			err = fmt.Errorf("%w: %s leads to no name", ErrNoRecord, short(t.Text))
+			err = fmt.Errorf("%w: %s leads to no name", ErrNoRecord, quote(t.Text))
 		}
 	}
 	e.decided(t, domain)
@@ -300,19 +300,24 @@ func (e *evaluation) family() uint16 { return resolver.AddrType(e.addr) }
 // within reports whether the client is in the network of a term around one of the
 // addresses of an answer.
 func (e *evaluation) within(answer resolver.Answer, t *Term) bool {
-	for _, rr := range answer.Records {
-		switch rr := rr.(type) {
-		case *dns.A:
-			if addr, _ := netip.AddrFromSlice(rr.A); netip.PrefixFrom(addr.Unmap(), int(t.Len4)).Contains(e.addr) {
-				return true
-			}
-		case *dns.AAAA: // an IPv4-mapped address is no IPv4 address here
-			if addr, _ := netip.AddrFromSlice(rr.AAAA); netip.PrefixFrom(addr, int(t.Len6)).Contains(e.addr) {
-				return true
-			}
-		}
+	return slices.ContainsFunc(answer.Records, func(rr dns.RR) bool { return t.around(rr).Contains(e.addr) })
+}
+
+// around returns the network of an a or mx around an address, the zero Prefix for any other
+// record. An IPv4-mapped address in an AAAA record is not an IPv4 address here.
+func (t *Term) around(rr dns.RR) netip.Prefix {
+	var addr netip.Addr
+	var bits uint8
+	switch rr := rr.(type) {
+	case *dns.A:
+		addr, _ = netip.AddrFromSlice(rr.A)
+		addr, bits = addr.Unmap(), t.Len4
+	case *dns.AAAA:
+		addr, _ = netip.AddrFromSlice(rr.AAAA)
+		bits = t.Len6
 	}
-	return false
+	network, _ := addr.Prefix(int(bits))
+	return network
 }
 
 // degraded notes a term that a DNS failure kept from matching.
@@ -331,7 +336,7 @@ type reverse struct {
 
 // clientNames returns the names in the answer to the one PTR question of a check.
 func (e *evaluation) clientNames(answer resolver.Answer) []string {
-	e.read.Do(func() { e.names = ptrNames(answer) })
+	e.read.Do(func() { e.names = firstNames(answer, maxNames, func(rr *dns.PTR) string { return rr.Ptr }) })
 	return e.names
 }
 
@@ -345,22 +350,22 @@ func (e *evaluation) askNames() *reverse {
 	return e.reverse
 }
 
-// ptrNames returns the first ten names of an answer by the alphabet: the verdict must not
-// depend on the order of records.
-func ptrNames(answer resolver.Answer) []string {
-	names := make([]string, 0, maxNames+1)
+// firstNames returns the first names, by the alphabet, that the records of an answer have
+// in their data, each once: what comes of an answer must not depend on the order of records.
+func firstNames[R dns.RR](answer resolver.Answer, most int, data func(R) string) []string {
+	names := make([]string, 0, most+1)
 	for _, rr := range answer.Records {
-		ptr, ok := rr.(*dns.PTR)
+		record, ok := rr.(R)
 		if !ok {
 			continue
 		}
-		name, err := resolver.Canonical(ptr.Ptr)
+		name, err := resolver.Canonical(data(record))
 		if err != nil {
 			continue
 		}
-		if at, found := slices.BinarySearch(names, name); !found && at < maxNames {
+		if at, found := slices.BinarySearch(names, name); !found && at < most {
 			names = slices.Insert(names, at, name)
-			names = names[:min(len(names), maxNames)]
+			names = names[:min(len(names), most)]
 		}
 	}
 	return names

@@ -80,7 +80,7 @@ func ExampleParse() {
 		fmt.Println(t.Kind, t.Qualifier, t)
 	}
 	// Output:
-	// SPF record: offset 11: "192.0.2.300": expected an IPv4 address, and a slash and a length of 0 to 32 if it is a network; offset 25: "localhost": expected a domain that ends in a dot and a top-level domain, or in a macro; offset 42: "": expected a colon and a domain; offset 43: "example.test": no mechanism of this name: expected all, include, a, mx, ptr, ip4, ip6 or exists, or name=value
+	// SPF record: offset 7: "ip4:192.0.2.300": "192.0.2.300": expected an IPv4 address, and a slash and a length of 0 to 32 if it is a network; offset 23: "a:localhost": "localhost": expected a domain that ends in a dot and a top-level domain, or in a macro; offset 35: "include example.test": a space where a colon is expected: write include:example.test
 	// ip4 pass ip4:192.0.2.0/24
 	// mx pass mx/28//64
 	// all softfail ~all
@@ -147,7 +147,7 @@ $TTL 300
 
 // A policy without the look-ups, and where each network came from.
 func ExampleAnalysis_Flatten() {
-	records, err := spf.Analyze(context.Background(), exampleDNS, "example.test").Flatten(3600)
+	records, err := spf.Analyze(context.Background(), exampleDNS, "example.test").Flatten(context.Background(), exampleDNS, 3600)
 	if err != nil {
 		fmt.Println(err)
 		return

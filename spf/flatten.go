@@ -2,14 +2,18 @@ package spf
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/miekg/dns"
 	"go4.org/netipx"
+
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A FlatRecord is a record of a flattened policy.
@@ -24,6 +28,8 @@ type FlatTerm struct {
 	Network netip.Prefix
 	Status  Status
 	By      []TermAt
+
+	inner bool // within the network of a term of another status
 }
 
 // maxFlat is how long the text of a flattened record may be, so that an answer fits
@@ -34,27 +40,26 @@ const maxFlat = 450
 var ErrNotFlat = errors.New("spf: cannot be flattened")
 
 // Flatten returns records that say the same of every address with no term that needs
-// DNS, but for as many includes as there are further records: the domain's own
-// first, then _spf1 and so on below it, each of at most 450 octets. Networks that
-// have another status than most, as exceptions of a -ip4 do, keep it. The modifiers
-// of the domain's own record stay.
+// DNS, except for as many includes as there are further records: the domain's own
+// first, then _spf1 and so on below it, each of at most 450 octets. Networks that have
+// another status than the network around them, as the exceptions of a -ip4 do, stay terms
+// before it. The modifiers of the domain's own record stay.
 //
-// It refuses what it cannot say so: a policy that is broken or not known in part, a
-// term that is Undecided, and more networks than ten includes hold. What is
-// flattened does not follow the others any more: do it again when they change.
-func (a *Analysis) Flatten(ttl uint32) ([]FlatRecord, error) {
+// A name that has an SPF record already is passed over, since others may include it: r
+// answers whether it has, in at most 51 questions. With a nil r nothing is asked, and only
+// names that the analysis saw are passed over.
+//
+// It refuses what it cannot write so: a policy that is broken or not known in part, a
+// term that is Undecided, and more networks than ten includes hold. The records do not
+// follow the policy: flatten again when an included record changes.
+func (a *Analysis) Flatten(ctx context.Context, r resolver.Resolver, ttl uint32) ([]FlatRecord, error) {
 	if err := a.flattens(); err != nil {
 		return nil, err
 	}
 	others := a.others()
-	var terms []FlatTerm
-	for _, status := range []Status{Fail, SoftFail, Neutral, Pass} {
-		if status == others {
-			continue
-		}
-		for _, network := range a.Sets[status] {
-			terms = append(terms, FlatTerm{Network: network, Status: status})
-		}
+	terms, err := compress(a.policy, others)
+	if err != nil {
+		return nil, err
 	}
 	end := " " + qualifiers[others] + "all"
 	for _, t := range a.Root.Record.Terms {
@@ -69,7 +74,11 @@ func (a *Analysis) Flatten(ttl uint32) ([]FlatRecord, error) {
 	for i := range terms {
 		terms[i].By = a.by(terms[i].Network, terms[i].Status)
 	}
-	return a.records(chunks, end, ttl)
+	names, err := a.freeNames(ctx, r, len(chunks)-1)
+	if err != nil {
+		return nil, err
+	}
+	return a.records(chunks, names, end, ttl)
 }
 
 // flattens tells why a policy cannot be flattened.
@@ -84,31 +93,40 @@ func (a *Analysis) flattens() error {
 	}
 	for _, status := range []Status{None, TempError, PermError} {
 		if len(a.Sets[status]) > 0 {
-			return fmt.Errorf("%w: the status of %s is %s: mend the policy first", ErrNotFlat, a.Sets[status][0], status)
+			return fmt.Errorf("%w: the status of %s is %s: repair the policy first", ErrNotFlat, a.Sets[status][0], status)
 		}
 	}
 	return nil
 }
 
-// others returns the status that most addresses have.
+// others returns the status that most addresses have, each family of them counted as one.
 func (a *Analysis) others() Status {
-	share := func(status Status) (sum float64) {
-		for _, p := range a.Sets[status] {
-			sum += 1 / float64(uint64(1)<<min(p.Bits(), 62)) // of its family
+	share := make(map[Status]float64)
+	number := func(addr netip.Addr) (n float64) { // from 0 to 1
+		for _, octet := range slices.Backward(addr.AsSlice()) {
+			n = (n + float64(octet)) / 256
 		}
-		return sum
+		return n
 	}
-	return slices.MaxFunc([]Status{Fail, SoftFail, Neutral, Pass}, func(x, y Status) int { return cmp.Compare(share(x), share(y)) })
+	for _, p := range a.policy.pieces {
+		share[a.policy.sources[p.source].status] += number(p.to) - number(p.from)
+	}
+	return slices.MaxFunc([]Status{Fail, SoftFail, Neutral, Pass}, func(x, y Status) int { return cmp.Compare(share[x], share[y]) })
 }
 
-// by returns the terms by which addresses of a network have their status.
-func (a *Analysis) by(network netip.Prefix, status Status) []TermAt {
-	var by []TermAt
-	set := build(func(b *netipx.IPSetBuilder) { b.AddPrefix(network) })
-	for _, s := range a.sources {
-		if s.status == status && s.set.Overlaps(set) {
-			by = append(by, s.at)
+// by returns the terms by which addresses of a network have their status, in the order of
+// the records.
+func (a *Analysis) by(network netip.Prefix, status Status) (by []TermAt) {
+	pieces, r := a.policy.pieces, netipx.RangeOfPrefix(network)
+	var sources []int
+	for i := sort.Search(len(pieces), func(i int) bool { return !pieces[i].to.Less(r.From()) }); i < len(pieces) && !r.To().Less(pieces[i].from); i++ {
+		if a.policy.sources[pieces[i].source].status == status {
+			sources = append(sources, pieces[i].source)
 		}
+	}
+	slices.Sort(sources)
+	for _, i := range slices.Compact(sources) {
+		by = append(by, a.policy.sources[i].at)
 	}
 	return by
 }
@@ -118,10 +136,14 @@ func chunk(terms []FlatTerm, end string) [][]FlatTerm {
 	if size(terms)+len(version)+len(end) <= maxFlat {
 		return [][]FlatTerm{terms}
 	}
-	// Only what passes can be included: the rest stays in the domain's own.
-	pass := slices.IndexFunc(terms, func(t FlatTerm) bool { return t.Status == Pass })
-	if pass < 0 {
-		pass = len(terms)
+	// Only what passes, and nothing comes after, can be included: the rest stays in the
+	// domain's own.
+	pass := len(terms)
+	for pass > 0 && terms[pass-1].Status == Pass {
+		pass--
+	}
+	for pass < len(terms) && terms[pass].inner {
+		pass++
 	}
 	chunks := [][]FlatTerm{terms[:pass]}
 	for start, i := pass, pass; i < len(terms); i++ {
@@ -142,45 +164,86 @@ func size(terms []FlatTerm) (octets int) {
 	return octets
 }
 
-// records writes the chunks.
-func (a *Analysis) records(chunks [][]FlatTerm, end string, ttl uint32) ([]FlatRecord, error) {
-	var own strings.Builder
-	own.WriteString(version)
-	for _, t := range chunks[0] {
-		own.WriteString(t.text())
+// records writes the chunks: the first at the domain, each other at its name.
+func (a *Analysis) records(chunks [][]FlatTerm, names []string, end string, ttl uint32) ([]FlatRecord, error) {
+	names = append([]string{a.Domain}, names...)
+	includes := ""
+	for _, name := range names[1:] {
+		includes += " include:" + strings.TrimSuffix(name, ".")
 	}
-	for i := range chunks[1:] {
-		fmt.Fprintf(&own, " include:%s", strings.TrimSuffix(a.chunkName(i+1), "."))
-	}
-	own.WriteString(end)
-	if own.Len() > maxFlat {
-		return nil, fmt.Errorf("%w: %d octets are left for %s alone, and %d fit", ErrNotFlat, own.Len(), a.Domain, maxFlat)
-	}
-	texts := []string{own.String()}
-	for _, c := range chunks[1:] {
+	end = includes + end
+	var out []FlatRecord
+	for i, c := range chunks {
 		text := version
 		for _, t := range c {
 			text += t.text()
 		}
-		texts = append(texts, text+" -all")
-	}
-	var out []FlatRecord
-	for i, text := range texts {
+		text += end
+		end = " -all" // of those that are included
+		if len(text) > maxFlat {
+			return nil, fmt.Errorf("%w: %d octets are left for %s alone, and %d fit", ErrNotFlat, len(text), a.Domain, maxFlat)
+		}
 		record, err := Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotFlat, err)
 		}
-		name := a.Domain
-		if i > 0 {
-			name = a.chunkName(i)
-		}
-		rr, err := record.RR(name, ttl)
+		rr, err := record.RR(names[i], ttl)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotFlat, err)
 		}
-		out = append(out, FlatRecord{rr, chunks[i]})
+		out = append(out, FlatRecord{rr, c})
 	}
 	return out, nil
 }
 
-func (a *Analysis) chunkName(i int) string { return fmt.Sprintf("_spf%d.%s", i, a.Domain) }
+// freeNames returns names for the records to include.
+func (a *Analysis) freeNames(ctx context.Context, r resolver.Resolver, want int) ([]string, error) {
+	if want == 0 {
+		return nil, nil
+	}
+	seen := make(map[string]bool)
+	a.Root.walk(func(n *TreeNode) {
+		seen[n.Domain] = true
+		for i := range n.Terms {
+			seen[n.Terms[i].Name] = true
+		}
+	})
+	// The record of a wildcard is not one of the name's own.
+	wildcard := ""
+	if r != nil {
+		wildcard, _ = Select(resolver.Ask(ctx, r, "*."+a.Domain, dns.TypeTXT).TXT())
+	}
+	const most = 50
+	var names []string
+	for i := 1; i <= most+len(seen) && len(names) < want; i++ {
+		name := fmt.Sprintf("_spf%d.%s", i, a.Domain)
+		if seen[name] {
+			continue
+		}
+		free, err := isFree(ctx, r, name, wildcard)
+		if err != nil {
+			return nil, fmt.Errorf("%w: whether %s has an SPF record is not known: %w", ErrNotFlat, name, err)
+		}
+		if free {
+			names = append(names, name)
+		}
+	}
+	if len(names) < want {
+		return nil, fmt.Errorf("%w: %d names for included records are needed, and of _spf1.%[3]s to _spf%d.%[3]s all others have SPF records", ErrNotFlat, want, a.Domain, most)
+	}
+	return names, nil
+}
+
+// isFree reports whether a name has no SPF record of its own, and is not an alias.
+func isFree(ctx context.Context, r resolver.Resolver, name, wildcard string) (bool, error) {
+	if r == nil {
+		return true, nil
+	}
+	response := resolver.Ask(ctx, r, name, dns.TypeTXT)
+	for _, text := range response.TXT() {
+		if isRecord(text) && text != wildcard {
+			return false, nil
+		}
+	}
+	return len(response.Chain) == 0, response.Err
+}

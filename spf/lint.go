@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
-	"go4.org/netipx"
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
@@ -93,10 +92,13 @@ type linter struct {
 	done  map[string]bool   // the records that were looked at
 }
 
-func (a *Analysis) lint() {
+func (a *Analysis) lint(left int) {
 	l := linter{a: a, alike: make(map[alike]int), seen: make(map[string]TermAt), done: make(map[string]bool)}
 	l.limits()
 	a.Root.walk(l.node)
+	if left > 0 {
+		l.record(a.Root, Warning, "bounds", "%d networks of the sets are %v", left, ErrBounds)
+	}
 	if a.Root.deprecated {
 		l.record(a.Root, Note, "type-spf", "there is a record of type SPF, which nobody reads any more: delete it")
 	}
@@ -175,7 +177,7 @@ func (l *linter) readable(n *TreeNode) bool {
 	if n.Err == ErrNoRecord {
 		for _, text := range n.Response.TXT() {
 			if fault := NearMiss(text); fault != "" {
-				l.record(n, Broken, "near-miss", "receivers pass over %s: %s", short(text), fault)
+				l.record(n, Broken, "near-miss", "receivers pass over %s: %s", quote(text), fault)
 			}
 		}
 	}
@@ -196,6 +198,8 @@ func (l *linter) readable(n *TreeNode) bool {
 		l.add(Broken, "no-record", at, "there is no SPF record: anybody may use the name")
 	case n.Err == ErrNoRecord:
 		l.add(Broken, "no-record", at, "leads to %s, which has no SPF record", n.Domain)
+	case n.Err == ErrBounds:
+		l.add(Warning, "bounds", at, "the record of %s is %v", n.Domain, n.Err)
 	default:
 		l.add(Broken, "loop", at, "leads to %s: %v", n.Domain, n.Err)
 	}
@@ -314,7 +318,7 @@ func (l *linter) covered(n *TreeNode) {
 	reached, count := n.reached(), 0
 	for i := range reached {
 		p := &reached[i]
-		if p.matches || p.set == nil || isEmpty(p.set) || p.Term.Kind == All {
+		if p.matches || len(p.set) == 0 || p.Term.Kind == All {
 			continue
 		}
 		by := "the terms before it decide for all its addresses"
@@ -326,10 +330,10 @@ func (l *linter) covered(n *TreeNode) {
 }
 
 // coveredBy names the first term that has all addresses of a set, if one has.
-func coveredBy(before []TreeTerm, set *netipx.IPSet, several string) string {
+func coveredBy(before []TreeTerm, set ranges, several string) string {
 	for _, p := range before {
-		if p.set != nil && isEmpty(difference(set, p.set)) {
-			return p.Term.Text + " before it has all its addresses"
+		if p.set.covers(set) {
+			return show(p.Term.Text) + " before it has all its addresses"
 		}
 	}
 	return several

@@ -37,7 +37,7 @@ func repair(text string) (faults []string, record string) {
 		return append(faults, "it is for Sender ID (RFC 4406), which is not SPF: publish a record that begins with v=spf1"), ""
 	}
 	if !strings.EqualFold(found, version) {
-		faults = append(faults, fmt.Sprintf("the version is %s: write v=spf1", short(found)))
+		faults = append(faults, fmt.Sprintf("the version is %s: write v=spf1", quote(found)))
 	}
 	switch after, size := utf8.DecodeRuneInString(rest); {
 	case rest == "", after == ' ':
@@ -126,15 +126,24 @@ func isClutter(r rune) bool {
 }
 
 // isBlank reports whether a rune is a space or cannot be seen.
-func isBlank(r rune) bool { return unicode.IsSpace(r) || r == '\u200b' || r == '\u2060' }
+func isBlank(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) && r != byteOrderMark }
 
-// isDash reports whether a rune is a hyphen or a dash.
-func isDash(r rune) bool { return r == '-' || unicode.Is(unicode.Pd, r) }
+// isInvisible reports whether a rune takes no room.
+func isInvisible(r rune) bool { return r == '\u200b' || r == '\u2060' || r == byteOrderMark }
+
+// isDash reports whether a rune is a hyphen, a dash or a minus sign.
+func isDash(r rune) bool { return r == '-' || r == '\u2212' || unicode.Is(unicode.Pd, r) }
 
 // describe names a rune, with its code point if it is not ASCII.
 func describe(r rune) string {
 	name := fmt.Sprintf("the character %q", r)
 	switch {
+	case r == '\u2013':
+		name = "an en dash"
+	case r == '\u2014':
+		name = "an em dash"
+	case isDash(r):
+		name = "a dash"
 	case r == ' ':
 		name = "a blank"
 	case r == '\t':
@@ -151,6 +160,8 @@ func describe(r rune) string {
 		name = "a blank"
 	case isClutter(r) && r != '\\':
 		name = "a quotation mark"
+	case r > unicode.MaxASCII:
+		return fmt.Sprintf("the character U+%04X", r)
 	}
 	if r > unicode.MaxASCII {
 		name += fmt.Sprintf(" (U+%04X)", r)

@@ -17,11 +17,11 @@ func isRecord(text string) bool {
 }
 
 // Parse reads the text of a record, strictly by the grammar of RFC 7208, Section
-// 12. The error is a [*SyntaxError] that lists everything that is wrong; the record
-// then has the terms that are right, for those who look into broken ones. No part
-// of such a record has an effect on mail: receivers return permerror.
+// 12. The error is a [*SyntaxError] that lists each term that is wrong; the record then
+// has the terms that are right, for callers that look into broken records. No part of such
+// a record has an effect on mail: receivers return permerror.
 func Parse(text string) (*Record, error) {
-	record := &Record{Terms: make([]Term, 0, strings.Count(text, " "))}
+	record := &Record{Terms: make([]Term, 0, countTerms(text))}
 	var problems []Problem
 	s := scanner{text: text}
 	for {
@@ -60,31 +60,43 @@ func (s *scanner) next(t *Term) (problem Problem, ok bool) {
 		}
 		s.at = len(version)
 	}
-	for s.at < len(s.text) && s.text[s.at] == ' ' {
-		s.at++
-	}
-	if s.at == len(s.text) {
+	*t = Term{}
+	if t.Text, t.Offset = s.word(); t.Text == "" {
 		return Problem{}, false
 	}
-	end := strings.IndexByte(s.text[s.at:], ' ')
-	if end < 0 {
-		end = len(s.text) - s.at
-	}
-	*t = Term{Text: s.text[s.at : s.at+end], Offset: s.at}
-	s.at += end
 	at, reason := t.parse()
 	switch {
 	case reason != "":
+		return s.problem(t, at, reason), true
 	case t.Kind == Redirect && s.redirect, t.Kind == Exp && s.exp:
-		reason = "a second one: at most one is allowed" // RFC 7208, Section 6
-	default:
-		s.redirect = s.redirect || t.Kind == Redirect
-		s.exp = s.exp || t.Kind == Exp
+		return Problem{t.Offset, t.Text, "a second one: at most one is allowed"}, true // RFC 7208, Section 6
 	}
-	if reason != "" {
-		return Problem{t.Offset + at, t.Text[at:], reason}, true
-	}
+	s.redirect = s.redirect || t.Kind == Redirect
+	s.exp = s.exp || t.Kind == Exp
 	return Problem{}, true
+}
+
+// word cuts the next word off, "" if there is none.
+func (s *scanner) word() (word string, offset int) {
+	for s.at < len(s.text) && s.text[s.at] == ' ' {
+		s.at++
+	}
+	offset = s.at
+	end := strings.IndexByte(s.text[offset:], ' ')
+	if end < 0 {
+		end = len(s.text) - offset
+	}
+	s.at += end
+	return s.text[offset:s.at], offset
+}
+
+// countTerms returns how many terms the text of a record has, right or wrong.
+func countTerms(text string) (count int) {
+	s := scanner{text: text}
+	for word, _ := s.word(); word != ""; word, _ = s.word() {
+		count++
+	}
+	return count
 }
 
 // parse reads the Text of a term into the other fields. Where it is wrong, at is

@@ -186,7 +186,7 @@ func FuzzCheck(f *testing.F) {
 			_ = r.Term.String()
 		}
 		a := spf.Analyze(t.Context(), h, "example.test")
-		if _, err := a.Flatten(300); err != nil && !errors.Is(err, spf.ErrNotFlat) {
+		if _, err := a.Flatten(t.Context(), nil, 300); err != nil && !errors.Is(err, spf.ErrNotFlat) {
 			t.Error(err)
 		}
 		if a.Questions > 2700 {

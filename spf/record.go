@@ -1,7 +1,6 @@
 package spf
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -137,48 +136,4 @@ func (r *Record) redirect() *Term {
 		return nil
 	}
 	return r.first(Redirect)
-}
-
-// A Problem is one thing that is wrong with the text of a record.
-type Problem struct {
-	Offset int    // of Text in the record, in octets from 0
-	Text   string // the term, or what of it is wrong
-	Reason string // what is wrong, and what was expected
-}
-
-// String returns offset, text and reason.
-func (p Problem) String() string {
-	return fmt.Sprintf("offset %d: %s: %s", p.Offset, short(p.Text), p.Reason)
-}
-
-// A SyntaxError lists everything that is wrong with the text of a record.
-type SyntaxError struct{ Problems []Problem }
-
-// maxPrinted is how many problems Error prints before it only counts.
-const maxPrinted = 5
-
-// Error returns the problems on one line: the first five, and how many more.
-func (e *SyntaxError) Error() string {
-	var b strings.Builder
-	b.WriteString("SPF record: ")
-	for i, p := range e.Problems {
-		if i == maxPrinted {
-			fmt.Fprintf(&b, "; and %d more", len(e.Problems)-i)
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(p.String())
-	}
-	return b.String()
-}
-
-// short quotes text of a record for a message.
-func short(text string) string {
-	const most = 60
-	if len(text) <= most {
-		return strconv.Quote(text)
-	}
-	return fmt.Sprintf("%.60q and so on, %d octets", text, len(text))
 }

@@ -1,7 +1,7 @@
 package spf
 
 import (
-	"container/heap"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -11,193 +11,122 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A source is a term and the addresses that have their status by it. Of those of a
-// record, each address is in one.
+// A source is a term by which addresses have a status.
 type source struct {
 	at     TermAt // no term where none decides
 	status Status
-	set    *netipx.IPSet
 	term   int // of the record, or -1
 }
 
-// everybody is all addresses of both families.
-var everybody = build(func(b *netipx.IPSetBuilder) {
-	b.AddPrefix(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-	b.AddPrefix(netip.PrefixFrom(netip.IPv6Unspecified(), 0))
-})
-
-// family is the addresses that a question of a type is asked for.
-func family(qtype uint16) *netipx.IPSet {
-	addr := netip.IPv6Unspecified()
-	if qtype == dns.TypeA {
-		addr = netip.IPv4Unspecified()
-	}
-	return build(func(b *netipx.IPSetBuilder) { b.AddPrefix(netip.PrefixFrom(addr, 0)) })
+// A partition says by which source each address has its status. Its pieces are in order,
+// and make up everybody.
+type partition struct {
+	sources []source
+	pieces  []piece
 }
 
-// build makes a set. No error can come of what this package adds to one.
-func build(fill func(b *netipx.IPSetBuilder)) *netipx.IPSet {
-	var b netipx.IPSetBuilder
-	fill(&b)
-	set, err := b.IPSet()
-	if err != nil {
-		return new(netipx.IPSet)
+// give gives a set to a source, except for what an earlier one has.
+func (p *partition) give(s source, set ranges) {
+	for _, r := range set {
+		p.pieces = append(p.pieces, piece{r.From(), r.To(), len(p.sources)})
+	}
+	p.sources = append(p.sources, s)
+}
+
+// take gives what sources of the record below have to what they become here, if anything.
+func (p *partition) take(below partition, become func(source) (s source, ok bool)) {
+	now := make([]int, len(below.sources)) // where each is
+	for i, s := range below.sources {
+		now[i] = -1
+		if s, ok := become(s); ok {
+			now[i] = len(p.sources)
+			p.sources = append(p.sources, s)
+		}
+	}
+	for _, piece := range below.pieces {
+		if piece.source = now[piece.source]; piece.source >= 0 {
+			p.pieces = append(p.pieces, piece)
+		}
+	}
+}
+
+// settle gives each address to the first source that it was given to.
+func (p *partition) settle() { p.pieces = settle(p.pieces) }
+
+// have returns the addresses with a status.
+func (p *partition) have(status Status) (set ranges) {
+	for _, piece := range p.pieces {
+		if p.sources[piece.source].status == status {
+			set = set.with(piece.from, piece.to)
+		}
 	}
 	return set
 }
 
-func difference(a, b *netipx.IPSet) *netipx.IPSet {
-	return build(func(s *netipx.IPSetBuilder) { s.AddSet(a); s.RemoveSet(b) })
-}
-
-// union returns who has a status by any of some sources.
-func union(sources []source, status Status) *netipx.IPSet {
-	return build(func(s *netipx.IPSetBuilder) {
-		for _, source := range sources {
-			if source.status == status {
-				s.AddSet(source.set)
-			}
-		}
-	})
-}
-
-func isEmpty(set *netipx.IPSet) bool { return len(set.Ranges()) == 0 }
-
 // evaluate returns the statuses that the record of a node and those below it give to all
 // addresses, as a check does for one address (RFC 7208, Section 4), without its limits.
-func (n *TreeNode) evaluate() []source {
+func (n *TreeNode) evaluate() (policy partition) {
 	if failed := n.failed(); failed != 0 {
-		return []source{{status: failed, set: everybody, term: -1}}
+		policy.give(source{status: failed, term: -1}, everybody)
+		policy.settle()
+		return policy
 	}
-	var claims []source
 	for i := range n.reached() {
-		claims = append(claims, n.claims(i)...)
+		n.claim(&policy, i)
 	}
 	for i := range n.Terms {
 		p := &n.Terms[i]
 		if p.Below == nil || p.Term.Kind != Redirect {
 			continue
 		}
-		for _, s := range p.Below.evaluate() {
+		policy.take(p.Below.evaluate(), func(s source) (source, bool) {
 			if s.status == None {
 				s.at, s.status = n.termAt(&p.Term), PermError
 			}
-			claims = append(claims, source{s.at, s.status, s.set, -1})
+			s.term = -1
+			return s, true
+		})
+	}
+	policy.give(source{status: Neutral, term: -1}, everybody)
+	policy.settle()
+	for _, piece := range policy.pieces {
+		if term := policy.sources[piece.source].term; term >= 0 {
+			n.Terms[term].matches = true
 		}
 	}
-	claims = settle(append(claims, source{TermAt{}, Neutral, everybody, -1}))
-	for _, s := range claims {
-		if s.term >= 0 {
-			n.Terms[s.term].matches = true
-		}
-	}
-	return claims
+	return policy
 }
 
-// claims returns the statuses that a mechanism gives to addresses, if none before it
-// matches them, and fills the term's Networks.
-func (n *TreeNode) claims(i int) (claims []source) {
+// claim gives the statuses of a mechanism to the addresses that it matches.
+func (n *TreeNode) claim(policy *partition, i int) {
 	p := &n.Terms[i]
 	at := n.termAt(&p.Term)
-	switch p.Term.Kind {
-	case Redirect, Exp, Modifier:
-		return nil
-	case Include:
-		if p.Undecided {
-			return nil
-		}
-		below := []source{{status: None, set: everybody}} // there is no name to ask for
-		if p.Below != nil {
-			below = p.Below.evaluate()
-		}
-		p.set = union(below, Pass)
-		for _, s := range below { // RFC 7208, Section 5.2
-			switch s.status {
-			case Pass:
-				claims = append(claims, source{s.at, p.Term.Qualifier, s.set, i})
-			case TempError:
-				claims = append(claims, source{at, TempError, s.set, -1})
-			case PermError, None:
-				claims = append(claims, source{at, PermError, s.set, -1})
-			}
-		}
-	default:
+	switch {
+	case p.Term.Qualifier == 0, p.Undecided:
+	case p.Term.Kind != Include:
 		p.set = p.addresses()
-		claims = append(claims, source{at, p.Term.Qualifier, p.set, i})
+		policy.give(source{at, p.Term.Qualifier, i}, p.set)
 		for _, qtype := range p.failed() {
 			// Those of the failed question's family are not known to match or not.
-			claims = append(claims, source{at, TempError, family(qtype), -1})
+			policy.give(source{at, TempError, -1}, family(qtype))
 		}
+	case p.Below == nil: // there is no name to ask for
+		policy.give(source{at, PermError, -1}, everybody)
+	default:
+		below := p.Below.evaluate()
+		p.set = below.have(Pass)
+		policy.take(below, func(s source) (source, bool) { // RFC 7208, Section 5.2
+			switch s.status {
+			case Pass:
+				return source{s.at, p.Term.Qualifier, i}, true
+			case TempError:
+				return source{at, TempError, -1}, true
+			case PermError, None:
+				return source{at, PermError, -1}, true
+			}
+			return s, false
+		})
 	}
-	p.Networks = p.set.Prefixes()
-	return claims
-}
-
-// A span is a range of addresses that a claim has.
-type span struct {
-	from, to netip.Addr
-	claim    int
-}
-
-// settle gives each address to the first of the claims that have it, in one walk
-// through all of them: the record of a hostile zone has thousands.
-func settle(claims []source) []source {
-	var spans []span
-	for i, c := range claims {
-		for _, r := range c.set.Ranges() {
-			spans = append(spans, span{r.From(), r.To(), i})
-		}
-	}
-	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
-	won := make([]netipx.IPSetBuilder, len(claims))
-	var open spanHeap // those that began, the first claim on top
-	var at netip.Addr
-	for len(spans) > 0 || len(open) > 0 {
-		if len(open) == 0 {
-			at = spans[0].from
-		}
-		for len(spans) > 0 && spans[0].from == at {
-			heap.Push(&open, spans[0])
-			spans = spans[1:]
-		}
-		for len(open) > 0 && open[0].to.Less(at) {
-			heap.Pop(&open)
-		}
-		if len(open) == 0 {
-			continue
-		}
-		end := open[0].to
-		if len(spans) > 0 && !end.Less(spans[0].from) && spans[0].from.BitLen() == end.BitLen() {
-			end = spans[0].from.Prev()
-		}
-		won[open[0].claim].AddRange(netipx.IPRangeFrom(at, end))
-		if at = end.Next(); !at.IsValid() {
-			open = nil // the last address of a family
-		}
-	}
-	var out []source
-	for i, c := range claims {
-		set, err := won[i].IPSet()
-		if err == nil && !isEmpty(set) {
-			c.set = set
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// A spanHeap has the span of the first claim on top.
-type spanHeap []span
-
-func (h spanHeap) Len() int           { return len(h) }
-func (h spanHeap) Less(i, j int) bool { return h[i].claim < h[j].claim }
-func (h spanHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *spanHeap) Push(x any)        { *h = append(*h, x.(span)) }
-func (h *spanHeap) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	*h = (*h)[:last]
-	return x
 }
 
 // failed returns what a check makes of a record that it cannot evaluate, or 0.
@@ -214,33 +143,28 @@ func (n *TreeNode) failed() Status {
 }
 
 // addresses returns who a term is, without those of an include.
-func (p *TreeTerm) addresses() *netipx.IPSet {
+func (p *TreeTerm) addresses() ranges {
 	switch p.Term.Kind {
 	case All:
 		return everybody
 	case IP4, IP6:
-		return build(func(b *netipx.IPSetBuilder) { b.AddPrefix(p.Term.Prefix.Masked()) })
+		return ranges{netipx.RangeOfPrefix(p.Term.Prefix.Masked())}
 	case Exists:
 		if len(p.Responses) > 0 && len(resolver.Records[*dns.A](p.Responses[0].Answer)) > 0 {
 			return everybody
 		}
 	case A, MX:
-		return build(func(b *netipx.IPSetBuilder) {
-			for _, response := range p.Responses {
-				for _, rr := range response.Records {
-					switch rr := rr.(type) {
-					case *dns.A:
-						addr, _ := netip.AddrFromSlice(rr.A)
-						b.AddPrefix(netip.PrefixFrom(addr.Unmap(), int(p.Term.Len4)).Masked())
-					case *dns.AAAA:
-						addr, _ := netip.AddrFromSlice(rr.AAAA)
-						b.AddPrefix(netip.PrefixFrom(addr, int(p.Term.Len6)).Masked())
-					}
+		var all []netipx.IPRange
+		for _, response := range p.Responses {
+			for _, rr := range response.Records {
+				if network := p.Term.around(rr); network.IsValid() {
+					all = append(all, netipx.RangeOfPrefix(network))
 				}
 			}
-		})
+		}
+		return setOf(all)
 	}
-	return new(netipx.IPSet)
+	return nil
 }
 
 // failed returns the types of address, A or AAAA, of which the term's are not known.
@@ -261,15 +185,25 @@ func (p *TreeTerm) failed() []uint16 {
 	return types
 }
 
+// maxNetworks is how many networks Sets has at most in all, and the terms of the tree.
+const maxNetworks = 1 << 16
+
 // conclude makes what the analysis says out of what the survey found.
 func (a *Analysis) conclude() {
-	a.sources = a.Root.evaluate()
+	a.policy = a.Root.evaluate()
 	a.Sets = make(map[Status][]netip.Prefix)
-	for status := None; status <= PermError; status++ {
-		if set := union(a.sources, status); !isEmpty(set) {
-			a.Sets[status] = set.Prefixes()
+	room, left := maxNetworks, 0
+	// Fail is mostly the rest of the Internet, in many pieces: it comes last.
+	for _, status := range []Status{Pass, SoftFail, Neutral, PermError, TempError, None, Fail} {
+		networks, missing := a.policy.have(status).networks(room)
+		if len(networks)+missing > 0 {
+			a.Sets[status] = networks
 		}
+		room -= len(networks)
+		left += missing
 	}
+	room = maxNetworks
+	a.Root.walk(func(n *TreeNode) { n.list(&room) })
 	a.Root.sum()
 	a.Root.walk(func(n *TreeNode) {
 		for i := range n.reached() {
@@ -278,7 +212,25 @@ func (a *Analysis) conclude() {
 			}
 		}
 	})
-	a.lint()
+	a.lint(left)
+	a.Root.walk(func(n *TreeNode) {
+		for i := range n.Terms {
+			n.Terms[i].set = nil // it was for the lints
+		}
+	})
+}
+
+// list fills the Networks of the terms of a record, as far as there is room.
+func (n *TreeNode) list(room *int) {
+	for i := range n.reached() {
+		p := &n.Terms[i]
+		var missing int
+		p.Networks, missing = p.set.networks(*room)
+		*room -= len(p.Networks)
+		if missing > 0 && p.Err == nil {
+			p.Err = fmt.Errorf("%d of its networks are %w", missing, ErrBounds)
+		}
+	}
 }
 
 // walk calls visit for a node and those below it, in the order of the records.

@@ -201,7 +201,7 @@ func list(networks []netip.Prefix) string {
 // flatten prints the records of a policy without lookups.
 func flatten(ctx context.Context, r resolver.Resolver, domain string, ttl uint32, stdout io.Writer) (int, error) {
 	a := spf.Analyze(ctx, r, domain)
-	records, err := a.Flatten(ttl)
+	records, err := a.Flatten(ctx, r, ttl)
 	if err != nil {
 		if a.Err != nil {
 			return 3, err

@@ -11,13 +11,19 @@ import (
 // maxString is how many octets one character string holds.
 const maxString = 255
 
-// Split cuts text into strings of 255 octets, the last one shorter, and escapes them.
-// An empty text is one empty string: a TXT record has at least one.
+// Split cuts text into strings of at most 255 octets and escapes them. It cuts before the
+// last space that it can, so that no word is in two strings: readers take the strings for
+// lines, and editors of zones lose what is cut in the middle. An empty text is one empty
+// string: a TXT record has at least one.
 func Split(text string) []string {
 	var out []string
 	for len(text) > maxString {
-		out = append(out, escape(text[:maxString]))
-		text = text[maxString:]
+		end := strings.LastIndexByte(text[:maxString+1], ' ')
+		if end <= 0 {
+			end = maxString
+		}
+		out = append(out, escape(text[:end]))
+		text = text[end:]
 	}
 	return append(out, escape(text))
 }
@@ -44,7 +50,7 @@ func Join(stringsOf []string) string {
 	return b.String()
 }
 
-// octets returns how many s stands for.
+// octets returns how many octets s has, unescaped.
 func octets(s string) (n int) {
 	for ; s != ""; n++ {
 		_, s = cutOctet(s)

@@ -21,6 +21,10 @@ func TestSplit(t *testing.T) {
 		{"a\"b\\c\x00\xff~ ", []string{`a\"b\\c\000\255~ `}},
 		{long, []string{long}},
 		{long + long + "y", []string{long, long, "y"}},
+		{long[:254] + " b " + long, []string{long[:254], " b", " " + long[:254], "x"}},
+		{long + " " + long[:254], []string{long, " " + long[:254]}},
+		{"a b" + long[:253], []string{"a", " b" + long[:253]}},
+		{" " + long, []string{" " + long[:254], "x"}},
 	} {
 		if got := txt.Split(tt.text); !slices.Equal(got, tt.want) {
 			t.Errorf("Split(%.20q): %q", tt.text, got)
@@ -58,6 +62,12 @@ func FuzzSplit(f *testing.F) {
 		rr := &dns.TXT{Hdr: dns.RR_Header{Name: "example.test.", Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: txt.Split(text)}
 		if got := txt.Join(rr.Txt); got != text {
 			t.Fatalf("Join: %q", got)
+		}
+		for i, s := range rr.Txt {
+			first, size := s[:min(1, len(s))], len(txt.Join([]string{s}))
+			if size > 255 || i > 0 && first != " " && len(txt.Join(rr.Txt[i-1:i])) < 255 {
+				t.Fatalf("string %d of %q", i, rr.Txt)
+			}
 		}
 		wire := make([]byte, dns.MaxMsgSize)
 		n, err := dns.PackRR(rr, wire, 0, nil, false)
