@@ -5,12 +5,12 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -134,7 +134,7 @@ func above(name string) []string {
 
 // requires returns the record of a reply that wants every name below to have one.
 func requires(response resolver.Response) *dns.SRV {
-	for _, rr := range sorted(resolver.Records[*dns.SRV](response.Answer)) {
+	for _, rr := range txt.Sorted(resolver.Records[*dns.SRV](response.Answer)) {
 		if RequiresExplicit(rr) {
 			return rr
 		}
@@ -169,7 +169,7 @@ func (r *Result) temporary(err error) { r.Status, r.Reason, r.Err = TempError, T
 func (c Checker) judge(ctx context.Context, r *Result, records []*dns.SRV) {
 	var candidates []*dns.SRV
 	var unverifiable *dns.SRV
-	for _, rr := range sorted(records) {
+	for _, rr := range txt.Sorted(records) {
 		switch {
 		case !known(rr):
 		case Denies(rr): // weight 0 is read as 1
@@ -252,9 +252,4 @@ func target(rr *dns.SRV) string {
 		return "."
 	}
 	return name
-}
-
-// sorted returns records in an order that is not DNS's.
-func sorted(records []*dns.SRV) []*dns.SRV {
-	return slices.SortedFunc(slices.Values(records), func(a, b *dns.SRV) int { return strings.Compare(a.String(), b.String()) })
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -61,5 +62,5 @@ func Lookup(ctx context.Context, r resolver.Resolver, name string) ([]*dns.SRV, 
 	if err != nil {
 		return nil, err
 	}
-	return sorted(records), nil
+	return txt.Sorted(records), nil
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -135,9 +136,8 @@ func (c Checker) Check(ctx context.Context, domain string) *Result {
 		r.Status, r.Err = TempError, mx.Err
 		return r
 	}
-	r.MX = slices.SortedFunc(slices.Values(resolver.Records[*dns.MX](mx.Answer)), func(a, b *dns.MX) int {
-		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.String(), b.String()))
-	})
+	r.MX = txt.Sorted(resolver.Records[*dns.MX](mx.Answer))
+	slices.SortStableFunc(r.MX, func(a, b *dns.MX) int { return cmp.Compare(a.Preference, b.Preference) })
 	switch {
 	case IsNull(r.MX...):
 		r.Status = Null

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/report"
@@ -43,17 +44,18 @@ func Checked() (own map[rule.ID]bool, receivers map[rule.Check]bool) {
 // Grace is how many units of work an audit may spend once its context has ended.
 const Grace = grace
 
-// WorkAfterEnd audits, and returns how many units of work were spent once the context had
-// ended, and the findings that were cut off.
-func (a Auditor) WorkAfterEnd(ctx context.Context, o *org.Organization) (units int, cut []report.Finding, err error) {
+// JudgeAfterEnd judges as an audit does whose context ended with a cause when all answers
+// had come. It also returns how many units of work that took.
+func (a Auditor) JudgeAfterEnd(o *org.Organization, cause error) (findings []report.Finding, units int, err error) {
 	f, err := a.describe(o)
 	if err != nil {
-		return 0, nil, err
+		return nil, 0, err
 	}
-	for finding := range a.findings(ctx, f) {
-		if finding.Code == rule.CodeCutOff {
-			cut = append(cut, finding)
-		}
-	}
-	return grace - f.meter.left, cut, nil
+	ended, cancel := context.WithCancelCause(context.Background())
+	cancel(cause)
+	f.meter, f.seen = &meter{ctx: ended, left: grace}, newObservations(f.wanted)
+	stop := a.gather(context.Background(), f).start(func() {})
+	defer stop()
+	findings = slices.Collect(a.judged(f))
+	return findings, grace - f.meter.left, nil
 }

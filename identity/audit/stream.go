@@ -43,6 +43,13 @@ func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[report.Finding
 		f.meter, f.seen = &meter{ctx: ctx, left: grace}, newObservations(f.wanted)
 		stop := a.gather(ctx, f).start(cancel)
 		defer stop()
+		a.judged(f)(yield)
+	}
+}
+
+// judged judges by the facts, which may still come in.
+func (a Auditor) judged(f *facts) iter.Seq[report.Finding] {
+	return func(yield func(report.Finding) bool) {
 		for _, r := range rule.All() {
 			if !a.judges(r.ID) {
 				continue

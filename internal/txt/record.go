@@ -1,6 +1,7 @@
 package txt
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -20,6 +21,25 @@ func Record(rr dns.RR) string {
 // Data returns the data of a record as a zone file has them.
 func Data(rr dns.RR) string {
 	return strings.TrimSpace(strings.TrimPrefix(rr.String(), rr.Header().String()))
+}
+
+// Sorted returns a copy of the records in the order of their texts. A hostile answer has
+// thousands: each text is made once.
+func Sorted[R dns.RR](records []R) []R {
+	type texted struct {
+		rr   R
+		text string
+	}
+	all := make([]texted, len(records))
+	for i, rr := range records {
+		all[i] = texted{rr, rr.String()}
+	}
+	slices.SortStableFunc(all, func(a, b texted) int { return strings.Compare(a.text, b.text) })
+	out := make([]R, len(all))
+	for i := range all {
+		out[i] = all[i].rr
+	}
+	return out
 }
 
 // RaiseSerial is the comment of additions to a zone file: what editors of one forget (RFC

@@ -16,17 +16,18 @@ type Cost struct {
 }
 
 // Of runs work and returns its least cost of three runs: other goroutines of the test only
-// add to it. What work returns is its result.
+// add to it.
 func Of(work func() any) Cost {
-	least := once(work)
+	least := Once(work)
 	for range 2 {
-		c := once(work)
+		c := Once(work)
 		least = Cost{min(least.Allocated, c.Allocated), min(least.Live, c.Live), min(least.Time, c.Time)}
 	}
 	return least
 }
 
-func once(work func() any) Cost {
+// Once runs work and returns its cost. What work returns is its result.
+func Once(work func() any) Cost {
 	var before, after, kept runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -50,7 +51,7 @@ func Linear(t testing.TB, n int, work func(n int) any) {
 	small := Of(func() any { return work(n) })
 	var bytes, times float64
 	for range 3 { // another test may have slowed the first
-		large := once(func() any { return work(10 * n) })
+		large := Once(func() any { return work(10 * n) })
 		bytes = float64(large.Allocated) / float64(max(small.Allocated, 1))
 		times = float64(large.Time) / float64(max(small.Time, time.Microsecond))
 		t.Logf("%d: %d bytes, %v; %d: %d bytes, %v; ratio %.1f, %.1f", n, small.Allocated, small.Time, 10*n, large.Allocated, large.Time, bytes, times)

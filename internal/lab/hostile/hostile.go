@@ -17,14 +17,22 @@ import (
 const PerMessage = 4000
 
 // DNS returns a Resolver that has n records of every type at every name that is asked for,
-// as if a wildcard answered for all of them. They point to names below the one asked for,
-// which exist in the same way. Among the texts is one SPF record, of n networks and three
+// as if a wildcard answered for all of them. They point to names that exist in the same way. Among the texts is one SPF record, of n networks and three
 // includes.
-func DNS(n int) resolver.Resolver {
+func DNS(n int) resolver.Resolver { return answers(n, "example.test.") }
+
+// LongNames is DNS with names that are as long as a name may be, for records that point
+// elsewhere.
+func LongNames(n int) resolver.Resolver {
+	label := strings.Repeat("x", 62) + "."
+	return answers(n, label+label+label+strings.Repeat("x", 36)+".example.test.")
+}
+
+func answers(n int, below string) resolver.Resolver {
 	return resolver.Func(func(_ context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		a := resolver.Answer{Server: "192.0.2.53"}
 		for i := range n {
-			if rr := record(name, qtype, i, n); rr != nil {
+			if rr := record(name, below, qtype, i, n); rr != nil {
 				a.Records = append(a.Records, rr)
 			}
 		}
@@ -33,12 +41,9 @@ func DNS(n int) resolver.Resolver {
 }
 
 // record returns the record with a number from 0 to n, nil for types that no mail uses.
-func record(name string, qtype uint16, i, n int) dns.RR {
+func record(name, below string, qtype uint16, i, n int) dns.RR {
 	hdr := dns.RR_Header{Name: name, Rrtype: qtype, Class: dns.ClassINET, Ttl: 60}
-	target := fmt.Sprintf("h%d.%s", i, name)
-	if len(target) > 250 {
-		target = fmt.Sprintf("h%d.example.test.", i)
-	}
+	target := fmt.Sprintf("h%d.%s", i, below)
 	ip := binary.BigEndian.AppendUint32(nil, 198<<24|18<<16|uint32(i))
 	switch qtype {
 	case dns.TypeA:
@@ -46,7 +51,7 @@ func record(name string, qtype uint16, i, n int) dns.RR {
 	case dns.TypeAAAA:
 		return &dns.AAAA{Hdr: hdr, AAAA: append([]byte{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0}, ip...)}
 	case dns.TypePTR:
-		return &dns.PTR{Hdr: hdr, Ptr: fmt.Sprintf("h%d.example.test.", i)}
+		return &dns.PTR{Hdr: hdr, Ptr: target}
 	case dns.TypeMX:
 		return &dns.MX{Hdr: hdr, Preference: 10, Mx: target}
 	case dns.TypeSRV:
@@ -55,7 +60,7 @@ func record(name string, qtype uint16, i, n int) dns.RR {
 		return &dns.RP{Hdr: hdr, Mbox: target, Txt: target}
 	case dns.TypeTXT:
 		if i == 0 {
-			return &dns.TXT{Hdr: hdr, Txt: policy(name, n)}
+			return &dns.TXT{Hdr: hdr, Txt: policy(name, min(n, 3500))} // 64 KiB
 		}
 		return &dns.TXT{Hdr: hdr, Txt: []string{fmt.Sprintf("text %d", i)}}
 	}
