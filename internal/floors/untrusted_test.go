@@ -259,7 +259,7 @@ func checkers(t *testing.T, evil, text string) {
 		shown(t, "spf helo"+where, spf.Checker{Resolver: r}.CheckHelo(ctx, addr, text))
 		analysis := spf.Analyze(ctx, r, text)
 		shown(t, "spf.Analyze"+where, analysis)
-		shown(t, "spf.Flatten"+where, second(analysis.Flatten(60)))
+		shown(t, "spf.Flatten"+where, second(analysis.Flatten(ctx, r, 60)))
 		shown(t, "csa"+where, csa.Checker{Resolver: r}.Check(ctx, addr, text))
 		shown(t, "nullmx"+where, nullmx.Checker{Resolver: r}.Check(ctx, text))
 		persons, err := rp.Lookup(ctx, r, text)
