@@ -36,6 +36,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
 	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -114,7 +115,7 @@ func (l Lint) String() string { return fmt.Sprintf("%s (%s)", l.Text, l.Code) }
 
 // LogValue groups what a log line needs.
 func (r *Result) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.String("domain", r.Domain), slog.String("status", r.Status.String())}
+	attrs := []slog.Attr{slog.String("domain", untrusted.Line(r.Domain)), slog.String("status", r.Status.String())}
 	if r.Err != nil {
 		attrs = append(attrs, slog.String("err", r.Err.Error()))
 	}

@@ -23,7 +23,7 @@ type Question struct {
 }
 
 // String returns the name and the type, as in "mail.example.org. A".
-func (q Question) String() string { return q.Name + " " + TypeString(q.Type) }
+func (q Question) String() string { return untrusted.Line(q.Name) + " " + TypeString(q.Type) }
 
 // A Response is one question and what came of it: the evidence that results carry.
 // Only one of Answer and Err applies: a non-nil Err means that there is no answer.

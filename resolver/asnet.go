@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // AsNet gives any Resolver the lookup methods of *net.Resolver, for code that
@@ -50,7 +52,7 @@ func (n AsNet) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, err
 		return nil, netError(host, err)
 	}
 	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: notFound, Name: host, IsNotFound: true}
+		return nil, &net.DNSError{Err: notFound, Name: untrusted.Line(host), IsNotFound: true}
 	}
 	var out []net.IPAddr
 	for _, addr := range addrs {
@@ -63,7 +65,7 @@ func (n AsNet) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, err
 func (n AsNet) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 	ip, err := netip.ParseAddr(addr)
 	if err != nil {
-		return nil, &net.DNSError{UnwrapErr: err, Err: "unrecognized address", Name: addr}
+		return nil, &net.DNSError{UnwrapErr: err, Err: "unrecognized address", Name: untrusted.Line(addr)}
 	}
 	reply, err := n.ask(ctx, ReverseName(ip), dns.TypePTR)
 	var out []string
@@ -102,15 +104,15 @@ func (n AsNet) ask(ctx context.Context, name string, qtype uint16) (Response, er
 		return reply, netError(name, reply.Err)
 	}
 	if len(reply.Records) == 0 {
-		return reply, &net.DNSError{Err: notFound, Name: name, Server: reply.Server, IsNotFound: true}
+		return reply, &net.DNSError{Err: notFound, Name: untrusted.Line(name), Server: untrusted.Line(reply.Server), IsNotFound: true}
 	}
 	return reply, nil
 }
 
 func netError(name string, err error) error {
-	e := &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name, IsTemporary: true}
+	e := &net.DNSError{UnwrapErr: err, Err: untrusted.Line(err.Error()), Name: untrusted.Line(name), IsTemporary: true}
 	if cause, ok := asError(err); ok {
-		e.Err, e.Server, e.IsTimeout = cause.reason(), cause.Server, cause.Timeout()
+		e.Err, e.Server, e.IsTimeout = cause.reason(), untrusted.Line(cause.Server), cause.Timeout()
 	}
 	if errors.Is(err, ErrName) {
 		e.IsTemporary, e.IsNotFound = false, true

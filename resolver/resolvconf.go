@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // The caps of resolv.conf(5).
@@ -50,11 +52,11 @@ func ReadResolvConf(file string, r io.Reader) (*Client, error) {
 	for lines.Scan() {
 		n++
 		if err := c.configure(lines.Text()); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
+			return nil, fmt.Errorf("%s:%d: %w", untrusted.Line(file), n, err)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", file, n+1, err)
+		return nil, fmt.Errorf("%s:%d: %w", untrusted.Line(file), n+1, err)
 	}
 	if len(c.Servers) == 0 {
 		c.Servers = []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 53)}

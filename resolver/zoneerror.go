@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // A Problem is one thing in zone text that is wrong, or that is legal but
@@ -20,11 +22,11 @@ func (p Problem) String() string {
 	case p.Line == 0 && p.File == "":
 		return p.Text
 	case p.Line == 0:
-		return p.File + ": " + p.Text
+		return untrusted.Line(p.File) + ": " + p.Text
 	case p.File == "":
 		return fmt.Sprintf("line %d: %s", p.Line, p.Text)
 	}
-	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+	return fmt.Sprintf("%s:%d: %s", untrusted.Line(p.File), p.Line, p.Text)
 }
 
 // A ZoneError lists everything that is wrong with a zone text, in order of line.

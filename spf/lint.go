@@ -11,6 +11,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -58,7 +59,7 @@ func (l Lint) String() string {
 	if l.At.Text != "" {
 		at = l.At.String()
 	}
-	return fmt.Sprintf("%s: %s (%s; %s)", l.Severity, l.Text, at, l.Code)
+	return untrusted.Line(fmt.Sprintf("%s: %s (%s; %s)", l.Severity, l.Text, at, l.Code))
 }
 
 // Severity says how much a lint matters. The zero Severity is invalid.
@@ -116,7 +117,7 @@ func (l *linter) add(severity Severity, code string, at TermAt, format string, a
 	kind := alike{at.Domain, code}
 	switch l.alike[kind]++; {
 	case l.alike[kind] <= maxAlike:
-		l.lints = append(l.lints, Lint{severity, code, fmt.Sprintf(format, args...), at})
+		l.lints = append(l.lints, Lint{severity, code, untrusted.Line(fmt.Sprintf(format, args...)), at})
 	case l.alike[kind] == maxAlike+1:
 		l.lints = append(l.lints, Lint{severity, code, "and more of the kind", TermAt{Domain: at.Domain, Path: at.Path}})
 	}

@@ -128,9 +128,9 @@ func (t TermAt) String() string {
 		return "no term"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s at offset %d of %s", show(t.Text), t.Offset, t.Domain)
+	fmt.Fprintf(&b, "%s at offset %d of %s", show(t.Text), t.Offset, untrusted.Line(t.Domain))
 	for i := len(t.Path) - 1; i >= 0; i-- {
-		fmt.Fprintf(&b, ", by %s of %s", show(t.Path[i].Text), t.Path[i].Domain)
+		fmt.Fprintf(&b, ", by %s of %s", show(t.Path[i].Text), untrusted.Line(t.Path[i].Domain))
 	}
 	return b.String()
 }

@@ -1,6 +1,10 @@
 package envelope
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+)
 
 // An EnhancedCode is an enhanced status code (RFC 3463): class, subject, detail. The zero
 // EnhancedCode is none. It converts to the type of the same name of
@@ -29,9 +33,9 @@ func (r Reply) String() string {
 	case r.Code == 0:
 		return ""
 	case r.Enhanced == (EnhancedCode{}):
-		return fmt.Sprintf("%d %s", r.Code, r.Text)
+		return fmt.Sprintf("%d %s", r.Code, untrusted.Line(r.Text))
 	}
-	return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)
+	return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, untrusted.Line(r.Text))
 }
 
 // Temporary reports whether the reply asks the client to come back: its code is 4xx.

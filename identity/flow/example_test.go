@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"net/netip"
@@ -45,6 +46,10 @@ func ExampleObservations() {
 Subject: Invoice
 `
 	for o, err := range flow.Observations(strings.NewReader(mail)) {
+		if errors.Is(err, flow.ErrAmbiguous) {
+			fmt.Println("skipped:", err)
+			continue
+		}
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // A Problem is one thing that is wrong with a description.
@@ -37,7 +38,7 @@ func (p Problem) String() string {
 			s = p.File + ":" + s
 		}
 	}
-	return s
+	return untrusted.Line(s)
 }
 
 // An Error lists everything that is wrong with a description, in the order of
