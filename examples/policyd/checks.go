@@ -4,9 +4,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
+
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 )
 
 // checks is the file for header_checks of Postfix, which looks at the fields that a policy
@@ -32,19 +33,13 @@ var replaced = regexp.MustCompile(`(?m)^/\^(X-Results-[A-Z2-7]{26}):\(\.\*\)\$/ 
 
 // readField returns the secret name in a file that printChecks has printed.
 func readField(file string) (string, error) {
-	f, err := os.Open(file)
+	text, err := bounded.ReadFile(file, 64<<10)
 	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	const most = 64 << 10
-	text, err := io.ReadAll(io.LimitReader(f, most))
-	if err != nil {
-		return "", err
+		return "", fmt.Errorf("-header-checks: %w", err)
 	}
 	found := replaced.FindSubmatch(text)
 	if found == nil {
-		return "", fmt.Errorf("-header-checks %s: its first %d octets have no line that replaces X-Results-…, see -print-header-checks", file, most)
+		return "", fmt.Errorf("-header-checks %s: expected a file of -print-header-checks, with a line that replaces X-Results-…", file)
 	}
 	return string(found[1]), nil
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -263,11 +264,13 @@ func TestChecks(t *testing.T) {
 		}
 		seen[field] = true
 	}
-	for _, text := range []string{"", "/^X-Results-SECRET:(.*)$/ REPLACE Authentication-Results:$1\n", strings.Repeat("#", 70_000) + "\n/^X-Results-ABCDEFGHIJKLMNOPQRSTUVWXYZ:(.*)$/ REPLACE Authentication-Results:$1\n"} {
+	for text, want := range map[string]string{
+		"": "-print-header-checks", "/^X-Results-SECRET:(.*)$/ REPLACE Authentication-Results:$1\n": "-print-header-checks", strings.Repeat("#", 70_000): "more than 64 KiB",
+	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := run(t.Context(), strings.Fields("-name mx.quay.example -header-checks "+file), io.Discard); err == nil || !strings.Contains(err.Error(), "-print-header-checks") {
+		if err := run(t.Context(), strings.Fields("-name mx.quay.example -header-checks "+file), io.Discard); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
 			t.Errorf("%.80q: %v", text, err)
 		}
 	}
@@ -366,6 +369,49 @@ func TestBadRequests(t *testing.T) {
 	if log := stop(); strings.Count(log, "msg=closed") != 10 || len(log) > 20000 {
 		t.Errorf("log: %.2000s", log)
 	}
+}
+
+// A fault in the service of one connection ends that connection.
+func TestPanic(t *testing.T) {
+	zones, err := demo.Read(demo.ClientsZone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &options{idle: 10 * time.Second}
+	o.Name, o.Connections, o.Verifier.Resolver = "mx.quay.example", 10, zones
+	log := &faultyLog{}
+	connect, stop := daemon.Start(t.Context(), slog.New(log), o.serve)
+	const words = "protocol_state=RCPT client_address=192.0.2.66 sender=a@www.harbour.example recipient=b@quay.example"
+	for _, want := range []string{"", "550 5.7.27"} {
+		if got := dial(t, connect).ask(t, words); !strings.HasPrefix(got, want) || got != "" && want == "" {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"judged", "panic", "judged"}, log.messages); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A faultyLog panics at its first record.
+type faultyLog struct {
+	slog.Handler
+	mu       sync.Mutex
+	messages []string
+}
+
+func (*faultyLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *faultyLog) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.messages = append(l.messages, r.Message)
+	if len(l.messages) == 1 {
+		panic("a fault")
+	}
+	return nil
 }
 
 // Idle connections are closed, and there are no more of them than allowed.

@@ -164,7 +164,7 @@ func TestInterop(t *testing.T) {
 	t.Logf("receivers' rules: equal %v; explained %v", rules.equal, rules.explained)
 	t.Logf("%d clients as MTAs, and what their audits say that Postfix and Exim do: %d unexplained differences", len(clients), rules.unexplained)
 	p.checkMailboxes(t)
-	p.checkStamps(t)
+	p.checkMilter(t)
 	p.checkLogs(t)
 	checkEximLogs(t)
 }
