@@ -186,7 +186,7 @@ func (d *dataReader) text(t token) bool {
 }
 
 func escapeError(text string) error {
-	return fmt.Errorf(`%.4q is not an escape, which is \ before three digits up to 255 or before another character`, text)
+	return fmt.Errorf("%#.4q is not an escape, which is a backslash before three digits up to 255 or before another character", text)
 }
 
 // errUnread is the cause for data of a type that is not read here, in a form that
@@ -222,6 +222,7 @@ func (d *dataReader) read(rtype uint16, tokens []token) error {
 
 func (d *dataReader) fields(form dataForm) error {
 	for _, f := range form.fields {
+		d.last = token{}
 		if f.read(d) {
 			continue
 		}
@@ -275,7 +276,11 @@ func (d *dataReader) generic(rtype uint16) error {
 	if validData(rtype, out[d.start:]) {
 		return nil
 	}
-	return fmt.Errorf(`\# %d: these octets are not %s data (RFC 3597, Section 5)`, length, TypeString(rtype))
+	err = fmt.Errorf(`\# %d: these octets are not %s data (RFC 3597, Section 5)`, length, TypeString(rtype))
+	if example := forms[rtype].example; example != "" {
+		err = fmt.Errorf("%w; write them as in %s", err, example)
+	}
+	return err
 }
 
 // validData reports whether data in wire form can be those of a type.

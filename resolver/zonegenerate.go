@@ -82,7 +82,7 @@ func (z *zoneReader) generated(line int, i int64, owner string, ttl int64, rtype
 		return false
 	}
 	made.line = line
-	z.checkText(made, rtype, made.tokens)
+	z.checkText(made, rtype, made.tokens, `the outer quotes are not a part of the data: write "\"text\""`)
 	z.add(line, z.kept(canonical), ttl, rtype, made.tokens)
 	return len(z.problems) == failed
 }

@@ -71,7 +71,7 @@ func isText(rtype uint16) bool { return rtype == dns.TypeTXT || rtype == dns.Typ
 
 // checkText warns about text that is not in quotes, of which readers get something else
 // than was meant.
-func (z *zoneReader) checkText(e entry, rtype uint16, data []token) {
+func (z *zoneReader) checkText(e entry, rtype uint16, data []token, remedy string) {
 	if !isText(rtype) || isGeneric(rtype, data) {
 		return
 	}
@@ -80,10 +80,10 @@ func (z *zoneReader) checkText(e entry, rtype uint16, data []token) {
 		unquoted = unquoted || !t.quoted
 	}
 	if unquoted && len(data) > 1 {
-		z.warn(e.line, "%s with unquoted words: %d strings, which readers join without spaces; put the text in quotes", TypeString(rtype), len(data))
+		z.warn(e.line, "%s with unquoted words: %d strings, which readers join without spaces; %s", TypeString(rtype), len(data), remedy)
 	}
 	if e.cutText {
-		z.warn(e.line, "%s text ends at a ';', which begins a comment: put the text in quotes", TypeString(rtype))
+		z.warn(e.line, "%s text ends at a ';', which begins a comment: %s", TypeString(rtype), remedy)
 	}
 }
 
@@ -112,7 +112,7 @@ func (z *zoneReader) checkTargets(line int, rtype uint16, data []token) {
 			z.warn(line, "PTR target %s has no final dot: it means %s.%s", short(name), name, z.origin)
 			continue
 		}
-		z.checkRelative(line, TypeString(rtype)+" target", name)
+		z.checkRelative(line, TypeString(rtype)+" name", name)
 	}
 	switch rtype {
 	case dns.TypeMX, dns.TypeNS, dns.TypeSRV, dns.TypeCNAME, dns.TypePTR:

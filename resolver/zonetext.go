@@ -154,7 +154,7 @@ func (z *zoneReader) record(e entry) {
 	if !ok || e.odd && !z.checkOdd(e.line, rtype, data) {
 		return
 	}
-	z.checkText(e, rtype, data)
+	z.checkText(e, rtype, data, "put the text in quotes")
 	z.add(e.line, z.owner, ttl, rtype, data)
 }
 
@@ -301,7 +301,7 @@ func (z *zoneReader) add(line int, owner string, ttl int64, rtype uint16, data [
 	case unread:
 		text := printable(written(data))
 		z.data.out = append(z.data.out, text[:min(len(text), math.MaxUint16)]...)
-		z.warn(line, "%s %s has data in a form that is not known here: questions for this type fail (SERVFAIL)", owner, TypeString(rtype))
+		z.warn(line, "%s %s has data in a form that is not known here: questions for this type fail (SERVFAIL); write them as \\# and octets (RFC 3597, Section 5) to serve them", owner, TypeString(rtype))
 	case err != nil:
 		z.fail(line, "%s: %v", TypeString(rtype), err)
 		return

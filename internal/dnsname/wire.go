@@ -60,7 +60,7 @@ func AppendWire(to []byte, name string, origin []byte) ([]byte, error) {
 			c = 0 // the length of the next label, or the root
 		case '\\':
 			if c, size = Unescape(name[i:]); size == 0 {
-				return to, wireError(name, fmt.Errorf(`%.4q is not an escape, which is \ before three digits up to 255 or before another character`, name[i:]))
+				return to, wireError(name, fmt.Errorf("%#.4q is not an escape, which is a backslash before three digits up to 255 or before another character", name[i:]))
 			}
 		}
 		to = append(to, c)
