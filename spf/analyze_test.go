@@ -195,12 +195,11 @@ func TestAnalyzeAgreesWithCheck(t *testing.T) {
 			continue
 		}
 		flattened++
-		published := "$TTL 300\n$ORIGIN example.test.\n"
+		published := zoneOf(flat)
 		for _, record := range flat {
 			if length := len(strings.Join(record.RR.Txt, "")); length > 450 {
 				t.Errorf("seed %d: a record of %d octets", seed, length)
 			}
-			published += record.RR.String() + "\n"
 		}
 		zones, err = resolver.ParseZones(published)
 		if err != nil {

@@ -204,12 +204,25 @@ func (e *evaluation) include(t *Term, name string, ok bool, domain string) (matc
 	case Pass:
 		return true, 0, nil
 	case None:
-		return false, PermError, fmt.Errorf("%w: %s", ErrNoRecord, name)
+		return false, PermError, e.noRecord(name)
 	case TempError, PermError:
 		return false, status, err
 	}
 	e.result.Term = TermAt{} // it decided below, and not here
 	return false, 0, nil
+}
+
+// noRecord returns the error of a name that should have a record and was just asked for it.
+func (e *evaluation) noRecord(name string) error {
+	err := fmt.Errorf("%w: %s", ErrNoRecord, name)
+	if last := len(e.result.Responses) - 1; last >= 0 {
+		for _, text := range e.result.Responses[last].TXT() {
+			if fault := NearMiss(text); fault != "" {
+				return fmt.Errorf("%w: receivers pass over %s: %s", err, quote(text), fault)
+			}
+		}
+	}
+	return err
 }
 
 // redirect is RFC 7208, Section 6.1.
@@ -222,7 +235,7 @@ func (e *evaluation) redirect(t *Term, domain, display string, included bool) (S
 			status, err = e.below(t, name, domain, included)
 			switch {
 			case status == None:
-				err = fmt.Errorf("%w: %s", ErrNoRecord, name)
+				err = e.noRecord(name)
 			case err != nil:
 				e.decided(t, domain)
 				return status, err

@@ -16,7 +16,8 @@ import (
 )
 
 // A Lint is one thing about a policy that its owner should know. A record gets at most
-// ten lints of one code, and one more that says so. The codes are:
+// ten lints of one code, and one more that says so; a policy gets the 200 most severe, and
+// one more that counts the rest. The codes are:
 //
 //   - lookups (broken): more than 10 terms need DNS
 //   - voids (broken): more than 2 terms have names without data
@@ -41,7 +42,7 @@ import (
 //   - void (warning): a name without data
 //   - redirect-ignored (warning): a redirect beside all
 //   - no-answer (warning): DNS gave no answer
-//   - bounds (warning): a part that was not looked at, because the policy is too large
+//   - bounds (warning): a part that is left out, because the policy is too large
 //   - undecided (note): a term that depends on more than the address
 //   - modifier (note): a modifier that no receiver knows
 //   - large-answer (note): more than 512 octets
@@ -55,7 +56,7 @@ type Lint struct {
 
 // String returns severity, text, place and code on one line.
 func (l Lint) String() string {
-	at := l.At.Domain
+	at := untrusted.Line(l.At.Domain)
 	if l.At.Text != "" {
 		at = l.At.String()
 	}
@@ -104,14 +105,21 @@ func (a *Analysis) lint(left int) {
 		l.record(a.Root, Note, "type-spf", "there is a record of type SPF, which nobody reads any more: delete it")
 	}
 	slices.SortStableFunc(l.lints, func(a, b Lint) int { return cmp.Compare(a.Severity, b.Severity) })
+	if more := len(l.lints) - maxLints; more > 0 {
+		l.lints = l.lints[:maxLints]
+		l.lints = append(l.lints, Lint{Warning, "bounds", fmt.Sprintf("%d more findings are %v", more, ErrBounds), TermAt{Domain: a.Root.Domain}})
+	}
 	a.Lints = l.lints
 }
 
 // alike is what lints of one kind about one record have in common.
 type alike struct{ domain, code string }
 
-// maxAlike is how many lints of one kind a record gets: a hostile one has thousands.
-const maxAlike = 10
+// Hostile records have thousands of faults.
+const (
+	maxAlike = 10  // lints of one kind about one record
+	maxLints = 200 // of a policy
+)
 
 func (l *linter) add(severity Severity, code string, at TermAt, format string, args ...any) {
 	kind := alike{at.Domain, code}
@@ -133,13 +141,13 @@ func (l *linter) limits() {
 	root, sum := l.a.Root, l.a.Root.Sum
 	switch {
 	case sum.Lookups > maxTerms:
-		l.record(root, Broken, "lookups", "%d terms need DNS, and 10 are allowed: flatten, or take includes out", sum.Lookups)
+		l.record(root, Broken, "lookups", "%d terms need DNS, and 10 are allowed: flatten, or remove includes", sum.Lookups)
 	case sum.Lookups >= maxTerms-1:
 		l.record(root, Warning, "near-lookups", "%d terms need DNS, of 10 that are allowed: one more in any record below breaks it", sum.Lookups)
 	}
 	switch {
 	case sum.Voids4 > DefaultMaxVoids:
-		l.record(root, Broken, "voids", "%d terms name what has no data, and 2 are allowed: take them out", sum.Voids4)
+		l.record(root, Broken, "voids", "%d terms name what has no data, and 2 are allowed: remove them", sum.Voids4)
 	case sum.Voids6 > DefaultMaxVoids:
 		l.record(root, Broken, "voids-ipv6", "%d terms name what has no data for IPv6 clients, and 2 are allowed: name IPv4 networks by ip4, not by a", sum.Voids6)
 	}
@@ -253,7 +261,7 @@ func (l *linter) term(n *TreeNode, p *TreeTerm, at TermAt) {
 		l.add(Warning, "ptr", at, "is slow, fails with the client's reverse DNS, and should not be published (RFC 7208, Section 5.5): name the networks")
 	case Redirect:
 		if n.ignored(p) {
-			l.add(Warning, "redirect-ignored", at, "has no effect beside all: take out one of them")
+			l.add(Warning, "redirect-ignored", at, "has no effect beside all: remove one of them")
 		}
 	case Modifier:
 		if !slices.Contains([]string{"ra", "rp", "rr"}, strings.ToLower(p.Term.Name)) { // RFC 6652
@@ -283,7 +291,7 @@ func wide(p netip.Prefix) bool {
 // lookup looks at what DNS said of a term.
 func (l *linter) lookup(n *TreeNode, p *TreeTerm, at TermAt) {
 	if first, twice := l.seen[p.Name]; p.Below != nil && twice {
-		l.add(Warning, "duplicate", at, "leads to the same record as %s: take out one of them", first)
+		l.add(Warning, "duplicate", at, "has the same record as %s: remove one of them", first)
 	} else if p.Below != nil {
 		l.seen[p.Name] = at
 	}
@@ -307,9 +315,9 @@ func (l *linter) lookup(n *TreeNode, p *TreeTerm, at TermAt) {
 	}
 	switch void4 := len(p.Responses[0].Records) == 0; {
 	case void4 && (p.Term.Kind != A || len(p.Responses[1].Records) == 0):
-		l.add(Warning, "void", at, "%s has no data: take the term out", p.Name)
+		l.add(Warning, "void", at, "%s has no data: remove the term", p.Name)
 	case len(p.Networks) == 0:
-		l.add(Warning, "void", at, "%s has no address: take the term out", p.Name)
+		l.add(Warning, "void", at, "%s has no address: remove the term", p.Name)
 	}
 }
 

@@ -105,7 +105,7 @@ type piece struct {
 // all of their pieces: the record of a hostile zone has thousands. It reorders the pieces.
 func settle(pieces []piece) []piece {
 	slices.SortFunc(pieces, func(a, b piece) int { return a.from.Compare(b.from) })
-	var won []piece
+	won := make([]piece, 0, len(pieces))
 	var open pieceHeap // those that began, the one of the first source on top
 	var at netip.Addr
 	for left := pieces; len(left) > 0 || len(open) > 0; {

@@ -27,6 +27,7 @@ type partition struct {
 
 // give gives a set to a source, except for what an earlier one has.
 func (p *partition) give(s source, set ranges) {
+	p.pieces = slices.Grow(p.pieces, len(set))
 	for _, r := range set {
 		p.pieces = append(p.pieces, piece{r.From(), r.To(), len(p.sources)})
 	}
@@ -43,6 +44,7 @@ func (p *partition) take(below partition, become func(source) (s source, ok bool
 			p.sources = append(p.sources, s)
 		}
 	}
+	p.pieces = slices.Grow(p.pieces, len(below.pieces))
 	for _, piece := range below.pieces {
 		if piece.source = now[piece.source]; piece.source >= 0 {
 			p.pieces = append(p.pieces, piece)

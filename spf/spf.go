@@ -30,9 +30,19 @@
 // Asking ahead adds 10 by default and 110 with SpeculateAll. At most
 // Checker.MaxOpen are open at once. A check ends after Checker.Timeout, and leaves
 // no goroutine behind, if its Resolver heeds its context. Beside what the Resolver
-// returns, in answers of at most 64 KiB as DNS messages are, it allocates less than 4 MiB in
+// returns, in answers of at most 64 KiB as DNS messages are, it allocates less than 8 MiB in
 // all, and its Result holds less than 1 MiB. The work for a record is in proportion to its
 // length, whatever its macros expand to.
+//
+// [Analyze] asks at most 2,700 questions, and looks at 64 records, 12 above one another, of
+// 256 KiB and 4,096 terms in all; at 64 terms that ask for addresses, 20 mail exchangers of
+// one mx, and 4,096 addresses of such terms in all. It keeps no answer of more than 256 KiB,
+// and 4 MiB of them in all. What is beyond is not known: its addresses are TempError in
+// Sets, Err is [ErrBounds], and a [Lint] names the place. Sets lists 65,536 networks in all,
+// the terms of the tree as many, and Lints 200. Beside the answers, an Analysis holds less
+// than 16 MiB, and it allocates less than 64 MiB on the way. Its work is in proportion to
+// the number of terms, times the depth of the tree, less than a tenth of a second on one
+// processor of 2020: so soon it ends once its context does.
 package spf
 
 import (
@@ -110,7 +120,7 @@ func (i *Identity) UnmarshalText(text []byte) error { return enum.Unmarshal(i, t
 
 // A TermAt is a term and where it is written. The zero TermAt is no term.
 type TermAt struct {
-	Text      string // as written; of a term that is wrong, the part that is
+	Text      string // the whole term as written
 	Offset    int    // in the record, in octets from 0
 	Kind      Kind   // 0 for a term that is wrong
 	Qualifier Status // Pass, Fail, SoftFail or Neutral; 0 for modifiers and for a term that is wrong
@@ -145,7 +155,7 @@ type Result struct {
 	Helo     string     // as given
 	Sender   string     // the address judged, with the local part postmaster where it had none
 	Domain   string     // whose policy it is: canonical, or as given where it is no name
-	// Term decided: the mechanism that matched, the term whose look-up failed or
+	// Term decided: the mechanism that matched, the term whose lookup failed or
 	// that is wrong. It is zero where none did, as with None or the Neutral of a
 	// record in which nothing matches.
 	Term TermAt

@@ -14,11 +14,12 @@ import (
 // Bounds of an analysis: many times what any receiver follows.
 const (
 	maxTreeNodes   = 64
-	maxTreeDepth   = 20      // records above one another
+	maxTreeDepth   = 12      // records above one another
 	maxTreeText    = 1 << 18 // octets of all records
 	maxRecordTerms = 1 << 12 // of all records
 	maxTreeTerms   = 64      // that ask for addresses
 	maxHosts       = 20      // of one mx
+	maxAddresses   = 1 << 12 // of all terms
 	maxAnswer      = 1 << 18 // size of one answer
 	maxAnswers     = 1 << 22 // size of all answers
 )
@@ -36,6 +37,7 @@ type survey struct {
 	text     int // octets of the records
 	words    int // terms of the records, wrong ones too
 	terms    int // that ask for addresses
+	addrs    int // of all terms
 	err      error
 }
 
@@ -235,6 +237,20 @@ func (s *survey) addresses(level []*TreeNode) {
 		for _, q := range exchangers[i] {
 			p.Responses = append(p.Responses, s.replies[q])
 		}
+		if p.Term.Kind == A || p.Term.Kind == MX {
+			s.count(p)
+		}
+	}
+}
+
+// count counts the addresses of a term, and leaves them out if they are too many.
+func (s *survey) count(p *TreeTerm) {
+	for _, response := range p.Responses {
+		s.addrs += len(response.Records)
+	}
+	if s.addrs > maxAddresses {
+		p.Responses, p.Err = nil, ErrBounds
+		s.fail(ErrBounds)
 	}
 }
 

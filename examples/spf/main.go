@@ -101,6 +101,15 @@ func check(ctx context.Context, r resolver.Resolver, client netip.Addr, helo, se
 	if result.Err != nil {
 		fmt.Fprintf(stdout, "because: %v\n", result.Err)
 	}
+	if result.Status == spf.None {
+		for _, response := range result.Responses {
+			for _, text := range response.TXT() {
+				if fault := spf.NearMiss(text); fault != "" {
+					fmt.Fprintf(stdout, "receivers pass over the TXT record %+q: %s\n", text, fault)
+				}
+			}
+		}
+	}
 	if result.Explanation != "" {
 		fmt.Fprintf(stdout, "the owner of %s publishes the explanation %q\n", result.Domain, result.Explanation)
 	}

@@ -167,6 +167,7 @@ func nullSPF(s subject) outcome {
 		out.code = rule.CodeNoAnswer
 	case errors.Is(policy.Root.Err, spf.ErrNoRecord):
 		out.code = rule.CodeMissing
+		out.addNearMisses(policy)
 	case policy.IsNull():
 		out.code = rule.CodeOK
 	case policy.Err != nil && !authorizesSome(policy):

@@ -24,9 +24,19 @@ func withPolicy(n *nameFacts) (outcome, bool) {
 		return out, false
 	case errors.Is(root.Err, spf.ErrNoRecord):
 		out.code = rule.CodeNoRecord
+		out.addNearMisses(n.policy())
 		return out, false
 	}
 	return out, true
+}
+
+// addNearMisses adds the texts that are meant as the SPF record that a name does not have.
+func (o *outcome) addNearMisses(policy *spf.Analysis) {
+	for _, l := range policy.Lints {
+		if l.Code == "near-miss" && l.At.Domain == policy.Domain {
+			o.addDetail("%s", l.Text)
+		}
+	}
 }
 
 func spfValid(s subject) outcome {
@@ -89,6 +99,9 @@ func heloPolicy(s subject) (outcome, bool) {
 	}
 	out, ok := withPolicy(s.mta.name)
 	out.detail = s.mta.name.name
+	if !ok {
+		out.addNearMisses(s.mta.name.policy())
+	}
 	return out, ok
 }
 

@@ -7,7 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bonafide-mta/bonafide/identity/audit"
+	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A failure of a must is eased by what the HELO name says of the same addresses, all of
@@ -50,4 +53,36 @@ func TestManyExchangers(t *testing.T) {
 		}
 	}
 	t.Error("no such finding")
+}
+
+// A finding about a missing SPF record names the text that is meant as one, and what is
+// wrong with it.
+func TestNearMissNamed(t *testing.T) {
+	const said = `receivers pass over "v=spf1; ip4:192.0.2.10 -all": a semicolon after the version: write a space`
+	o, err := org.Parse("", []byte("domain: example.test\nmtas: [{addresses: [192.0.2.10], ptr: mta1.example.test, helo: post.example.test}]\nnames: [www.example.test]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone := "$TTL 300\n$ORIGIN example.test.\n"
+	for _, name := range []string{"@", "post", "www"} {
+		zone += name + " TXT \"v=spf1; ip4:192.0.2.10 -all\"\n"
+	}
+	zones, err := resolver.ParseZones(zone + "$ORIGIN 2.0.192.in-addr.arpa.\n@ NS ns.example.test.\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := audit.Auditor{Resolver: zones, AllowDocumentation: true}.Audit(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := make(map[rule.ID]bool)
+	for _, f := range rep.Findings {
+		if strings.Contains(f.Message, said) {
+			named[f.Rule] = true
+		}
+	}
+	want := map[rule.ID]bool{rule.HeloSPF: true, rule.MailSPF: true, rule.NullSPF: true, rule.SPFValid: true, rule.SPFAgreed: true, rule.HeloSPFStrict: true}
+	if diff := cmp.Diff(want, named); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }

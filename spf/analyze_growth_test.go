@@ -1,0 +1,43 @@
+//go:build unix
+
+package spf_test
+
+import (
+	"math"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// cpu returns the processor time that the process has used.
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Skip(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// The work of an analysis grows with the policy, and little more: four times the terms cost
+// about four times, where they would cost sixteen times if each met each.
+func TestAnalyzeGrowth(t *testing.T) {
+	const few, most = 700, 8.0
+	for _, tt := range hostilePolicies {
+		var least [2]time.Duration
+		for i, n := range []int{few, 4 * few} {
+			run := analyze(t, tt.policy(n))
+			least[i] = math.MaxInt64
+			for range 4 {
+				start := cpu(t)
+				run()
+				least[i] = min(least[i], cpu(t)-start)
+			}
+		}
+		growth := float64(least[1]) / float64(max(least[0], 2*time.Millisecond)) // of less, the clock is too coarse
+		if growth > most {
+			t.Errorf("%s: %.1f times", tt.name, growth)
+		}
+		t.Logf("%s: %s, then %s: %.1f times", tt.name, least[0], least[1], growth)
+	}
+}
