@@ -6,7 +6,7 @@
 //
 // # Bounds
 //
-// FromDNS asks at most 1000 questions, one or two at a time. Its time and memory grow with
+// FromDNS asks at most 1000 questions. Its time and memory grow with
 // the size of the answers and the number of records of the zones; a description has at most
 // 64 addresses of MTAs, 1000 networks, 500 names without mail and 1000 comments of 600
 // octets.
