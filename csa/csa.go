@@ -32,7 +32,10 @@
 //
 // A check asks at most 16 questions in two round trips: for the records of the name, those
 // of five parents, which have two to six labels, and the addresses of [MaxTargets]
-// targets.
+// targets. Beside the answers, of at most 64 KiB each as DNS messages, it allocates less
+// than 8 MiB in all, and its Result keeps less than 64 KiB. With the answers of a
+// resolver.Client it keeps less than 8 MiB. The work grows with the size of the answers, and
+// takes about 10 ms of CPU time.
 package csa
 
 import (

@@ -11,11 +11,16 @@
 // put any name there, so that Result.Name is the only name to trust: the others
 // are in Names, for logs. Addresses are compared whole, never by network.
 //
+// # Bounds
+//
 // One check asks at most 1 + MaxNames questions (11 by default), the PTR first,
 // then the addresses of all names at once: two round trips, and one more for
 // each alias that the resolver does not follow in one answer. [Checker.CheckSkipped]
-// asks at most MaxNames more, at once. Memory is bounded by the answers, time by the
-// context and the Resolver.
+// asks at most MaxNames more, at once. Beside the answers, of at most 64 KiB each as DNS
+// messages, a check allocates less than 8 MiB in all, and its Result keeps less than 64 KiB.
+// With the answers of a resolver.Client it keeps less than 8 MiB. The work grows with the
+// size of the answers, and takes about 10 ms of CPU time. The context and the Resolver bound
+// the time.
 package fcrdns
 
 import (

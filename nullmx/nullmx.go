@@ -16,7 +16,10 @@
 //
 // A check asks at most three questions in two round trips: for MX records and, if there
 // are none, for addresses. Targets asks two questions for each of [MaxTargets] exchangers,
-// in two round trips.
+// in two round trips. Beside the answers, of at most 64 KiB each as DNS messages, both
+// allocate less than 16 MiB in all and keep less than 4 MiB. With the answers of a
+// resolver.Client they keep less than 5 MiB. The work grows with the size of the answers, and
+// takes about 15 ms of CPU time.
 package nullmx
 
 import (

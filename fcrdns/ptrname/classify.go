@@ -6,6 +6,11 @@
 //
 // The result is a guess. Use it as part of a score, or as a reason to look at a name
 // again, never as the only reason to refuse mail.
+//
+// # Bounds
+//
+// A judgment takes less than 100 µs of CPU time and 4 KiB of memory for any name that DNS can
+// hold.
 package ptrname
 
 import (

@@ -15,6 +15,8 @@
 // An Auditor holds no state. It may be used concurrently if its Resolver, Mailboxes and Now
 // may, and asks the Resolver concurrently itself.
 //
+// # Bounds
+//
 // An audit asks at most 28 questions for the organization, and for each MTA at most 16 for
 // its HELO name and 28 for each of its addresses. For each HELO name and mail domain it asks
 // at most 2,700 about the SPF record and 260 for each address that sends under it, or some
@@ -23,6 +25,10 @@
 // jobs at a time. Nothing is remembered: a resolver.Cache saves most of what several
 // addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil unless set,
 // connects to mail servers; its questions come on top.
+//
+// The answers are kept until the audit ends. When its context ends, so does the audit, within
+// about 100 ms of CPU time: see [Auditor.Timeout]. Package report states the bounds of what
+// a report says.
 package audit
 
 import (

@@ -96,6 +96,24 @@ func TestHostileReportsAreBounded(t *testing.T) {
 	}
 }
 
+// The questions that the package documents, for one MTA with two addresses and two other
+// mail domains.
+func TestQuestionsAreBounded(t *testing.T) {
+	var asked atomic.Int64
+	r := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		asked.Add(1)
+		return hostile.DNS(25).Lookup(ctx, name, qtype)
+	})
+	if _, err := (audit.Auditor{Resolver: r, AllowDocumentation: true}).Audit(t.Context(), described()); err != nil {
+		t.Fatal(err)
+	}
+	limit := int64(28 + 16 + 2*27 + 3*(2700+2*260+137) + 2*2720)
+	if asked.Load() > limit {
+		t.Errorf("%d questions, expected at most %d", asked.Load(), limit)
+	}
+	t.Logf("%d of %d questions", asked.Load(), limit)
+}
+
 // An audit that ends early judges as the whole one does, or not at all.
 func TestEndedAuditsDecideNothingElse(t *testing.T) {
 	for name, r := range map[string]resolver.Resolver{"good": readScenario(t, "testdata/good.txtar").auditor.Resolver, "hostile": hostile.DNS(30)} {

@@ -3,6 +3,13 @@
 // [FromDNS] asks a resolver, and reads whole zones if there are any. Comments beside the
 // values tell what was guessed and what DNS does not know: correct and complete the
 // description before you audit or plan with it.
+//
+// # Bounds
+//
+// FromDNS asks at most 1000 questions. Its time and memory grow with
+// the size of the answers and the number of records of the zones; a description has at most
+// 64 addresses of MTAs, 1000 networks, 500 names without mail and 1000 comments of 600
+// octets.
 package draft
 
 import (
@@ -36,6 +43,10 @@ const (
 	maxDraftNames     = 500 // names without mail: org.Parse refuses descriptions with many more
 	maxDraftLeft      = 100 // comments on names that harden leaves alone, and on near misses of SPF records
 	maxDraftQuestions = 1000
+	maxDraftNetworks  = 1000 // that send for the domain: an error, as a plan would remove those left out
+	maxDraftComments  = 1000
+	maxDraftComment   = 600 // octets of one comment
+	maxDraftListed    = 10  // names in one comment
 )
 
 // ErrNoServer is in the error of [FromDNS] if it finds no mail server.
@@ -53,8 +64,9 @@ var ErrNoServer = errors.New("no mail server is known to DNS, expected an addres
 //
 // The error is that of the first question without an answer, or wraps [ErrNoServer], or
 // says what is wrong with the domain. FromDNS takes at most 100 names and 64 addresses of
-// MTAs, and lists 500 names without mail. It asks at most 1000 questions: a domain that
-// needs more is an error.
+// MTAs, and lists 500 names without mail and 1000 comments. It asks at most 1000 questions
+// and takes at most 1000 networks that send: a domain that needs more is an error. The work
+// grows with the size of the answers.
 func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []netip.Addr, records iter.Seq2[dns.RR, error]) (*org.Organization, []org.Comment, error) {
 	name, err := dnsname.Canonical(domain)
 	if err == nil && r == nil {
@@ -73,7 +85,7 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 	})
 	d := &draft{
 		resolver: limited, o: &org.Organization{Domain: name}, mail: org.MailDomain{Domain: name},
-		hosts: make(map[string]*draftHost), addrs: make(map[netip.Addr]*draftAddr),
+		hosts: make(map[string]*draftHost), addrs: make(map[netip.Addr]*draftAddr), networks: make(map[netip.Prefix]bool),
 	}
 	for _, addr := range addrs {
 		d.addrFacts(addr.Unmap())
@@ -106,6 +118,9 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 	if d.err != nil {
 		return nil, nil, fmt.Errorf("draft: %w", d.err)
 	}
+	if d.more > 0 {
+		d.comments = append(d.comments, org.Comment{Text: fmt.Sprintf("%d more comments are left out", d.more)})
+	}
 	return d.o, d.comments, nil
 }
 
@@ -119,8 +134,10 @@ type draft struct {
 	addrs     map[netip.Addr]*draftAddr
 	order     []netip.Addr // those of addrs, as they were found
 	comments  []org.Comment
-	nearMiss  int   // texts that are meant as SPF records
-	err       error // the first
+	more      int                   // comments above maxDraftComments
+	networks  map[netip.Prefix]bool // those of mail
+	nearMiss  int                   // texts that are meant as SPF records
+	err       error                 // the first
 }
 
 // A draftHost is a name of the organization that an MTA seems to have.
@@ -143,7 +160,23 @@ type draftAddr struct {
 
 // comment adds a comment on a value of the description.
 func (d *draft) comment(path, format string, args ...any) {
-	d.comments = append(d.comments, org.Comment{Path: path, Text: fmt.Sprintf(format, args...)})
+	if len(d.comments) == maxDraftComments {
+		d.more++
+		return
+	}
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxDraftComment {
+		text = strings.ToValidUTF8(text[:maxDraftComment], "") + " …"
+	}
+	d.comments = append(d.comments, org.Comment{Path: path, Text: text})
+}
+
+// listed joins the first names of a list, and counts the others.
+func listed(names []string) string {
+	if len(names) <= maxDraftListed {
+		return strings.Join(names, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxDraftListed], " "), len(names)-maxDraftListed)
 }
 
 // answerOrComment returns an answer, or the zero value if there is none: a comment says so if
@@ -229,7 +262,7 @@ func (d *draft) lookupMX(ctx context.Context) {
 		}
 	}
 	if len(foreign) > 0 {
-		d.comment("mtas", "mail for %s goes to servers of another organization, which are not described: %s", d.o.Domain, strings.Join(foreign, " "))
+		d.comment("mtas", "mail for %s goes to servers of another organization, which are not described: %s", d.o.Domain, listed(foreign))
 	}
 	if len(mx) == 0 && d.err == nil {
 		d.addExchanger(ctx, d.o.Domain) // RFC 5321, Section 5.1: mail goes to its addresses
@@ -358,9 +391,14 @@ func (d *draft) addSender(ctx context.Context, p netip.Prefix) {
 
 // addNetwork adds a network from which mail of the domain comes, with the reason.
 func (d *draft) addNetwork(p netip.Prefix, why string) {
-	if slices.Contains(d.mail.Networks, p) {
+	if d.networks[p] || d.err != nil {
 		return
 	}
+	if len(d.networks) == maxDraftNetworks {
+		d.err = fmt.Errorf("more than %d networks send for %s: too many for a draft", maxDraftNetworks, d.o.Domain)
+		return
+	}
+	d.networks[p] = true
 	if p.IsSingleIP() {
 		d.comment(fmt.Sprintf("mail[0].networks[%d]", len(d.mail.Networks)), "%s, and it has no PTR name of yours: move it to mtas if it is an MTA of yours", why)
 	}

@@ -31,6 +31,14 @@
 // records are kept or refused, it can open although fewer records support the new HELO name
 // than the old one: the MTA is then traceable at least.
 //
+// # Bounds
+//
+// Only [Published.WithAnswers] and [Step.Waiting] ask DNS. For each name of the description
+// WithAnswers asks at most seven questions and one for each label, resolver.AtOnce at a time.
+// It keeps the records of the answers, and a plan lists them where it changes their RRsets.
+// Time and memory grow with the size of the answers and zones: 4000 records of each type at
+// each name of one MTA take less than 100 MiB and about 100 ms of CPU time.
+//
 // # What it removes
 //
 // A name has one SPF record. With Options.Adopt, the wanted record replaces the present

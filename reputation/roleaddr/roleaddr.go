@@ -10,11 +10,17 @@
 // Only public unicast addresses are connected to, by address, each name having been looked
 // up once: no record can lead the check to an inner address. There is one connection to a
 // host, and to three hosts at most, each for at most Timeout and 16 KiB of replies.
-// A check asks at most 23 questions of DNS. It speaks no TLS: RFC 3207, Section 4, has
-// public servers not require it.
+// It speaks no TLS: RFC 3207, Section 4, has public servers not require it.
 //
 // An accepted mailbox need not be read by anyone, and one refused may be refused to this
 // client alone: what speaks for that is no Fail. Decide on Status; Err explains.
+//
+// # Bounds
+//
+// A check asks at most 23 questions of DNS. Beside the answers, of at most 64 KiB each as
+// DNS messages, it allocates less than 16 MiB in all for them, and its Result keeps less than
+// 64 KiB. With the answers of a resolver.Client it keeps less than 2 MiB. The work grows with
+// the size of the answers, and takes about 20 ms of CPU time.
 package roleaddr
 
 import (
