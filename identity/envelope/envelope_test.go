@@ -92,7 +92,7 @@ func FuzzParsePath(f *testing.F) {
 			}
 			return
 		}
-		if strings.ContainsAny(p.Address, "\r\n\x00") || !strings.Contains(text, strings.TrimPrefix(p.Address, "postmaster")) {
+		if strings.ContainsAny(p.Address, "\r\n\x00") || !strings.Contains(text, strings.TrimPrefix(p.Address, "postmaster@")) {
 			t.Errorf("%+v", p)
 		}
 		if again, err := envelope.ParsePath(p.Address); p.Address != "" && !strings.HasPrefix(p.Address, "<") && !strings.HasPrefix(p.Address, "@") && (err != nil || again != p) {
