@@ -155,6 +155,8 @@ func TestCheck(t *testing.T) {
 	test("[192.0.2.10]", "192.0.2.10 2001:db8::10", helo.Fail, "192.0.2.10", "2001:db8::10", "")
 	test("[IPv6:2001:db8::10]", "2001:db8::10%eth0", helo.Pass, "2001:db8::10", "", "")
 	test("[IPv6:::ffff:192.0.2.10]", "192.0.2.10", helo.Pass, "192.0.2.10", "", "")
+	test("[IPv6:64:ff9b::192.0.2.10]", "192.0.2.10", helo.Pass, "192.0.2.10", "", "")
+	test("[192.0.2.10]", "64:ff9b::192.0.2.10", helo.Pass, "64:ff9b::c000:20a", "", "")
 	test("192.0.2.10", "::ffff:192.0.2.10", helo.Pass, "192.0.2.10", "", "")
 	for _, heloName := range []string{"mail", "localhost", "mail.local", "a.onion", "x.localhost", "nothing.invalid", "192.0.2", "1234", "192.0.2.10."} {
 		test(heloName, "192.0.2.10 2001:db8::10", helo.Fail, "", "192.0.2.10 2001:db8::10", "")
