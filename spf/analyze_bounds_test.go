@@ -196,7 +196,7 @@ func TestAnalyzeSaysWhatIsLeftOut(t *testing.T) {
 		{"a wide tree", hostile{text: spread(70, "c%d.example.test", func(int) string { return "v=spf1 -all" })}, false},
 		{"many terms", hostile{text: always("v=spf1" + mxTerms("m", 65))}, false},
 		{"many exchangers", hostile{text: always("v=spf1 mx -all"), mx: 21}, false},
-		{"many addresses", manyAddresses{hostile{text: always("v=spf1 a -all")}, 4000}, false},
+		{"many addresses", manyAddresses{hostile{text: always("v=spf1 a a:x.test -all")}, 3000}, false},
 		{"many addresses of several terms", manyAddresses{hostile{text: always("v=spf1" + mxTerms("m", 3) + " -all"), mx: 20}, 100}, false},
 		{"many answers", manyAddresses{hostile{text: always("v=spf1" + mxTerms("m", 20)), mx: 20}, 1000}, false},
 		{"networks that are not listed", hostile{text: always("v=spf1" + scattered(1, 2200, others6) + " +all")}, true},

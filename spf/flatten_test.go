@@ -171,3 +171,43 @@ func zoneOf(records []spf.FlatRecord) string {
 	}
 	return text
 }
+
+// FuzzFlatten: a flattened policy says the same of all addresses as the policy, and what is
+// said about either is fit to be shown.
+func FuzzFlatten(f *testing.F) {
+	for _, s := range []string{"v=spf1 -ip4:192.0.2.66 ip4:192.0.2.0/24 include:x.test -all", "v=spf1 ~ip6:2001:db8::/33 ip6:2001:db8::/32 ?all exp=e.test", "v=spf1 a mx/24 redirect=x.test", "v=spf1 \u2013all \x1b[31m a:\u202e.test"} {
+		f.Add(s, "v=spf1 ?ip4:192.0.2.0/26 ip4:0.0.0.0/1 -all")
+	}
+	f.Fuzz(func(t *testing.T, own, other string) {
+		h := hostile{mx: 2, text: func(name string) string {
+			if name == "example.test." {
+				return own
+			}
+			return other
+		}}
+		a := spf.Analyze(t.Context(), h, "example.test")
+		for _, l := range a.Lints {
+			if strings.ContainsFunc(l.String(), func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("not printable: %q", l)
+			}
+		}
+		flat, err := a.Flatten(t.Context(), nil, 300)
+		if err != nil {
+			if !errors.Is(err, spf.ErrNotFlat) {
+				t.Error(err)
+			}
+			return
+		}
+		zones, err := resolver.ParseZones(zoneOf(flat))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, zoneOf(flat))
+		}
+		again := spf.Analyze(t.Context(), zones, "example.test")
+		if diff := cmp.Diff(a.Sets, again.Sets, cmp.Comparer(samePrefix)); diff != "" {
+			t.Errorf("%q: %s\n%s", own, zoneOf(flat), diff)
+		}
+		if once, err := again.Flatten(t.Context(), nil, 300); err != nil || len(once) > len(flat) {
+			t.Errorf("%q: flattened again, %d records, %v\n%s", own, len(once), err, zoneOf(flat))
+		}
+	})
+}

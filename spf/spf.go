@@ -36,13 +36,13 @@
 //
 // [Analyze] asks at most 2,700 questions, and looks at 64 records, 12 above one another, of
 // 256 KiB and 4,096 terms in all; at 64 terms that ask for addresses, 20 mail exchangers of
-// one mx, and 4,096 addresses of such terms in all. It keeps no answer of more than 256 KiB,
+// one mx, and 4,096 addresses of such terms in all. It keeps no answer of more than 512 KiB,
 // and 4 MiB of them in all. What is beyond is not known: its addresses are TempError in
 // Sets, Err is [ErrBounds], and a [Lint] names the place. Sets lists 65,536 networks in all,
 // the terms of the tree as many, and Lints 200. Beside the answers, an Analysis holds less
-// than 16 MiB, and it allocates less than 64 MiB on the way. Its work is in proportion to
-// the number of terms, times the depth of the tree, less than a tenth of a second on one
-// processor of 2020: so soon it ends once its context does.
+// than 16 MiB, and it allocates less than 64 MiB on the way. Once its context ends, nothing
+// more is asked, and the work that is left is in proportion to the number of terms times the
+// depth of the tree: less than a tenth of a second.
 package spf
 
 import (

@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/heapsize"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -20,8 +21,8 @@ const (
 	maxTreeTerms   = 64      // that ask for addresses
 	maxHosts       = 20      // of one mx
 	maxAddresses   = 1 << 12 // of all terms
-	maxAnswer      = 1 << 18 // size of one answer
-	maxAnswers     = 1 << 22 // size of all answers
+	maxAnswer      = 1 << 19 // bytes of one answer
+	maxAnswers     = 1 << 22 // bytes of all answers
 )
 
 // A survey asks for all that a policy leads to, level by level of its tree, so that
@@ -31,8 +32,8 @@ type survey struct {
 	resolver resolver.Resolver
 	domain   string // the root's
 	replies  map[resolver.Question]resolver.Response
-	asked    int // questions
-	kept     int // size of the answers
+	kept     int64 // bytes of the answers
+	asked    int   // questions
 	nodes    int
 	text     int // octets of the records
 	words    int // terms of the records, wrong ones too
@@ -96,7 +97,7 @@ func failing(err error) resolver.Resolver {
 // keep keeps a response, unless that is too much.
 func (s *survey) keep(response resolver.Response) {
 	q := response.Question
-	size := sizeOf(response.Answer)
+	size := heapsize.Of(response.Answer, maxAnswer)
 	if size > maxAnswer || s.kept+size > maxAnswers {
 		response = resolver.Ask(s.ctx, failing(ErrBounds), q.Name, q.Type)
 		size = 0
@@ -106,17 +107,6 @@ func (s *survey) keep(response resolver.Response) {
 	if q.Type != dns.TypeSPF {
 		s.fail(response.Err)
 	}
-}
-
-// sizeOf returns about how many bytes an answer takes.
-func sizeOf(answer resolver.Answer) (size int) {
-	const header = 128 // of one record
-	for _, records := range [][]dns.RR{answer.Records, answer.Chain} {
-		for _, rr := range records {
-			size += header + dns.Len(rr)
-		}
-	}
-	return size
 }
 
 // fail notes why a part of the policy is not known.
