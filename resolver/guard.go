@@ -256,7 +256,8 @@ func isPackable(rr dns.RR) (ok bool) {
 	if made := dns.TypeToRR[rr.Header().Rrtype]; made != nil {
 		want = reflect.TypeOf(made())
 	}
-	if reflect.TypeOf(rr) != want {
+	_, octets := rr.(*dns.RFC3597) // as zone text keeps data that the Go type would lose
+	if reflect.TypeOf(rr) != want && (!octets || lossless[rr.Header().Rrtype]) {
 		return false
 	}
 	m := dns.Msg{Answer: []dns.RR{rr}} // dns.PackRR would write to the header of the record

@@ -43,11 +43,16 @@ type Zones struct {
 // record made up. An $ORIGIN below another one is a part of its zone; one
 // without records is an empty zone.
 //
-// Every record needs a TTL, its own or by $TTL. $GENERATE is read, $INCLUDE is
-// not. The error is a [*ZoneError] that lists every bad entry; nothing is loaded
-// then.
+// Entries are read as BIND 9.18 reads them, $GENERATE too, except that $INCLUDE is
+// refused. A record without a TTL takes that of $TTL, the last one stated, or, with a
+// warning, the minimum of the SOA record; with none of them it is refused. What a server
+// would refuse is refused: the error is a [*ZoneError] that lists every bad entry, and
+// nothing is loaded. The one exception is data of a type that mail does not use, in a form
+// that is not known here: the owner and the type stay, with a warning, and questions for
+// them are errors (SERVFAIL). [Zones.Records] yields such a record without data, and its
+// String has the data as they were written.
 func ParseZones(text string) (*Zones, error) {
-	return ReadZone("", "", strings.NewReader(text))
+	return readText("", "", text, maxText)
 }
 
 // maxText is how long a zone text from a reader may be: two million records fit.
@@ -68,13 +73,18 @@ func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
 		}
 	}
 	var b strings.Builder
-	size, err := io.Copy(&b, io.LimitReader(r, limit+1))
-	text := strings.TrimPrefix(b.String(), "\xef\xbb\xbf") // a byte order mark
+	if _, err := io.Copy(&b, io.LimitReader(r, limit+1)); err != nil {
+		return nil, asZoneError([]Problem{{File: file, Text: err.Error()}})
+	}
+	return readText(origin, file, b.String(), limit)
+}
+
+// readText reads a zone text of at most limit octets.
+func readText(origin, file, text string, limit int64) (*Zones, error) {
+	size := int64(len(text))
+	text = strings.TrimPrefix(text, "\xef\xbb\xbf") // a byte order mark
 	problem := encodingProblem(text)
-	switch {
-	case err != nil:
-		problem = err.Error()
-	case size > limit:
+	if size > limit {
 		problem = fmt.Sprintf("over %d MiB: no zone text is that long", limit>>20)
 	}
 	if problem != "" {

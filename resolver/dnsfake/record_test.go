@@ -106,6 +106,24 @@ func TestRecordAndReplay(t *testing.T) {
 	}
 }
 
+// A name that begins with a dollar sign comes back as it was.
+func TestReplayDollar(t *testing.T) {
+	zones, err := resolver.ParseZones("$ORIGIN test.\n\\$a 60 A 192.0.2.1\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var transcript strings.Builder
+	recorder := dnsfake.Record(zones, &transcript)
+	recorded, err := recorder.Lookup(t.Context(), "$a.test", dns.TypeA)
+	if err != nil || len(recorded.Records) != 1 {
+		t.Fatal(recorded, err)
+	}
+	replayed, err := replay(t, transcript.String()).Lookup(t.Context(), "$a.test", dns.TypeA)
+	if err != nil || len(replayed.Records) != 1 || replayed.Records[0].Header().Name != "$a.test." {
+		t.Errorf("%v, %v\n%s", replayed, err, transcript.String())
+	}
+}
+
 func TestReplayOrder(t *testing.T) {
 	player := replay(t, "a.test. A\n\trecord a.test. 1 IN A 192.0.2.1\nb.test. A\na.test. A\n\trecord a.test. 1 IN A 192.0.2.2\n")
 	for _, want := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.2"} {

@@ -195,8 +195,9 @@ func appendRR(to []dns.RR, text string) ([]dns.RR, error) {
 	if err != nil || rr == nil {
 		return to, fmt.Errorf("%q: expected a record: name, TTL, IN, type, data", text)
 	}
-	h := rr.Header() // miekg/dns keeps the escape of a dollar sign in front
-	h.Name = strings.TrimPrefix(h.Name, `\`+"$")
+	if h := rr.Header(); strings.HasPrefix(h.Name, `\$`) { // which miekg/dns leaves as it is
+		h.Name = h.Name[1:]
+	}
 	return append(to, rr), nil
 }
 
