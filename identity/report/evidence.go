@@ -26,7 +26,8 @@ const (
 // What is over the bounds of the package is left out and counted.
 func (f *Finding) SetEvidence(responses []resolver.Response, dialog ...Evidence) {
 	f.Evidence, f.LeftOut = []Evidence{}, 0
-	listed, left := make(map[string]bool), make(map[resolver.Question]bool)
+	listed := make(map[string]bool)
+	shown, left := make(map[resolver.Question]bool), make(map[resolver.Question]bool)
 	size := 0
 	add := func(e Evidence) bool {
 		if listed[e.dedupKey()] {
@@ -40,7 +41,10 @@ func (f *Finding) SetEvidence(responses []resolver.Response, dialog ...Evidence)
 		return true
 	}
 	for _, r := range responses {
-		if size > maxEvidence || !add(evidenceOf(r)) {
+		switch {
+		case size <= maxEvidence && add(evidenceOf(r)):
+			shown[r.Question] = true
+		case !shown[r.Question]:
 			left[r.Question] = true
 		}
 	}

@@ -45,8 +45,8 @@ func Serve(t testing.TB, r resolver.Resolver) netip.AddrPort {
 func pack(r resolver.Resolver, q *dns.Msg) []byte {
 	reply := new(dns.Msg).SetReply(q)
 	reply.Authoritative, reply.Compress = true, true
-	a, err := r.Lookup(context.Background(), q.Question[0].Name, q.Question[0].Qtype)
-	if err != nil {
+	a := resolver.Ask(context.Background(), r, q.Question[0].Name, q.Question[0].Qtype)
+	if a.Err != nil {
 		reply.Rcode = dns.RcodeServerFailure
 	}
 	reply.Answer = fitting(reply, a.Records)
