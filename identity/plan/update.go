@@ -37,7 +37,7 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 				n++
 			}
 			if n == 0 {
-				return fmt.Errorf("plan: %s %s: the update has %d octets, and a message at most %d: change the zone by hand", changes[0].Name, resolver.TypeString(changes[0].Type), size, maxUpdate)
+				return fmt.Errorf("plan: %s %s: the update does not fit into a message, of %d octets at most: change the zone by hand", changes[0].Name, resolver.TypeString(changes[0].Type), maxUpdate)
 			}
 			fmt.Fprintf(&b, "zone %s\n", escapeSpaces(zone))
 			for _, c := range changes[:n] {
@@ -54,16 +54,17 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 	return err
 }
 
-// updateSize returns the octets of a change in a message, at most. It packs records in buf.
+// updateSize returns the octets of a change in a message, or more than a message has. It
+// packs records in buf.
 func (c Change) updateSize(buf []byte) int {
-	size := len(c.Name) + 10 // of nxrrset
+	size, names := len(c.Name)+10, make(map[string]int) // of nxrrset
 	for _, records := range [][]dns.RR{c.Before, c.Removed(), c.Added()} {
 		for _, rr := range records {
-			n, err := dns.PackRR(rr, buf, 0, nil, false)
+			n, err := dns.PackRR(rr, buf, size, names, true)
 			if err != nil {
-				n = dns.Len(rr) // of its text: too much
+				return maxUpdate + 1
 			}
-			size += n
+			size = n
 		}
 	}
 	return size

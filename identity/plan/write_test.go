@@ -256,7 +256,7 @@ func TestWriteUpdateOfAnySize(t *testing.T) {
 		var b strings.Builder
 		err := plan.WriteUpdate(&b, changes)
 		if test.sends < 0 {
-			const want = "plan: n1.example.test. TXT: the update has 60213 octets, and a message at most 60000: change the zone by hand"
+			const want = "plan: n1.example.test. TXT: the update does not fit into a message, of 60000 octets at most: change the zone by hand"
 			if err == nil || err.Error() != want || b.Len() > 0 {
 				t.Errorf("%d: %v, %d octets written", test.sizes, err, b.Len())
 			}
