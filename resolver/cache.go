@@ -53,7 +53,8 @@ const (
 // whose context is done returns at once and harms no other. It has the values of
 // the first caller's context, and is canceled when the last caller has gone or
 // Timeout has passed: of a question that nobody waited for to the end nothing is
-// kept, so give callers more time than the Resolver takes to fail. A panic in the Resolver reaches all callers who wait. There
+// kept, so give callers more time than the Resolver takes to fail. A panic in the
+// Resolver, and what [Ask] takes for no answer, is an error to all callers who wait. There
 // is no other goroutine and no timer, so there is nothing to close. TTLs are counted
 // by the monotonic clock, which may stand still while the machine sleeps.
 //

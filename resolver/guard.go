@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // errPanic is in the error of a question at which the Resolver panicked.
@@ -95,21 +96,24 @@ func (a Answer) to(name string, qtype uint16) (Answer, error) {
 	switch {
 	case a.Status > NotFound:
 		return a, fmt.Errorf("%w: the status %d", ErrMalformed, a.Status)
-	case a.Status != NoError && len(a.Records) > 0 && followed(qtype):
+	case a.Status != NoError && len(a.Records) > 0:
 		return a, fmt.Errorf("%w: %s with records", ErrMalformed, a.Status)
 	}
 	end, chain, err := a.aliases(name, qtype)
 	if err != nil {
 		return a, err
 	}
-	if !followed(qtype) {
+	if !followed(qtype) { // the aliases that are not followed, if the name has no records
+		if len(a.Records) > 0 && end != name {
+			return a, fmt.Errorf("%w: records beside an alias", ErrMalformed)
+		}
 		end = name
 	}
 	records, err := a.owned(end, qtype)
 	if err != nil {
 		return a, err
 	}
-	a.Chain, a.Records = chain, records
+	a.Chain, a.Records = chain, once(records)
 	// RFC 2181, Section 8: 31 bits of seconds.
 	a.TTL = max(0, min(a.TTL, math.MaxInt32*time.Second))
 	return a, nil
@@ -170,7 +174,7 @@ func isAbove(rr dns.RR, name string) bool {
 // owned returns the records that answer a question about the name at the end of the
 // aliases.
 func (a Answer) owned(end string, qtype uint16) ([]dns.RR, error) {
-	beside, signed := 0, false // what may come with them
+	beside := 0 // what may come with them
 	for _, rr := range a.Records {
 		if err := readable(rr); err != nil {
 			return nil, err
@@ -180,7 +184,6 @@ func (a Answer) owned(end string, qtype uint16) ([]dns.RR, error) {
 		case h.Rrtype == dns.TypeDNAME && qtype == dns.TypeANY && isAbove(rr, end):
 		case h.Rrtype == dns.TypeRRSIG, followed(qtype) && (h.Rrtype == dns.TypeCNAME || h.Rrtype == dns.TypeDNAME):
 			beside++
-			signed = signed || h.Rrtype == dns.TypeRRSIG && isOf(rr, end)
 		default:
 			return nil, fmt.Errorf("%w: %.300q is not what was asked for", ErrMalformed, h.Name+" "+dns.Class(h.Class).String()+" "+TypeString(h.Rrtype))
 		}
@@ -188,12 +191,71 @@ func (a Answer) owned(end string, qtype uint16) ([]dns.RR, error) {
 	switch {
 	case beside == 0:
 		return a.Records, nil
-	case beside == len(a.Records) && signed:
-		return nil, fmt.Errorf("%w: signatures without the records", ErrMalformed)
+	case beside == len(a.Records): // the records may be in another message
+		return nil, fmt.Errorf("%w: aliases or signatures without the records", ErrMalformed)
 	}
 	return slices.DeleteFunc(slices.Clone(a.Records), func(rr dns.RR) bool {
 		return rr.Header().Rrtype != qtype && qtype != dns.TypeANY
 	}), nil
+}
+
+// fewRecords is how many records are compared with each other.
+const fewRecords = 16
+
+// once returns the records, each once (RFC 2181, Section 5). Of many, only those that are
+// spelled alike are seen to be the same.
+func once(records []dns.RR) []dns.RR {
+	same := func(before []dns.RR, rr dns.RR) bool {
+		return slices.ContainsFunc(before, func(other dns.RR) bool { return dns.IsDuplicate(rr, other) })
+	}
+	if len(records) > fewRecords {
+		seen := make(map[spelling]bool, len(records))
+		same = func(_ []dns.RR, rr dns.RR) bool {
+			key := spellingOf(rr)
+			before := seen[key]
+			seen[key] = true
+			return before
+		}
+	}
+	out := records
+	for i, rr := range records {
+		switch {
+		case same(out[:min(i, len(out))], rr):
+			if len(out) == len(records) {
+				out = slices.Clone(records[:i])
+			}
+		case len(out) < len(records):
+			out = append(out, rr)
+		}
+	}
+	return out
+}
+
+// A spelling is the data of a record as they are written.
+type spelling struct {
+	addr    [16]byte
+	numbers [3]uint16
+	text    string
+}
+
+func spellingOf(rr dns.RR) (s spelling) {
+	switch rr := rr.(type) {
+	case *dns.A:
+		copy(s.addr[:], rr.A.To16())
+	case *dns.AAAA:
+		copy(s.addr[:], rr.AAAA)
+	case *dns.MX:
+		s.numbers[0], s.text = rr.Preference, rr.Mx
+	case *dns.PTR:
+		s.text = rr.Ptr
+	case *dns.SRV:
+		s.numbers, s.text = [3]uint16{rr.Priority, rr.Weight, rr.Port}, rr.Target
+	case *dns.TXT:
+		s.text = strings.Join(rr.Txt, "\" \"")
+	default:
+		s.text = txt.Key(rr)
+	}
+	return s
 }
 
 // isNil reports whether a record is not there: a nil pointer in a dns.RR is not nil.

@@ -20,7 +20,8 @@ import (
 // Status tells which kind it is. An error means that there is no answer, and any
 // error of any type is a temporary failure to the caller; [Error] adds detail.
 //
-// Lookup must be safe for concurrent use and return soon after ctx is done.
+// Lookup must be safe for concurrent use and return soon after ctx is done. [Ask] guards
+// against one that breaks these promises: call it instead of Lookup.
 type Resolver interface {
 	Lookup(ctx context.Context, name string, qtype uint16) (Answer, error)
 }
