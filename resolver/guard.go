@@ -303,11 +303,24 @@ func readable(rr dns.RR) error {
 
 func areNames(names ...string) bool {
 	for _, name := range names {
-		if _, err := Canonical(name); err != nil {
+		if !isName(name) {
 			return false
 		}
 	}
 	return true
+}
+
+// isName reports whether a text has a canonical form, which it does not make of a plain one:
+// an answer may have thousands.
+func isName(name string) bool {
+	for i := range len(name) {
+		if name[i] >= 0x80 || name[i] == '\\' {
+			_, err := Canonical(name)
+			return err == nil
+		}
+	}
+	_, ok := dns.IsDomainName(name)
+	return ok && len(strings.TrimSuffix(name, ".")) < 254 // RFC 1035, Section 2.3.4: 255 octets in wire form
 }
 
 // isPackable reports whether a record of a type that mail rarely uses has the Go type of its

@@ -110,3 +110,15 @@ func TestUnguarded(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A name in a record is one that Canonical accepts.
+func TestGuardedNames(t *testing.T) {
+	for _, name := range []string{"", ".", "a", "A.Test", "a.test.", "a..b", ".a", "..", `a\.b.test.`, `\256.test.`, `\1.test.`, "\xff.test.", "bücher.test.", " .test.",
+		strings.Repeat("x", 63) + ".", strings.Repeat("x", 64) + ".", strings.Repeat("x.", 127), strings.Repeat("x.", 128), strings.Repeat("x.", 600)} {
+		mx := &dns.MX{Hdr: dns.RR_Header{Name: "a.test.", Rrtype: dns.TypeMX, Class: dns.ClassINET}, Mx: name}
+		got := resolver.Ask(t.Context(), saying(resolver.Answer{Records: []dns.RR{mx}}, nil), "a.test", dns.TypeMX)
+		if _, err := resolver.Canonical(name); (err == nil) != (got.Err == nil) {
+			t.Errorf("%.40q: %v, and in a record %v", name, err, got.Err)
+		}
+	}
+}
