@@ -55,3 +55,14 @@ func TestKey(t *testing.T) {
 		}
 	}
 }
+
+func TestSorted(t *testing.T) {
+	mx := func(host string) *dns.MX {
+		return &dns.MX{Hdr: dns.RR_Header{Name: "a.test.", Rrtype: dns.TypeMX, Class: dns.ClassINET}, Mx: host}
+	}
+	given := []*dns.MX{mx("c."), mx("a."), mx("b.")}
+	got := txt.Sorted(given)
+	if len(got) != 3 || got[0] != given[1] || got[1] != given[2] || got[2] != given[0] {
+		t.Errorf("%v", got)
+	}
+}
