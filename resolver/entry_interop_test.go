@@ -175,7 +175,7 @@ func theirs(t *testing.T, program string, compared []comparedEntry) {
 	t.Helper()
 	left := make(map[int]bool) // not in the zone: refused, or read alone
 	for i := range compared {
-		if strings.Contains(compared[i].ourError, "parenthesis") {
+		if e := compared[i]; strings.Contains(e.ourError, "parenthesis") || strings.Contains(e.ourError, "quote without") && strings.Contains(e.line, "(") {
 			left[i] = true
 			checkZone(t, program, compared[i:i+1], nil, compared)
 		}
@@ -214,6 +214,7 @@ func checkZone(t *testing.T, program string, entries []comparedEntry, left map[i
 		}
 		b.WriteString(strings.Repeat("\n", spacing))
 	}
+	b.WriteString(strings.Repeat("\n", spacing)) // for errors at the end of the file
 	dir := t.TempDir()
 	file, raw := filepath.Join(dir, "entries.zone"), filepath.Join(dir, "raw")
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
