@@ -53,7 +53,11 @@ var entryDeviations = []entryDeviation{
 		func(e comparedEntry) bool { return e.ours == "" && strings.Contains(e.ourError, "non-ASCII octets") }},
 	{"fingerprint of no octets", "BIND takes SSHFP data without a fingerprint as octets, and not as text",
 		func(e comparedEntry) bool {
-			return e.rtype == "SSHFP" && e.ours == "" && strings.Contains(strings.Join(strings.Fields(e.line), " "), `\# 2`)
+			return e.rtype == "SSHFP" && e.ours == "" && strings.Contains(e.line, `\#`)
+		}},
+	{"flags of a key", "BIND reads the mnemonics of RFC 2535, and their beginnings, for the flags of keys",
+		func(e comparedEntry) bool {
+			return strings.HasSuffix(e.rtype, "DNSKEY") && strings.Contains(e.ourError, "mnemonic")
 		}},
 	{"EUI with more digits", "BIND reads the first digits and overlooks the others",
 		func(e comparedEntry) bool { return strings.HasPrefix(e.rtype, "EUI") && e.ours == "" }},
@@ -63,10 +67,6 @@ var entryDeviations = []entryDeviation{
 		}},
 	{`\[`, "BIND has not read it as an escape since bit-string labels (RFC 2673, which is historic)",
 		func(e comparedEntry) bool { return e.theirs == "" && strings.Contains(e.line, `\[`) }},
-	{"key flags", "BIND takes the first letters of a mnemonic for all of it",
-		func(e comparedEntry) bool {
-			return strings.HasSuffix(e.rtype, "KEY") && e.ours == "" && strings.Contains(e.ourError, "or its mnemonic")
-		}},
 	{"NAPTR regexp", "BIND checks the regular expression of a NAPTR record, which mail does not use",
 		func(e comparedEntry) bool { return e.rtype == "NAPTR" && e.theirs == "" }},
 }

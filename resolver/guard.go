@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"net/netip"
 	"path"
@@ -205,18 +206,31 @@ const fewRecords = 16
 // once returns the records, each once (RFC 2181, Section 5). Of many, only those that are
 // spelled alike are seen to be the same.
 func once(records []dns.RR) []dns.RR {
-	same := func(before []dns.RR, rr dns.RR) bool {
-		return slices.ContainsFunc(before, func(other dns.RR) bool { return dns.IsDuplicate(rr, other) })
+	if len(records) <= fewRecords {
+		return firsts(records, func(before []dns.RR, rr dns.RR) bool {
+			return slices.ContainsFunc(before, func(other dns.RR) bool { return dns.IsDuplicate(rr, other) })
+		})
 	}
-	if len(records) > fewRecords {
-		seen := make(map[spelling]bool, len(records))
-		same = func(_ []dns.RR, rr dns.RR) bool {
-			key := spellingOf(rr)
-			before := seen[key]
-			seen[key] = true
-			return before
-		}
+	// Answers of thousands are hostile, or honest: the hashes take a tenth of the memory.
+	hashes := make([]uint64, len(records))
+	for i, rr := range records {
+		hashes[i] = maphash.Comparable(hashSeed, spellingOf(rr))
 	}
+	slices.Sort(hashes)
+	if len(slices.Compact(hashes)) == len(records) {
+		return records
+	}
+	seen := make(map[spelling]bool)
+	return firsts(records, func(_ []dns.RR, rr dns.RR) bool {
+		key := spellingOf(rr)
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// firsts returns the records that are not the same as one before them.
+func firsts(records []dns.RR, same func(before []dns.RR, rr dns.RR) bool) []dns.RR {
 	out := records
 	for i, rr := range records {
 		switch {
@@ -231,23 +245,27 @@ func once(records []dns.RR) []dns.RR {
 	return out
 }
 
+var hashSeed = maphash.MakeSeed()
+
 // A spelling is the data of a record as they are written.
 type spelling struct {
-	addr    [16]byte
-	numbers [3]uint16
-	text    string
+	addr       [16]byte
+	numbers    [3]uint16
+	text, more string
 }
 
 func spellingOf(rr dns.RR) (s spelling) {
 	switch rr := rr.(type) {
 	case *dns.A:
-		copy(s.addr[:], rr.A.To16())
+		copy(s.addr[:], rr.A)
 	case *dns.AAAA:
 		copy(s.addr[:], rr.AAAA)
 	case *dns.MX:
 		s.numbers[0], s.text = rr.Preference, rr.Mx
 	case *dns.PTR:
 		s.text = rr.Ptr
+	case *dns.RP:
+		s.text, s.more = rr.Mbox, rr.Txt
 	case *dns.SRV:
 		s.numbers, s.text = [3]uint16{rr.Priority, rr.Weight, rr.Port}, rr.Target
 	case *dns.TXT:

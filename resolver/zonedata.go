@@ -4,7 +4,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -208,6 +210,8 @@ func (d *dataReader) read(rtype uint16, tokens []token) error {
 		err = escapeError(badEscape(tokens))
 	case known && d.fields(form) != nil:
 		err = errUnread
+	case !known && dns.TypeToString[rtype] == "" && !slices.Contains(slices.Collect(maps.Values(moreTypes)), rtype):
+		err = fmt.Errorf(`%s is a type that nobody knows: write its data as \# and octets (RFC 3597, Section 5)`, TypeString(rtype))
 	case !known:
 		err = d.rare(rtype)
 	}
