@@ -13,7 +13,8 @@ const unknown = "unknown"
 // ReceivedSPF returns the field that records the result in the header of the
 // message (RFC 7208, Section 9.1): with its name, without a final line end, a pair a
 // line. It belongs above the Received field. Values of the other side's are printable
-// ASCII, quoted, and cut where they are longer than any name.
+// ASCII, quoted, and cut where they are longer than any name. A sender that is longer is left
+// out: its end is its domain.
 func (r *Result) ReceivedSPF() string {
 	receiver := r.Receiver
 	if receiver == "" {
@@ -25,7 +26,7 @@ func (r *Result) ReceivedSPF() string {
 		b.WriteString("\r\n\t" + key + "=" + quoted(value) + ";")
 	}
 	pair("client-ip", r.Addr.String())
-	if r.Identity == MailFrom {
+	if r.Identity == MailFrom && len(untrusted.Line(r.Sender)) <= maxValue {
 		pair("envelope-from", r.Sender)
 	}
 	pair("helo", r.Helo)
@@ -62,16 +63,19 @@ func (r *Result) sentence() string {
 	return "the policy of " + domain + " cannot be interpreted"
 }
 
-// printable returns text as printable ASCII, cut to what is longer than names are.
+// maxValue is the most octets of a text of the other side's: that of names, and one less than
+// that of a path with its brackets (RFC 5321, Section 4.5.3.1.3).
+const maxValue = 255
+
+// printable returns text as printable ASCII, without what exceeds maxValue.
 func printable(text string) string {
-	const most = 255
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
 	}, untrusted.Line(text))
-	return text[:min(len(text), most)]
+	return text[:min(len(text), maxValue)]
 }
 
 // comment returns text for a comment of RFC 5322, Section 3.2.2.
