@@ -25,9 +25,9 @@ type repeated struct {
 }
 
 func (r *repeated) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = r.text[r.at%len(r.text)]
-		r.at++
+	for n := 0; n < len(p); {
+		copied := copy(p[n:], r.text[r.at:])
+		n, r.at = n+copied, (r.at+copied)%len(r.text)
 	}
 	return len(p), nil
 }
@@ -40,13 +40,13 @@ func TestReadReports(t *testing.T) {
 		most       int    // octets that are read
 	}{
 		{"[]", "", "", 10}, {"[] [", "", "more after", 10}, {"[", "", "unexpected EOF", 10}, {"[{}]", "", "no version", 10}, {"", "", "unexpected end", 10},
-		{"", "\x00", "more than 64 MiB", 64<<20 + 1}, {"", "{}", "more than 64 MiB", 64<<20 + 1}, {"[", "\x00", "invalid character", 1 << 20},
+		{"", "\x00", "more than 64 MiB", 64<<20 + 1}, {"[", "\x00", "invalid character", 1 << 20},
 		{"[", "{},", "no version", 1 << 20}, {"[", "[", "depth", 1 << 20},
-		{`["`, "a", "more than 64 MiB", 64<<20 + 1<<20}, {"[", " ", "more than 64 MiB", 256 << 20},
+		{`["`, "a", "more than 64 MiB", 64<<20 + 1<<20},
 	} {
 		c := &counted{Reader: strings.NewReader(tt.head)}
 		if tt.then != "" {
-			c.Reader = io.MultiReader(c.Reader, &repeated{text: tt.then})
+			c.Reader = io.MultiReader(c.Reader, &repeated{text: strings.Repeat(tt.then, 1<<12)})
 		}
 		_, err := readReports(c)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || c.read > tt.most {
