@@ -30,20 +30,21 @@ type Path struct {
 // ParsePath reads a Reverse-path or Forward-path as servers hand it over (RFC 5321, Section
 // 4.1.2, and with UTF-8, RFC 6531, Section 3.3): with or without angle brackets, and with or
 // without the quotes of a local part that needs them. Parameters may follow the closing
-// bracket, and are ignored. "" and "<>" are the null sender. A domain without a local part,
-// with or without @, is postmaster there.
+// bracket, and are ignored, but they must not contain @: without its quotes, the local part
+// "<a@b.example> c" looks like an address with parameters. "" and "<>" are the null sender.
+// A domain without a local part, with or without @, is postmaster there.
 //
 // The domain begins after the last @, and only it must have a form: the error is [ErrPath]
-// for a path of more than 1,000 octets or with control characters, and for a domain that is
-// neither a host name (underscores, a final dot and a single label are allowed) nor an
-// address literal.
+// for a path of more than 1,000 octets or with control characters, for parameters with @,
+// and for a domain that is neither a host name (underscores, a final dot and a single label
+// are allowed) nor an address literal.
 func ParsePath(path string) (Path, error) {
-	path = withoutBrackets(path)
+	path, ok := withoutBrackets(path)
+	if !ok || len(path) > maxPath || strings.ContainsFunc(path, unicode.IsControl) {
+		return Path{}, ErrPath
+	}
 	if path == "" {
 		return Path{}, nil
-	}
-	if len(path) > maxPath || strings.ContainsFunc(path, unicode.IsControl) {
-		return Path{}, ErrPath
 	}
 	path = withoutRoute(path)
 	at := strings.LastIndexByte(path, '@')
@@ -71,10 +72,10 @@ func ParsePath(path string) (Path, error) {
 
 // withoutBrackets returns the text between angle brackets, if the path begins with one. The
 // closing one ends the text, or has a space after it; one in quotes may be a part of the
-// local part.
-func withoutBrackets(path string) string {
+// local part. It fails if an @ follows: either address may be meant.
+func withoutBrackets(path string) (string, bool) {
 	if !strings.HasPrefix(path, "<") {
-		return path
+		return path, true
 	}
 	for _, quotes := range []bool{true, false} { // without, for a quote that never ends
 		quoted := false
@@ -85,11 +86,11 @@ func withoutBrackets(path string) string {
 			case quotes && c == '"':
 				quoted = !quoted
 			case !quoted && c == '>' && (i == len(path)-1 || path[i+1] == ' '):
-				return path[1:i]
+				return path[1:i], !strings.Contains(path[i:], "@")
 			}
 		}
 	}
-	return path
+	return path, true
 }
 
 // withoutRoute returns a path without its source route, which is accepted and ignored
@@ -101,7 +102,7 @@ func withoutRoute(path string) string {
 			end = strings.IndexByte(rest, ']') + 1
 		}
 		switch {
-		case end < 1 || end == len(rest):
+		case end < 2 || end == len(rest) || strings.Contains(rest[1:end], "@"):
 			return path
 		case rest[end] == ':':
 			return rest[end+1:]

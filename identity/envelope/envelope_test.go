@@ -56,6 +56,7 @@ func TestParsePath(t *testing.T) {
 		{"@relay.test,@b.test:alice@example.test", "alice@example.test", "example.test."},
 		{"<@[IPv6:2001:db8::1],@b.test:alice@example.test>", "alice@example.test", "example.test."},
 		{`@relay.test:"x:y@z"@example.test`, `"x:y@z"@example.test`, "example.test."},
+		{"@a@other.test,@b.test:alice@example.test", "@a@other.test,@b.test:alice@example.test", "example.test."},
 		{"@relay.test,b:alice@example.test", "@relay.test,b:alice@example.test", "example.test."},
 	} {
 		want := envelope.Path{Address: test.address, Domain: test.domain}
@@ -67,6 +68,9 @@ func TestParsePath(t *testing.T) {
 		"alice@", "@", "alice@@", "alice@example.test>", "alice@example.test SIZE=1", "@relay.test:", "@relay.test:alice@",
 		"alice@192.0.2.1", "alice@[192.0.2.300]", "alice@[", "alice@a..b", "alice@-a.test", `alice@a\.b.test`, `alice@a\046b.test`, "alice@a b.test", "alice@a\xff.test",
 		"alice@example.test\r\n", "a\x00b@example.test", "a\tb@example.test", "a\x7fb@example.test", "a\u009bb@example.test", "<a\n@example.test>",
+		// Local parts without their quotes: neither address is meant for sure.
+		"<a@example.test> b@other.test", "<a@example.test> SIZE=1@other.test", "<a> b@other.test", "<> b@other.test", `<"a@example.test> b@other.test`, "<alice@example.test> AUTH=bob@other.test",
+		"@a@other.test:example.test", "@:example.test",
 		strings.Repeat("a", 1000) + "@b.test", "alice@" + strings.Repeat("a", 64) + ".test",
 	} {
 		if got, err := envelope.ParsePath(path); !errors.Is(err, envelope.ErrPath) || got != (envelope.Path{}) {
@@ -78,6 +82,9 @@ func TestParsePath(t *testing.T) {
 // The domain of an address is what HELO takes for a name or a literal. Brackets, parameters
 // and a source route make no difference.
 func FuzzParsePath(f *testing.F) {
+	f.Add("<a@r.test> b", "example.test")
+	f.Add("<a@r.test> SIZE=1", "example.test")
+	f.Add("@a", "example.test:r.test")
 	for _, domain := range []string{"example.test", "[192.0.2.1]", "192.0.2.1", "a_b.test", "bücher.test", "a.", "xn--a.test", "mail\u3002test", `a\046b.test`, "localhost", "1.2", "b> c", "x:y", ""} {
 		f.Add("alice", domain)
 		f.Add(`"a> @b`, domain)
@@ -91,6 +98,10 @@ func FuzzParsePath(f *testing.F) {
 				t.Errorf("%+v, %v", p, err)
 			}
 			return
+		}
+		// Whatever the local part is, the domain stays, unless the text is all in brackets.
+		if arg, err := helo.Parse(domain); !strings.ContainsAny(domain, "@>:") && (err != nil || arg.Name != p.Domain) {
+			t.Errorf("%q: %+v, and HELO has %+v, %v", text, p, arg, err)
 		}
 		if strings.ContainsAny(p.Address, "\r\n\x00") || !strings.Contains(text, strings.TrimPrefix(p.Address, "postmaster@")) {
 			t.Errorf("%+v", p)

@@ -93,8 +93,8 @@ func Strings(fs *flag.FlagSet, name string, values *[]string) {
 func Timeout(fs *flag.FlagSet, timeout *time.Duration, otherwise time.Duration) {
 	*timeout = otherwise
 	fs.Func("timeout", "", func(value string) (err error) {
-		if *timeout, err = time.ParseDuration(value); err != nil {
-			return errors.New("expected a duration, such as 30s")
+		if *timeout, err = time.ParseDuration(value); err != nil || *timeout <= 0 {
+			return errors.New("expected a duration over 0, such as 30s")
 		}
 		return nil
 	})

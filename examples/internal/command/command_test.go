@@ -62,7 +62,9 @@ func TestStatus(t *testing.T) {
 		{"-fail broken", 2, "[] 1m0s\n", "show: broken\n"},
 		{"-fail show:\u00a0broken", 2, "[] 1m0s\n", "show: show:\u00a0broken\n"},
 		{"-unknown", 2, "", "show: flag provided but not defined: -unknown (-h lists the flags)\n"},
-		{"-timeout soon", 2, "", "show: invalid value \"soon\" for flag -timeout: expected a duration, such as 30s (-h lists the flags)\n"},
+		{"-timeout soon", 2, "", "show: invalid value \"soon\" for flag -timeout: expected a duration over 0, such as 30s (-h lists the flags)\n"},
+		{"-timeout 0s", 2, "", "show: invalid value \"0s\" for flag -timeout: expected a duration over 0, such as 30s (-h lists the flags)\n"},
+		{"-timeout -1s", 2, "", "show: invalid value \"-1s\" for flag -timeout: expected a duration over 0, such as 30s (-h lists the flags)\n"},
 		{"more", 2, "", "show: unexpected argument \"more\" (-h lists the flags)\n"},
 	} {
 		var stdout, stderr strings.Builder

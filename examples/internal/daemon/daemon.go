@@ -66,6 +66,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("-name %q: expected the full name of the mail server, such as mx.example.org", o.Name)
 	case o.Connections < 1:
 		return errors.New("-connections must be over 0")
+	case o.Verifier.Timeout <= 0:
+		return errors.New("-timeout must be over 0")
 	}
 	return nil
 }
@@ -96,7 +98,7 @@ func (o *Options) Run(ctx context.Context, stdout io.Writer, serve Service) erro
 	}
 	log := slog.New(slog.NewTextHandler(stdout, nil))
 	log.Info("listening", "addr", l.Addr().String())
-	return serve(ctx, l, log)
+	return serve(ctx, patientListener{l, log}, log)
 }
 
 // A Dial connects to a service that Start has started, from an address.

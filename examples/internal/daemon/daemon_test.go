@@ -40,6 +40,8 @@ func TestOptions(t *testing.T) {
 		{"-name localhost", "expected the full name"},
 		{"-name a_b.test", "expected the full name"},
 		{"-name mx.a.test -connections 0", "over 0"},
+		{"-name mx.a.test -timeout 0", "-timeout must be over 0"},
+		{"-name mx.a.test -timeout -1s", "-timeout must be over 0"},
 		{"-name mx.a.test -trusted 192.0.2.1", "expected a network"},
 		{"-name mx.a.test -domain [192.0.2.1]", "expected a domain"},
 		{"-name mx.a.test -domain a..b", "expected a domain"},

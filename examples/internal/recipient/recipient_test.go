@@ -24,6 +24,7 @@ func TestRole(t *testing.T) {
 		"", "<>", "@", "a@quay.example", "postmaster@", "abuse", "postmaster@other.example", "postmaster@a.quay.example", "abuse@.", "postmaster@quay.example@other.example",
 		`"postmaster@quay.example"@other.example`, "postmaster+x@quay.example", "postmaster @quay.example", "<postmaster@quay.example", `"postmaster@quay.example`, "postmaster@quay..example",
 		"postmaster@quay.example\x00", "postmaster\x00@quay.example", "@relay.example:a@quay.example", `\postmaster@quay.example`,
+		"<postmaster@quay.example> b@quay.example", "<abuse@quay.example> b@other.example", "<postmaster@quay.example> X=b@quay.example", "<postmaster> b@quay.example", // without their quotes
 	} {
 		if domains.Role(address) {
 			t.Errorf("%q is a role", address)
