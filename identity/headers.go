@@ -20,8 +20,8 @@ import (
 // [ForgedResults]; then put this one above the Received field.
 //
 // Names and addresses that the client or its DNS gave are left out if they would need
-// quoting, which readers of this field understand differently. Received-SPF has more, see
-// [spf.Result.ReceivedSPF].
+// quoting, which readers of this field understand differently, or if they have over 500
+// octets. Received-SPF has more, see [spf.Result.ReceivedSPF].
 func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 	if authservID == "" || strings.ContainsFunc(authservID, func(r rune) bool { return !isNameChar(r) }) {
 		return "", fmt.Errorf("identity: authserv-id %q: letters, digits, dots, hyphens and underscores expected", authservID)

@@ -32,7 +32,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What is no list of reports is refused at the first document that is none, not in memory.
+// Input other than reports is refused at the first document that is not one.
 func TestReadReports(t *testing.T) {
 	for _, tt := range []struct {
 		head, then string // and so on without end
