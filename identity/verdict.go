@@ -200,7 +200,7 @@ func (v *Verdict) claimOf(ours bool) heloClaim {
 	case ours:
 		return claimsOurs
 	case v.Helo.Argument.Addr.IsValid():
-		// Programs behind NAT use their private address: that is no forgery.
+		// Programs behind NAT use their private address: that is not forgery.
 		if addr := address.Canonical(v.Helo.Argument.Addr); addr != v.Client && address.IsPublic(addr) {
 			return claimsOtherAddress
 		}

@@ -43,7 +43,7 @@ null      TXT  "v=spf1 -all"
 null      MX   0 .
 nomail    MX   0 .
 nomail    A    192.0.2.80
-; of clients whose PTR names are no help
+; of clients whose PTR names do not help
 eased     A    192.0.2.22
 eased     TXT  "v=spf1 a -all"
 nameless  A    192.0.2.24

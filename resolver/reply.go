@@ -28,7 +28,7 @@ func readReply(q query, raw []byte) (*message, error) {
 	return m, nil
 }
 
-// checkReply says why a message is no answer to the query (RFC 5452, Section
+// checkReply says why a message does not answer the query (RFC 5452, Section
 // 9.1), and "" if it is one. It looks at octets: a forged message is not worth
 // parsing, and in both the question stands first, so it is not compressed.
 func checkReply(query, reply []byte) string {

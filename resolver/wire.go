@@ -107,8 +107,8 @@ var seed = maphash.MakeSeed()
 
 func (n *wireName) hash() uint64 { return maphash.Bytes(seed, n.bytes()) }
 
-// skipName returns where a message goes on after the name at off. What a pointer of it
-// leads to is not looked at.
+// skipName returns where a message goes on after the name at off. It does not follow
+// pointers.
 func skipName(message []byte, off int) (next int, err error) {
 	for off < len(message) {
 		switch c := int(message[off]); {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
@@ -52,7 +53,10 @@ type Zones struct {
 // them are errors (SERVFAIL). [Zones.Records] yields such a record without data, and its
 // String has the data as they were written.
 func ParseZones(text string) (*Zones, error) {
-	return readText("", "", text, maxText)
+	if len(text) > maxText {
+		return nil, asZoneError([]Problem{{Text: (&bounded.Error{Limit: maxText}).Error()}})
+	}
+	return readText("", "", text)
 }
 
 // maxText is how long a zone text from a reader may be: two million records fit.
@@ -73,21 +77,15 @@ func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
 		}
 	}
 	var b strings.Builder
-	if _, err := io.Copy(&b, io.LimitReader(r, limit+1)); err != nil {
+	if _, err := io.Copy(&b, bounded.NewReader(r, limit)); err != nil {
 		return nil, asZoneError([]Problem{{File: file, Text: err.Error()}})
 	}
-	return readText(origin, file, b.String(), limit)
+	return readText(origin, file, b.String())
 }
 
-// readText reads a zone text of at most limit octets.
-func readText(origin, file, text string, limit int64) (*Zones, error) {
-	size := int64(len(text))
+func readText(origin, file, text string) (*Zones, error) {
 	text = strings.TrimPrefix(text, "\xef\xbb\xbf") // a byte order mark
-	problem := encodingProblem(text)
-	if size > limit {
-		problem = fmt.Sprintf("over %d MiB: no zone text is that long", limit>>20)
-	}
-	if problem != "" {
+	if problem := encodingProblem(text); problem != "" {
 		return nil, asZoneError([]Problem{{File: file, Text: problem}})
 	}
 	reader := newZoneReader(file)

@@ -414,7 +414,7 @@ func (i longFileInfo) Size() int64       { return i.size }
 
 // A regular file is read whole, anything else to 128 MiB.
 func TestReadZoneSize(t *testing.T) {
-	for mode, want := range map[fs.FileMode]string{0: errLongFile.Error(), fs.ModeDevice: "over 128 MiB"} {
+	for mode, want := range map[fs.FileMode]string{0: errLongFile.Error(), fs.ModeDevice: "more than 128 MiB"} {
 		_, err := resolver.ReadZone("", "long.zone", &longFile{mode: mode, left: 128<<20 + 2})
 		if err == nil || !strings.Contains(err.Error(), "long.zone: "+want) {
 			t.Errorf("%v: %v", mode, err)

@@ -1,6 +1,7 @@
 package spf_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -12,15 +13,15 @@ import (
 func TestAnalyzeGrowth(t *testing.T) {
 	const few, most = 500, 8.0
 	for _, tt := range hostilePolicies {
-		var least [2]time.Duration
-		for i, n := range []int{few, 4 * few} {
-			run := analyze(t, tt.policy(n))
-			least[i] = cost.Of(func() any { return run() }).Time
+		small, large := analyze(t, tt.policy(few)), analyze(t, tt.policy(4*few))
+		growth := math.Inf(1)
+		for attempt := 0; growth > most && attempt < 3; attempt++ { // another test may have slowed the last
+			before, after := cost.Of(func() any { return small() }).Time, cost.Of(func() any { return large() }).Time
+			growth = float64(after) / float64(max(before, 2*time.Millisecond)) // of less, the clock is too coarse
+			t.Logf("%s: %s, then %s: %.1f times", tt.name, before, after, growth)
 		}
-		growth := float64(least[1]) / float64(max(least[0], 2*time.Millisecond)) // of less, the clock is too coarse
 		if growth > most {
 			t.Errorf("%s: %.1f times", tt.name, growth)
 		}
-		t.Logf("%s: %s, then %s: %.1f times", tt.name, least[0], least[1], growth)
 	}
 }

@@ -197,7 +197,7 @@ func (e *evaluation) expander(display string) expander {
 // include is RFC 7208, Section 5.2.
 func (e *evaluation) include(t *Term, name string, ok bool, domain string) (matched bool, failed Status, err error) {
 	if !ok {
-		return false, PermError, fmt.Errorf("%w: %s leads to no name", ErrNoRecord, quote(t.Text))
+		return false, PermError, fmt.Errorf("%w: %s does not give a name", ErrNoRecord, quote(t.Text))
 	}
 	status, err := e.below(t, name, domain, true)
 	switch status {
@@ -243,7 +243,7 @@ func (e *evaluation) redirect(t *Term, domain, display string, included bool) (S
 				return status, nil
 			}
 		} else {
-			err = fmt.Errorf("%w: %s leads to no name", ErrNoRecord, quote(t.Text))
+			err = fmt.Errorf("%w: %s does not give a name", ErrNoRecord, quote(t.Text))
 		}
 	}
 	e.decided(t, domain)

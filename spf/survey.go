@@ -25,7 +25,7 @@ const (
 	maxAnswers     = 1 << 22 // bytes of all answers
 )
 
-// A survey asks for all that a policy leads to, level by level of its tree, so that
+// A survey asks for all that a policy refers to, level by level of its tree, so that
 // bounds cut it off at the same place each time.
 type survey struct {
 	ctx      context.Context

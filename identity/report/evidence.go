@@ -11,7 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// The bounds of what a report shows, in octets of JSON. Whoever runs the DNS of an
+// The bounds of what a report shows, in octets of JSON. The DNS servers of an
 // organization, or of one whose SPF record it includes, can answer with 64 KiB to each of
 // thousands of questions.
 const (

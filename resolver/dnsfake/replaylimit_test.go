@@ -18,7 +18,7 @@ func (l *lines) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// What is no transcript is given up soon, even if it never ends.
+// Replay gives up soon on input that is not a transcript, even if it never ends.
 func TestReplayStops(t *testing.T) {
 	endless := new(lines)
 	var bad *resolver.ZoneError

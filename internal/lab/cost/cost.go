@@ -11,17 +11,17 @@ import (
 // A Cost is what one run of some work takes.
 type Cost struct {
 	Allocated int64         // bytes in all, the most that could be in use at once
-	Live      int64         // bytes that its result keeps
+	Live      int64         // bytes that its result keeps; Of does not measure it
 	Time      time.Duration // of the CPU
 }
 
-// Of runs work and returns its least cost of three runs: other goroutines of the test only
-// add to it.
+// Of runs work and returns its least cost of three runs, except Live: other goroutines of
+// the test only add to it.
 func Of(work func() any) Cost {
-	least := Once(work)
+	least, _ := run(work)
 	for range 2 {
-		c := Once(work)
-		least = Cost{min(least.Allocated, c.Allocated), min(least.Live, c.Live), min(least.Time, c.Time)}
+		c, _ := run(work)
+		least = Cost{Allocated: min(least.Allocated, c.Allocated), Time: min(least.Time, c.Time)}
 	}
 	return least
 }
@@ -29,6 +29,13 @@ func Of(work func() any) Cost {
 // Once runs work and returns its cost. What work returns is its result.
 func Once(work func() any) Cost {
 	live := Live()
+	c, result := run(work)
+	c.Live = max(0, Live()-live)
+	runtime.KeepAlive(result)
+	return c
+}
+
+func run(work func() any) (Cost, any) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := cpu()
@@ -36,9 +43,7 @@ func Once(work func() any) Cost {
 	c := Cost{Time: cpu() - start}
 	runtime.ReadMemStats(&after)
 	c.Allocated = int64(after.TotalAlloc - before.TotalAlloc)
-	c.Live = max(0, Live()-live)
-	runtime.KeepAlive(result)
-	return c
+	return c, result
 }
 
 // Live returns the bytes of the heap that are in use.
