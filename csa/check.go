@@ -3,6 +3,7 @@ package csa
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -94,14 +95,30 @@ func (c Checker) ask(ctx context.Context, name string) (own resolver.Response, p
 	}
 	ahead, cancel := context.WithCancel(ctx)
 	defer cancel()
-	above := make(chan []resolver.Response)
-	go func() { above <- c.records(ahead, names...) }()
+	above := make(chan []resolver.Response, 1) // for a Resolver that ends this goroutine by runtime.Goexit
+	go func() {
+		var responses []resolver.Response
+		defer func() {
+			if responses == nil {
+				responses = Checker{Resolver: failing(errExited)}.records(ahead, names...)
+			}
+			above <- responses
+		}()
+		responses = c.records(ahead, names...)
+	}()
 	own = c.records(ctx, name)[0]
 	if own.Err != nil || len(own.Records) > 0 {
 		cancel() // the parents' records make no difference
 	}
 	responses := <-above
 	return own, func() []resolver.Response { return responses }
+}
+
+var errExited = errors.New("the Resolver called runtime.Goexit")
+
+// failing returns a Resolver that has no answer.
+func failing(err error) resolver.Resolver {
+	return resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) { return resolver.Answer{}, err })
 }
 
 // records asks for the records of names.

@@ -20,8 +20,8 @@ import (
 // [ForgedResults]; then put this one above the Received field.
 //
 // Names and addresses that the client or its DNS gave are left out if they would need
-// quoting, which readers of this field understand differently. Received-SPF has more, see
-// [spf.Result.ReceivedSPF].
+// quoting, which readers of this field understand differently, or if they have over 500
+// octets. Received-SPF has more, see [spf.Result.ReceivedSPF].
 func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 	if authservID == "" || strings.ContainsFunc(authservID, func(r rune) bool { return !isNameChar(r) }) {
 		return "", fmt.Errorf("identity: authserv-id %q: letters, digits, dots, hyphens and underscores expected", authservID)
@@ -83,18 +83,21 @@ func headerName(name string) string {
 }
 
 // headerSender returns the address judged, or its domain alone where the local part
-// would need quoting (RFC 8601, Section 2.2: [ [ local-part ] "@" ] domain-name).
+// would need quoting (RFC 8601, Section 2.2: [ [ local-part ] "@" ] domain-name) or a line of
+// more than the 998 octets of RFC 5322, Section 2.1.1.
 func headerSender(r *spf.Result) string {
 	local, domain, ok := cutLast(r.Sender, "@")
 	name := headerName(domain)
 	if !ok || name == "" {
 		return headerName(r.Domain)
 	}
-	if local == "" || strings.ContainsFunc(local, func(r rune) bool { return !isNameChar(r) && !strings.ContainsRune("#$%&'*+/^`{|}~", r) }) {
+	if local == "" || len(local) > maxLocal || strings.ContainsFunc(local, func(r rune) bool { return !isNameChar(r) && !strings.ContainsRune("#$%&'*+/^`{|}~", r) }) {
 		return name
 	}
 	return local + "@" + name
 }
+
+const maxLocal = 500 // with a name of 253 octets, and the rest of the line
 
 func cutLast(s, sep string) (before, after string, found bool) {
 	i := strings.LastIndex(s, sep)

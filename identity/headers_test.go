@@ -29,6 +29,7 @@ func TestAuthenticationResults(t *testing.T) {
 		{"192.0.2.20", "fixed.dsl.isp.test", `"a b;c"@isp.test`, "iprev=pass reason=generic-name policy.iprev=192.0.2.20; spf=none smtp.helo=fixed.dsl.isp.test; spf=none smtp.mailfrom=isp.test"},
 		{"192.0.2.10", "smtp.example.test", "srs0=x=y=a@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=example.test"},
 		{"192.0.2.10", "smtp.example.test", "ünser@bücher.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=none smtp.mailfrom=xn--bcher-kva.test"},
+		{"192.0.2.10", "smtp.example.test", strings.Repeat("a", 501) + "@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=example.test"},
 		{"192.0.2.10", "smtp.example.test", "a b@example.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test; spf=pass smtp.mailfrom=example.test"},
 		{"192.0.2.10", "smtp.example.test", "a@b c.test", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test"},
 		{"192.0.2.10", "smtp.example.test", "a@[192.0.2.10]", "iprev=pass policy.iprev=192.0.2.10; spf=pass smtp.helo=smtp.example.test"},

@@ -11,18 +11,10 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/internal/lab/cost"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
-
-// liveHeap returns the bytes that are in use.
-func liveHeap() int64 {
-	runtime.GC()
-	runtime.GC() // what the first one swept
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
 
 // large answers so many records to each question for addresses, and has an SPF policy of
 // ten mail exchangers for every name.
@@ -60,7 +52,7 @@ func TestSessionMemory(t *testing.T) {
 		{1000, spf.Neutral, true},    // 2.3 MiB a message
 		{3000, spf.TempError, false}, // of which nothing is kept
 	} {
-		before := liveHeap()
+		before := cost.Live()
 		s := identity.Verifier{Resolver: large(tt.addresses), MaxQuestions: 5000}.Session(t.Context(), client)
 		s.Helo(t.Context(), "h.test")
 		var last *identity.Verdict
@@ -70,16 +62,16 @@ func TestSessionMemory(t *testing.T) {
 			if exhausted(t, v) {
 				break
 			}
-			last, open = v, max(open, liveHeap()-before)
+			last, open = v, max(open, cost.Live()-before)
 		}
 		if last.MailFromSPF.Status != tt.status || exhausted(t, s.MailFrom(t.Context(), "a@end.test")) != tt.exhausted {
 			t.Errorf("%d addresses: SPF %s, %v", tt.addresses, last.MailFromSPF.Status, last.MailFromSPF.Err)
 		}
 		s.Close()
-		closed := liveHeap() - before
+		closed := cost.Live() - before
 		evidence := len(last.MailFromSPF.Responses)
 		last = nil
-		freed := liveHeap() - before
+		freed := cost.Live() - before
 		t.Logf("%d addresses: %d KiB live, %d KiB after Close with a verdict, %d KiB without", tt.addresses, open>>10, closed>>10, freed>>10)
 		if open > 6<<20 || closed > 2<<20 || freed > 100<<10 || evidence == 0 {
 			t.Errorf("%d addresses: %d bytes live, %d after Close with a verdict, %d without", tt.addresses, open, closed, freed)

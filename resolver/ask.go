@@ -116,7 +116,8 @@ const AtOnce = 16
 // then, and the error of the rest is that of ctx.
 //
 // A Resolver that calls runtime.Goexit, as t.Fatal of a test does, ends one question with
-// an error, and not the goroutine of the caller.
+// an error. The last question is put by the goroutine of the caller, as by Ask, and Goexit
+// ends it.
 func AskAll(ctx context.Context, r Resolver, questions ...Question) []Response {
 	responses := make([]Response, len(questions))
 	slots := make(chan struct{}, AtOnce)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/lab/cost"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -67,11 +68,11 @@ func BenchmarkCacheMemory(b *testing.B) {
 	const names = 1_000_000
 	for b.Loop() {
 		c := &resolver.Cache{Resolver: addresses, MaxBytes: 400 * names}
-		before := liveHeap()
+		before := cost.Live()
 		for i := range names {
 			_, _ = c.Lookup(b.Context(), floodName(i), dns.TypeA)
 		}
-		took := liveHeap() - before
+		took := cost.Live() - before
 		stats := c.Stats()
 		if stats.Entries != names {
 			b.Fatalf("%+v", stats)

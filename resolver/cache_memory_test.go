@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/lab/cost"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -33,15 +34,6 @@ func received(t testing.TB, records []dns.RR, name string) []dns.RR {
 		t.Fatal(err)
 	}
 	return m.Answer
-}
-
-// liveHeap returns the bytes that are in use.
-func liveHeap() int64 {
-	runtime.GC()
-	runtime.GC() // what the first one swept
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // What an entry is said to take is what it takes, or a little more.
@@ -105,7 +97,7 @@ func TestCacheAccounting(t *testing.T) {
 				}
 				return a, nil
 			})
-			before := liveHeap()
+			before := cost.Live()
 			for i := range n {
 				text := fmt.Sprintf("%1000d a-name-%06d.example.test.", i, i)
 				name := text[1001:] // part of a longer text, which is not to stay
@@ -114,7 +106,7 @@ func TestCacheAccounting(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			took := (liveHeap() - before) / n
+			took := (cost.Live() - before) / n
 			stats := c.Stats()
 			counted := stats.Bytes / n
 			t.Logf("%d bytes an entry, counted as %d", took, counted)
@@ -139,7 +131,7 @@ func TestCacheFlood(t *testing.T) { flood(t, 100_000, 1<<19) }
 func flood(t testing.TB, names int, maxBytes int64) {
 	t.Helper()
 	c := &resolver.Cache{MaxBytes: maxBytes, Resolver: addresses}
-	before := liveHeap()
+	before := cost.Live()
 	for i := range names {
 		if _, err := c.Lookup(t.Context(), floodName(i), dns.TypeA); err != nil {
 			t.Fatal(err)
@@ -147,7 +139,7 @@ func flood(t testing.TB, names int, maxBytes int64) {
 		if (i+1)%(names/10) != 0 {
 			continue
 		}
-		stats, took := c.Stats(), liveHeap()-before
+		stats, took := c.Stats(), cost.Live()-before
 		t.Logf("%d bytes live, %+v", took, stats)
 		if took > maxBytes || stats.Bytes > maxBytes || stats.Bytes < maxBytes-1000 {
 			t.Fatalf("%d bytes live, %+v, want at most %d", took, stats, maxBytes)
@@ -165,14 +157,14 @@ func TestCacheSmallThenLarge(t *testing.T) {
 		}
 		return addresses(ctx, name, qtype)
 	})}
-	before := liveHeap()
+	before := cost.Live()
 	for i := range 20_000 {
 		mustLookup(t, c, floodName(i), dns.TypeA)
 	}
 	for i := range 200 {
 		mustLookup(t, c, floodName(i), dns.TypeTXT)
 	}
-	stats, took := c.Stats(), liveHeap()-before
+	stats, took := c.Stats(), cost.Live()-before
 	t.Logf("%d bytes live, %+v", took, stats)
 	if took > maxBytes || stats.Bytes > maxBytes || stats.Entries > 60 {
 		t.Errorf("%d bytes live, %+v, want at most %d", took, stats, maxBytes)

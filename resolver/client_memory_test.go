@@ -14,6 +14,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/lab/cost"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -119,7 +120,7 @@ func TestClientMemory(t *testing.T) {
 			binary.BigEndian.PutUint16(raw[12+18:], tt.qtype)
 			c := resolver.Client{Servers: []netip.AddrPort{startHuge(t, raw)}, Rounds: 1, TryTimeout: 20 * time.Second, Timeout: 20 * time.Second}
 			answers := make([]resolver.Answer, tt.atOnce)
-			before := liveHeap()
+			before := cost.Live()
 			peak := peakHeap(func() {
 				var asking sync.WaitGroup
 				for i := range answers {
@@ -133,7 +134,7 @@ func TestClientMemory(t *testing.T) {
 				}
 				asking.Wait()
 			})
-			live := (liveHeap() - before) / int64(tt.atOnce)
+			live := (cost.Live() - before) / int64(tt.atOnce)
 			runtime.KeepAlive(answers)
 			t.Logf("%d octets, %d times: %d MiB at peak, %d KiB live of each", len(raw), tt.atOnce, peak>>20, live>>10)
 			if peak > tt.peak<<20 || live > tt.live<<10+16<<10 {

@@ -20,6 +20,7 @@ var entryForms = map[string]string{
 	"DHCID": "base64", "EUI48": "eui48", "EUI64": "eui64", "L32": "u16 ip4", "L64": "u16 locator", "LP": "u16 name", "NID": "u16 locator",
 	"ZONEMD": "u32 u8 zonemd", "GPOS": "text text text", "WKS": "ip4 wks", "NSAP": "nsap", "IPSECKEY": "ipseckey", "PX": "u16 name name",
 	"TALINK": "name name", "MB": "name", "MG": "name", "MR": "name", "NINFO": "texts", "AVC": "texts", "KEY": "keyflags proto alg base64",
+	"AMTRELAY": "u8 relay", "DSYNC": "", "WALLET": "texts", "HHIT": "base64", "CLA": "texts",
 	"NULL": "", "TYPE65280": "", "TYPE15": "u16 name", "type16": "texts",
 }
 
@@ -253,6 +254,8 @@ func (g entryGen) secWord(kind string) string {
 		return g.of("6 25", "TCP smtp", "17 53 80", "udp domain", "6")
 	case "nsap":
 		return g.of("0x47.0005.80.005a00.0000.0001.e133.ffffff000162.00", "0x00", "47")
+	case "relay":
+		return g.of("0 0 .", "1 0 .", "0 1 192.0.2.38", "1 1 192.0.2.38", "1 2 2001:db8::1", "1 3 mail.z.test.", "0 3 mail.z.test.", "2 0 .", "1 1 x", "1 3", "1 3 mail")
 	case "ipseckey":
 		return g.of("10 0 2 . AQID", "10 1 2 192.0.2.38 AQID", "10 2 2 2001:db8::1 AQID", "10 3 2 mail.z.test. AQID", "10 9 2 x AQID")
 	}

@@ -310,7 +310,7 @@ func (z *zoneReader) target(line int, name string) string {
 func cnameAlone(n *node) bool {
 	return !slices.ContainsFunc(n.sets, func(s rrset) bool {
 		switch s.rtype {
-		case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeKEY:
+		case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeKEY, dns.TypeSIG:
 			return false
 		}
 		return true

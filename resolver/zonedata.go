@@ -313,9 +313,17 @@ func (d *dataReader) rare(rtype uint16) error {
 	if !ok || rr.Header().Rrtype != rtype {
 		return errUnread
 	}
+	relay, isRelay := rr.(*dns.AMTRELAY)
+	discovery := isRelay && relay.GatewayType&0x80 != 0
+	if discovery { // RFC 8777, Section 4.2.3: miekg/dns leaves the relay out where this bit is set
+		relay.GatewayType &= 0x7f
+	}
 	packed, err := dataOf(rr)
 	if err != nil {
 		return errUnread
+	}
+	if discovery {
+		packed[1] |= 0x80
 	}
 	d.out = append(d.out, packed...)
 	return nil

@@ -5,12 +5,13 @@ import "strings"
 // An entry is one record or directive of zone text: its tokens as they were
 // written, escapes included, freed of comments and parentheses.
 type entry struct {
-	line    int
-	indent  bool    // began with white space: the owner is the last one
-	tokens  []token // never empty without a problem; valid until the next entry
-	cutText bool    // a ';' that touches a token: a comment that was meant as text?
-	odd     bool    // it has octets that are not printable ASCII
-	problem string  // why the entry cannot be read
+	line        int
+	indent      bool    // began with white space: the owner is the last one
+	tokens      []token // never empty without a problem; valid until the next entry
+	cutText     bool    // a ';' that touches a token: a comment that was meant as text?
+	odd         bool    // it has octets that are not printable ASCII
+	parentheses bool    // some are open in it
+	problem     string  // why the entry cannot be read
 }
 
 // A token is a word, or a string in quotes.
@@ -109,6 +110,7 @@ func (c *cutter) special(octet byte) (end bool) {
 	case '(':
 		c.endToken(c.at)
 		c.depth++
+		c.entry.parentheses = true
 	case ')':
 		c.endToken(c.at)
 		if c.depth--; c.depth < 0 {

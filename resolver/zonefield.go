@@ -370,6 +370,8 @@ func parseType(token string) (uint16, bool) {
 }
 
 // moreTypes are those that miekg/dns does not know.
-var moreTypes = map[string]uint16{"WKS": 11, "NSAP": typeNSAP, "A6": 38, "SINK": 40, "DOA": 259}
+var moreTypes = map[string]uint16{
+	"WKS": 11, "NSAP": typeNSAP, "A6": 38, "SINK": 40, "DSYNC": 66, "HHIT": 67, "BRID": 68, "DOA": 259, "WALLET": 262, "CLA": 263, "IPN": 264,
+}
 
 const typeNSAP = 22

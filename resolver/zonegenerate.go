@@ -25,6 +25,10 @@ func (z *zoneReader) generate(e entry) {
 		z.fail(e.line, "$GENERATE: expected a range as in 1-254 or 0-100/2, got %s", args[0].shown())
 		return
 	}
+	if e.parentheses {
+		z.fail(e.line, "$GENERATE: expected no parentheses outside of quotes")
+		return
+	}
 	ttl, rtype, data, ok := z.header(e.line, args[2:])
 	if !ok || e.odd && !z.checkOdd(e.line, rtype, data) {
 		return

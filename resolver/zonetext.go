@@ -69,7 +69,13 @@ func (z *zoneReader) read(e entry) {
 
 func (z *zoneReader) directive(e entry) {
 	args := e.tokens[1:]
-	switch strings.ToUpper(e.tokens[0].text) {
+	directive := strings.ToUpper(e.tokens[0].text)
+	if len(args) > 0 && args[0].quoted {
+		z.fail(e.line, "%s: expected a value without quotes, got %s", directive, args[0].shown())
+		return
+	}
+	switch directive {
+	case "$DATE": // of BIND's dumps: when they were made
 	case "$ORIGIN":
 		if len(args) != 1 {
 			z.fail(e.line, "$ORIGIN takes one value, got %d", len(args))

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/lab/cost"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -150,13 +150,11 @@ func TestAnalyzeBounds(t *testing.T) {
 	const most = 3000 // terms of a record of 64 KiB
 	for _, tt := range hostilePolicies {
 		run := analyze(t, tt.policy(most))
-		var before, after, held runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		a := run()
-		runtime.ReadMemStats(&after)
-		runtime.GC()
-		runtime.ReadMemStats(&held)
+		var a *spf.Analysis
+		c := cost.Once(func() any {
+			a = run()
+			return a
+		})
 		sets, networks, text := 0, 0, 0
 		for _, set := range a.Sets {
 			sets += len(set)
@@ -174,12 +172,11 @@ func TestAnalyzeBounds(t *testing.T) {
 		for _, l := range a.Lints {
 			text += len(l.String())
 		}
-		allocated, live := after.TotalAlloc-before.TotalAlloc, max(held.HeapAlloc, before.HeapAlloc)-before.HeapAlloc
-		if sets > 1<<16 || networks > 1<<16 || len(a.Lints) > 201 || text > 1<<19 || a.Questions > 2700 || allocated > mostAllocated || live > mostHeld {
+		if sets > 1<<16 || networks > 1<<16 || len(a.Lints) > 201 || text > 1<<19 || a.Questions > 2700 || c.Allocated > mostAllocated || c.Live > mostHeld {
 			t.Errorf("%s: more than the package states", tt.name)
 		}
 		t.Logf("%s: %d questions, %d KiB allocated, %d held, %d networks in sets, %d of terms, %d lints of %d octets, %v", tt.name,
-			a.Questions, allocated>>10, live>>10, sets, networks, len(a.Lints), text, a.Err)
+			a.Questions, c.Allocated>>10, c.Live>>10, sets, networks, len(a.Lints), text, a.Err)
 	}
 }
 

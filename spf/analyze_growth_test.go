@@ -1,23 +1,11 @@
-//go:build unix
-
 package spf_test
 
 import (
-	"math"
-	"syscall"
 	"testing"
 	"time"
-)
 
-// cpu returns the processor time that the process has used.
-func cpu(t *testing.T) time.Duration {
-	t.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		t.Skip(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
+	"github.com/bonafide-mta/bonafide/internal/lab/cost"
+)
 
 // The work of an analysis grows with the policy, and little more: four times the terms cost
 // about four times, where they would cost sixteen times if each met each.
@@ -27,12 +15,7 @@ func TestAnalyzeGrowth(t *testing.T) {
 		var least [2]time.Duration
 		for i, n := range []int{few, 4 * few} {
 			run := analyze(t, tt.policy(n))
-			least[i] = math.MaxInt64
-			for range 3 {
-				start := cpu(t)
-				run()
-				least[i] = min(least[i], cpu(t)-start)
-			}
+			least[i] = cost.Of(func() any { return run() }).Time
 		}
 		growth := float64(least[1]) / float64(max(least[0], 2*time.Millisecond)) // of less, the clock is too coarse
 		if growth > most {

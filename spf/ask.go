@@ -2,6 +2,7 @@ package spf
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -56,6 +57,7 @@ func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Resp
 		done   bool
 		asking sync.WaitGroup
 		work   func()
+		one    func(name string) // asks for a name, without mu
 	)
 	work = func() {
 		mu.Lock()
@@ -69,19 +71,28 @@ func (e *evaluation) each(names []string, qtype uint16, visit func(resolver.Resp
 			name := names[0]
 			names = names[1:]
 			asking.Add(1)
-			mu.Unlock()
-			response := e.askWithin(ctx, name, qtype)
+			one(name)
+		}
+	}
+	one = func(name string) {
+		response := resolver.Response{Question: resolver.Question{Name: name, Type: qtype}, Err: errExited}
+		defer func() {
 			mu.Lock()
+			defer asking.Done()
 			if !done && visit(response) {
 				done, names = true, nil
 				cancel()
 			}
-			asking.Done()
-		}
+		}()
+		mu.Unlock()
+		response = e.askWithin(ctx, name, qtype)
 	}
 	work()
 	asking.Wait() // no name is left: a worker that starts from now on just ends
 }
+
+// errExited is the error of a question whose goroutine the Resolver has ended.
+var errExited = errors.New("the Resolver called runtime.Goexit")
 
 // limit makes the slots for questions, where so many at once may be too many.
 func (e *evaluation) limit(questions int) {
@@ -137,8 +148,9 @@ func (a *ahead) ask(name string, qtype uint16) *future {
 	f = &future{e: a.e, done: make(chan struct{})}
 	a.asked[q] = f
 	a.mu.Unlock()
+	defer close(f.done)
+	f.reply = resolver.Response{Question: q, Err: errExited}
 	f.reply = a.e.question(a.e.ctx, name, qtype)
-	close(f.done)
 	return f
 }
 

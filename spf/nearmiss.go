@@ -25,13 +25,16 @@ func repair(text string) (faults []string, record string) {
 	if isRecord(text) {
 		return nil, ""
 	}
-	rest := strings.TrimLeftFunc(text, isClutter)
+	rest, field := cutField(strings.TrimLeftFunc(text, isClutter))
 	found, rest := cutVersion(rest)
 	if found == "" {
 		return nil, ""
 	}
 	if first, _ := utf8.DecodeRuneInString(text); isClutter(first) {
 		faults = append(faults, describe(first)+" before the version: remove it")
+	}
+	if field != "" {
+		faults = append(faults, quote(field)+" before the version: remove it")
 	}
 	if found == senderID {
 		return append(faults, "it is for Sender ID (RFC 4406), which is not SPF: publish a record that begins with v=spf1"), ""
@@ -51,6 +54,19 @@ func repair(text string) (faults []string, record string) {
 		return faults, version
 	}
 	return faults, version + " " + strings.TrimLeft(rest, " ")
+}
+
+// cutField cuts what zone text has before the data of a TXT record off the beginning of a
+// text: forms for records take the data alone.
+func cutField(text string) (rest, field string) {
+	rest = text
+	for _, word := range []string{"@", "IN", "TXT"} {
+		if after, ok := cutFold(rest, word); ok && strings.TrimLeftFunc(after, isClutter) != after {
+			rest = strings.TrimLeftFunc(after, isClutter)
+			field = strings.TrimRightFunc(text[:len(text)-len(rest)], isClutter)
+		}
+	}
+	return rest, field
 }
 
 // senderID begins the records of Sender ID (RFC 4406, Section 3.1).
@@ -75,7 +91,7 @@ func cutVersion(text string) (found, rest string) {
 		if !exact && sign != ':' && sign != '＝' && !isDash(sign) {
 			return "", text
 		}
-		rest = strings.TrimLeftFunc(rest[size:], isBlank)
+		rest = strings.TrimLeftFunc(rest[size:], func(r rune) bool { return isBlank(r) || exact && r == '=' })
 	}
 	rest, named := cutFold(rest, "spf")
 	if !named {

@@ -66,6 +66,15 @@ func TestNearMiss(t *testing.T) {
 		{"spf2.0/mfrom,pra ip4:192.0.2.1 -all", "it is for Sender ID (RFC 4406), which is not SPF: publish a record that begins with v=spf1", ""},
 		{"SPF2.0", "it is for Sender ID (RFC 4406), which is not SPF: publish a record that begins with v=spf1", ""},
 
+		{"v==spf1 -all", `the version is "v==spf1": write v=spf1`, "v=spf1 -all"},
+
+		// What zone text has before it.
+		{`TXT "v=spf1 -all"`, `"TXT" before the version: remove it`, `v=spf1 -all"`},
+		{"txt v=spf1 mx", `"txt" before the version: remove it`, "v=spf1 mx"},
+		{`@ IN TXT "v=spf1;mx`, `"@ IN TXT" before the version: remove it; a semicolon after the version: write a space`, "v=spf1 mx"},
+		{"in case of v=spf1 -all", "", ""},
+		{"TXTv=spf1 -all", "", ""},
+
 		// Several faults.
 		{"“v=spf2; -all”", `a quotation mark (U+201C) before the version: remove it; the version is "v=spf2": write v=spf1; a semicolon after the version: write a space`, "v=spf1 -all”"},
 

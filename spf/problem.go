@@ -74,9 +74,15 @@ func (s *scanner) spaced(t *Term) (text, fault string) {
 	}
 	fault = "a space after the "
 	instead := Term{Text: t.Text + word}
+	if word == ":" || word == "=" {
+		value, _ := after.word()
+		instead.Text += value
+	}
 	switch last := t.Text[len(t.Text)-1]; {
 	case len(t.Text) == 1 && strings.IndexByte("+-~?", last) >= 0:
 		fault += "qualifier"
+	case word[0] == ':' || word[0] == '=': // as in "redirect = example.test"
+		fault = "a space before the " + map[byte]string{':': "colon", '=': "equals sign"}[word[0]]
 	case isTerm(word) && strings.ContainsAny(word, ":="):
 		return "", "" // it is a term by itself, and not what is missing
 	case last == ':':
@@ -123,6 +129,8 @@ func misspelled(text string, at int) (fault, instead string) {
 				return describe(r), "a space"
 			}
 			return describe(r) + ": remove it", ""
+		case r == '\\' && i > 0 && i+1 < len(text) && isDigit(text[i+1]):
+			return "a backslash", "a slash (/)"
 		case isClutter(r) && (i >= at || r > utf8.RuneSelf):
 			return describe(r) + ": remove it", ""
 		case r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0:
@@ -155,14 +163,21 @@ func misplaced(text string) (fault, instead string) {
 		qualifier, word = text[:1], text[1:]
 	}
 	name, value := "", word
-	if end := strings.IndexAny(word, ":="); end >= 0 && word[:end] != "" && netipOf(word) == "" {
+	// An address may begin as a mechanism does: a:2001:db8::1 is one, and a of another.
+	if end := strings.IndexAny(word, ":="); end > 0 && (netipOf(word) == "" || netipOf(word[end+1:]) != "" && mechanism(word[:end]) != 0) {
 		name, value = word[:end], word[end+1:]
 	}
 	kind := mechanism(name)
 	family := netipOf(value)
 	switch {
-	case family != "" && kind == 0 && strings.HasPrefix(word[len(name):], "="):
-		return "an address, where " + name + " takes a domain", ""
+	case strings.EqualFold(name, "redirect") || strings.EqualFold(name, "exp"):
+		if instead = name + "=" + value; qualifier == "" && word[len(name)] == ':' && isTerm(instead) {
+			return "a colon, where an equals sign is expected", instead
+		}
+		if family != "" {
+			return "an address, where " + name + " takes a domain", ""
+		}
+		return "", ""
 	case family != "" && family != strings.ToLower(name):
 		fault, instead = "an address of the other family", family+":"+value
 		switch {

@@ -13,7 +13,8 @@ const unknown = "unknown"
 // ReceivedSPF returns the field that records the result in the header of the
 // message (RFC 7208, Section 9.1): with its name, without a final line end, a pair a
 // line. It belongs above the Received field. Values of the other side's are printable
-// ASCII, quoted, and cut where they are longer than any name.
+// ASCII, quoted, and cut where they are longer than any name. A sender or HELO name that is
+// longer is left out: its end is its domain.
 func (r *Result) ReceivedSPF() string {
 	receiver := r.Receiver
 	if receiver == "" {
@@ -25,10 +26,15 @@ func (r *Result) ReceivedSPF() string {
 		b.WriteString("\r\n\t" + key + "=" + quoted(value) + ";")
 	}
 	pair("client-ip", r.Addr.String())
-	if r.Identity == MailFrom {
-		pair("envelope-from", r.Sender)
+	whole := func(key, value string) {
+		if len(untrusted.Line(value)) <= maxValue {
+			pair(key, value)
+		}
 	}
-	pair("helo", r.Helo)
+	if r.Identity == MailFrom {
+		whole("envelope-from", r.Sender)
+	}
+	whole("helo", r.Helo)
 	pair("receiver", receiver)
 	pair("identity", r.Identity.String())
 	switch {
@@ -62,21 +68,30 @@ func (r *Result) sentence() string {
 	return "the policy of " + domain + " cannot be interpreted"
 }
 
-// printable returns text as printable ASCII, cut to what is longer than names are.
+// maxValue is the most octets of a text of the other side's: that of names, and one less than
+// that of a path with its brackets (RFC 5321, Section 4.5.3.1.3).
+const maxValue = 255
+
+// printable returns text as printable ASCII, without what exceeds maxValue.
 func printable(text string) string {
-	const most = 255
-	text = strings.Map(func(r rune) rune {
+	text = ascii(text)
+	return text[:min(len(text), maxValue)]
+}
+
+func ascii(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
 	}, untrusted.Line(text))
-	return text[:min(len(text), most)]
 }
 
-// comment returns text for a comment of RFC 5322, Section 3.2.2.
+// comment returns text for a comment of RFC 5322, Section 3.2.2. It has two names: that of the
+// receiver, and the domain.
 func comment(text string) string {
-	return strings.NewReplacer("(", `\(`, ")", `\)`, `\`, `\\`).Replace(printable(text))
+	text = ascii(text)
+	return strings.NewReplacer("(", `\(`, ")", `\)`, `\`, `\\`).Replace(text[:min(len(text), 3*maxValue)])
 }
 
 // quoted returns a value as dot-atom or as quoted-string (RFC 5322, Sections 3.2.3

@@ -116,36 +116,55 @@ const (
 	maxList = 1 << 30
 )
 
-// readDocuments reads one JSON document, or those of a list.
-func readDocuments(r io.Reader) ([]json.RawMessage, error) {
-	in := bufio.NewReader(r)
-	if head, _ := in.Peek(512); !bytes.HasPrefix(bytes.TrimSpace(head), []byte("[")) {
-		text, err := bounded.ReadAll(in, maxOne)
-		return []json.RawMessage{text}, err
+// readDocuments yields one JSON document, or those of a list, of which it has one at a time
+// in memory. An error is the last.
+func readDocuments(r io.Reader) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		in := bufio.NewReader(r)
+		if head, _ := in.Peek(512); !bytes.HasPrefix(bytes.TrimSpace(head), []byte("[")) {
+			yield(bounded.ReadAll(in, maxOne))
+			return
+		}
+		var one struct{ io.Reader } // has a limit of its own for each document
+		dec := json.NewDecoder(bounded.NewReader(&one, maxList))
+		next := func(get func() error) error {
+			one.Reader = bounded.NewReader(in, maxOne)
+			return get()
+		}
+		token := func() error { _, err := dec.Token(); return err }
+		err := next(token)
+		for err == nil && dec.More() {
+			var document json.RawMessage
+			if err = next(func() error { return dec.Decode(&document) }); err == nil && !yield(document, nil) {
+				return
+			}
+		}
+		if err == nil {
+			err = next(token)
+		}
+		if err == nil && dec.More() {
+			err = errors.New("there is more after the list of reports")
+		}
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			yield(nil, err)
+		}
 	}
-	var documents []json.RawMessage
-	dec := json.NewDecoder(bounded.NewReader(in, maxList))
-	if err := dec.Decode(&documents); err != nil {
-		return nil, err
-	}
-	if dec.More() {
-		return nil, errors.New("there is more after the list of reports")
-	}
-	return documents, nil
 }
 
 // readReports reads one report, or a list of them. Any of them may be the reason why there
 // was no report.
 func readReports(r io.Reader) (map[string]*report.Report, error) {
-	documents, err := readDocuments(r)
-	if long, ok := errors.AsType[*bounded.Error](err); ok {
-		return nil, fmt.Errorf("%w: expected what -save wrote", long)
-	}
-	if err != nil {
-		return nil, err
-	}
 	reports := make(map[string]*report.Report)
-	for _, d := range documents {
+	for d, err := range readDocuments(r) {
+		if long, ok := errors.AsType[*bounded.Error](err); ok {
+			return nil, fmt.Errorf("%w: expected what -save wrote", long)
+		}
+		if err != nil {
+			return nil, err
+		}
 		var none report.NoReport
 		if json.Unmarshal(d, &none) == nil && none.Version == report.Version && none.Error != "" {
 			continue

@@ -21,6 +21,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -194,7 +195,7 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	if err != nil {
 		return 2, err
 	}
-	if err := o.observe(described, stderr); err != nil {
+	if err := o.observe(ctx, described, stderr); err != nil {
 		return 2, err
 	}
 	current, err := now.current(ctx, described)
@@ -248,7 +249,7 @@ func (o *options) load(ctx context.Context, stderr io.Writer) (*org.Organization
 
 // observe adds the HELO names in logs to those of the flags. A log has many clients:
 // those that are not described are ignored. A line that a client may have forged is skipped.
-func (o *options) observe(described *org.Organization, stderr io.Writer) error {
+func (o *options) observe(ctx context.Context, described *org.Organization, stderr io.Writer) error {
 	sending := make(map[netip.Addr]bool)
 	for _, m := range described.MTAs {
 		for _, addr := range m.Addresses {
@@ -256,37 +257,47 @@ func (o *options) observe(described *org.Organization, stderr io.Writer) error {
 		}
 	}
 	for _, file := range o.logs {
-		found, skipped, first := 0, 0, 0
-		f, err := os.Open(file)
-		if err != nil {
+		if err := o.observeLog(ctx, file, sending, stderr); err != nil {
 			return err
 		}
-		defer f.Close()
-		for seen, err := range flow.Observations(f, o.receivers...) {
-			if errors.Is(err, flow.ErrAmbiguous) {
-				if skipped++; skipped == 1 {
-					first = seen.Line
-				}
-				continue
+	}
+	return nil
+}
+
+// observeLog reads one log, of the clients that send for the organization. It may be a pipe
+// that never ends: the end of ctx closes it.
+func (o *options) observeLog(ctx context.Context, file string, sending map[netip.Addr]bool, stderr io.Writer) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	defer context.AfterFunc(ctx, func() { f.Close() })()
+	found, skipped, first := 0, 0, 0
+	for seen, err := range flow.Observations(f, o.receivers...) {
+		if errors.Is(err, flow.ErrAmbiguous) {
+			if skipped++; skipped == 1 {
+				first = seen.Line
 			}
-			if err != nil {
-				return fmt.Errorf("-observed-log %s: %s", file, strings.TrimPrefix(err.Error(), "flow: "))
-			}
-			if !sending[seen.Addr] {
-				continue
-			}
-			found++
-			if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.Helo) {
-				return fmt.Errorf("%s:%d: %s used %q in HELO here, and %q elsewhere: expected only lines since its HELO name was set", file, seen.Line, seen.Addr, seen.Helo, before)
-			}
-			o.plan.Observed[seen.Addr] = seen.Helo
+			continue
 		}
-		if skipped > 0 {
-			fmt.Fprintf(stderr, "plan: warning: %s: lines skipped that have two readings: %d, the first is line %d; a client may have written part of them\n", file, skipped, first)
+		if err != nil {
+			return fmt.Errorf("-observed-log %s: %s", file, strings.TrimPrefix(cmp.Or(context.Cause(ctx), err).Error(), "flow: "))
 		}
-		if found == 0 {
-			fmt.Fprintf(stderr, "plan: warning: %s has no HELO of an MTA that is described: expected mail, or a log of Exim or Postfix\n", file)
+		if !sending[seen.Addr] {
+			continue
 		}
+		found++
+		if before := o.plan.Observed[seen.Addr]; before != "" && !strings.EqualFold(before, seen.Helo) {
+			return fmt.Errorf("%s:%d: %s used %q in HELO here, and %q elsewhere: expected only lines since its HELO name was set", file, seen.Line, seen.Addr, seen.Helo, before)
+		}
+		o.plan.Observed[seen.Addr] = seen.Helo
+	}
+	if skipped > 0 {
+		fmt.Fprintf(stderr, "plan: warning: %s: lines skipped that have two readings: %d, the first is line %d; a client may have written part of them\n", file, skipped, first)
+	}
+	if found == 0 {
+		fmt.Fprintf(stderr, "plan: warning: %s has no HELO of an MTA that is described: expected mail, or a log of Exim or Postfix\n", file)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -35,6 +36,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/internal/bounded"
 )
 
 const usage = `usage: smtpd [flags]
@@ -108,13 +110,29 @@ func (o *options) check() error {
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("-cert and -key belong together")
 	case o.cert != "":
-		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
-		if err != nil {
+		if err := o.readCertificate(); err != nil {
 			return err
 		}
-		o.tls = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
 	return o.Check()
+}
+
+func (o *options) readCertificate() error {
+	const most = 1 << 20 // octets, of a chain
+	cert, err := bounded.ReadFile(o.cert, most)
+	if err != nil {
+		return err
+	}
+	key, err := bounded.ReadFile(o.key, most)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return fmt.Errorf("%s, %s: %w", o.cert, o.key, err)
+	}
+	o.tls = &tls.Config{Certificates: []tls.Certificate{pair}}
+	return nil
 }
 
 // serve accepts mail from a listener until the context ends.

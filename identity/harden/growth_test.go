@@ -1,7 +1,6 @@
 package harden_test
 
 import (
-	"fmt"
 	"io"
 	"testing"
 
@@ -15,19 +14,10 @@ import (
 
 // Hardening takes time as the zone grows, whether it has many names or many records at one.
 func TestGrowth(t *testing.T) {
-	for name, at := range map[string]func(i int) string{
-		"many names": func(i int) string { return fmt.Sprintf("h%d.z.test.", i) },
-		"one name":   func(int) string { return "z.test." },
-	} {
+	for name, zone := range map[string]func(n int) []dns.RR{"many names": hostile.WideZone, "one name": hostile.DeepZone} {
 		t.Run(name, func(t *testing.T) {
 			cost.Linear(t, 300, func(n int) any {
-				records := []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "z.test.", Rrtype: dns.TypeSOA, Class: dns.ClassINET}, Ns: "ns.", Mbox: "h."}}
-				for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeMX, dns.TypeSRV, dns.TypeTXT} {
-					for i, rr := range resolver.Ask(t.Context(), hostile.DNS(n), "z.test", qtype).Records {
-						rr.Header().Name = at(i)
-						records = append(records, rr)
-					}
-				}
+				records := zone(n)
 				h, err := harden.Zones(resolver.SeqOf(records...), nil)
 				if err == nil {
 					err = h.WriteZone(io.Discard)

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/heapsize"
+	"github.com/bonafide-mta/bonafide/internal/lab/cost"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -37,15 +38,6 @@ func received(t *testing.T, lines, name string) []dns.RR {
 	return m.Answer
 }
 
-// liveHeap returns the bytes that are in use.
-func liveHeap() int64 {
-	runtime.GC()
-	runtime.GC() // what the first one swept
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
 // What an answer is said to take is what it takes of the live heap, and less than
 // twice as much.
 func TestAnswerSize(t *testing.T) {
@@ -66,12 +58,12 @@ func TestAnswerSize(t *testing.T) {
 		{"aliases", "@. 300 CNAME a.example.net.\na.example.net. 300 CNAME b.example.net.", "b.example.net. 300 A 192.0.2.1"},
 	} {
 		answers := make([]resolver.Answer, n)
-		before := liveHeap()
+		before := cost.Live()
 		for i := range answers {
 			name := fmt.Sprintf("host-%07d.example.test.", i)
 			answers[i] = resolver.Answer{Chain: received(t, tt.chain, name), Records: received(t, tt.records, name), Server: fmt.Sprintf("192.0.2.%d:53", i%256)}
 		}
-		took, counted := (liveHeap()-before)/n, int64(0)
+		took, counted := (cost.Live()-before)/n, int64(0)
 		for _, a := range answers {
 			counted += heapsize.Of(a, math.MaxInt64)
 		}

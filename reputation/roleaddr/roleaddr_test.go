@@ -178,6 +178,7 @@ func TestReplies(t *testing.T) {
 		{"greylisted", server{control: unknown, postmaster: "450 4.7.1 greylisted"}, "temperror temperror pass pass"},
 		{"greylisted and refused", server{postmaster: "450 4.7.1 greylisted", abuse: unknown}, "fail temperror fail pass catch-all"},
 		{"blocked", server{control: "550 5.7.1 listed", postmaster: "550 5.7.1 listed", abuse: "550 5.7.1 listed", bare: "550 5.7.1 listed"}, "permerror permerror permerror permerror"},
+		{"blocked by the sender", server{control: unknown, postmaster: "550 5.1.8 sender refused", abuse: "553 5.1.7 sender malformed"}, "permerror permerror permerror pass"},
 		{"no transaction", server{postmaster: "554 no"}, "permerror permerror pass pass catch-all"},
 		{"not understood", server{postmaster: "501 5.5.4 syntax", bare: "554 5.5.1 no"}, "permerror permerror pass permerror catch-all"},
 		{"bare not understood", server{control: unknown, bare: "501 5.5.2 malformed address"}, "fail pass pass fail"},

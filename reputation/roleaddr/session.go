@@ -241,6 +241,7 @@ func (r Exchange) recipient(bare bool) (Status, error) {
 	switch class := r.enhanced(); {
 	case bare && r.Code/10 == 50:
 		return Fail, nil
+	case class == "5.1.7", class == "5.1.8": // about the sender (RFC 3463, Section 3.2)
 	case strings.HasPrefix(class, "5.1."), strings.HasPrefix(class, "5.2."): // RFC 3463, Sections 3.2 and 3.3
 		return Fail, nil
 	case strings.HasPrefix(class, "5."):

@@ -28,19 +28,26 @@ func Of(work func() any) Cost {
 
 // Once runs work and returns its cost. What work returns is its result.
 func Once(work func() any) Cost {
-	var before, after, kept runtime.MemStats
-	runtime.GC()
+	live := Live()
+	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := cpu()
 	result := work()
 	c := Cost{Time: cpu() - start}
 	runtime.ReadMemStats(&after)
-	runtime.GC()
-	runtime.ReadMemStats(&kept)
-	runtime.KeepAlive(result)
 	c.Allocated = int64(after.TotalAlloc - before.TotalAlloc)
-	c.Live = max(0, int64(kept.HeapAlloc)-int64(before.HeapAlloc))
+	c.Live = max(0, Live()-live)
+	runtime.KeepAlive(result)
 	return c
+}
+
+// Live returns the bytes of the heap that are in use.
+func Live() int64 {
+	runtime.GC()
+	runtime.GC() // what the first one swept
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // Linear fails the test if work with 10 n takes much more than ten times what it takes with

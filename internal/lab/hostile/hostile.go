@@ -17,8 +17,8 @@ import (
 const PerMessage = 4000
 
 // DNS returns a Resolver that has n records of every type at every name that is asked for,
-// as if a wildcard answered for all of them. They point to names that exist in the same way. Among the texts is one SPF record, of n networks and three
-// includes.
+// as if a wildcard answered for all of them. They point to names that exist in the same way.
+// Among the texts is one SPF record, of n networks and three includes.
 func DNS(n int) resolver.Resolver { return answers(n, "example.test.") }
 
 // LongNames is DNS with names that are as long as a name may be, for records that point
@@ -26,6 +26,24 @@ func DNS(n int) resolver.Resolver { return answers(n, "example.test.") }
 func LongNames(n int) resolver.Resolver {
 	label := strings.Repeat("x", 62) + "."
 	return answers(n, label+label+label+strings.Repeat("x", 36)+".example.test.")
+}
+
+// WideZone returns the records of z.test, which has n names with a record of every type.
+func WideZone(n int) []dns.RR {
+	return zone(n, func(i int) string { return fmt.Sprintf("h%d.z.test.", i) })
+}
+
+// DeepZone returns the records of z.test, which has n records of every type at its apex.
+func DeepZone(n int) []dns.RR { return zone(n, func(int) string { return "z.test." }) }
+
+func zone(n int, owner func(i int) string) []dns.RR {
+	records := []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "z.test.", Rrtype: dns.TypeSOA, Class: dns.ClassINET}, Ns: "ns.", Mbox: "h."}}
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeMX, dns.TypeSRV, dns.TypeTXT} {
+		for i := range n {
+			records = append(records, record(owner(i), "example.test.", qtype, i, n))
+		}
+	}
+	return records
 }
 
 func answers(n int, below string) resolver.Resolver {
