@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	if o.checks != "" {
 		var err error
-		if o.field, err = readField(o.checks); err != nil {
+		if o.field, err = readField(o.checks, o.Name); err != nil {
 			return err
 		}
 	}

@@ -258,7 +258,7 @@ func TestChecks(t *testing.T) {
 		if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		field, err := readField(file)
+		field, err := readField(file, "MX.quay.example")
 		if err != nil || seen[field] || strings.Count(out.String(), field) != 1 || !strings.Contains(out.String(), `mx\.quay\.example/ IGNORE`) {
 			t.Errorf("%q, %v: %s", field, err, &out)
 		}
@@ -274,32 +274,38 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%.80q: %v", text, err)
 		}
 	}
+	// The file of another mail server deletes others' fields, and the one without the lines
+	// that delete deletes none.
+	var out bytes.Buffer
+	if err := printChecks(&out, "mx.other.example"); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{out.String(), out.String()[strings.Index(out.String(), "/^X-"):]} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readField(file, "mx.quay.example"); err == nil || !strings.Contains(err.Error(), "make it again") {
+			t.Errorf("%v: %s", err, text)
+		}
+	}
 	if err := run(t.Context(), strings.Fields("-name mx.quay.example -header-checks /dev/zero"), io.Discard); err == nil {
 		t.Error("/dev/zero")
 	}
 }
 
-// FuzzChecks: the file of header_checks deletes every field that claims to be ours. A
-// vertical tab and a form feed are white space to it, which nobody's authserv-id has.
+// FuzzChecks: the file of header_checks deletes every field that claims to be ours. To it, a
+// vertical tab, a form feed and a carriage return are white space, which nobody's authserv-id
+// has. Postfix ends lines with a line feed alone, and a line feed that no space follows ends
+// the field.
 func FuzzChecks(f *testing.F) {
-	for _, value := range []string{"", ";", " mx.quay.example", "mx.quay.example;", " (c) MX.quay.example. 1;", `"mx.\quay.example"`, "(;)\"mx.quay\\.example\"", "\r\n\tmx.quay.example", "=?utf-8?q?mx.quay.example?=", "mx.other.example; x", "\u00a0mx.quay.example"} {
+	for _, value := range []string{"", ";", " mx.quay.example", "mx.quay.example;", " (c) MX.quay.example. 1;", `"mx.\quay.example"`, "(;)\"mx.quay\\.example\"", "\r\n\tmx.quay.example", "=?utf-8?q?mx.quay.example?=", "mx.other.example; x", "mx. quay.example", "mx.\r\n quay.example", "a\x00mx.quay.example", "mx.other.example x", "mx.quay\t.example; x", ".", "\u00a0mx.quay.example"} {
 		f.Add(value)
 	}
-	var text bytes.Buffer
-	if err := printChecks(&text, "mx.quay.example"); err != nil {
-		f.Fatal(err)
-	}
-	var ignore []*regexp.Regexp // as Postfix reads them: case does not matter, and a dot is any octet
-	for _, line := range regexp.MustCompile(`(?m)^/(.*)/ IGNORE$`).FindAllStringSubmatch(text.String(), -1) {
-		ignore = append(ignore, regexp.MustCompile("(?is)"+line[1]))
-	}
-	if len(ignore) != 2 {
-		f.Fatal(text.String())
-	}
+	deletes := deletion(f)
+	odd := regexp.MustCompile("[\v\f\r]|\n([^ \t]|$)")
 	f.Fuzz(func(t *testing.T, value string) {
-		field := []byte("Authentication-Results:" + value)
-		deleted := ignore[0].Match(field) || ignore[1].Match(field)
-		if identity.ForgedResults(value, "mx.quay.example") && !deleted && !strings.ContainsAny(value, "\v\f") {
+		value = strings.ReplaceAll(value, "\r\n", "\n")
+		if identity.ForgedResults(value, "mx.quay.example") && !deletes("Authentication-Results:"+value) && !odd.MatchString(value) {
 			t.Errorf("%q is not deleted", value)
 		}
 	})
@@ -307,16 +313,35 @@ func FuzzChecks(f *testing.F) {
 
 // The field of another server stays.
 func TestOthersResults(t *testing.T) {
+	deletes := deletion(t)
+	for _, field := range []string{
+		"Authentication-Results: mx.other.example; spf=pass smtp.mailfrom=a@mx.quay.example", "Authentication-Results:\r\n\tmx_1.other-2.example 1;\r\n\tspf=pass (c) \"x\"", "Authentication-Results: mx.other.example",
+		"Authentication-Results: mxxquayxexample; none", "Subject: mx.quay.example", "X-Authentication-Results: mx.quay.example; none", "ARC-Authentication-Results: i=1; mx.quay.example; none",
+	} {
+		if deletes(field) {
+			t.Errorf("%q is deleted", field)
+		}
+	}
+}
+
+// deletion returns whether the file of header_checks of mx.quay.example deletes a field, as
+// Postfix reads it, see regexp_table(5): case does not matter, and a dot is any octet.
+func deletion(t testing.TB) func(field string) bool {
+	t.Helper()
 	var text bytes.Buffer
 	if err := printChecks(&text, "mx.quay.example"); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range regexp.MustCompile(`(?m)^/(.*)/ IGNORE$`).FindAllStringSubmatch(text.String(), -1) {
-		for _, value := range []string{" mx.other.example; spf=pass smtp.mailfrom=a@mx.quay.example", "\r\n\tmx_1.other-2.example 1;\r\n\tspf=pass (c) \"x\"", " mx.other.example", " mxxquayxexample; none"} {
-			if regexp.MustCompile("(?is)" + line[1]).MatchString("Authentication-Results:" + value) {
-				t.Errorf("%s deletes %q", line[0], value)
-			}
-		}
+	lines := regexp.MustCompile(`(?m)^(if |!?)/(.*)/( IGNORE)?$`).FindAllStringSubmatch(text.String(), -1)
+	if len(lines) != 3 || lines[0][1] != "if " || lines[1][1] != "" || lines[2][1] != "!" {
+		t.Fatal(text.String())
+	}
+	var patterns []*regexp.Regexp
+	for _, line := range lines {
+		patterns = append(patterns, regexp.MustCompile("(?is)"+line[2]))
+	}
+	return func(field string) bool {
+		return patterns[0].MatchString(field) && (patterns[1].MatchString(field) || !patterns[2].MatchString(field))
 	}
 }
 

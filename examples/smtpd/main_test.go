@@ -266,6 +266,38 @@ func TestExhausted(t *testing.T) {
 	}
 }
 
+// Nor if all its commands come encrypted, in one piece.
+func TestExhaustedTLS(t *testing.T) {
+	d := serve(t, func(o *options) {
+		o.Verifier.MaxQuestions = 1
+		o.tls = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	})
+	plain, err := d.dial("192.0.2.10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.SetDeadline(time.Now().Add(30 * time.Second))
+	converse(t, textproto.NewConn(plain), " => 220", "EHLO post.harbour.example => 250", "STARTTLS => 220")
+	encrypted := tls.Client(plain, &tls.Config{InsecureSkipVerify: true})
+	commands := "EHLO post.harbour.example\r\n"
+	for i := range 200 {
+		commands += fmt.Sprintf("MAIL FROM:<a@d%d.example>\r\nRSET\r\n", i)
+	}
+	commands += "MAIL FROM:<>\r\nRCPT TO:<postmaster@quay.example>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n"
+	go io.WriteString(encrypted, commands)
+	text, _ := io.ReadAll(encrypted)
+	if strings.Count(string(text), "421 4.7.0 ") != 1 || strings.Contains(string(text), "354") {
+		t.Errorf("%s", text)
+	}
+	encrypted.Close()
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if log := d.log.String(); strings.Count(log, "msg=closed") != 1 || strings.Contains(log, "msg=delivered") || len(d.messages(t)) > 0 {
+		t.Errorf("log: %.3000s", log)
+	}
+}
+
 // certificate makes a key and a certificate for it.
 func certificate(t *testing.T) tls.Certificate {
 	t.Helper()

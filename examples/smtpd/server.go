@@ -65,6 +65,9 @@ func (s *session) helo() {
 // Mail judges the client. It judges the HELO name again, since go-smtp calls only Reset at
 // a second EHLO; judging the same name again costs nothing.
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	if s.client.done.Load() {
+		return errClosed
+	}
 	if !printable(from) {
 		// go-smtp takes any octet in a quoted local part.
 		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: "a control character in the sender address"}
@@ -88,6 +91,8 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	defer s.mu.Unlock()
 	path, err := envelope.ParsePath(to)
 	switch {
+	case s.client.done.Load():
+		return errClosed
 	case err != nil:
 		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "malformed recipient address"}
 	case !s.server.domains.Has(path.Domain) && !s.client.gate.Domains.Role(to):
@@ -135,6 +140,10 @@ func (s *session) Logout() error { return nil }
 func smtpError(reply envelope.Reply) error {
 	return &smtp.SMTPError{Code: reply.Code, EnhancedCode: smtp.EnhancedCode(reply.Enhanced), Message: reply.Text}
 }
+
+// errClosed is for commands behind one that was told 421: go-smtp has read them already where
+// they came encrypted.
+var errClosed = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: "closing the connection"}
 
 // printable reports whether an address has no control characters.
 func printable(address string) bool {
