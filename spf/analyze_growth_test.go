@@ -13,6 +13,9 @@ import (
 func TestAnalyzeGrowth(t *testing.T) {
 	const few, most = 500, 8.0
 	for _, tt := range hostilePolicies {
+		if tt.name == "everything too large" { // whatever n is
+			continue
+		}
 		small, large := analyze(t, tt.policy(few)), analyze(t, tt.policy(4*few))
 		growth := math.Inf(1)
 		for attempt := 0; growth > most && attempt < 3; attempt++ { // another test may have slowed the last

@@ -220,8 +220,6 @@ func (o *options) check() error {
 		return errors.New("-probe without -org or -domain: whose mail servers are to be asked?")
 	case o.probe != "" && (err != nil || !helo.Resolvable()):
 		return fmt.Errorf("-probe %q: expected the full name of this machine, as mail.example.org", o.probe)
-	case o.timeout <= 0:
-		return fmt.Errorf("-timeout %v: expected a positive duration, such as 30s", o.timeout)
 	}
 	return nil
 }

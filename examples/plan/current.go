@@ -48,8 +48,6 @@ func (s *source) check() error {
 		return errors.New("-offline and -server or -axfr: is somebody to be asked or not?")
 	case s.offline && len(s.dns.Zones) == 0:
 		return errors.New("-offline without -zone: nothing is known then")
-	case s.timeout <= 0:
-		return fmt.Errorf("-timeout %v: expected a positive duration, such as 30s", s.timeout)
 	}
 	return command.CheckNew(s.out)
 }
