@@ -83,30 +83,50 @@ func worse(healthy, got *identity.Verdict) (how []string) {
 	return how
 }
 
-// Faults at the interface of a Resolver.
+// Faults at the interface of a Resolver, of one question and of two.
 func TestVerifierFaults(t *testing.T) {
+	type fault struct {
+		question resolver.Question
+		kind     dnsfake.Kind
+	}
 	start := time.Now()
-	cases := 0
+	one, two := 0, 0
 	for i, tt := range clients {
 		fake := fakeClients(t)
 		healthy := run(t, verifier(fake), tt.client, tt.helo, tt.sender)
-		for j, q := range fake.Questions() {
-			for _, kind := range kindsOf(dnsfake.Kinds(), i, j) {
-				var got *identity.Verdict
-				synctest.Test(t, func(t *testing.T) {
-					again := fakeClients(t)
-					again.Fail(q.Name, q.Type, kind)
-					got = run(t, verifier(again), tt.client, tt.helo, tt.sender)
-				})
-				cases++
-				for _, how := range worse(healthy, got) {
-					t.Errorf("%s %s %s, %s %s: %s", tt.client, tt.helo, tt.sender, q, kind, how)
+		judge := func(faults ...fault) {
+			var got *identity.Verdict
+			synctest.Test(t, func(t *testing.T) {
+				again := fakeClients(t)
+				for _, f := range faults {
+					again.Fail(f.question.Name, f.question.Type, f.kind)
 				}
-				holdsVerdict(t, got)
+				got = run(t, verifier(again), tt.client, tt.helo, tt.sender)
+			})
+			for _, how := range worse(healthy, got) {
+				t.Errorf("%s %s %s, %v: %s", tt.client, tt.helo, tt.sender, faults, how)
+			}
+			holdsVerdict(t, got)
+		}
+		questions, kinds := fake.Questions(), dnsfake.Kinds()
+		for j, q := range questions {
+			for _, kind := range kindsOf(kinds, i, j) {
+				judge(fault{q, kind})
+				one++
+			}
+			others := questions[j+1:]
+			if !*allFaults {
+				others = others[:min(1, len(others))]
+			}
+			for k, other := range others {
+				for _, kind := range kindsOf(kinds, i, j+k) {
+					judge(fault{q, kinds[(i+j+k)%len(kinds)]}, fault{other, kind})
+					two++
+				}
 			}
 		}
 	}
-	t.Logf("%d faults, %v", cases, time.Since(start))
+	t.Logf("%d faults, %d pairs, %v", one, two, time.Since(start))
 }
 
 // A wireFault is what a server does in place of its answer, of which it has a copy.
