@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,12 +92,15 @@ func TestServerShapes(t *testing.T) {
 		{server: "a forger, or a mixed-up cache", lines: []string{"ra", zoneSOA, "evil.example. 300 IN A 192.0.2.66"}, want: next},
 	} {
 		t.Run(tt.server, func(t *testing.T) {
+			var mu sync.Mutex
 			var asked []string
 			first := startServer(t, func(_ dns.ResponseWriter, r *dns.Msg) *dns.Msg {
 				if r.Question[0].Name == "www.example.test." {
 					return say(r, tt.rcode, tt.lines...)
 				}
+				mu.Lock()
 				asked = append(asked, r.Question[0].Name)
+				mu.Unlock()
 				if len(tt.end) == 0 {
 					return say(r, dns.RcodeServerFailure)
 				}
@@ -124,6 +128,8 @@ func TestServerShapes(t *testing.T) {
 			for _, addr := range a.Addrs() {
 				got = addr.String()
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if len(asked) > 0 {
 				got = fmt.Sprintf("%s asked for, then%s", strings.Join(asked, " "), got)
 			}

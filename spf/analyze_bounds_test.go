@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -220,9 +221,9 @@ func TestAnalyzeContext(t *testing.T) {
 	for _, tt := range hostilePolicies {
 		ctx, cancel := context.WithCancel(t.Context())
 		zone := unpacked(t, tt.policy(400))
-		left := 3
+		var asked atomic.Int32
 		a := spf.Analyze(ctx, resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			if left--; left == 0 {
+			if asked.Add(1) == 3 {
 				cancel()
 			}
 			return zone.Lookup(ctx, name, qtype)

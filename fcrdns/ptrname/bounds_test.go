@@ -21,6 +21,9 @@ func TestBounds(t *testing.T) {
 			return ptrname.Classify(addr, name)
 		}
 		live := cost.Once(classify).Live
+		for range 4 { // the runtime allocates, too
+			live = min(live, cost.Once(classify).Live)
+		}
 		c := cost.Of(classify)
 		t.Logf("%d octets: %d bytes allocated, %d live, %v", len(name), c.Allocated, live, c.Time)
 		if c.Allocated > 4<<10 || live > 4<<10 {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -140,9 +141,10 @@ func printableLog(t *testing.T, where string, v slog.Value) {
 // evilDNS answers every question with evil: in its errors, in names, in texts. Some
 // answers are errors.
 func evilDNS(evil string) resolver.Resolver {
-	n := 0
+	var asked atomic.Int32
 	return resolver.Func(func(_ context.Context, name string, qtype uint16) (resolver.Answer, error) {
-		if n++; n%7 == 0 {
+		n := asked.Add(1)
+		if n%7 == 0 {
 			return resolver.Answer{}, &resolver.Error{Name: name + evil, Type: qtype, Server: evil, Extended: []resolver.ExtendedError{{Code: 1, Text: evil}}, Err: errors.New("evil " + evil)}
 		}
 		if n%11 == 0 {
