@@ -60,6 +60,9 @@ func (w *walk) take(m *message) (*walk, error) {
 	next.answer.Chain = slices.Concat(w.answer.Chain, m.chain)
 	denial := m.denial()
 	switch {
+	case len(m.names) > 1 && dnsname.Reserved(m.end()): // as Ask answers for it, whatever the message has there
+		next.answer.Status = NXDomain
+		next.finish()
 	case m.found && m.rcode == dns.RcodeNameError && followed(w.qtype):
 		return nil, fmt.Errorf("%w: NXDOMAIN with records of the name", ErrMalformed)
 	case m.found:
@@ -73,9 +76,6 @@ func (w *walk) take(m *message) (*walk, error) {
 		next.finish()
 	case len(m.names) == 1:
 		return nil, denial
-	case dnsname.Reserved(m.end()):
-		next.answer.Status = NXDomain
-		next.finish()
 	}
 	return &next, nil
 }

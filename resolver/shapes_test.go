@@ -89,6 +89,8 @@ func TestServerShapes(t *testing.T) {
 		{server: "a lame one", rcode: dns.RcodeNameError, lines: nil, want: next},
 		{server: "a referral", lines: []string{"auth example.test. 900 IN NS ns.example.test."}, want: next},
 		{server: "a referral to the root", lines: []string{"auth . 900 IN NS a.root.test.", "add a.root.test. 900 IN A 192.0.2.53"}, want: next},
+		{server: "an alias to a name that is never asked, with its address", lines: []string{"ra", "www.example.test. 300 IN CNAME x.localhost.", "x.localhost. 300 IN A 127.0.0.1"}, want: nxDomain},
+		{server: "an alias to a name that is never asked, alone", lines: []string{"aa", "www.example.test. 300 IN CNAME x.localhost."}, want: nxDomain},
 		{server: "a forger, or a mixed-up cache", lines: []string{"ra", zoneSOA, "evil.example. 300 IN A 192.0.2.66"}, want: next},
 	} {
 		t.Run(tt.server, func(t *testing.T) {
