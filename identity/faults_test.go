@@ -1,10 +1,12 @@
 package identity_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -127,6 +129,23 @@ func TestVerifierFaults(t *testing.T) {
 		}
 	}
 	t.Logf("%d faults, %d pairs, %v", one, two, time.Since(start))
+}
+
+// A Resolver that calls runtime.Goexit is a temporary failure of each check.
+func TestVerifierExits(t *testing.T) {
+	exits := resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+		runtime.Goexit()
+		panic("unreachable")
+	})
+	v := run(t, identity.Verifier{Resolver: exits, AllowPrivate: true}, "192.0.2.1", "mail.example.test", "a@example.test")
+	for _, m := range mechanisms(v) {
+		if !m.temporary {
+			t.Errorf("%s: %s", m.name, m.status)
+		}
+	}
+	if v.Level != identity.Undetermined {
+		t.Errorf("level %s", v.Level)
+	}
 }
 
 // A wireFault is what a server does in place of its answer, of which it has a copy.

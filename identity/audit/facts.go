@@ -170,6 +170,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 // of the answers.
 func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 	q := new(jobs)
+	a.Resolver = alone(a.Resolver)
 	f.exists = enqueue(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {

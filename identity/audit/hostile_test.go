@@ -7,6 +7,7 @@ import (
 	"flag"
 	"io"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -181,4 +182,26 @@ func ptrOnly(n int) resolver.Resolver {
 		}
 		return hostile.DNS(1).Lookup(ctx, name, qtype)
 	})
+}
+
+// A Resolver that calls runtime.Goexit, as t.Fatal does, leaves rules undecided, and the
+// audit comes to its end.
+func TestResolverExits(t *testing.T) {
+	exits := resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+		runtime.Goexit()
+		panic("unreachable")
+	})
+	rep, err := audit.Auditor{Resolver: exits, AllowDocumentation: true}.Audit(t.Context(), described())
+	if err != nil {
+		t.Fatal(err)
+	}
+	undecided := 0
+	for _, f := range rep.Findings {
+		if f.Code == rule.CodeNoAnswer && f.Status == rule.Undecided {
+			undecided++
+		}
+	}
+	if undecided == 0 {
+		t.Errorf("no finding of %d is undecided for want of an answer", len(rep.Findings))
+	}
 }

@@ -2,8 +2,11 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
+
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // concurrency bounds the checks that run at once.
@@ -26,6 +29,23 @@ func enqueue[T any](q *jobs, question func() T) func() T {
 		return answer
 	}
 }
+
+// alone asks each question in a goroutine of its own. A Resolver that calls runtime.Goexit
+// ends that goroutine, and not the one of a check that others wait for.
+func alone(r resolver.Resolver) resolver.Resolver {
+	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (answer resolver.Answer, err error) {
+		err = errExited
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			reply := resolver.Ask(ctx, r, name, qtype)
+			answer, err = reply.Answer, reply.Err
+		})
+		asking.Wait()
+		return answer, err
+	})
+}
+
+var errExited = errors.New("the Resolver called runtime.Goexit")
 
 // start puts the questions, some at a time and the first ones first, until all are
 // answered or stop is called, which returns when none is under way any more. Whatever
