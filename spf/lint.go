@@ -105,8 +105,9 @@ func (a *Analysis) lint(left int) {
 		l.record(a.Root, Note, "type-spf", "there is a record of type SPF, which nobody reads any more: delete it")
 	}
 	slices.SortStableFunc(l.lints, func(a, b Lint) int { return cmp.Compare(a.Severity, b.Severity) })
-	if more := len(l.lints) - maxLints; more > 0 {
-		l.lints = l.lints[:maxLints]
+	if len(l.lints) > maxLints {
+		more := len(l.lints) - maxLints + 1
+		l.lints = l.lints[:maxLints-1]
 		l.lints = append(l.lints, Lint{Warning, "bounds", fmt.Sprintf("%d more findings are %v", more, ErrBounds), TermAt{Domain: a.Root.Domain}})
 	}
 	a.Lints = l.lints
