@@ -19,6 +19,7 @@ type unreadRR struct {
 	text string
 }
 
+// String returns the record as it was read.
 func (rr *unreadRR) String() string { return rr.Hdr.String() + rr.text }
 
 // printable returns zone text as the same text in printable ASCII.

@@ -138,7 +138,8 @@ func settle(pieces []piece) []piece {
 	return won
 }
 
-// A pieceHeap has the piece of the first source on top.
+// A pieceHeap has the piece of the first source on top. Its methods are those of
+// heap.Interface.
 type pieceHeap []*piece
 
 func (h pieceHeap) Len() int           { return len(h) }

@@ -41,11 +41,14 @@ type drawing struct {
 	Links         []link
 }
 
-// Inner and InnerEnd are where the space within the frame begins and ends, from left to
-// right; Bottom is where it ends below.
-func (d *drawing) Inner() int    { return barWidth }
+// Inner is where the space within the frame begins, from left to right.
+func (d *drawing) Inner() int { return barWidth }
+
+// InnerEnd is where the space within the frame ends, from left to right.
 func (d *drawing) InnerEnd() int { return d.Width - barWidth }
-func (d *drawing) Bottom() int   { return d.Height - barWidth }
+
+// Bottom is where it ends below.
+func (d *drawing) Bottom() int { return d.Height - barWidth }
 
 // A label is one line of text; X and Y are its start on the baseline.
 type label struct {

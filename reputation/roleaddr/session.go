@@ -42,6 +42,7 @@ type limited struct {
 	net.Conn
 }
 
+// Read implements io.Reader.
 func (l limited) Read(p []byte) (int, error) { return l.Reader.Read(p) }
 
 // ask connects to the host of a result and asks for the mailboxes. The error is why it

@@ -148,7 +148,10 @@ func (f *Fake) Unasked() []error {
 // timeoutError has the Timeout method that such errors have.
 type timeoutError struct{}
 
+// Error implements error.
 func (timeoutError) Error() string { return "no server answered in time" }
+
+// Timeout implements net.Error's method, which callers look for.
 func (timeoutError) Timeout() bool { return true }
 
 var errUnreachable = errors.New("the network is unreachable")
