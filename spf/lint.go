@@ -16,8 +16,8 @@ import (
 )
 
 // A Lint is one thing about a policy that its owner should know. A record gets at most
-// ten lints of one code, and one more that says so; a policy gets the 200 most severe, and
-// one more that counts the rest. The codes are:
+// ten lints of one code, and one more that says so; a policy gets the 200 most severe, of
+// which the last counts the rest if there are more. The codes are:
 //
 //   - lookups (broken): more than 10 terms need DNS
 //   - voids (broken): more than 2 terms have names without data
