@@ -92,7 +92,8 @@ func keepTokens(s string) string {
 // skipCFWS skips white space, folded or not, and comments, which nest (RFC 5322, Section
 // 3.2.2). It fails at what is neither: a comment that does not end, or a control character.
 func skipCFWS(s string) (rest string, ok bool) {
-	for depth := 0; s != ""; {
+	depth := 0
+	for s != "" {
 		if n := foldingSpace(s); n > 0 {
 			s = s[n:]
 			continue
@@ -109,11 +110,9 @@ func skipCFWS(s string) (rest string, ok bool) {
 		case c < ' ' || c == 0x7f || c == '\\':
 			return s, false
 		}
-		if s = s[1:]; s == "" && depth > 0 {
-			return "", false
-		}
+		s = s[1:]
 	}
-	return "", true
+	return "", depth == 0
 }
 
 // foldingSpace returns how many octets of white space s begins with: a space, a tab, or a

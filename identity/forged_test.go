@@ -38,6 +38,8 @@ func TestForgedResults(t *testing.T) {
 		{"(c\r\n d) mx.here.test; none", true},
 		// What cannot be read may be ours.
 		{"(never closed mx.here.test; none", true},
+		{"mx.other.test (never closed\r\n", true},
+		{"mx.other.test (never closed ", true},
 		{`"never closed; none`, true},
 		{`"ends in \`, true},
 		{`(ends in \`, true},
@@ -169,7 +171,17 @@ func checkReader(t interface{ Errorf(string, ...any) }, field, ours string) {
 func TestForgedResultsNearly(t *testing.T) {
 	parts := []string{"mx.here.test", "mx.other.test", "mx", ".here.test", " ", "\t", "\r\n ", "\r", "\n", "\v", "\u00a0", "\u2028", "(", ")", `"`, `\`, ";", "1", "/", "=", "none", "\x00"}
 	rapid.Check(t, func(t *rapid.T) {
-		checkReader(t, strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 6).Draw(t, "parts"), ""), "mx.here.test")
+		field := strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 6).Draw(t, "parts"), "")
+		checkReader(t, field, "mx.here.test")
+		if strings.ContainsAny(field[max(0, len(field)-1):], "\\\r\n") {
+			return // which changes what white space behind it means
+		}
+		// White space at the end, as the end of the line, says nothing.
+		for _, end := range []string{" ", "\r\n"} {
+			if got, want := identity.ForgedResults(field+end, "mx.here.test"), identity.ForgedResults(field, "mx.here.test"); got != want {
+				t.Fatalf("%q: %v, and with %q behind it %v", field, want, end, got)
+			}
+		}
 	})
 }
 
