@@ -41,5 +41,5 @@ $ORIGIN 2.0.192.in-addr.arpa.
 	}
 	// Output:
 	// 192.0.2.10 accept
-	// 192.0.2.66 550 5.7.23 SPF: "post.example.org" does not allow 192.0.2.66 to greet with its name
+	// 192.0.2.66 550 5.7.23 SPF: "post.example.org" does not allow 192.0.2.66 to use its name in HELO
 }

@@ -156,7 +156,8 @@ func withHostile(r resolver.Resolver) resolver.Resolver {
 // A session that does not have the worst case of a step left asks nothing, then and later,
 // whatever the policy.
 func TestSessionExhausted(t *testing.T) {
-	for _, p := range []identity.Policy{{}, {AcceptUnknown: true, AcceptHeloFail: true, AcceptCSADenied: true}, {RejectUnconfirmed: true, RejectMalformedHelo: true}} {
+	for _, p := range []identity.Policy{{}, unconfirmed, with(identity.MailFromUnknown, identity.Score), with(identity.SessionExhausted, identity.Accept),
+		{Levels: map[identity.Level]identity.Action{identity.Undetermined: identity.Reject}}, {ReportOnly: true}} {
 		fake := fakeClients(t)
 		v := verifier(fake)
 		v.Resolver, v.Policy, v.MaxQuestions = withHostile(fake), p, 1

@@ -11,6 +11,11 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
+// unconfirmed refuses clients without a confirmed PTR name.
+var unconfirmed = identity.Policy{Reasons: map[identity.Reason]identity.Action{
+	identity.NoPTR: identity.Reject, identity.Unconfirmed: identity.Reject, identity.ReverseUnknown: identity.Defer,
+}}
+
 // Among 1 to 30 PTR names, wherever it is, the one that ties the client to its HELO name
 // counts as if it were alone; and nothing is said against a client for a name that was not
 // looked up.
@@ -42,7 +47,7 @@ func TestCapIsNoDenial(t *testing.T) {
 			return zones
 		}
 		verdict := func(r resolver.Resolver) *identity.Verdict {
-			s := identity.Verifier{Resolver: r, Policy: identity.Policy{RejectUnconfirmed: true}}.Session(t.Context(), client)
+			s := identity.Verifier{Resolver: r, Policy: unconfirmed}.Session(t.Context(), client)
 			defer s.Close()
 			return s.Helo(t.Context(), heloName)
 		}

@@ -1,8 +1,10 @@
 package identity
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/bonafide-mta/bonafide/fcrdns"
-	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/nullmx"
@@ -50,6 +52,18 @@ var levelText = []string{
 // String returns explicit, distinct, traceable, anonymous, forged, undetermined or
 // not-applicable.
 func (l Level) String() string { return enum.String(l, levelText) }
+
+// Levels returns all levels, in the order of their constants.
+func Levels() []Level { return enum.All[Level](levelText) }
+
+// DefaultAction returns what is done about the level if Policy.Levels does not say: Accept,
+// and 0 for an invalid Level. What is done by default is by the reasons.
+func (l Level) DefaultAction() Action {
+	if _, err := l.MarshalText(); err != nil {
+		return 0
+	}
+	return Accept
+}
 
 // MarshalText returns the text of String; an invalid Level is an error.
 func (l Level) MarshalText() ([]byte, error) { return enum.Marshal(l, levelText) }
@@ -110,20 +124,29 @@ type evidence struct {
 // Undetermined.
 func (e evidence) level() Level {
 	var level Level
+	for known := range e.possible {
+		l := levelIfKnown(known.claim, known.resolves == yes, known.spf, known.csa, known.reverse[0])
+		if level != 0 && l != level {
+			return Undetermined
+		}
+		level = l
+	}
+	return level
+}
+
+// possible yields what the evidence would be with each combination of answers.
+func (e evidence) possible(yield func(evidence) bool) {
 	for _, resolves := range possibleValues(e.resolves, unknown, yes, no) {
 		for _, spf := range possibleValues(e.spf, unanswered, saysNothing, authorizes, denies) {
 			for _, csa := range possibleValues(e.csa, unanswered, saysNothing, authorizes, denies) {
-				for _, rev := range e.reverse {
-					l := levelIfKnown(e.claim, resolves == yes, spf, csa, rev)
-					if level != 0 && l != level {
-						return Undetermined
+				for i := range e.reverse {
+					if !yield(evidence{e.claim, resolves, spf, csa, e.reverse[i : i+1]}) {
+						return
 					}
-					level = l
 				}
 			}
 		}
 	}
-	return level
 }
 
 // possibleValues returns all values for an unknown one, else the value alone.
@@ -167,110 +190,14 @@ func allReverseStates(c heloClaim) []reverseState {
 	return states
 }
 
-// Reason is one fact that a verdict rests on. The zero Reason is invalid.
-type Reason uint8
+func (r reverseState) unconfirmed() bool  { return !r.confirmed }
+func (r reverseState) unrelated() bool    { return r.confirmed && r.relation == helo.Unrelated }
+func (r reverseState) looksGeneric() bool { return r.confirmed && r.generic }
 
-// The reasons.
-const (
-	_ Reason = iota
-	// Of NotApplicable.
-	TrustedClient // the client is trusted
-	PrivateClient // the address is not public
-	// Of Forged.
-	HeloSPFFail  // the SPF record of the HELO name denies it to this address
-	CSADenied    // the owner of the HELO name denies it by CSA
-	OwnName      // the HELO name is our own
-	OtherAddress // the HELO is another public address
-	// Temporary failures.
-	ReverseUnknown  // DNS did not say all of the address's names
-	HeloUnknown     // DNS did not say where the HELO name leads
-	HeloSPFUnknown  // DNS did not say all of the HELO name's SPF policy
-	CSAUnknown      // DNS did not say all of the HELO name's CSA records
-	MailFromUnknown // DNS did not say all of the sender's SPF policy
-	NullMXUnknown   // DNS did not say whether the sender's domain takes mail
-	// SessionExhausted: the session has not the worst case of a step left, and asks nothing
-	// more. No other reason is with it, and no policy changes its advice, to come back on a
-	// new connection: close this one.
-	SessionExhausted
-	// Against a better level.
-	NoPTR           // the address has no usable name
-	TooManyPTR      // the address has more names than were looked up, and none of these ties it to HELO
-	Unconfirmed     // no name of the address confirms it
-	GenericName     // the name of the address looks generic
-	NoHelo          // no HELO
-	MalformedHelo   // the HELO is malformed
-	UnqualifiedHelo // the HELO name means nothing in the public DNS
-	AddressLiteral  // the HELO is an address
-	HeloUnresolved  // the HELO name does not resolve to the client
-	HeloAlone       // the HELO name resolves to the client, and no name of the address does
-	HeloUnrelated   // the HELO name and the name of the address have nothing in common
-	HeloIsPTR       // the HELO name is the name of the address, which anyone can look up
-	// For it.
-	HeloSPFPass // the SPF record of the HELO name authorizes this address
-	CSAPass     // the owner of the HELO name authorizes this address by CSA
-	// Of the sender.
-	MalformedSender   // the sender is malformed
-	NullMXSender      // the sender's domain takes no mail (Null MX)
-	NullSPFSender     // the sender's domain sends no mail (v=spf1 -all)
-	MailFromFail      // the sender's SPF record denies this address
-	MailFromSoftFail  // the sender's SPF record says that this address is probably wrong
-	MailFromPermError // the sender's SPF policy cannot be interpreted
-	MailFromPass      // the sender's SPF record authorizes this address
-)
-
-var reasonText = []string{
-	TrustedClient: "trusted-client", PrivateClient: "private-client",
-	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
-	ReverseUnknown: "reverse-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
-	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown", SessionExhausted: "session-exhausted",
-	NoPTR: "no-ptr", TooManyPTR: "too-many-ptr", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
-	UnqualifiedHelo: "unqualified-helo", AddressLiteral: "address-literal", HeloUnresolved: "helo-unresolved", HeloAlone: "helo-alone", HeloUnrelated: "helo-unrelated", HeloIsPTR: "helo-is-ptr",
-	HeloSPFPass: "helo-spf-pass", CSAPass: "csa-pass",
-	MalformedSender: "malformed-sender", NullMXSender: "null-mx-sender", NullSPFSender: "null-spf-sender", MailFromFail: "mail-from-fail",
-	MailFromSoftFail: "mail-from-softfail", MailFromPermError: "mail-from-permerror", MailFromPass: "mail-from-pass",
-}
-
-// String returns a keyword, as helo-spf-fail.
-func (r Reason) String() string { return enum.String(r, reasonText) }
-
-// MarshalText returns the text of String; an invalid Reason is an error.
-func (r Reason) MarshalText() ([]byte, error) { return enum.Marshal(r, reasonText) }
-
-// UnmarshalText accepts what MarshalText returns, in any case.
-func (r *Reason) UnmarshalText(text []byte) error { return enum.Unmarshal(r, text, reasonText) }
-
-var reasonPhrase = []string{
-	TrustedClient: "the client is trusted", PrivateClient: "the address is not public",
-	HeloSPFFail: "the SPF record of the HELO name denies it to this address", CSADenied: "the owner of the HELO name denies it by CSA",
-	OwnName: "the HELO name is our own", OtherAddress: "the HELO is another public address",
-	ReverseUnknown: "DNS did not say all of the address's names", HeloUnknown: "DNS did not say where the HELO name leads",
-	HeloSPFUnknown: "DNS did not say all of the HELO name's SPF policy", CSAUnknown: "DNS did not say all of the HELO name's CSA records",
-	MailFromUnknown: "DNS did not say all of the sender's SPF policy", NullMXUnknown: "DNS did not say whether the sender's domain takes mail",
-	SessionExhausted: "the connection has used up its DNS lookups",
-	NoPTR:            "the address has no usable name", TooManyPTR: "the address has more names than were looked up, and none of these ties it to HELO", Unconfirmed: "no name of the address confirms it", GenericName: "the name of the address looks generic",
-	NoHelo: "no HELO", MalformedHelo: "the HELO is malformed", UnqualifiedHelo: "the HELO name means nothing in the public DNS",
-	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not lead to the client", HeloAlone: "the HELO name leads to the client, and no name of the address does",
-	HeloUnrelated: "the HELO name and the name of the address have nothing in common", HeloIsPTR: "the HELO name is the name of the address, which anyone can look up",
-	HeloSPFPass: "the SPF record of the HELO name authorizes this address", CSAPass: "the owner of the HELO name authorizes this address by CSA",
-	MalformedSender: "the sender is malformed", NullMXSender: "the sender's domain takes no mail (Null MX)", NullSPFSender: "the sender's domain sends no mail (v=spf1 -all)",
-	MailFromFail: "the sender's SPF record denies this address", MailFromSoftFail: "the sender's SPF record says that this address is probably wrong",
-	MailFromPermError: "the sender's SPF policy cannot be interpreted", MailFromPass: "the sender's SPF record authorizes this address",
-}
-
-// Text returns the reason as a clause, "" for an invalid Reason.
-func (r Reason) Text() string {
-	if int(r) >= len(reasonPhrase) {
-		return ""
-	}
-	return reasonPhrase[r]
-}
-
-// Temporary reports whether the reason is a temporary failure.
-func (r Reason) Temporary() bool { return ReverseUnknown <= r && r <= SessionExhausted }
-
-// adverse reports whether the reason speaks against the client, or for caution.
-func (r Reason) adverse() bool {
-	return r > PrivateClient && r != HeloSPFPass && r != CSAPass && r != MailFromPass && r != HeloIsPTR
+// certain reports whether something is true of the PTR name in each state that it may have:
+// what DNS gave no answer about is not held against a client.
+func (e evidence) certain(is func(reverseState) bool) bool {
+	return !slices.ContainsFunc(e.reverse, func(r reverseState) bool { return !is(r) })
 }
 
 // reasons lists the facts that the results show, in the order of the constants.
@@ -281,29 +208,30 @@ func (v *Verdict) reasons(e evidence) []Reason {
 			out = append(out, r)
 		}
 	}
-	known := len(e.reverse) == 1
+	reverseUnknown := len(e.reverse) > 1 || v.IPRev.Status.Temporary()
+	cutOff := v.cutOff(e)
 	add(e.spf == denies, HeloSPFFail)
 	add(e.csa == denies, CSADenied)
 	add(e.claim == claimsOurs, OwnName)
 	add(e.claim == claimsOtherAddress, OtherAddress)
-	add(!known || v.IPRev.Status.Temporary(), ReverseUnknown)
+	add(reverseUnknown && v.PTRName == "", ReverseUnknown)
+	add(reverseUnknown && v.PTRName != "", OtherPTRUnknown)
 	add(e.resolves == unknown, HeloUnknown)
 	add(e.spf == unanswered, HeloSPFUnknown)
 	add(e.csa == unanswered, CSAUnknown)
 	add(spfStatement(v.MailFromSPF) == unanswered, MailFromUnknown)
 	add(v.NullMX != nil && v.NullMX.Status.Temporary(), NullMXUnknown)
-	cutOff := v.cutOff()
 	add(v.IPRev.Status == fcrdns.PermError && !cutOff, NoPTR)
 	add(cutOff, TooManyPTR)
 	add(v.IPRev.Status == fcrdns.Fail, Unconfirmed)
-	add(v.PTRName != "" && v.PTRLook.Kind == ptrname.Generic, GenericName)
+	add(e.certain(reverseState.looksGeneric), GenericName)
 	add(e.claim == claimsNothing, NoHelo)
 	add(e.claim == claimsNonsense, MalformedHelo)
 	add(e.claim == claimsUnqualified, UnqualifiedHelo)
 	add(e.claim == claimsAddress, AddressLiteral)
 	add(e.claim == claimsName && e.resolves == no, HeloUnresolved)
-	add(e.claim == claimsName && e.resolves == yes && v.PTRName == "" && known && !cutOff, HeloAlone)
-	add(e.claim == claimsName && v.PTRName != "" && known && !cutOff && v.Relation == helo.Unrelated, HeloUnrelated)
+	add(e.claim == claimsName && e.resolves == yes && !cutOff && e.certain(reverseState.unconfirmed), HeloAlone)
+	add(e.claim == claimsName && !cutOff && e.certain(reverseState.unrelated), HeloUnrelated)
 	add(v.PTRName != "" && v.Relation == helo.Identical, HeloIsPTR)
 	add(e.spf == authorizes, HeloSPFPass)
 	add(e.csa == authorizes, CSAPass)
@@ -324,9 +252,63 @@ func (v *Verdict) reasons(e evidence) []Reason {
 
 // cutOff reports whether the address has PTR names that were not looked up and could say
 // more: none that was is confirmed, or none of these is of the HELO name's organization.
-func (v *Verdict) cutOff() bool {
-	return v.IPRev.Skipped > 0 && !v.IPRev.Status.Temporary() && (v.PTRName == "" || v.Relation == helo.Unrelated)
+func (v *Verdict) cutOff(e evidence) bool {
+	return v.IPRev.Skipped > 0 && !v.IPRev.Status.Temporary() && (v.PTRName == "" || v.Relation == helo.Unrelated && e.certain(reverseState.unrelated))
 }
 
 // authorizesNobody reports whether the policy that denied the client denies everybody.
 func authorizesNobody(r *spf.Result) bool { return r.Term.Text != "" && r.IsNull() }
+
+// levelReason returns the reason that decided the level: why it is not better, or what the
+// owner of the HELO name says if that decided. It is 0 for Distinct, and where DNS left open
+// which of several reasons holds, all of which come to the same level.
+func (v *Verdict) levelReason(e evidence) Reason {
+	var deciding []Reason
+	switch v.Level {
+	case Forged:
+		deciding = []Reason{HeloSPFFail, CSADenied, OwnName, OtherAddress}
+	case Undetermined:
+		deciding = e.undecided()
+	case Explicit:
+		deciding = []Reason{HeloSPFPass, CSAPass}
+	case Traceable:
+		deciding = []Reason{HeloIsPTR, GenericName, HeloUnresolved}
+		alone := e
+		alone.spf, alone.csa = saysNothing, saysNothing
+		if alone.level() != Traceable {
+			deciding = []Reason{HeloSPFPass, CSAPass}
+		}
+	case Anonymous:
+		deciding = []Reason{NoHelo, MalformedHelo, UnqualifiedHelo, AddressLiteral, NoPTR, TooManyPTR, Unconfirmed, HeloUnrelated, GenericName, HeloUnresolved, HeloAlone}
+	}
+	for _, r := range deciding {
+		if v.Has(r) {
+			return r
+		}
+	}
+	return 0
+}
+
+// undecided returns the temporary failures of which each alone could have made another level,
+// had it been answered.
+func (e evidence) undecided() []Reason {
+	found := make(map[Reason]bool)
+	for known := range e.possible {
+		for _, one := range []struct {
+			open    evidence // nothing but one answer is open
+			reasons []Reason
+		}{
+			{evidence{known.claim, known.resolves, known.spf, known.csa, e.reverse}, []Reason{ReverseUnknown, OtherPTRUnknown}},
+			{evidence{known.claim, e.resolves, known.spf, known.csa, known.reverse}, []Reason{HeloUnknown}},
+			{evidence{known.claim, known.resolves, e.spf, known.csa, known.reverse}, []Reason{HeloSPFUnknown}},
+			{evidence{known.claim, known.resolves, known.spf, e.csa, known.reverse}, []Reason{CSAUnknown}},
+		} {
+			if one.open.level() == Undetermined {
+				for _, r := range one.reasons {
+					found[r] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}

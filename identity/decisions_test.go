@@ -5,6 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/identity"
+	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -174,7 +178,9 @@ func levels(t *testing.T) (string, int) {
 			for _, c := range csas {
 				v := base
 				v.HeloSPF, v.CSA = s.result, c.result
-				level := identity.Judge(v, ours, identity.Policy{}).Level.String()
+				judged := identity.Judge(v, ours, identity.Policy{})
+				holdsVerdict(t, judged)
+				level := judged.Level.String()
 				w := wordOf(s.result, c.result)
 				if got[w] != "" && got[w] != level {
 					t.Errorf("SPF %s, CSA %s: %s, though others of %q are %s", s.name, c.name, level, owner[w], got[w])
@@ -209,7 +215,9 @@ func levels(t *testing.T) (string, int) {
 				}
 				v.Helo, v.HeloSPF, v.CSA = heloResult(g.helo, status), heloSPFs[0].result, csas[0].result
 			}
-			got := identity.Judge(v, g.ours, identity.Policy{}).Level.String()
+			judged := identity.Judge(v, g.ours, identity.Policy{})
+			holdsVerdict(t, judged)
+			got := judged.Level.String()
 			if level != "" && got != level {
 				t.Errorf("HELO %s, reverse name %s: %s, and %s for others", g.name, s.reverse, got, level)
 			}
@@ -221,81 +229,85 @@ func levels(t *testing.T) (string, int) {
 	return b.String(), n
 }
 
-// A rule of advice: a sub-result by itself, and the field of the policy that changes
-// what is done about it.
+// A rule of advice: a sub-result by itself.
 type adviceRule struct {
-	name   string
-	set    func(*identity.Verdict)
-	policy string
-	change identity.Policy
+	name string
+	set  func(*identity.Verdict)
+	ours bool
 }
 
 func adviceRules() []adviceRule {
 	var out []adviceRule
-	add := func(name string, set func(*identity.Verdict), policy string, change identity.Policy) {
-		out = append(out, adviceRule{name, set, policy, change})
+	add := func(name string, set func(*identity.Verdict)) { out = append(out, adviceRule{name, set, false}) }
+	for _, g := range greetings {
+		out = append(out, adviceRule{"HELO " + g.name, func(v *identity.Verdict) {
+			v.HeloText, v.Helo, v.HeloSPF, v.CSA = g.helo, heloResult(g.helo, helo.Fail), heloSPFs[0].result, csas[0].result
+			if g.helo == "-" {
+				v.HeloText, v.Helo = "", nil
+			}
+		}, g.ours})
 	}
-	add("HELO malformed", func(v *identity.Verdict) { v.HeloText, v.Helo = "a b", heloResult("a b", helo.PermError) },
-		"RejectMalformedHelo", identity.Policy{RejectMalformedHelo: true})
+	add("HELO does not resolve to the client", func(v *identity.Verdict) { v.Helo, v.HeloSPF = heloResult(good, helo.Fail), heloSPFs[0].result })
+	add("HELO resolves to the client or not", func(v *identity.Verdict) { v.Helo = heloResult(good, helo.TempError) })
 	for _, s := range heloSPFs {
-		set := func(v *identity.Verdict) { v.HeloSPF = s.result }
-		if s.result.Status == spf.Fail {
-			add("SPF of HELO "+s.name, set, "AcceptHeloFail", identity.Policy{AcceptHeloFail: true})
-			continue
-		}
-		add("SPF of HELO "+s.name, set, "", identity.Policy{})
+		add("SPF of HELO "+s.name, func(v *identity.Verdict) { v.HeloSPF = s.result })
 	}
 	for _, c := range csas {
-		set := func(v *identity.Verdict) { v.CSA = c.result }
-		if c.result.Status == csa.Fail {
-			add("CSA "+c.name, set, "AcceptCSADenied", identity.Policy{AcceptCSADenied: true})
-			continue
-		}
-		add("CSA "+c.name, set, "", identity.Policy{})
+		add("CSA "+c.name, func(v *identity.Verdict) { v.CSA = c.result })
 	}
-	add("HELO is another public address", func(v *identity.Verdict) {
-		v.HeloText, v.Helo = "[192.0.2.99]", heloResult("[192.0.2.99]", helo.Fail)
-	}, "", identity.Policy{})
-	add("HELO is another address, private or reserved", func(v *identity.Verdict) {
-		v.HeloText, v.Helo = "[192.168.1.5]", heloResult("[192.168.1.5]", helo.Fail)
-	}, "", identity.Policy{})
 	for _, s := range situations {
-		set := func(v *identity.Verdict) {
+		add("PTR name "+s.reverse, func(v *identity.Verdict) {
 			v.IPRev = s.result
 			if s.helo == generic {
 				v.HeloText, v.Helo = generic, heloResult(generic, helo.Pass)
 			}
-		}
-		if s.result.Status == fcrdns.Pass {
-			add("PTR name "+s.reverse, set, "", identity.Policy{})
-			continue
-		}
-		add("PTR name "+s.reverse, set, "RejectUnconfirmed", identity.Policy{RejectUnconfirmed: true})
+		})
 	}
-	add("MAIL FROM malformed", func(v *identity.Verdict) { v.Sender, v.MailFromSPF, v.NullMX = "a b", nil, nil }, "", identity.Policy{})
+	add("MAIL FROM malformed", func(v *identity.Verdict) { v.Sender, v.MailFromSPF, v.NullMX = "a b", nil, nil })
 	for _, n := range nullMXs {
-		set := func(v *identity.Verdict) { v.NullMX = n.result }
-		if n.result != nil && n.result.Status == nullmx.Null {
-			add("sender's MX "+n.name, set, "AcceptNullMXSender", identity.Policy{AcceptNullMXSender: true})
-			continue
-		}
-		add("sender's MX "+n.name, set, "", identity.Policy{})
+		add("sender's MX "+n.name, func(v *identity.Verdict) { v.NullMX = n.result })
 	}
 	for _, m := range mailSPFs {
-		set := func(v *identity.Verdict) { v.MailFromSPF = m.result }
-		name := "SPF of MAIL FROM " + m.name
-		switch {
-		case m.name == "fail":
-			add(name, set, "RejectMailFromFail", identity.Policy{RejectMailFromFail: true})
-		case strings.HasPrefix(m.name, "fail, of"):
-			add(name, set, "AcceptNullSPFSender", identity.Policy{AcceptNullSPFSender: true})
-		case m.name == "temperror", m.name == "fail, degraded":
-			add(name, set, "AcceptUnknown", identity.Policy{AcceptUnknown: true})
-		default:
-			add(name, set, "", identity.Policy{})
-		}
+		add("SPF of MAIL FROM "+m.name, func(v *identity.Verdict) { v.MailFromSPF = m.result })
 	}
 	return out
+}
+
+// judged returns the verdict on a client against which the sub-result alone speaks.
+func (r adviceRule) judged(p identity.Policy) *identity.Verdict {
+	v := fine()
+	r.set(&v)
+	return identity.Judge(v, r.ours, p)
+}
+
+// deciding returns the reason for the advice, 0 if nothing speaks against the client: that
+// with the gravest default.
+func (r adviceRule) deciding() (deciding identity.Reason) {
+	for _, reason := range r.judged(identity.Policy{}).Reasons {
+		if settable(reason) && reason.DefaultAction() > deciding.DefaultAction() {
+			deciding = reason
+		}
+	}
+	return deciding
+}
+
+// settable reports whether Validate lets a policy have an entry for a reason.
+func settable(r identity.Reason) bool { return with(r, identity.Score).Validate() == nil }
+
+// with is a policy with one entry.
+func with(r identity.Reason, a identity.Action) identity.Policy {
+	return identity.Policy{Reasons: map[identity.Reason]identity.Action{r: a}}
+}
+
+// opposite returns an action that is as different from the default as it can be.
+func opposite(r identity.Reason) identity.Action {
+	switch {
+	case r.DefaultAction() >= identity.Defer:
+		return identity.Score
+	case r.Temporary():
+		return identity.Defer
+	}
+	return identity.Reject
 }
 
 // fine is a client against which nothing speaks.
@@ -317,17 +329,73 @@ func advice() string {
 	var b strings.Builder
 	b.WriteString("| sub-result | advice | with | instead |\n|---|---|---|---|\n")
 	for _, r := range adviceRules() {
-		v := fine()
-		r.set(&v)
-		with := ""
-		if r.policy != "" {
-			with = reply(identity.Judge(v, false, r.change).Advice)
+		entry, instead := "", ""
+		if reason := r.deciding(); reason != 0 {
+			action := opposite(reason)
+			entry, instead = fmt.Sprintf("`%s: %s`", reason, action), reply(r.judged(with(reason, action)).Advice)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.name, reply(identity.Judge(v, false, identity.Policy{}).Advice), r.policy, with)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.name, reply(r.judged(identity.Policy{}).Advice), entry, instead)
 	}
-	v := fine()
-	own := identity.Policy{RejectOwnName: true}
-	fmt.Fprintf(&b, "| HELO is a name of ours | %s | RejectOwnName | %s |\n", reply(identity.Judge(v, true, identity.Policy{}).Advice), reply(identity.Judge(v, true, own).Advice))
+	return b.String()
+}
+
+// docOf returns the comment on each constant of a file, on one line.
+func docOf(t *testing.T, file string) map[string]string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := make(map[string]string)
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && spec.Doc != nil {
+			docs[spec.Names[0].Name] = strings.Join(strings.Fields(spec.Doc.Text()), " ")
+		}
+		return true
+	})
+	return docs
+}
+
+// constantOf returns the name of the constant of a reason, in small letters.
+func constantOf(r identity.Reason) string { return strings.ReplaceAll(r.String(), "-", "") }
+
+// reasonTable has what a policy can say about each reason.
+func reasonTable(t *testing.T) string {
+	docs := make(map[string]string)
+	for name, doc := range docOf(t, "reason.go") {
+		docs[strings.ToLower(name)] = doc
+	}
+	var b strings.Builder
+	b.WriteString("| reason | default | defer | reject | who is hurt by another action |\n|---|---|---|---|---|\n")
+	for _, r := range identity.Reasons() {
+		doc := docs[constantOf(r)]
+		if doc == "" {
+			t.Errorf("%s has no comment of its own", r)
+		}
+		if !settable(r) {
+			continue
+		}
+		_, hurt, ok := strings.Cut(doc, " action ")
+		before, _, _ := strings.Cut(doc, " action ")
+		if !ok || !strings.HasSuffix(before, " stricter") && !strings.HasSuffix(before, " milder") {
+			t.Errorf("%s: the comment does not say who is hurt by a stricter or a milder action", r)
+		}
+		hurt = before[strings.LastIndex(before, " ")+1:] + ": " + hurt
+		v := fine()
+		v.Reasons, v.PTRName, v.MailFromSPF = []identity.Reason{r}, "mta1.example.test.", mailSPFs[5].result
+		deferred, rejected := v.Advise(with(r, identity.Defer)).Reply, v.Advise(with(r, identity.Reject)).Reply
+		reject := ""
+		codes := func(r envelope.Reply) string { return fmt.Sprintf("%d %s", r.Code, r.Enhanced) }
+		if !r.Temporary() {
+			reject = codes(rejected) + " " + rejected.Text
+			if rejected.Text != deferred.Text {
+				t.Errorf("%s: %q, deferred %q", r, rejected.Text, deferred.Text)
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", r, r.DefaultAction(), codes(deferred), reject, hurt)
+			continue
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | | %s |\n", r, r.DefaultAction(), codes(deferred)+" "+deferred.Text, hurt)
+	}
 	return b.String()
 }
 
@@ -341,8 +409,10 @@ func TestDecisions(t *testing.T) {
 		"own PTR name does not find it. A HELO name that resolves to the client and is authorized is traceable, whatever the PTR name is. A\n" +
 		"generic PTR name ties the client only to a HELO name that resolves to it, and is another.\n\n" + table +
 		"\n## Advice\n\nWhat is advised for one sub-result if nothing else speaks against the client; of several the most severe, reject before defer before\n" +
-		"score. The last columns name the field of `identity.Policy` that changes it. If the session is exhausted, nothing is judged, and the\n" +
-		"advice is defer 421 4.7.0, whatever the policy.\n\n" + advice()
+		"score. The last columns show an entry of `identity.Policy.Reasons` that changes it. If the session is exhausted, nothing is judged, and\n" +
+		"the advice is defer 421 4.7.0, whatever the policy.\n\n" + advice() +
+		"\n## Reasons\n\nWhat a policy can say about each reason, and what is answered then. A temporary failure is never rejected. The reply to a deferral has\n" +
+		"the same text as that to a rejection. Reasons that are not here speak for a client, or no policy changes what is done about them.\n\n" + reasonTable(t)
 	if *updateDocs {
 		if err := os.WriteFile(decisions, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -358,13 +428,13 @@ func TestDecisions(t *testing.T) {
 	t.Logf("%d combinations for levels", n)
 }
 
-// Every combination of sub-results gets the gravest advice of its parts; by policies of
-// one field, every 23rd.
+// Every combination of sub-results gets the gravest advice of its parts; by policies of one
+// entry, every 97th.
 func TestDecisionsCombined(t *testing.T) {
 	policies := []identity.Policy{{}}
-	for _, r := range adviceRules() {
-		if r.policy != "" {
-			policies = append(policies, r.change)
+	for _, r := range identity.Reasons() {
+		if settable(r) {
+			policies = append(policies, with(r, opposite(r)))
 		}
 	}
 	n := 0
@@ -383,7 +453,7 @@ func TestDecisionsCombined(t *testing.T) {
 				for _, c := range csas {
 					for _, m := range mailSPFs {
 						for _, x := range nullMXs {
-							if turn++; i > 0 && turn%23 != 0 {
+							if turn++; i > 0 && turn%97 != 0 {
 								continue
 							}
 							v := fine()
@@ -426,16 +496,16 @@ func TestVerdictTexts(t *testing.T) {
 			t.Errorf("%T: no error", v)
 		}
 	}
-	for l := identity.Explicit; l <= identity.NotApplicable; l++ {
+	for _, l := range identity.Levels() {
 		check(l, new(identity.Level))
 	}
-	for a := identity.Accept; a <= identity.Reject; a++ {
+	for _, a := range identity.Actions() {
 		check(a, new(identity.Action))
 	}
 	for s := identity.AtConnect; s <= identity.AtMailFrom; s++ {
 		check(s, new(identity.Step))
 	}
-	for r := identity.TrustedClient; r <= identity.MailFromPass; r++ {
+	for _, r := range identity.Reasons() {
 		check(r, new(identity.Reason))
 		if r.Text() == "" || r.Temporary() != (strings.HasSuffix(r.String(), "-unknown") || r == identity.SessionExhausted) {
 			t.Errorf("%s: %q, temporary %v", r, r.Text(), r.Temporary())

@@ -56,10 +56,10 @@ $ORIGIN .`)
 	// 	spf=pass smtp.mailfrom=someone@example.org
 	// 192.0.2.99 forged reject
 	//    the SPF record of the HELO name denies it to this address
-	//    no name of the address confirms it
-	//    the HELO name does not lead to the client
+	//    no PTR name of the address resolves back to it
+	//    the HELO name does not resolve to the client
 	//    the sender's SPF record denies this address
-	//    550 5.7.23 SPF: "smtp.example.org" does not allow 192.0.2.99 to greet with its name
+	//    550 5.7.23 SPF: "smtp.example.org" does not allow 192.0.2.99 to use its name in HELO
 	// Authentication-Results: mx.example.net;
 	// 	iprev=fail reason=unconfirmed policy.iprev=192.0.2.99;
 	// 	spf=fail smtp.helo=smtp.example.org;

@@ -25,7 +25,8 @@ func Sequential(ctx context.Context, r resolver.Resolver, client netip.Addr, hel
 
 // Judge draws the verdict from results.
 func Judge(v Verdict, ours bool, p Policy) *Verdict {
-	v.decide(ours, p)
+	v.decide(ours)
+	v.Advice = v.Advise(p)
 	return &v
 }
 

@@ -76,6 +76,11 @@ func worse(healthy, got *identity.Verdict) (how []string) {
 			how = append(how, fmt.Sprintf("%s, healthy %s", got.Advice, healthy.Advice))
 		}
 	}
+	for _, r := range got.Reasons {
+		if !r.Temporary() && !healthy.Has(r) {
+			how = append(how, fmt.Sprintf("%s, healthy %s", keywords(got.Reasons), keywords(healthy.Reasons)))
+		}
+	}
 	was := mechanisms(healthy)
 	for i, m := range mechanisms(got) {
 		if m.status != was[i].status && !m.temporary && m.status != "" {

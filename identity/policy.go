@@ -2,6 +2,10 @@ package identity
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/internal/enum"
@@ -9,46 +13,24 @@ import (
 
 // A Policy says what to do about what was found. The zero Policy refuses clients only if
 // the owner of the name that they use denies it to them, defers mail only if DNS gave no
-// answer about its sender's SPF policy, and leaves the rest to a spam filter. Each field
-// says who would be hurt by setting it.
+// answer about its sender's SPF policy, and leaves the rest to a spam filter.
+//
+// The action is the gravest of those of all reasons and of the level. Its maps are only read:
+// one Policy serves all sessions of a Verifier, concurrently, and must not change meanwhile.
+// What [Policy.Validate] refuses has no effect.
 type Policy struct {
-	// RejectMailFromFail refuses senders whose SPF record denies the client though it
-	// authorizes others. It hurts users who have mail forwarded to an address here, and
-	// messages that DMARC would accept for their signature.
-	RejectMailFromFail bool
-	// RejectUnconfirmed refuses clients without a confirmed PTR name, and defers them while
-	// DNS gives no answer; not those with so many names that some were not looked up
-	// (TooManyPTR). It hurts small senders whose provider sets no PTR
-	// record, and everyone behind a NAT pool of such a provider.
-	RejectUnconfirmed bool
-	// RejectOwnName refuses clients from elsewhere that use our own name or address in HELO. It hurts our own machines that are neither in Verifier.Addrs nor
-	// Trusted.
-	RejectOwnName bool
-	// RejectMalformedHelo refuses a HELO that is neither a name nor an address. It hurts
-	// appliances and home-made programs.
-	RejectMalformedHelo bool
-
-	// AcceptHeloFail only scores what the SPF record of the HELO name denies. It hurts
-	// owners of names that others use in HELO, and helps a backup MX or forwarder that is
-	// not Trusted and uses its client's HELO name.
-	AcceptHeloFail bool
-	// AcceptCSADenied only scores what the CSA records of the HELO name deny. It hurts
-	// the same owners; publishers are few, and may have forgotten their records.
-	AcceptCSADenied bool
-	// AcceptNullMXSender only scores senders that no answer could reach (RFC 7505).
-	// It hurts users who answer such mail, and helps senders of notifications who took Null
-	// MX for a sign of that.
-	AcceptNullMXSender bool
-	// AcceptNullSPFSender only scores senders whose domain says that it sends no mail.
-	// It hurts the domain that is forged, and helps forwarders of nothing: such a domain
-	// has no mail to forward.
-	AcceptNullSPFSender bool
-	// AcceptUnknown only scores if DNS gave no answer about the sender's SPF policy. It
-	// hurts a domain that is forged while its DNS is down.
-	AcceptUnknown bool
-
+	// Reasons are actions in place of Reason.DefaultAction.
+	Reasons map[Reason]Action
+	// Levels are actions in place of Level.DefaultAction. They count from HELO on: before it
+	// no client can be better than Anonymous.
+	Levels map[Level]Action
+	// ReportOnly refuses nothing: what would be Defer or Reject is Score, and is in
+	// Advice.Withheld. A session that is exhausted is deferred all the same, because nothing
+	// is known about its client.
+	ReportOnly bool
 	// Explain has SPF ask for the explanation of a policy's owner (exp=), and quotes it in
-	// replies. The owner may write anything, so the reply says whose text it is.
+	// replies. The owner may write anything, so the reply says whose text it is. Advise can
+	// quote it if the Verifier's Policy has Explain, too.
 	Explain bool
 }
 
@@ -66,6 +48,9 @@ const (
 
 var actionText = []string{Accept: "accept", Score: "score", Defer: "defer", Reject: "reject"}
 
+// Actions returns all actions, the mildest first.
+func Actions() []Action { return enum.All[Action](actionText) }
+
 // String returns accept, score, defer or reject.
 func (a Action) String() string { return enum.String(a, actionText) }
 
@@ -78,15 +63,134 @@ func (a *Action) UnmarshalText(text []byte) error { return enum.Unmarshal(a, tex
 // Advice is what to do with a client, and the reply to send.
 type Advice struct {
 	Action Action
-	// Reason is the one that decided for Defer or Reject, else zero.
+	// Reason is the one that decided for Defer or Reject, even if that is Withheld, else zero. It is
+	// the Verdict's LevelReason if the level decided, and zero if that is.
 	Reason Reason
 	// Reply is what to answer for Defer and Reject, else zero. It has an enhanced code
 	// (RFC 3463, RFC 7372), and its Text is printable ASCII of less than 450 octets.
 	Reply envelope.Reply
+	// Withheld is the graver action that Policy.ReportOnly holds back, else zero.
+	Withheld Action
 }
 
 // String returns the reply on one line, as in "550 5.7.23 …", and the action where
 // there is none.
 func (a Advice) String() string {
 	return cmp.Or(a.Reply.String(), a.Action.String())
+}
+
+// Advise returns what a policy advises about the verdict. It asks nothing, and does not
+// change the verdict: use it for policies of single recipients, for the difference that
+// another policy would make, and for verdicts that were kept. v.Advice is by the Policy of
+// the Verifier.
+func (v *Verdict) Advise(p Policy) Advice {
+	if v.Has(SessionExhausted) {
+		return Advice{Action: Defer, Reason: SessionExhausted, Reply: exhaustedReply}
+	}
+	d := p.decide(v)
+	advice := Advice{Action: d.action}
+	switch {
+	case d.action < Defer:
+	case p.ReportOnly:
+		advice.Action, advice.Withheld, advice.Reason = Score, d.action, d.reason
+	default:
+		advice.Reason, advice.Reply = d.reason, p.reply(v, d)
+	}
+	return advice
+}
+
+// A decision is an action and its reason.
+type decision struct {
+	action Action
+	reason Reason
+}
+
+// decide returns the gravest action. Of those that are equally grave, what is first in
+// replies decides, and the level last.
+func (p Policy) decide(v *Verdict) decision {
+	d := decision{action: Accept}
+	for _, r := range v.Reasons {
+		action := p.forReason(r)
+		if r == NoHelo && v.Step == AtConnect { // before HELO nobody can have said it
+			action = Accept
+		}
+		if action > d.action || action == d.action && precedence(r) < precedence(d.reason) {
+			d.action, d.reason = action, r
+		}
+	}
+	action := p.forLevel(v.Level)
+	if v.LevelReason.Temporary() {
+		action = min(action, Defer)
+	}
+	if action > d.action && v.Step != AtConnect {
+		d = decision{action, v.LevelReason}
+	}
+	return d
+}
+
+// forReason returns what is done about a reason.
+func (p Policy) forReason(r Reason) Action {
+	action, ok := p.Reasons[r]
+	switch {
+	case !ok, !r.settable(), !valid(action):
+		return r.DefaultAction()
+	case r.Temporary():
+		return min(action, Defer)
+	}
+	return action
+}
+
+// forLevel returns what is done about a level.
+func (p Policy) forLevel(l Level) Action {
+	action, ok := p.Levels[l]
+	switch {
+	case !ok, l == NotApplicable, l == Explicit && action > Score, !valid(action):
+		return l.DefaultAction()
+	case l == Undetermined:
+		return min(action, Defer)
+	}
+	return action
+}
+
+func valid(a Action) bool { return Accept <= a && a <= Reject }
+
+// Validate returns an error if the policy has entries that are not followed: unknown reasons,
+// levels and actions; what no policy can change, as SessionExhausted and what speaks for a
+// client; and Reject for a temporary failure, which counts as Defer. The error has one line
+// for each, in the same order each time, that begins with the place, as in "reasons.no-ptr: ".
+func (p Policy) Validate() error {
+	var problems []error
+	problem := func(place, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: %s", place, fmt.Sprintf(format, args...)))
+	}
+	const actions = "%s: expected accept, score, defer or reject"
+	for _, r := range slices.Sorted(maps.Keys(p.Reasons)) {
+		place, action := "reasons."+r.String(), p.Reasons[r]
+		switch {
+		case r.Text() == "":
+			problem(place, "not a reason")
+		case !r.settable():
+			problem(place, "not a reason against a client that a policy can change: expected no entry")
+		case !valid(action):
+			problem(place, actions, action)
+		case r.Temporary() && action == Reject:
+			problem(place, "%s: a temporary failure: expected accept, score or defer", action)
+		}
+	}
+	for _, l := range slices.Sorted(maps.Keys(p.Levels)) {
+		place, action := "levels."+l.String(), p.Levels[l]
+		switch {
+		case l.DefaultAction() == 0:
+			problem(place, "not a level")
+		case l == NotApplicable:
+			problem(place, "such clients are not judged: expected no entry")
+		case !valid(action):
+			problem(place, actions, action)
+		case l == Undetermined && action == Reject:
+			problem(place, "%s: a temporary failure: expected accept, score or defer", action)
+		case l == Explicit && action > Score:
+			problem(place, "%s: no client has a better level: expected accept or score", action)
+		}
+	}
+	return errors.Join(problems...)
 }

@@ -10,50 +10,99 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// advise returns the advice of a policy. Of several replies it gives the most severe, and of
-// those with the same action the first here: what is known earlier comes earlier.
-func (p Policy) advise(v *Verdict) Advice {
-	if v.Has(SessionExhausted) {
-		return Advice{Defer, SessionExhausted, envelope.Reply{
-			Code: 421, Enhanced: envelope.EnhancedCode{4, 7, 0}, // RFC 5321, Section 3.8
-			Text: "this connection has used up its DNS lookups; come back on a new connection",
-		}}
-	}
-	advice := Advice{Action: Accept}
-	reply := func(holds bool, action Action, reason Reason, code int, enhanced envelope.EnhancedCode, text string, args ...any) {
-		if holds && v.Has(reason) && action > advice.Action {
-			advice = Advice{action, reason, envelope.Reply{Code: code, Enhanced: enhanced, Text: printableLine(fmt.Sprintf(text, args...))}}
-		}
-	}
-	for _, r := range v.Reasons {
-		// Before HELO nobody can have said it.
-		if r.adverse() && (r != NoHelo || v.Step != AtConnect) {
-			advice.Action = Score
-		}
-	}
-	heloText := fmt.Sprintf("%+q", truncate(v.HeloText))
-	reply(p.RejectMalformedHelo, Reject, MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO %s is neither a host name nor an address", heloText)
-	reply(!p.AcceptHeloFail, Reject, HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: %s does not allow %s to greet with its name%s", heloText, v.Client, p.explanation(v.HeloSPF))
-	reply(!p.AcceptCSADenied, Reject, CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: %s does not allow %s to greet with its name", heloText, v.Client)
-	reply(p.RejectOwnName, Reject, OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO %s is this server, which %s is not", heloText, v.Client)
-	reply(p.RejectUnconfirmed, Reject, NoPTR, 550, envelope.EnhancedCode{5, 7, 25}, "%s has no reverse name", v.Client)
-	reply(p.RejectUnconfirmed, Reject, Unconfirmed, 550, envelope.EnhancedCode{5, 7, 25}, "no reverse name of %s has that address", v.Client)
-	reply(true, Reject, MalformedSender, 501, envelope.EnhancedCode{5, 1, 7}, "malformed sender address")
-	reply(!p.AcceptNullMXSender, Reject, NullMXSender, nullmx.RejectSender.Code, nullmx.RejectSender.Enhanced, "%s", nullmx.RejectSender.Text)
-	const fail = "SPF: %s does not allow %s to send its mail%s"
-	reply(!p.AcceptNullSPFSender, Reject, NullSPFSender, 550, envelope.EnhancedCode{5, 7, 23}, fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
-	reply(p.RejectMailFromFail, Reject, MailFromFail, 550, envelope.EnhancedCode{5, 7, 23}, fail, v.senderDomain(), v.Client, p.explanation(v.MailFromSPF))
-	reply(p.RejectUnconfirmed && v.IPRev.Status.Temporary(), Defer, ReverseUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the reverse name of %s could not be looked up", v.Client)
-	reply(!p.AcceptUnknown, Defer, MailFromUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the SPF policy of %s could not be looked up", v.senderDomain())
-	return advice
+// exhaustedReply closes the connection (RFC 5321, Section 3.8).
+var exhaustedReply = envelope.Reply{
+	Code: 421, Enhanced: envelope.EnhancedCode{4, 7, 0},
+	Text: "this connection has used up its DNS lookups; come back on a new connection",
 }
 
-// senderDomain is the domain whose policy MAIL FROM was judged by.
-func (v *Verdict) senderDomain() string {
-	if v.MailFromSPF == nil {
-		return ""
+// replies has what is answered for each reason that a policy can refuse mail for, in the
+// order in which they come first: what is known earlier comes earlier. Of a permanent reason
+// it is the reply to Reject, of a temporary one that to Defer. Words in braces are replaced.
+var replies = []struct {
+	reason   Reason
+	code     int // RFC 5321, Section 4.2.3
+	enhanced envelope.EnhancedCode
+	text     string
+}{
+	{NoHelo, 503, envelope.EnhancedCode{5, 5, 1}, "send HELO with the name of your server first"},                                                   // RFC 3463, Section 3.6
+	{MalformedHelo, 501, envelope.EnhancedCode{5, 5, 2}, "HELO {helo} is neither a host name nor an address"},                                       // RFC 3463, Section 3.6
+	{UnqualifiedHelo, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} means nothing in the public DNS; use the full name of your server in HELO"}, // RFC 3463, Section 3.8
+	{AddressLiteral, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} is an address; use the name of your server in HELO"},
+	{HeloSPFFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: {helo} does not allow {client} to use its name in HELO{helo-explanation}"}, // RFC 7372, Section 3.2
+	{CSADenied, 550, envelope.EnhancedCode{5, 7, 1}, "CSA: {helo} does not allow {client} to use its name in HELO"},
+	{OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} is this server, which {client} is not"},
+	{OtherAddress, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} is an address, and not {client}"},
+	{NoPTR, 550, envelope.EnhancedCode{5, 7, 25}, "{client} has no usable PTR name"}, // RFC 7372, Section 3.3
+	{TooManyPTR, 550, envelope.EnhancedCode{5, 7, 25}, "{client} has too many PTR names, and none of those that were looked up ties it to HELO {helo}"},
+	{Unconfirmed, 550, envelope.EnhancedCode{5, 7, 25}, "no PTR name of {client} resolves back to it"},
+	{GenericName, 550, envelope.EnhancedCode{5, 7, 1}, "the PTR name {ptr} of {client} looks generic"},
+	{HeloUnrelated, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} and the PTR name {ptr} of {client} have no organization in common"},
+	{HeloUnresolved, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} does not resolve to {client}"},
+	{HeloAlone, 550, envelope.EnhancedCode{5, 7, 25}, "no PTR name of {client} resolves back to it, though HELO {helo} does"},
+	{HeloIsPTR, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} is the PTR name of {client}; use another name of your server in HELO"},
+	{MalformedSender, 501, envelope.EnhancedCode{5, 1, 7}, "malformed sender address"}, // RFC 3463, Section 3.2
+	{NullMXSender, nullmx.RejectSender.Code, nullmx.RejectSender.Enhanced, nullmx.RejectSender.Text},
+	{NullSPFSender, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: {sender} does not allow {client} to send its mail{sender-explanation}"}, // RFC 7208, Section 8.4
+	{MailFromFail, 550, envelope.EnhancedCode{5, 7, 23}, "SPF: {sender} does not allow {client} to send its mail{sender-explanation}"},
+	{MailFromSoftFail, 550, envelope.EnhancedCode{5, 7, 1}, "SPF: {sender} says that {client} probably may not send its mail"}, // 5.7.23 is for fail alone
+	{MailFromPermError, 550, envelope.EnhancedCode{5, 7, 24}, "the SPF policy of {sender} cannot be interpreted"},              // RFC 7372, Section 3.2; RFC 7208, Section 8.7
+	// RFC 3463, Section 3.5: directory server failure; RFC 7208, Section 8.6, for SPF.
+	{ReverseUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the PTR names of {client} could not be looked up"},
+	{OtherPTRUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "some PTR names of {client} could not be looked up"},
+	{HeloUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the addresses of HELO {helo} could not be looked up"},
+	{HeloSPFUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the SPF policy of HELO {helo} could not be looked up"},
+	{CSAUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the CSA records of HELO {helo} could not be looked up"},
+	{MailFromUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the SPF policy of {sender} could not be looked up"},
+	{NullMXUnknown, 451, envelope.EnhancedCode{4, 4, 3}, "the mail exchangers of {sender} could not be looked up"},
+}
+
+// precedences has the place of each reason in replies, from 1.
+var precedences = func() map[Reason]int {
+	places := make(map[Reason]int)
+	for i, r := range replies {
+		places[r.reason] = i + 1
 	}
-	return fmt.Sprintf("%+q", truncate(strings.TrimSuffix(v.MailFromSPF.Domain, ".")))
+	return places
+}()
+
+// precedence returns the place of a reason in replies, or one behind all.
+func precedence(r Reason) int { return cmp.Or(precedences[r], len(replies)+1) }
+
+// reply returns what is answered for a decision to Defer or Reject.
+func (p Policy) reply(v *Verdict, d decision) envelope.Reply {
+	code, enhanced, text := 550, envelope.EnhancedCode{5, 7, 1}, "this server takes no mail from {client}, whose identity is {level}"
+	if i := precedences[d.reason] - 1; i >= 0 {
+		code, enhanced, text = replies[i].code, replies[i].enhanced, replies[i].text
+	}
+	if d.action == Defer && code/100 == 5 {
+		code, enhanced = deferred(enhanced)
+	}
+	return envelope.Reply{Code: code, Enhanced: enhanced, Text: printableLine(p.words(v).Replace(text))}
+}
+
+// deferred returns the codes for a deferral where a refusal has an enhanced code: 450 and one
+// of policy, as Postfix sends it ("450 4.7.25"), because other subjects are permanent by
+// definition (RFC 3463, Sections 3.2 and 3.6).
+func deferred(refusal envelope.EnhancedCode) (int, envelope.EnhancedCode) {
+	if refusal == (envelope.EnhancedCode{5, 7, 24}) {
+		return 451, envelope.EnhancedCode{4, 7, 24} // RFC 7372, Section 3.2
+	}
+	if refusal[1] != 7 {
+		return 450, envelope.EnhancedCode{4, 7, 1}
+	}
+	return 450, envelope.EnhancedCode{4, 7, refusal[2]}
+}
+
+// words returns what the words in braces are for a verdict.
+func (p Policy) words(v *Verdict) *strings.Replacer {
+	sender := ""
+	if v.MailFromSPF != nil {
+		sender = v.MailFromSPF.Domain // whose policy MAIL FROM was judged by
+	}
+	return strings.NewReplacer(
+		"{client}", v.Client.String(), "{level}", v.Level.String(), "{helo}", quoted(v.HeloText), "{ptr}", quoted(domain(v.PTRName)), "{sender}", quoted(domain(sender)),
+		"{helo-explanation}", p.explanation(v.HeloSPF), "{sender-explanation}", p.explanation(v.MailFromSPF))
 }
 
 // explanation quotes what the owner of a policy says, where that is wanted.
@@ -62,8 +111,14 @@ func (p Policy) explanation(r *spf.Result) string {
 		return ""
 	}
 	// RFC 7208, Section 6.2: it must be clear that the text is a third party's.
-	return fmt.Sprintf("; the owner of %s says: %s", truncate(cmp.Or(strings.TrimSuffix(r.Domain, "."), "the name")), r.Explanation)
+	return fmt.Sprintf("; the owner of %s says: %s", truncate(cmp.Or(domain(r.Domain), "the name")), r.Explanation)
 }
+
+func domain(name string) string { return strings.TrimSuffix(name, ".") }
+
+// quoted quotes text of a client. Octets that are not text count as they do in JSON, so that
+// advice about a verdict is the same after that.
+func quoted(text string) string { return fmt.Sprintf("%+q", truncate(string([]rune(text)))) }
 
 // maxText is the length of a reply's text: with code and enhanced code it fits a line
 // of 512 octets (RFC 5321, Section 4.5.3.1.5).
@@ -71,7 +126,7 @@ const maxText = 449
 
 // printableLine makes text printable ASCII on one line.
 func printableLine(text string) string {
-	out := []byte(text)
+	out := []byte(string([]rune(text)))
 	for i, c := range out {
 		if c < ' ' || c > '~' {
 			out[i] = '?'

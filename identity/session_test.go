@@ -191,12 +191,12 @@ func TestSessionWithoutDNS(t *testing.T) {
 		return resolver.Answer{}, errors.New("down")
 	})} {
 		for _, tt := range clients {
-			for _, p := range []identity.Policy{{}, {AcceptUnknown: true}} {
+			for _, p := range []identity.Policy{{}, with(identity.MailFromUnknown, identity.Score)} {
 				v := run(t, identity.Verifier{Resolver: r, Policy: p}, tt.client, tt.helo, tt.sender)
 				if v.Advice.Action == identity.Reject && v.Advice.Reason != identity.MalformedSender {
 					t.Errorf("%s %q %q: %s", tt.client, tt.helo, tt.sender, v.Advice)
 				}
-				if p.AcceptUnknown && v.Advice.Action == identity.Defer {
+				if p.Reasons != nil && v.Advice.Action == identity.Defer {
 					t.Errorf("%s %q %q: %s by the milder policy", tt.client, tt.helo, tt.sender, v.Advice)
 				}
 			}
@@ -351,8 +351,8 @@ func TestExplain(t *testing.T) {
 		policy identity.Policy
 		want   string
 	}{
-		{identity.Policy{RejectMailFromFail: true}, `550 5.7.23 SPF: "why.example.test" does not allow 192.0.2.10 to send its mail`},
-		{identity.Policy{RejectMailFromFail: true, Explain: true}, `550 5.7.23 SPF: "why.example.test" does not allow 192.0.2.10 to send its mail; the owner of why.example.test says: see http://www.example.test/why?192.0.2.10`},
+		{with(identity.MailFromFail, identity.Reject), `550 5.7.23 SPF: "why.example.test" does not allow 192.0.2.10 to send its mail`},
+		{identity.Policy{Reasons: with(identity.MailFromFail, identity.Reject).Reasons, Explain: true}, `550 5.7.23 SPF: "why.example.test" does not allow 192.0.2.10 to send its mail; the owner of why.example.test says: see http://www.example.test/why?192.0.2.10`},
 	} {
 		v := verifier(fakeClients(t))
 		v.Policy = tt.policy

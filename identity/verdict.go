@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
@@ -45,11 +46,16 @@ func (s *Step) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text,
 // not reached or have nothing to check, and all of them are nil with NotApplicable and with
 // the reason SessionExhausted.
 type Verdict struct {
-	Step    Step
-	Level   Level
-	Reasons []Reason // each once, in the order of their constants
-	Advice  Advice
-	Client  netip.Addr // without zone; as IPv4 if it is IPv4-mapped or of 64:ff9b::/96 (NAT64)
+	Step  Step
+	Level Level
+	// LevelReason is the one of Reasons that decided the level. It is zero for Distinct, and
+	// where DNS left open which of several reasons holds, all of which come to the same level.
+	LevelReason Reason
+	Reasons     []Reason // each once, in the order of their constants
+	Advice      Advice
+	Client      netip.Addr    // without zone; as IPv4 if it is IPv4-mapped or of 64:ff9b::/96 (NAT64)
+	Time        time.Time     // when the verdict was drawn
+	Took        time.Duration // how long the step took its caller
 
 	IPRev    *fcrdns.Result
 	PTRName  string             // canonical: the confirmed PTR name that HELO is compared with; "" for none
@@ -112,9 +118,18 @@ func (v *Verdict) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Int("questions", v.Questions))...)
 }
 
-// verdict waits for the checks of a step and draws the verdict.
-func (s *Session) verdict(ctx context.Context, step Step, now sessionState) *Verdict {
+// verdict waits for the checks of a step that began at start, and draws the verdict.
+func (s *Session) verdict(ctx context.Context, step Step, now sessionState, start time.Time) *Verdict {
 	v := &Verdict{Step: step, Client: s.client}
+	s.collect(ctx, v, now)
+	v.Took = time.Since(start)
+	v.Time = start.Add(v.Took).Round(0) // without the monotonic clock, which JSON does not have
+	v.Advice = v.Advise(s.verifier.Policy)
+	return v
+}
+
+// collect waits for the results that a verdict has, and derives level and reasons.
+func (s *Session) collect(ctx context.Context, v *Verdict, now sessionState) {
 	if now.helo != nil {
 		v.HeloText = now.helo.text
 	}
@@ -126,13 +141,12 @@ func (s *Session) verdict(ctx context.Context, step Step, now sessionState) *Ver
 	}
 	switch {
 	case s.exempt != 0:
-		v.Level, v.Reasons, v.Advice = NotApplicable, []Reason{s.exempt}, Advice{Action: Accept}
-		return v
+		v.Level, v.LevelReason, v.Reasons = NotApplicable, s.exempt, []Reason{s.exempt}
+		return
 	case s.lookups.isExhausted():
-		v.Level, v.Reasons = Undetermined, []Reason{SessionExhausted}
-		v.Advice = s.verifier.Policy.advise(v)
+		v.Level, v.LevelReason, v.Reasons = Undetermined, SessionExhausted, []Reason{SessionExhausted}
 		v.Questions = s.lookups.count()
-		return v
+		return
 	}
 	v.IPRev = now.reverse.wait(ctx, s.reverseUnknown)
 	ours := false
@@ -149,9 +163,8 @@ func (s *Session) verdict(ctx context.Context, step Step, now sessionState) *Ver
 	if now.mail != nil {
 		now.mail.setResults(ctx, v)
 	}
-	v.decide(ours, s.verifier.Policy)
+	v.decide(ours)
 	v.Questions = s.lookups.count()
-	return v
 }
 
 func (h *heloStep) setResults(ctx context.Context, v *Verdict) {
@@ -181,8 +194,8 @@ func (m *mailStep) setResults(ctx context.Context, v *Verdict) {
 	}
 }
 
-// decide derives level, reasons and advice from the results.
-func (v *Verdict) decide(ours bool, p Policy) {
+// decide derives level and reasons from the results.
+func (v *Verdict) decide(ours bool) {
 	e := evidence{claim: v.claimOf(ours), spf: spfStatement(v.HeloSPF), csa: csaStatement(v.CSA)}
 	if v.Helo != nil {
 		e.resolves = map[helo.Status]answer{helo.Pass: yes, helo.TempError: unknown}[v.Helo.Status]
@@ -190,7 +203,7 @@ func (v *Verdict) decide(ours bool, p Policy) {
 	e.reverse = v.reverseStates(e.claim)
 	v.Level = e.level()
 	v.Reasons = v.reasons(e)
-	v.Advice = p.advise(v)
+	v.LevelReason = v.levelReason(e)
 }
 
 func (v *Verdict) claimOf(ours bool) heloClaim {

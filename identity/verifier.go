@@ -247,6 +247,7 @@ func (s *Session) begin(worst int) *stepLookups {
 
 // take takes a step, of which change starts the checks.
 func (s *Session) take(ctx context.Context, step Step, change func(*sessionState)) *Verdict {
+	start := time.Now()
 	s.mu.Lock()
 	change(&s.state)
 	now := s.state
@@ -254,7 +255,7 @@ func (s *Session) take(ctx context.Context, step Step, change func(*sessionState
 	if s.lookups.isExhausted() {
 		s.Close() // no verdict needs what the other steps may still find
 	}
-	return s.verdict(ctx, step, now)
+	return s.verdict(ctx, step, now, start)
 }
 
 // spf asks ahead: a session is short of time, and its questions are counted.

@@ -134,7 +134,7 @@ var clients = []struct {
 	{"192.0.2.10", "a b", "a@example.test", identity.Anonymous, "score", "malformed-helo mail-from-pass"},
 	{"192.0.2.10", "", "a@example.test", identity.Anonymous, "score", "no-helo mail-from-pass"},
 	// Forged.
-	{"192.0.2.99", "smtp.example.test", "", identity.Forged, "reject 550 5.7.23 SPF: \"smtp.example.test\" does not allow 192.0.2.99 to greet with its name", "helo-spf-fail csa-denied no-ptr helo-unresolved"},
+	{"192.0.2.99", "smtp.example.test", "", identity.Forged, "reject 550 5.7.23 SPF: \"smtp.example.test\" does not allow 192.0.2.99 to use its name in HELO", "helo-spf-fail csa-denied no-ptr helo-unresolved"},
 	{"192.0.2.10", "null.example.test", "", identity.Forged, "reject 550 5.7.23", "helo-spf-fail helo-unresolved"},
 	{"192.0.2.10", "denied.example.test", "", identity.Forged, "reject 550 5.7.1 CSA", "csa-denied"},
 	{"192.0.2.10", "mx.here.test", "", identity.Forged, "score", "own-name"},
@@ -246,24 +246,34 @@ func TestVerifier(t *testing.T) {
 	}
 }
 
+// A reporter is a testing.TB or a *rapid.T.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // holdsVerdict is what is true of every verdict.
-func holdsVerdict(t testing.TB, v *identity.Verdict) {
+func holdsVerdict(t reporter, v *identity.Verdict) {
 	t.Helper()
 	if !slices.IsSorted(v.Reasons) {
 		t.Errorf("reasons out of order: %s", keywords(v.Reasons))
 	}
+	holdsLevelReason(t, v)
 	a := v.Advice
 	switch a.Action {
 	case identity.Accept, identity.Score:
-		if a != (identity.Advice{Action: a.Action}) {
+		if a != (identity.Advice{Action: a.Action, Reason: a.Reason, Withheld: a.Withheld}) || (a.Reason != 0) && a.Withheld < identity.Defer {
 			t.Errorf("a reply to %s: %+v", a.Action, a)
 		}
 	case identity.Defer, identity.Reject:
-		if !v.Has(a.Reason) || a.Reply.Code/100 != map[identity.Action]int{identity.Defer: 4, identity.Reject: 5}[a.Action] || a.Reply.Enhanced[0] != a.Reply.Code/100 {
+		if !v.Has(a.Reason) && a.Reason != v.LevelReason || a.Reply.Code/100 != map[identity.Action]int{identity.Defer: 4, identity.Reject: 5}[a.Action] || a.Reply.Enhanced[0] != a.Reply.Code/100 {
 			t.Errorf("%+v for %s", a, keywords(v.Reasons))
 		}
 	default:
 		t.Errorf("action %v", a.Action)
+	}
+	if a.Reason.Temporary() && max(a.Action, a.Withheld) > identity.Defer || a.Withheld != 0 && a.Withheld <= a.Action {
+		t.Errorf("%+v", a)
 	}
 	if len(a.Reply.Text) >= 450 || strings.ContainsFunc(a.Reply.Text, func(r rune) bool { return r < ' ' || r > '~' }) {
 		t.Errorf("text %q", a.Reply.Text)
@@ -272,6 +282,19 @@ func holdsVerdict(t testing.TB, v *identity.Verdict) {
 		if r.Text() == "" {
 			t.Errorf("%s says nothing", r)
 		}
+	}
+}
+
+// holdsLevelReason is what is true of the reason that decided a level.
+func holdsLevelReason(t reporter, v *identity.Verdict) {
+	t.Helper()
+	r := v.LevelReason
+	open := v.Has(identity.ReverseUnknown) || v.Has(identity.OtherPTRUnknown)
+	switch {
+	case r == 0 && v.Level == identity.Distinct:
+	case r == 0 && open && (v.Level == identity.Anonymous || v.Level == identity.Traceable):
+	case r == 0 || !v.Has(r) || r.Temporary() != (v.Level == identity.Undetermined) || v.Level == identity.Distinct:
+		t.Errorf("level %s by %s, of %s", v.Level, r, keywords(v.Reasons))
 	}
 }
 

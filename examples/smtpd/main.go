@@ -36,6 +36,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
+	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/internal/bounded"
 )
 
@@ -93,7 +94,10 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.cert, "cert", "", "")
 	fs.StringVar(&o.key, "key", "", "")
 	fs.BoolVar(&o.Verifier.AllowPrivate, "inner", false, "")
-	fs.BoolVar(&o.Verifier.Policy.RejectMailFromFail, "reject-mail-from-fail", false, "")
+	fs.BoolFunc("reject-mail-from-fail", "", func(string) error {
+		o.Verifier.Policy.Reasons = map[identity.Reason]identity.Action{identity.MailFromFail: identity.Reject}
+		return nil
+	})
 	fs.BoolVar(&o.Verifier.Policy.Explain, "explain", false, "")
 	fs.IntVar(&o.perClient, "per-client", 20, "")
 }

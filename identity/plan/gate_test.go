@@ -45,7 +45,7 @@ func TestWaiting(t *testing.T) {
 		{"another name", "10 PTR post.example.test.\n", "", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet: that is post.example.test"},
 		{"denied", ptr + "_client._smtp.post.example.test. SRV 1 1 0 post.example.test.\n", "", "mx1/192.0.2.10: HELO post.example.test from there is forged: the owner of the HELO name denies it by CSA"},
 		{"the name not known", ptr, "10.2.0.192.in-addr.arpa", "mx1/192.0.2.10: mta1.example.test is not its confirmed name yet: lookup 10.2.0.192.in-addr.arpa. PTR: SERVFAIL (dnsfake)"},
-		{"the records of HELO not known", ptr, "_client._smtp.post.example.test", "mx1/192.0.2.10: HELO post.example.test from there is undetermined: DNS did not say all of the HELO name's CSA records"},
+		{"the records of HELO not known", ptr, "_client._smtp.post.example.test", "mx1/192.0.2.10: HELO post.example.test from there is undetermined: DNS gave no answer about the HELO name's CSA records"},
 	} {
 		fake := dnsfake.FromZones(parseZones(t, gateZone+test.more))
 		if test.fail != "" {

@@ -41,3 +41,14 @@ func Unmarshal[E ~uint8](e *E, text []byte, keywords []string) error {
 	}
 	return fmt.Errorf("%q: expected one of %s", text, strings.Join(expected, ", "))
 }
+
+// All returns the values that are valid, in their order, in a new slice.
+func All[E ~uint8](keywords []string) []E {
+	var all []E
+	for i, keyword := range keywords {
+		if keyword != "" {
+			all = append(all, E(i))
+		}
+	}
+	return all
+}

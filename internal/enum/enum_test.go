@@ -1,6 +1,7 @@
 package enum_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
@@ -23,6 +24,9 @@ func TestEnum(t *testing.T) {
 	var got fruit
 	if err := enum.Unmarshal(&got, []byte("PEAR"), keywords); err != nil || got != 2 {
 		t.Errorf("got %d, %v", got, err)
+	}
+	if all := enum.All[fruit](keywords); !slices.Equal(all, []fruit{1, 2}) {
+		t.Errorf("All: %v", all)
 	}
 	for _, text := range []string{"", "plum"} {
 		err := enum.Unmarshal(&got, []byte(text), keywords)

@@ -103,7 +103,10 @@ var milder = []string{"temperror", "undetermined", "undecided", "score", "defer"
 // probes put a Resolver to use. Each returns verdicts, in the same order each time.
 var probes = map[string]func(ctx context.Context, r resolver.Resolver) []string{
 	"identity": func(ctx context.Context, r resolver.Resolver) (out []string) {
-		v := identity.Verifier{Resolver: r, Policy: identity.Policy{RejectUnconfirmed: true, RejectMailFromFail: true}}
+		policy := identity.Policy{Reasons: map[identity.Reason]identity.Action{
+			identity.NoPTR: identity.Reject, identity.Unconfirmed: identity.Reject, identity.ReverseUnknown: identity.Defer, identity.MailFromFail: identity.Reject,
+		}}
+		v := identity.Verifier{Resolver: r, Policy: policy}
 		for i, client := range clients {
 			for j, heloName := range helos {
 				s := v.Session(ctx, netip.MustParseAddr(client))

@@ -130,7 +130,10 @@ func readClients(t *testing.T) []client {
 }
 
 // strict is our policy for lines whose advice ends with !.
-var strict = identity.Policy{RejectUnconfirmed: true, RejectMailFromFail: true, RejectOwnName: true, RejectMalformedHelo: true}
+var strict = identity.Policy{Reasons: map[identity.Reason]identity.Action{
+	identity.NoPTR: identity.Reject, identity.Unconfirmed: identity.Reject, identity.ReverseUnknown: identity.Defer,
+	identity.MailFromFail: identity.Reject, identity.OwnName: identity.Reject, identity.MalformedHelo: identity.Reject,
+}}
 
 // TestInterop prints our verdict on every client beside what the others say, in a
 // network of its own, and compares.
