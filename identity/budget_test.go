@@ -176,6 +176,7 @@ func TestSessionExhausted(t *testing.T) {
 		for i, step := range []func() *identity.Verdict{
 			func() *identity.Verdict { return s.Helo(t.Context(), "mail.other.test") },
 			func() *identity.Verdict { return s.Helo(t.Context(), "mail.other.test") },
+			func() *identity.Verdict { s.StartHelo("mail.other2.test"); return s.Connect(t.Context()) },
 			func() *identity.Verdict { return s.MailFrom(t.Context(), "a@null.example.test") },
 			func() *identity.Verdict { return s.MailFrom(t.Context(), "a b\x00") },
 			func() *identity.Verdict { return s.Helo(t.Context(), "") },
@@ -216,11 +217,12 @@ func TestSessionSequences(t *testing.T) {
 		length := rapid.SampledFrom([]int{1, 3, 8, 20}).Draw(rt, "length")
 		commands := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) command {
 			return command{
-				rapid.SampledFrom([]string{"HELO", "HELO", "MAIL", "MAIL", "CONNECT"}).Draw(rt, "verb"),
+				rapid.SampledFrom([]string{"HELO", "START", "HELO", "MAIL", "MAIL", "CONNECT"}).Draw(rt, "verb"),
 				name.Draw(rt, "name"), senderOf.Draw(rt, "sender"), rapid.IntRange(0, 3).Draw(rt, "wait") > 0,
 			}
 		}), length, length).Draw(rt, "commands")
 		heloName, sender := name.Draw(rt, "helo"), senderOf.Draw(rt, "sender")
+		start := rapid.Bool().Draw(rt, "start")
 		synctest.Test(t, func(t *testing.T) {
 			v := verifier(fakeClients(t))
 			fake := fakeClients(t)
@@ -228,7 +230,7 @@ func TestSessionSequences(t *testing.T) {
 				rt.Fatal(err)
 			}
 			v.Resolver, v.MaxQuestions = slowly(withHostile(fake), time.Millisecond), budget
-			judge := func(commands []command) *identity.Verdict {
+			judge := func(commands []command, start bool) *identity.Verdict {
 				s := v.Session(t.Context(), addr)
 				defer s.Close()
 				for _, c := range commands {
@@ -238,10 +240,14 @@ func TestSessionSequences(t *testing.T) {
 					}
 					c.say(ctx, s)
 				}
-				s.Helo(t.Context(), heloName)
+				if start {
+					s.StartHelo(heloName)
+				} else {
+					s.Helo(t.Context(), heloName)
+				}
 				return s.MailFrom(t.Context(), sender)
 			}
-			fresh, got := judge(nil), judge(commands)
+			fresh, got := judge(nil, false), judge(commands, start)
 			if exhausted(t, fresh) {
 				rt.Fatal("a fresh session is exhausted")
 			}
@@ -277,6 +283,8 @@ func (c command) say(ctx context.Context, s *identity.Session) {
 	switch c.verb {
 	case "HELO":
 		s.Helo(ctx, c.name)
+	case "START":
+		s.StartHelo(c.name)
 	case "MAIL":
 		s.MailFrom(ctx, c.sender)
 	default:

@@ -11,8 +11,8 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// What a server does for each client. It answers with v.Advice at the step where that
-// is Defer or Reject.
+// What a server does for each client that it answers at MAIL FROM or RCPT: with v.Advice, if
+// that is Defer or Reject.
 func ExampleVerifier() {
 	zones, err := resolver.ParseZones(`
 $TTL 1h
@@ -33,7 +33,7 @@ $ORIGIN .`)
 	ctx := context.Background()
 	for _, client := range []string{"192.0.2.10", "192.0.2.99"} {
 		s := verifier.Session(ctx, netip.MustParseAddr(client))
-		s.Helo(ctx, "smtp.example.org")
+		s.StartHelo("smtp.example.org")
 		v := s.MailFrom(ctx, "someone@example.org")
 		s.Close()
 		fmt.Println(client, v.Level, v.Advice.Action)

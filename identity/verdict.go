@@ -118,12 +118,12 @@ func (v *Verdict) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Int("questions", v.Questions))...)
 }
 
-// verdict waits for the checks of a step that began at start, and draws the verdict.
-func (s *Session) verdict(ctx context.Context, step Step, now sessionState, start time.Time) *Verdict {
+// verdict waits for the checks of a step, and draws the verdict.
+func (s *Session) verdict(ctx context.Context, step Step, now sessionState) *Verdict {
 	v := &Verdict{Step: step, Client: s.client}
 	s.collect(ctx, v, now)
-	v.Took = time.Since(start)
-	v.Time = start.Add(v.Took).Round(0) // without the monotonic clock, which JSON does not have
+	v.Took = time.Since(now.began)
+	v.Time = now.began.Add(v.Took).Round(0) // without the monotonic clock, which JSON does not have
 	v.Advice = v.Advise(s.verifier.Policy)
 	return v
 }

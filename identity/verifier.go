@@ -76,6 +76,7 @@ type Session struct {
 
 // sessionState has the steps of the client so far.
 type sessionState struct {
+	began   time.Time // when the last step did
 	reverse *task[*fcrdns.Result]
 	helo    *heloStep // nil before HELO
 	mail    *mailStep // nil before MAIL FROM
@@ -154,17 +155,25 @@ func (s *Session) Close() {
 // Connect judges the client by its address. Callers that decide nothing before HELO can skip
 // it.
 func (s *Session) Connect(ctx context.Context) *Verdict {
-	return s.take(ctx, AtConnect, func(*sessionState) {})
+	return s.verdict(ctx, AtConnect, s.take(func(*sessionState) {}))
 }
 
+// StartHelo begins the work of Helo and returns at once, without a verdict. It is for servers
+// that decide at MAIL FROM or RCPT: call it at HELO, and the verdict of MailFrom has its
+// results. A later Helo with the same name waits for them, and asks nothing again. In all
+// else it is as Helo: a second name replaces the first, and "" is no HELO.
+func (s *Session) StartHelo(name string) { s.take(s.sayHelo(name)) }
+
 // Helo judges the client by the argument of HELO or EHLO, too; "" is no HELO. A second one,
-// after STARTTLS or not, replaces the first, and MAIL FROM with it.
-//
-// If ctx ends before the work is done, the verdict is about what is known by then, and the
-// work goes on: callers that decide nothing before MAIL FROM can call Helo with a context
-// that has ended already, and do not wait.
+// after STARTTLS or not, replaces the first, and MAIL FROM with it. If ctx ends before the
+// work is done, the verdict is about what is known by then, and the work goes on.
 func (s *Session) Helo(ctx context.Context, name string) *Verdict {
-	return s.take(ctx, AtHelo, func(now *sessionState) {
+	return s.verdict(ctx, AtHelo, s.take(s.sayHelo(name)))
+}
+
+// sayHelo returns the change that HELO with a name makes.
+func (s *Session) sayHelo(name string) func(*sessionState) {
+	return func(now *sessionState) {
 		now.mail.stop()
 		now.mail = nil
 		if now.helo != nil && now.helo.text == name {
@@ -175,7 +184,7 @@ func (s *Session) Helo(ctx context.Context, name string) *Verdict {
 		if name != "" {
 			now.helo = s.startHelo(now.reverse, name)
 		}
-	})
+	}
 }
 
 func (s *Session) startHelo(reverse *task[*fcrdns.Result], name string) *heloStep {
@@ -201,7 +210,7 @@ func (s *Session) startHelo(reverse *task[*fcrdns.Result], name string) *heloSte
 // brackets and the quotes of its local part, see envelope.ParsePath: "" and "<>" are the null
 // sender. A second one replaces the first.
 func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
-	return s.take(ctx, AtMailFrom, func(now *sessionState) {
+	return s.verdict(ctx, AtMailFrom, s.take(func(now *sessionState) {
 		if now.mail != nil && now.mail.text == reversePath {
 			return
 		}
@@ -211,7 +220,7 @@ func (s *Session) MailFrom(ctx context.Context, reversePath string) *Verdict {
 			heloName = now.helo.text
 		}
 		now.mail = s.startMail(heloName, reversePath)
-	})
+	}))
 }
 
 func (s *Session) startMail(heloName, reversePath string) *mailStep {
@@ -245,9 +254,9 @@ func (s *Session) begin(worst int) *stepLookups {
 	return s.lookups.begin(worst)
 }
 
-// take takes a step, of which change starts the checks.
-func (s *Session) take(ctx context.Context, step Step, change func(*sessionState)) *Verdict {
-	start := time.Now()
+// take takes a step, of which change starts the checks, and returns where the session is.
+func (s *Session) take(change func(*sessionState)) sessionState {
+	began := time.Now()
 	s.mu.Lock()
 	change(&s.state)
 	now := s.state
@@ -255,7 +264,8 @@ func (s *Session) take(ctx context.Context, step Step, change func(*sessionState
 	if s.lookups.isExhausted() {
 		s.Close() // no verdict needs what the other steps may still find
 	}
-	return s.verdict(ctx, step, now, start)
+	now.began = began
+	return now
 }
 
 // spf asks ahead: a session is short of time, and its questions are counted.

@@ -53,13 +53,11 @@ func (f *filter) Connect(_, family string, _ uint16, addr string, _ milter.Modif
 	return milter.RespContinue, nil
 }
 
-// Helo only begins the work, see MailFrom.
+// Helo begins the work, see MailFrom.
 func (f *filter) Helo(name string, _ milter.Modifier) (_ *milter.Response, err error) {
 	defer daemon.Survive(f.log, &err)
 	if f.session != nil {
-		ended, cancel := context.WithCancel(f.ctx)
-		cancel()
-		f.session.Helo(ended, name)
+		f.session.StartHelo(name)
 	}
 	return milter.RespContinue, nil
 }

@@ -134,12 +134,7 @@ func (c *conversation) answer(ctx context.Context, q request) string {
 func (s *service) judge(ctx context.Context, addr netip.Addr, q request) *identity.Verdict {
 	session := s.verifier.Session(ctx, addr)
 	defer session.Close()
-	if helo := q["helo_name"]; helo != "" {
-		// The ended context makes Helo return at once: the verdict on MAIL FROM has its results.
-		done, cancel := context.WithCancel(ctx)
-		cancel()
-		session.Helo(done, helo)
-	}
+	session.StartHelo(q["helo_name"])
 	return session.MailFrom(ctx, q["sender"])
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,7 +37,7 @@ func (s *server) NewSession(c *smtp.Conn) (smtp.Session, error) {
 		return nil, fmt.Errorf("a connection that the listener did not make: %T", conn)
 	}
 	session := &session{server: s, conn: c, client: client}
-	session.helo()
+	client.StartHelo(c.Hostname())
 	return session, nil
 }
 
@@ -55,15 +54,8 @@ type session struct {
 	to      []string
 }
 
-// helo begins to judge the HELO name, and does not wait: the verdict on MAIL FROM will.
-func (s *session) helo() {
-	ended, cancel := context.WithCancel(s.client.ctx)
-	cancel()
-	s.client.Helo(ended, s.conn.Hostname())
-}
-
-// Mail judges the client. It judges the HELO name again, since go-smtp calls only Reset at
-// a second EHLO; judging the same name again costs nothing.
+// Mail judges the client, by its HELO name too: go-smtp calls only Reset at a second EHLO,
+// and the same name again costs nothing.
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	if s.client.done.Load() {
 		return errClosed
@@ -72,7 +64,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 		// go-smtp takes any octet in a quoted local part.
 		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: "a control character in the sender address"}
 	}
-	s.helo()
+	s.client.StartHelo(s.conn.Hostname())
 	verdict := s.client.MailFrom(s.client.ctx, from)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,7 +26,7 @@ type session struct {
 }
 
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
-	s.Helo(context.Background(), s.conn.Hostname())
+	s.StartHelo(s.conn.Hostname())
 	if a := s.MailFrom(context.Background(), from).Advice; a.Action >= identity.Defer {
 		return &smtp.SMTPError{Code: a.Reply.Code, EnhancedCode: smtp.EnhancedCode(a.Reply.Enhanced), Message: a.Reply.Text}
 	}
