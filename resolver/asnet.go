@@ -3,7 +3,6 @@ package resolver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -114,7 +113,7 @@ func netError(name string, err error) error {
 	if cause, ok := asError(err); ok {
 		e.Err, e.Server, e.IsTimeout = cause.reason(), untrusted.Line(cause.Server), cause.Timeout()
 	}
-	if errors.Is(err, ErrName) {
+	if _, bad := Canonical(name); bad != nil { // of the question: what a Resolver wraps may be about other names
 		e.IsTemporary, e.IsNotFound = false, true
 	}
 	return e

@@ -20,7 +20,7 @@ const (
 
 // A Client asks DNS servers over UDP, and over TCP what does not fit. It is a
 // stub: the servers must be recursive, or speak for the names asked. Only
-// Servers is required; [SystemClient] and [ReadResolvConf] make a Client as
+// Servers is required, or Exchange for another transport, such as DoH; [SystemClient] and [ReadResolvConf] make a Client as
 // resolv.conf says, [ParseServer] reads what a user types.
 //
 // The first server that answers decides, even if the name does not exist. The
@@ -35,7 +35,7 @@ const (
 // the servers say: each try may be repeated without EDNS and over TCP, and each
 // of 16 aliases may need a try of its own.
 //
-// Each question has a random ID and a socket, hence a source port, of its own
+// Each question has a random ID and, without Exchange, a socket, hence a source port, of its own
 // (RFC 5452), unless ReuseSockets is set. A datagram that is not the answer to the
 // question sent is ignored, and not parsed. After 1000 of them in one try the
 // question is put over TCP, where nobody but the server can answer.
@@ -78,9 +78,34 @@ type Client struct {
 	// no answer came is closed. Up to 64 are kept while they are not needed, none
 	// for more than 10 s after it was opened. See Close.
 	ReuseSockets bool
+	// Exchange, if it is set, is the transport: it sends a query to a server and returns
+	// the response, both as DNS messages without the length of TCP. All else stays the
+	// Client's: what to ask, whether the response answers it, aliases, further servers
+	// and rounds, time limits. Nil means UDP, and TCP for what does not fit.
+	//
+	// The server is one of Servers as it is there, port 0 too. Without Servers there is
+	// one, the zero AddrPort, and answers have the Server "Exchange". The context ends
+	// with the try (see TryTimeout) or the Lookup. The query is a copy, to keep or
+	// to write to; Exchange must not write to the response after it has returned.
+	//
+	// What comes of an error, a panic, a response that does not answer the query, one
+	// with the TC bit and one of over 65535 octets is the same: the next server is asked.
+	// There is no second transport for a response that is cut off: Exchange must use one
+	// without that limit, or ask again itself.
+	//
+	// The query has a random ID, which the response must have too (RFC 5452, Section
+	// 9.2): Exchange may be UDP. A DoH client that uses GET, for HTTP caches, sends zeros
+	// as the first two octets, and writes those of the query back into the response
+	// (RFC 8484, Section 4.1). With POST, which is not cached, the ID can stay.
+	//
+	// Exchange must be safe for concurrent use. Lookup does not wait for one that goes on
+	// after its context has ended; at most 256 calls run, and further ones wait for them
+	// until their try ends.
+	Exchange func(ctx context.Context, server netip.AddrPort, query []byte) (response []byte, err error)
 
-	lookups atomic.Uint32 // counted for Rotate
-	sockets sockets       // kept for ReuseSockets
+	lookups   atomic.Uint32 // counted for Rotate
+	sockets   sockets       // kept for ReuseSockets
+	transport transport     // that of Exchange
 }
 
 // Lookup asks the servers for the records of a name. The name may be in any form
@@ -97,10 +122,10 @@ func (c *Client) Lookup(ctx context.Context, name string, qtype uint16) (Answer,
 	switch {
 	case err != nil:
 		return Answer{}, &Error{Name: name, Type: qtype, Err: err}
-	case len(c.Servers) == 0:
+	case len(c.servers()) == 0:
 		return Answer{}, &Error{Name: canonical, Type: qtype, Err: ErrNoServer}
 	case ctx.Err() != nil:
-		return Answer{}, contextError(ctx, canonical, qtype, c.server(0).String())
+		return Answer{}, contextError(ctx, canonical, qtype, serverText(c.server(0)))
 	}
 	return c.resolve(ctx, newWalk(canonical, qtype))
 }
@@ -116,10 +141,10 @@ func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
 	end := time.Now().Add(orDefault(c.Timeout, defaultTimeout))
 	first := 0
 	if c.Rotate {
-		first = int((c.lookups.Add(1) - 1) % uint32(len(c.Servers)))
+		first = int((c.lookups.Add(1) - 1) % uint32(len(c.servers())))
 	}
 	var worst *Error
-	for failed := 0; failed < orDefault(c.Rounds, defaultRounds)*len(c.Servers); {
+	for failed := 0; failed < orDefault(c.Rounds, defaultRounds)*len(c.servers()); {
 		server := c.server(first + failed)
 		next, failure := c.try(ctx, end, server, w)
 		switch {
@@ -129,7 +154,7 @@ func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
 			w, worst = next, nil
 			continue
 		case ctx.Err() != nil:
-			return Answer{}, contextError(ctx, w.name(), w.qtype, server.String())
+			return Answer{}, contextError(ctx, w.name(), w.qtype, serverText(server))
 		case errors.Is(failure, ErrChain): // so says the zone, and any other server would
 			return Answer{}, failure
 		}
@@ -142,8 +167,32 @@ func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
 	return Answer{}, worst
 }
 
-// server returns the i-th server to ask.
-func (c *Client) server(i int) netip.AddrPort { return withPort(c.Servers[i%len(c.Servers)]) }
+// servers returns the servers to ask: where only Exchange knows who that is, one without
+// an address.
+func (c *Client) servers() []netip.AddrPort {
+	if c.Exchange != nil && len(c.Servers) == 0 {
+		return make([]netip.AddrPort, 1)
+	}
+	return c.Servers
+}
+
+// server returns the i-th server to ask. Ports are Exchange's matter if there is one.
+func (c *Client) server(i int) netip.AddrPort {
+	servers := c.servers()
+	server := servers[i%len(servers)]
+	if c.Exchange != nil {
+		return server
+	}
+	return withPort(server)
+}
+
+// serverText returns what evidence says about who answered.
+func serverText(server netip.AddrPort) string {
+	if server == (netip.AddrPort{}) {
+		return "Exchange"
+	}
+	return server.String()
+}
 
 // withPort returns a server with the port that zero stands for.
 func withPort(server netip.AddrPort) netip.AddrPort {
@@ -162,17 +211,17 @@ func (c *Client) try(ctx context.Context, end time.Time, server netip.AddrPort, 
 	}
 	reply, err := c.ask(ctx, until, server, w.end(), w.qtype)
 	if err != nil {
-		return nil, w.failure(server.String(), err)
+		return nil, w.failure(serverText(server), err)
 	}
 	// RFC 2308, Sections 2.1 and 2.2: these two are answers, all others failures.
 	if reply.rcode != dns.RcodeSuccess && reply.rcode != dns.RcodeNameError {
-		failure := w.failure(server.String(), nil)
+		failure := w.failure(serverText(server), nil)
 		failure.RCode, failure.Extended = reply.rcode, reply.extended
 		return nil, failure
 	}
 	next, err := w.take(reply)
 	if err != nil {
-		failure := w.failure(server.String(), err)
+		failure := w.failure(serverText(server), err)
 		switch {
 		case errors.Is(err, ErrChain):
 			failure.RCode = dns.RcodeServerFailure
@@ -181,7 +230,7 @@ func (c *Client) try(ctx context.Context, end time.Time, server netip.AddrPort, 
 		}
 		return nil, failure
 	}
-	next.answer.Server = server.String()
+	next.answer.Server = serverText(server)
 	// RFC 6840, Section 5.8: AD counts only if the path to the server is trusted.
 	// All messages of a chain must have it.
 	next.answer.Authentic = c.TrustAD && reply.validated && (len(w.names) == 1 || w.answer.Authentic)
@@ -194,8 +243,11 @@ func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort
 	msg.RecursionDesired = true
 	msg.AuthenticatedData = c.TrustAD // RFC 6840, Section 5.7
 	msg.SetEdns0(udpSize, false)
-	exchange := c.exchangeUDP
-	for tcp := false; ; {
+	exchange, last := c.exchangeUDP, false // last: there is no other transport to go on with
+	if c.Exchange != nil {
+		exchange, last = c.exchangeOwn, true
+	}
+	for {
 		msg.Id = dns.Id() // RFC 5452, Section 9.2: unpredictable
 		packed, err := msg.Pack()
 		if err != nil {
@@ -204,13 +256,15 @@ func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort
 		reply, err := exchange(ctx, until, server, query{name, qtype, packed})
 		switch {
 		case errors.Is(err, errFlood): // RFC 5452, Section 9.3
-			exchange, tcp = exchangeTCP, true
+			exchange, last = exchangeTCP, true
 		case err != nil:
 			return nil, err
 		case len(msg.Extra) > 0 && rejectsEDNS(reply.rcode):
 			msg.Extra = nil // RFC 6891, Section 7
-		case reply.truncated && !tcp:
-			exchange, tcp = exchangeTCP, true // RFC 7766, Section 5; what came is not looked at (RFC 2181, Section 9)
+		case reply.truncated && !last:
+			exchange, last = exchangeTCP, true // RFC 7766, Section 5; what came is not looked at (RFC 2181, Section 9)
+		case reply.truncated && c.Exchange != nil:
+			return nil, fmt.Errorf("%w: truncated", ErrMalformed)
 		case reply.truncated:
 			return nil, fmt.Errorf("%w: truncated over TCP", ErrMalformed)
 		default:

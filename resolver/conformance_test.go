@@ -1,6 +1,7 @@
 package resolver_test
 
 import (
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 
@@ -22,7 +23,8 @@ func TestConformance(t *testing.T) {
 			t.Cleanup(c.Close)
 			return c
 		},
-		"Cache": func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver { return &resolver.Cache{Resolver: fake} },
+		"Client over HTTP": overHTTP,
+		"Cache":            func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver { return &resolver.Cache{Resolver: fake} },
 		"Cache over Client": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
 			return &resolver.Cache{Resolver: client(t, fake)}
 		},
@@ -35,4 +37,11 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { resolvertest.TestResolver(t, newResolver) })
 	}
+}
+
+// overHTTP is a Client of a fake behind a DoH server.
+func overHTTP(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+	server := httptest.NewServer(dohHandler(resolvertest.Serve(t, fake)))
+	t.Cleanup(server.Close)
+	return &resolver.Client{Exchange: dohExchange(server.URL)}
 }

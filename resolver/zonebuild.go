@@ -40,9 +40,16 @@ func (z *zoneReader) zones() (*Zones, error) {
 	if len(zones) == 0 && len(z.problems) == 0 {
 		z.fail(0, "%s", z.noZone())
 	}
+	if z.replaces {
+		z.dropReplaced(zones)
+	}
 	for i, r := range z.records {
 		in := z.zoneOf(zones, r)
-		if in == nil {
+		switch {
+		case in == nil && len(zones) == 0: // said already
+			continue
+		case in == nil:
+			z.fail(int(r.line), "%s lies in no zone of this text: put it under an $ORIGIN of its own", r.header.Name)
 			continue
 		}
 		if last := len(in.runs) - 1; last >= 0 && in.runs[last].to == i && z.records[i-1].header.Name == r.header.Name {
@@ -130,7 +137,8 @@ func enclosing(zones map[string]*zone, name string) *zone {
 	return nil
 }
 
-// zoneOf returns the zone that a record belongs to, the deepest that its owner is in.
+// zoneOf returns the zone that a record belongs to, the deepest that its owner is in, or
+// nil.
 func (z *zoneReader) zoneOf(zones map[string]*zone, r zoneRecord) *zone {
 	name := r.header.Name
 	if r.line == 0 { // of a zone that was there before: it keeps what it has
@@ -142,9 +150,6 @@ func (z *zoneReader) zoneOf(zones map[string]*zone, r zoneRecord) *zone {
 		if parent := enclosing(zones, dnsname.Parent(name)); parent != nil {
 			in = parent
 		}
-	}
-	if in == nil && len(zones) > 0 {
-		z.fail(int(r.line), "%s lies in no zone of this text: put it under an $ORIGIN of its own", name)
 	}
 	return in
 }
@@ -308,13 +313,17 @@ func (z *zoneReader) target(line int, name string) string {
 
 // cnameAlone reports whether nothing but DNSSEC's records stands beside a CNAME.
 func cnameAlone(n *node) bool {
-	return !slices.ContainsFunc(n.sets, func(s rrset) bool {
-		switch s.rtype {
-		case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeKEY, dns.TypeSIG:
-			return false
-		}
+	return !slices.ContainsFunc(n.sets, func(s rrset) bool { return s.rtype != dns.TypeCNAME && !besideCNAME(s.rtype) })
+}
+
+// besideCNAME reports whether records of a type may have the name of a CNAME (RFC 4034,
+// Section 3, RFC 3007, Section 3).
+func besideCNAME(rtype uint16) bool {
+	switch rtype {
+	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeKEY, dns.TypeSIG:
 		return true
-	})
+	}
+	return false
 }
 
 // Made-up records of a zone whose text has no SOA. They point into .invalid, so

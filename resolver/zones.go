@@ -123,30 +123,6 @@ func MergeZones(parts ...*Zones) (*Zones, error) {
 	return newZones(zones, warnings), nil
 }
 
-// With returns the zones as they would be with more text below theirs: records for
-// them, or more zones. Where there is one zone, names are relative to it until an
-// $ORIGIN says otherwise; a record without a TTL gets 300 seconds. The error is that
-// of [ParseZones]; the zones themselves do not change.
-func (z *Zones) With(text string) (*Zones, error) {
-	reader := newZoneReader("")
-	for _, apex := range z.Origins() {
-		reader.setOrigin(apex)
-		reader.before[apex] = z.zones[apex].source
-		for rr := range z.zones[apex].records() {
-			if !madeUp(rr) { // it would stand beside the one that the text has
-				reader.addRR(rr)
-			}
-		}
-	}
-	reader.origin, reader.owner = "", ""
-	if origins := z.Origins(); len(origins) == 1 {
-		reader.setOrigin(origins[0])
-	}
-	reader.ttl, reader.ttlFrom = madeUpTTL, true
-	cutEntries(text, reader.read)
-	return reader.zones()
-}
-
 // Origins returns the apex of every zone in canonical form, sorted.
 func (z *Zones) Origins() []string {
 	return slices.Sorted(maps.Keys(z.zones))

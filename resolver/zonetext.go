@@ -22,6 +22,8 @@ type zoneReader struct {
 	owner   string            // of the last record, canonical
 	before  map[string]string // the sources of zones that were there before, by apex
 
+	replaces bool // the RRsets of the text take the place of those that were there before
+
 	records      []zoneRecord
 	data         dataReader      // and the data of the records
 	names        strings.Builder // the last ones that were kept

@@ -40,9 +40,10 @@ func main() { command.Main("fakedns", run) }
 const usage = `usage: fakedns [flags]
   -zone [ORIGIN=]FILE            serve this zone file; repeatable
   -listen ADDR:PORT              where to listen; 127.0.0.1:0, a free port, by default
-  -fail NAME,TYPE,KIND[,TIMES]   fail this question; repeatable. KIND is one of
+  -fail NAME,TYPE,KIND[,TIMES]   fail or deny this question; repeatable. KIND is one of
                                  SERVFAIL, REFUSED, FORMERR, TIMEOUT, TRUNCATED,
-                                 GARBAGE, FORGED, NETWORK; TYPE ANY means every type
+                                 GARBAGE, FORGED, NETWORK, or NXDOMAIN or NODATA;
+                                 TYPE ANY means every type
   -delay NAME,TYPE,DURATION      delay this answer; repeatable
 Without -zone a demonstration runs.
 Exit status: 0 success, 2 bad flags or what cannot be read or served.

@@ -1,11 +1,15 @@
 // Package dnsfake is a DNS to test against: zones in memory that can be told to
-// fail, to be slow, to change, and that remember what they were asked.
+// fail, to deny, to be slow, to change, and that remember what they were asked.
 //
 //	fake, err := dnsfake.New(`
 //	$ORIGIN example.test.
 //	$TTL 300
 //	mail A 192.0.2.10`)
 //	fake.Fail("mail.example.test", dns.TypeAAAA, dnsfake.ServFail).Times(2)
+//	fake.Set("mail A 192.0.2.11")
+//
+// [Fake.Add], [Fake.Set] and [Fake.Remove] edit the zones; [Fake.Fail] leaves them and
+// changes what comes of a question: no answer, or the answer NXDOMAIN or NODATA.
 //
 // A [Fake] is a resolver.Resolver; [Fake.Serve] answers from the same zones over
 // UDP and TCP, for programs that are not Go or bring a client of their own.
@@ -76,11 +80,40 @@ func FromZones(zones *resolver.Zones) *Fake {
 //
 //	fake.Add(`mail AAAA 2001:db8::10`)
 func (f *Fake) Add(zoneText string) {
+	f.edit("Add", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.With(zoneText) })
+}
+
+// Set is Add for text whose RRsets (name and type) take the place of those that are
+// there. A CNAME takes the place of all records of its name, and other records that of a
+// CNAME. A Lookup sees all of the change or nothing.
+//
+//	fake.Set(`mail A 192.0.2.11`) // its only IPv4 address from now on
+//
+// A name that is set is not answered from a wildcard any more, for no type: it exists. To
+// change what the wildcard says, set its own name, as in *.example.test.
+func (f *Fake) Set(zoneText string) {
+	f.edit("Set", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.Replace(zoneText) })
+}
+
+// Remove removes the records of a type from a name, or with dns.TypeANY all of the name.
+// The name is NXDOMAIN then, unless it has other records, or names below it, or is the
+// apex of a zone. The zone stays, even without its SOA record: one is made up.
+//
+// It panics if the zones do not have such records: a typo would leave the test with a DNS
+// that it does not mean. Those that only a wildcard gives to the name are not its own:
+// take Fail with NXDomain or NoData to deny them.
+func (f *Fake) Remove(name string, qtype uint16) {
+	q := question(name, qtype)
+	f.edit("Remove", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.Replace("", q) })
+}
+
+// edit changes the zones for all questions from now on.
+func (f *Fake) edit(method string, change func(*resolver.Zones) (*resolver.Zones, error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	zones, err := f.zones.With(zoneText)
+	zones, err := change(f.zones)
 	if err != nil {
-		panic(fmt.Sprintf("dnsfake: Add: %v", err))
+		panic(fmt.Sprintf("dnsfake: %s: %v", method, err))
 	}
 	f.zones = zones
 }
@@ -179,10 +212,15 @@ func (f *Fake) Lookup(ctx context.Context, name string, qtype uint16) (resolver.
 	if err := wait(ctx, delay); err != nil {
 		return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: err}
 	}
-	if fault.kind != 0 && ctx.Err() == nil {
+	var answer resolver.Answer
+	switch {
+	case fault.kind != 0 && ctx.Err() == nil && !fault.kind.denies():
 		return resolver.Answer{}, fault.error(q)
+	case fault.kind != 0 && ctx.Err() == nil:
+		answer = fault.denial(ctx, zones, q)
+	default:
+		answer, err = zones.Lookup(ctx, canonical, qtype)
 	}
-	answer, err := zones.Lookup(ctx, canonical, qtype)
 	if errors.Is(err, resolver.ErrNoZone) {
 		f.noteOutside(err)
 	}

@@ -85,6 +85,39 @@ func ExampleFake_Add() {
 	// [v=spf1 a:mail.example.test -all] <nil>
 }
 
+// A mail server moves to another address, and its name is gone in the end: what does a
+// program do that has seen it before?
+func ExampleFake_Set() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	fake.Set("mail A 192.0.2.11")
+	fmt.Println(resolver.Ask(ctx, fake, "mail.example.test", dns.TypeA))
+	fake.Remove("mail.example.test", dns.TypeANY)
+	fmt.Println(resolver.Ask(ctx, fake, "mail.example.test", dns.TypeA))
+	// Output:
+	// mail.example.test. A: 192.0.2.11 (zone example.test.)
+	// mail.example.test. A: NXDOMAIN (zone example.test.)
+}
+
+// A denial for a while, of what the zones have.
+func ExampleFake_Fail_denial() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.Fail("mail.example.test", dns.TypeANY, dnsfake.NXDomain).Times(1)
+	ctx := context.Background()
+	for range 2 {
+		fmt.Println(resolver.Ask(ctx, fake, "mail.example.test", dns.TypeA))
+	}
+	// Output:
+	// mail.example.test. A: NXDOMAIN (dnsfake)
+	// mail.example.test. A: 192.0.2.10 (zone example.test.)
+}
+
 // A program that is not Go, or brings its own DNS client, asks over sockets.
 func ExampleFake_Serve() {
 	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")

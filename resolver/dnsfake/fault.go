@@ -1,8 +1,10 @@
 package dnsfake
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -10,14 +12,18 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Kind is a way for a question to get no answer. The zero Kind is invalid.
+// Kind is what a question gets in place of its answer. The zero Kind is invalid.
 //
-// A Fake's Lookup returns at once the error that a resolver.Client would have
-// come to after its time; combine a silent kind with Delay to wait for it. A
-// Server does to its clients what the kind says.
+// Most kinds are failures: the question gets no answer. A Fake's Lookup returns at once
+// the error that a resolver.Client would have come to after its time; combine a silent
+// kind with Delay to wait for it. A Server does to its clients what the kind says.
+//
+// NXDomain and NoData are answers: they deny what the zones have, as a DNS does after a
+// record was removed, or one that lies. The answer has the TTL of the zone's own denials
+// and, from a Server, the SOA record of the zone; outside every zone neither.
 type Kind uint8
 
-// The kinds of faults.
+// The kinds. Those above the line are the failures, which Kinds returns.
 const (
 	_         Kind = iota
 	ServFail       // the server says that it could not find out
@@ -28,11 +34,15 @@ const (
 	Garbage        // octets that are no DNS message; the client waits for better ones
 	Forged         // a message that answers another question, as an attacker's would
 	Network        // no server can be reached; from a Server: silence, and TCP connections closed
+
+	NXDomain // the answer that the name does not exist: about this type only, unless that is dns.TypeANY
+	NoData   // the answer that the name exists, without records of this type
 )
 
 var kindText = []string{
 	ServFail: "SERVFAIL", Refused: "REFUSED", FormErr: "FORMERR", Timeout: "TIMEOUT",
 	Truncated: "TRUNCATED", Garbage: "GARBAGE", Forged: "FORGED", Network: "NETWORK",
+	NXDomain: "NXDOMAIN", NoData: "NODATA",
 }
 
 // rcodes are the kinds that a response code says.
@@ -40,14 +50,18 @@ var rcodes = map[Kind]int{
 	ServFail: dns.RcodeServerFailure, Refused: dns.RcodeRefused, FormErr: dns.RcodeFormatError,
 }
 
-// Kinds returns every kind, for tests that go through them all.
+// Kinds returns every kind of failure, for tests that go through them all: whatever asks
+// gets no answer and can tell. NXDomain and NoData are answers, and not among them.
 func Kinds() []Kind {
 	var all []Kind
-	for k := range kindText[1:] {
-		all = append(all, Kind(k+1))
+	for k := ServFail; !k.denies(); k++ {
+		all = append(all, k)
 	}
 	return all
 }
+
+// denies reports whether a kind is a negative answer.
+func (k Kind) denies() bool { return k >= NXDomain }
 
 // String returns a keyword in capitals, as in "SERVFAIL".
 func (k Kind) String() string { return enum.String(k, kindText) }
@@ -58,7 +72,7 @@ func (k Kind) MarshalText() ([]byte, error) { return enum.Marshal(k, kindText) }
 // UnmarshalText accepts what MarshalText returns, in any case.
 func (k *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text, kindText) }
 
-// A Fault is what a question was told to do instead of being answered. Its
+// A Fault is what a question was told to do instead of being answered from the zones. Its
 // methods narrow it, and return it for the next one.
 type Fault struct {
 	fake     *Fake
@@ -70,8 +84,8 @@ type Fault struct {
 	extended []resolver.ExtendedError
 }
 
-// Fail makes a question get no answer from now on, for a name in any form and a
-// type; dns.TypeANY stands for every type that has no fault of its own. A
+// Fail makes a question get no answer from now on, or by the kinds NXDomain and NoData a
+// negative one, for a name in any form and a type; dns.TypeANY stands for every type that has no fault of its own. A
 // question is what a caller asks: the target of an alias, which a resolver finds
 // out by itself, is none. A later Fail for the same question replaces the earlier
 // one.
@@ -117,9 +131,10 @@ func (f *Fault) Must() *Fault {
 }
 
 // Extended adds an extended error (RFC 8914) to a fault that a response code
-// says, such as dns.ExtendedErrorCodeDNSBogus.
+// says, such as dns.ExtendedErrorCodeDNSBogus. Those of NXDomain and NoData are seen by
+// clients of a Server only: a resolver.Answer has no place for them.
 func (f *Fault) Extended(code uint16, text string) *Fault {
-	if _, ok := rcodes[f.kind]; !ok {
+	if _, ok := rcodes[f.kind]; !ok && !f.kind.denies() {
 		panic("dnsfake: Extended: " + f.kind.String() + " has no message to say it in")
 	}
 	f.fake.mu.Lock()
@@ -171,6 +186,18 @@ func (f *Fault) error(q resolver.Question) error {
 		e.Err = errUnreachable
 	}
 	return e
+}
+
+// denial is the negative answer of a kind that denies.
+func (f *Fault) denial(ctx context.Context, zones *resolver.Zones, q resolver.Question) resolver.Answer {
+	answer := resolver.Answer{Server: server}
+	if f.kind == NXDomain {
+		answer.Status = resolver.NXDomain
+	}
+	if soa := soa(ctx, zones, q.Name); soa != nil {
+		answer.TTL = time.Duration(soa.Hdr.Ttl) * time.Second
+	}
+	return answer
 }
 
 // times says how often.

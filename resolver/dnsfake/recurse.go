@@ -8,6 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -35,7 +36,7 @@ func resolve(ctx context.Context, zones *resolver.Zones, q resolver.Question, w 
 			m.Rcode = dns.RcodeNameError
 		}
 		if len(answer.Records) == 0 {
-			m.Ns = soa(ctx, zones, end(q.Name, answer.Chain))
+			addSOA(ctx, m, zones, end(q.Name, answer.Chain))
 		}
 	}
 	size := dns.MaxMsgSize
@@ -66,28 +67,44 @@ func end(name string, chain []dns.RR) string {
 	return canonical
 }
 
+// deny answers a message as the fault says, which is of a kind that denies: with AA or
+// RA, like what the zones would have answered.
+func (f *Fault) deny(ctx context.Context, zones *resolver.Zones, q resolver.Question, w dns.ResponseWriter, r *dns.Msg) {
+	m := new(dns.Msg)
+	m.SetReply(r)
+	m.Authoritative, m.RecursionAvailable = !r.RecursionDesired, r.RecursionDesired
+	if f.kind == NXDomain {
+		m.Rcode = dns.RcodeNameError
+	}
+	addSOA(ctx, m, zones, q.Name)
+	if opt := r.IsEdns0(); opt != nil {
+		m.SetEdns0(maxDatagram, opt.Do())
+	}
+	f.addExtended(m, r.IsEdns0())
+	_ = w.WriteMsg(m) // a client that went away is nobody to report an error to
+}
+
+// addSOA makes a message a denial that Clients believe: one with a SOA record, if a zone
+// holds the name.
+func addSOA(ctx context.Context, m *dns.Msg, zones *resolver.Zones, name string) {
+	if soa := soa(ctx, zones, name); soa != nil {
+		m.Ns = []dns.RR{soa}
+	}
+}
+
 // soa returns the SOA record of the zone that a name is in, with the TTL of a
-// negative answer (RFC 2308, Section 5).
-func soa(ctx context.Context, zones *resolver.Zones, name string) []dns.RR {
-	for {
+// negative answer (RFC 2308, Section 5), or nil.
+func soa(ctx context.Context, zones *resolver.Zones, name string) *dns.SOA {
+	for ; name != ""; name = dnsname.Parent(name) {
 		answer, err := zones.Lookup(ctx, name, dns.TypeSOA)
-		if err != nil {
-			return nil
-		}
-		if len(answer.Chain) > 0 {
-			answer.Records = nil // another zone's
+		if err != nil || len(answer.Chain) > 0 {
+			continue // an alias into another zone, or to nowhere; or it is delegated
 		}
 		for _, record := range resolver.Records[*dns.SOA](answer) {
 			record = dns.Copy(record).(*dns.SOA)
 			record.Hdr.Ttl = min(record.Hdr.Ttl, record.Minttl)
-			return []dns.RR{record}
-		}
-		if name == "." {
-			return nil
-		}
-		next, last := dns.NextLabel(name, 0)
-		if name = name[next:]; last {
-			name = "."
+			return record
 		}
 	}
+	return nil
 }

@@ -111,17 +111,18 @@ func (s *Server) serve(w dns.ResponseWriter, r *dns.Msg) {
 	if wait(s.ctx, delay) != nil {
 		return
 	}
-	if fault.kind != 0 {
-		fault.serve(w, r)
-		return
-	}
 	opt := r.IsEdns0()
 	out := &reply{w, s.fake, q, r.AuthenticatedData || opt != nil && opt.Do()}
-	if r.RecursionDesired {
+	switch {
+	case fault.kind.denies():
+		fault.deny(s.ctx, zones, q, out, r)
+	case fault.kind != 0:
+		fault.serve(w, r)
+	case r.RecursionDesired:
 		resolve(s.ctx, zones, q, out, r)
-		return
+	default:
+		zones.ServeDNS(out, r)
 	}
-	zones.ServeDNS(out, r)
 }
 
 // questionOf returns what a message asks, if it is what a Fake is asked: zones
@@ -193,8 +194,10 @@ func (f *Fault) addExtended(m *dns.Msg, asked *dns.OPT) {
 	if asked == nil || len(f.extended) == 0 {
 		return
 	}
-	m.SetEdns0(asked.UDPSize(), asked.Do())
 	opt := m.IsEdns0()
+	if opt == nil {
+		opt = m.SetEdns0(asked.UDPSize(), asked.Do()).IsEdns0()
+	}
 	for _, e := range f.extended {
 		opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: e.Code, ExtraText: e.Text})
 	}
