@@ -13,10 +13,10 @@ import (
 // An Argument is the parsed argument of HELO or EHLO. The zero Argument has neither a name nor
 // an address.
 type Argument struct {
-	Text   string     // as the client sent it: untrusted
-	Name   string     // canonical, see resolver.Canonical; "" for an address
-	Addr   netip.Addr // of an address literal or a bare address; else invalid
-	Faults Faults     // what to object to, though there is a Name or Addr
+	Text   string     `json:"text"`            // as the client sent it: untrusted
+	Name   string     `json:"name,omitzero"`   // canonical, see resolver.Canonical; "" for an address
+	Addr   netip.Addr `json:"addr,omitzero"`   // of an address literal or a bare address; else invalid
+	Faults Faults     `json:"faults,omitzero"` // what to object to, though there is a Name or Addr
 }
 
 // Resolvable reports whether Name can have addresses in the public DNS: it is not an address,
@@ -85,9 +85,9 @@ var (
 
 // An Error says why a HELO has neither a name nor an address.
 type Error struct {
-	Text   string // the argument
-	Offset int    // where in Text, in octets
-	Reason string
+	Text   string `json:"text"`   // the argument
+	Offset int    `json:"offset"` // where in Text, in octets
+	Reason string `json:"reason"`
 }
 
 // Error returns one line, the argument quoted.
