@@ -46,7 +46,6 @@
 package spf
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,7 +53,6 @@ import (
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
-	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -128,7 +126,8 @@ type TermAt struct {
 	Qualifier Status `json:"qualifier,omitzero"` // Pass, Fail, SoftFail or Neutral; 0 for modifiers and for a term that is wrong
 	Domain    string `json:"domain"`             // whose record it is, canonical; "" for no term
 	// Path has the include and redirect terms that led to that record, beginning with
-	// the one of the record checked. Their own Path is empty.
+	// the one of the record checked. Their own Path is empty. In JSON, a Text of over 255
+	// octets in it is its first 60 and its length.
 	Path []TermAt `json:"path,omitzero"`
 }
 
@@ -194,19 +193,4 @@ func (r *Result) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("err", r.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
-}
-
-// MarshalJSON writes the result with its evidence.
-func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()) }
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
-
-// form has the fields with those that encoding/json cannot write in another form.
-func (r *Result) form() any {
-	type plain Result
-	return &struct {
-		*plain
-		Err jsonform.Error `json:"err,omitzero"`
-	}{(*plain)(r), jsonform.ErrorAt(&r.Err)}
 }
