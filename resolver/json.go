@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"time"
 
@@ -11,25 +10,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 )
-
-// A jsonType is the type of a question as JSON has it: its name.
-type jsonType uint16
-
-// IsZero is for omitzero.
-func (t jsonType) IsZero() bool { return t == 0 }
-
-// MarshalText returns the text of TypeString.
-func (t jsonType) MarshalText() ([]byte, error) { return []byte(TypeString(uint16(t))), nil }
-
-// UnmarshalText reads it.
-func (t *jsonType) UnmarshalText(text []byte) error {
-	n, ok := txt.Type(string(text))
-	if !ok {
-		return fmt.Errorf("%q: expected the type of a record, as MX or TYPE65280", text)
-	}
-	*t = jsonType(n)
-	return nil
-}
 
 // A jsonTTL is a time to live as JSON has it: text as of time.Duration, as 5m0s.
 type jsonTTL time.Duration
@@ -57,11 +37,11 @@ type (
 
 type jsonQuestion struct {
 	*plainQuestion
-	Type *jsonType `json:"type,omitzero"`
+	Type *txt.JSONType `json:"type,omitzero"`
 }
 
 func (q *Question) form() jsonQuestion {
-	return jsonQuestion{(*plainQuestion)(q), (*jsonType)(&q.Type)}
+	return jsonQuestion{(*plainQuestion)(q), (*txt.JSONType)(&q.Type)}
 }
 
 // MarshalJSON writes the name and the type, as in {"name":"mail.example.org.","type":"A"}.
@@ -127,9 +107,9 @@ func (e *Error) form() any {
 	type plain Error
 	return &struct {
 		*plain
-		Type *jsonType      `json:"type,omitzero"`
+		Type *txt.JSONType  `json:"type,omitzero"`
 		Err  jsonform.Error `json:"err,omitzero"`
-	}{(*plain)(e), (*jsonType)(&e.Type), jsonform.ErrorAt(&e.Err)}
+	}{(*plain)(e), (*txt.JSONType)(&e.Type), jsonform.ErrorAt(&e.Err)}
 }
 
 // MarshalJSON writes the patch with its records as lines of a zone file.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
 )
 
 // An Argument is the parsed argument of HELO or EHLO. The zero Argument has neither a name nor
@@ -46,37 +47,13 @@ var faultText = []string{"underscore", "final-dot", "single-label", "bare-addres
 func (f Faults) Has(fault Faults) bool { return f&fault == fault }
 
 // String lists the keywords, separated by commas; "" is the empty set.
-func (f Faults) String() string {
-	var words []string
-	for i, word := range faultText {
-		if f.Has(1 << i) {
-			words = append(words, word)
-		}
-	}
-	return strings.Join(words, ",")
-}
+func (f Faults) String() string { return enum.SetString(f, faultText) }
 
-// MarshalText returns the text of String.
-func (f Faults) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+// MarshalText returns the text of String; a set with other faults is an error.
+func (f Faults) MarshalText() ([]byte, error) { return enum.MarshalSet(f, faultText) }
 
 // UnmarshalText accepts what MarshalText returns, in any case.
-func (f *Faults) UnmarshalText(text []byte) error {
-	var set Faults
-	for word := range strings.SplitSeq(string(text), ",") {
-		i := 0
-		for i < len(faultText) && !strings.EqualFold(faultText[i], word) {
-			i++
-		}
-		switch {
-		case i < len(faultText):
-			set |= 1 << i
-		case len(text) > 0:
-			return fmt.Errorf("helo: no such fault of a HELO: %q", word)
-		}
-	}
-	*f = set
-	return nil
-}
+func (f *Faults) UnmarshalText(text []byte) error { return enum.UnmarshalSet(f, text, faultText) }
 
 var (
 	_ encoding.TextMarshaler   = Faults(0)

@@ -114,3 +114,22 @@ func parseAs[R dns.RR](line string) (rr R, err error) {
 	}
 	return rr, nil
 }
+
+// A JSONType is the type of a record in its JSON form: its name.
+type JSONType uint16
+
+// IsZero is for omitzero.
+func (t JSONType) IsZero() bool { return t == 0 }
+
+// MarshalText returns the name, and TYPE65280 for a type without one (RFC 3597, Section 5).
+func (t JSONType) MarshalText() ([]byte, error) { return []byte(dns.Type(t).String()), nil }
+
+// UnmarshalText reads what MarshalText returns.
+func (t *JSONType) UnmarshalText(text []byte) error {
+	n, ok := Type(string(text))
+	if !ok {
+		return fmt.Errorf("%.80q: expected the type of a record, as MX or TYPE65280", text)
+	}
+	*t = JSONType(n)
+	return nil
+}
