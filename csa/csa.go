@@ -39,6 +39,7 @@
 package csa
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -46,6 +47,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -116,24 +119,25 @@ func (r *Reason) UnmarshalText(text []byte) error { return enum.Unmarshal(r, tex
 var ErrAddr = errors.New("not a valid address")
 
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly when
-// Status is TempError or PermError.
+// Status is TempError or PermError. A Result marshals to JSON and reads back: see package
+// resolver.
 type Result struct {
-	Status Status
-	Reason Reason
-	Addr   netip.Addr // the client: IPv4-mapped ones as IPv4, without zone
-	Helo   string     // as given
-	Name   string     // of Helo, canonical; "" if it cannot have a record
+	Status Status     `json:"status,omitzero"`
+	Reason Reason     `json:"reason,omitzero"`
+	Addr   netip.Addr `json:"addr,omitzero"` // the client: IPv4-mapped ones as IPv4, without zone
+	Helo   string     `json:"helo,omitzero"` // as given
+	Name   string     `json:"name,omitzero"` // of Helo, canonical; "" if it cannot have a record
 	// Record decided: its owner is below Name, or below Parent with ExplicitRequired.
 	// It is nil if none did. Shared, read only.
-	Record *dns.SRV
-	Parent string // with ExplicitRequired, the domain whose policy it is
+	Record *dns.SRV `json:"record,omitzero"`
+	Parent string   `json:"parent,omitzero"` // with ExplicitRequired, the domain whose policy it is
 	// Responses has the answers that the status rests on: the SRV records of the name,
 	// those of its parents from the top, the addresses of targets.
-	Responses []resolver.Response
-	Skipped   int // targets beyond MaxTargets, which were not looked up
+	Responses []resolver.Response `json:"responses,omitzero"`
+	Skipped   int                 `json:"skipped"` // targets beyond MaxTargets, which were not looked up
 	// Authentic is set when every answer that the status rests on is.
-	Authentic bool
-	Err       error
+	Authentic bool  `json:"authentic"`
+	Err       error `json:"err,omitzero"`
 }
 
 // LogValue groups what a log line needs.
@@ -149,4 +153,20 @@ func (r *Result) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("err", r.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// MarshalJSON writes the result with its evidence.
+func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (r *Result) form() any {
+	type plain Result
+	return &struct {
+		*plain
+		Record txt.JSON[*dns.SRV] `json:"record,omitzero"`
+		Err    jsonform.Error     `json:"err,omitzero"`
+	}{(*plain)(r), txt.JSONAt(&r.Record), jsonform.ErrorAt(&r.Err)}
 }

@@ -1,8 +1,11 @@
 package csa
 
 import (
+	"encoding/json"
 	"fmt"
 
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/miekg/dns"
 )
 
@@ -18,13 +21,28 @@ import (
 //   - port: a port over 1
 //   - no-target: the target is the root
 type Lint struct {
-	Code   string
-	Text   string   // what is so, and what to do
-	Record *dns.SRV // nil for a lint about all records
+	Code   string   `json:"code"`
+	Text   string   `json:"text"`            // what is so, and what to do
+	Record *dns.SRV `json:"record,omitzero"` // nil for a lint about all records
 }
 
 // String returns text and code on one line.
 func (l Lint) String() string { return fmt.Sprintf("%s (%s)", l.Text, l.Code) }
+
+// MarshalJSON writes the lint, its record as a line of a zone file.
+func (l Lint) MarshalJSON() ([]byte, error) { return jsonform.Marshal(l.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (l *Lint) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, l.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (l *Lint) form() any {
+	type plain Lint
+	return &struct {
+		*plain
+		Record txt.JSON[*dns.SRV] `json:"record,omitzero"`
+	}{(*plain)(l), txt.JSONAt(&l.Record)}
+}
 
 // LintRecords returns what is odd about the records of a name, in their order. Helo says
 // that an MTA uses the name in HELO.

@@ -25,6 +25,7 @@ package fcrdns
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -104,29 +106,30 @@ type Checker struct {
 }
 
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly
-// when Status is TempError or PermError.
+// when Status is TempError or PermError. A Result marshals to JSON and reads back: see
+// package resolver.
 type Result struct {
-	Addr    netip.Addr // the address checked: IPv4-mapped ones as IPv4, without zone
-	Status  Status
-	Name    string            // with Pass the confirmed name, the first in alphabetical order; else ""
-	Names   []Name            // every name considered, each with its outcome; usable ones first, alphabetical
-	Skipped int               // usable PTR names beyond MaxNames, which were not looked up
-	PTR     resolver.Response // the PTR question; its Chain holds the aliases of RFC 2317
+	Addr    netip.Addr        `json:"addr,omitzero"` // the address checked: IPv4-mapped ones as IPv4, without zone
+	Status  Status            `json:"status,omitzero"`
+	Name    string            `json:"name,omitzero"`  // with Pass the confirmed name, the first in alphabetical order; else ""
+	Names   []Name            `json:"names,omitzero"` // every name considered, each with its outcome; usable ones first, alphabetical
+	Skipped int               `json:"skipped"`        // usable PTR names beyond MaxNames, which were not looked up
+	PTR     resolver.Response `json:"ptr,omitzero"`   // the PTR question; its Chain holds the aliases of RFC 2317
 	// Authentic is set when the answers that the status rests on are: with Pass
 	// the PTR and the confirming name's, with Fail all of them.
-	Authentic bool
-	Err       error
+	Authentic bool  `json:"authentic"`
+	Err       error `json:"err,omitzero"`
 }
 
 // A Name is one name of a PTR record, and what its own lookup found. Only a
 // Confirmed name is the client's.
 type Name struct {
-	Name    string // canonical
-	Outcome Outcome
+	Name    string  `json:"name"` // canonical
+	Outcome Outcome `json:"outcome,omitzero"`
 	// Underscore flags a name that is not a host name (RFC 1123) for its
 	// underscore. It may confirm: it is in the DNS, and receivers differ.
-	Underscore bool
-	Response   resolver.Response // the address question; zero when nothing was asked
+	Underscore bool              `json:"underscore,omitzero"`
+	Response   resolver.Response `json:"response,omitzero"` // the address question; zero when nothing was asked
 }
 
 // Outcome tells what became of one name. The zero Outcome is invalid.
@@ -167,6 +170,21 @@ func (r *Result) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("err", r.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// MarshalJSON writes the result with its evidence.
+func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (r *Result) form() any {
+	type plain Result
+	return &struct {
+		*plain
+		Err jsonform.Error `json:"err,omitzero"`
+	}{(*plain)(r), jsonform.ErrorAt(&r.Err)}
 }
 
 // Check looks up the names of addr and tells whether one of them confirms it.

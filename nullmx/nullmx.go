@@ -25,6 +25,7 @@ package nullmx
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -87,17 +89,18 @@ type Checker struct {
 }
 
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly when
-// Status is TempError or PermError.
+// Status is TempError or PermError. A Result marshals to JSON and reads back: see package
+// resolver.
 type Result struct {
-	Domain string // canonical, or as given if it is not a domain
-	Status Status
-	MX     []*dns.MX // sorted by preference, then by name; shared, read only
-	Lints  []Lint
+	Domain string    `json:"domain"` // canonical, or as given if it is not a domain
+	Status Status    `json:"status,omitzero"`
+	MX     []*dns.MX `json:"mx,omitzero"` // sorted by preference, then by name; shared, read only
+	Lints  []Lint    `json:"lints,omitzero"`
 	// Responses has the answers: the MX records and, if there are none, the addresses.
-	Responses []resolver.Response
+	Responses []resolver.Response `json:"responses,omitzero"`
 	// Authentic is set when every answer that the status rests on is.
-	Authentic bool
-	Err       error
+	Authentic bool  `json:"authentic"`
+	Err       error `json:"err,omitzero"`
 }
 
 // A Lint is one thing about the MX records of a name that its owner should know. The
@@ -108,13 +111,28 @@ type Result struct {
 //   - preference: a Null MX whose preference is not 0
 //   - no-host: an exchanger that is not a host name, such as an address
 type Lint struct {
-	Code   string
-	Text   string  // what is so, and what to do
-	Record *dns.MX // nil for a lint about all records
+	Code   string  `json:"code"`
+	Text   string  `json:"text"`            // what is so, and what to do
+	Record *dns.MX `json:"record,omitzero"` // nil for a lint about all records
 }
 
 // String returns text and code on one line.
 func (l Lint) String() string { return fmt.Sprintf("%s (%s)", l.Text, l.Code) }
+
+// MarshalJSON writes the lint, its record as a line of a zone file.
+func (l Lint) MarshalJSON() ([]byte, error) { return jsonform.Marshal(l.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (l *Lint) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, l.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (l *Lint) form() any {
+	type plain Lint
+	return &struct {
+		*plain
+		Record txt.JSON[*dns.MX] `json:"record,omitzero"`
+	}{(*plain)(l), txt.JSONAt(&l.Record)}
+}
 
 // LogValue groups what a log line needs.
 func (r *Result) LogValue() slog.Value {
@@ -123,6 +141,22 @@ func (r *Result) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("err", r.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// MarshalJSON writes the result with its evidence.
+func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (r *Result) form() any {
+	type plain Result
+	return &struct {
+		*plain
+		MX  txt.JSONList[*dns.MX] `json:"mx,omitzero"`
+		Err jsonform.Error        `json:"err,omitzero"`
+	}{(*plain)(r), txt.JSONListAt(&r.MX), jsonform.ErrorAt(&r.Err)}
 }
 
 // Check checks what a domain publishes about receiving mail.
@@ -224,10 +258,10 @@ var ErrTooManyTargets = errors.New("not looked up: the domain has more mail exch
 
 // A Target is a mail exchanger, or the domain itself where it is Implicit.
 type Target struct {
-	Host       string // canonical, or as it stands in the record where it is no name
-	Preference uint16
-	Addrs      []netip.Addr // IPv4 first, sorted; none with a nil Err means that it has none
-	Err        error        // why the addresses, or some, are not known
+	Host       string       `json:"host"` // canonical, or as it stands in the record where it is no name
+	Preference uint16       `json:"preference"`
+	Addrs      []netip.Addr `json:"addrs,omitzero"` // IPv4 first, sorted; none with a nil Err means that it has none
+	Err        error        `json:"err,omitzero"`   // why the addresses, or some, are not known
 }
 
 // Targets looks up where mail for a domain goes to, in the order in which it is tried:
@@ -263,6 +297,21 @@ func (c Checker) Targets(ctx context.Context, r *Result) []Target {
 		}
 	}
 	return targets
+}
+
+// MarshalJSON writes the target.
+func (t Target) MarshalJSON() ([]byte, error) { return jsonform.Marshal(t.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Target) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, t.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (t *Target) form() any {
+	type plain Target
+	return &struct {
+		*plain
+		Err jsonform.Error `json:"err,omitzero"`
+	}{(*plain)(t), jsonform.ErrorAt(&t.Err)}
 }
 
 // The replies of RFC 7505, Sections 4.1 and 4.2, to be sent for the status Null.

@@ -15,19 +15,19 @@ import (
 type Answer struct {
 	// Records are of the type asked, at the end of the alias chain (of every
 	// type for a question of type ANY). They are shared: read them only.
-	Records []dns.RR
+	Records []dns.RR `json:"records,omitzero"`
 	// Chain are the aliases followed, CNAME and DNAME, in order. Read only.
-	Chain []dns.RR
+	Chain []dns.RR `json:"chain,omitzero"`
 	// Status is NoError unless the name does not exist.
-	Status Status
+	Status Status `json:"status"`
 	// TTL is the time remaining for all that the answer rests on, negative
 	// answers too. Zero means: do not cache.
-	TTL time.Duration
+	TTL time.Duration `json:"ttl,omitzero"`
 	// Authentic is set when a resolver whose word is trusted validated the
 	// answer by DNSSEC, or a test declares it so.
-	Authentic bool
+	Authentic bool `json:"authentic"`
 	// Server says who answered, for evidence: an address, a file, "cache of" one.
-	Server string
+	Server string `json:"server,omitzero"`
 }
 
 // Status tells an existing name from one that does not exist. Its zero value is

@@ -18,15 +18,16 @@ import (
 // that answers it (RFC 2181, Section 5). Questions with canonical names are equal
 // exactly when they ask the same, so that a Question can be the key of a map.
 type Question struct {
-	Name string // in any form that Canonical accepts
-	Type uint16 // dns.TypeA, …
+	Name string `json:"name"`          // in any form that Canonical accepts
+	Type uint16 `json:"type,omitzero"` // dns.TypeA, …
 }
 
 // String returns the name and the type, as in "mail.example.org. A".
 func (q Question) String() string { return untrusted.Line(q.Name) + " " + TypeString(q.Type) }
 
 // A Response is one question and what came of it: the evidence that results carry.
-// Only one of Answer and Err applies: a non-nil Err means that there is no answer.
+// Only one of Answer and Err applies: a non-nil Err means that there is no answer. It
+// marshals to JSON and reads back: see "JSON" in the package documentation.
 type Response struct {
 	Question // its Name is canonical, unless it is not a DNS name
 	Answer

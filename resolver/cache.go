@@ -89,14 +89,14 @@ type Cache struct {
 // CacheStats counts what became of the questions to a Cache: each that can be asked is
 // one of Hits, Failures, Shared and Misses.
 type CacheStats struct {
-	Hits     uint64 // answered from memory, negative answers included
-	Failures uint64 // failed from memory
-	Shared   uint64 // waited for an answer to another caller's question
-	Misses   uint64 // put to the Resolver
+	Hits     uint64 `json:"hits"`     // answered from memory, negative answers included
+	Failures uint64 `json:"failures"` // failed from memory
+	Shared   uint64 `json:"shared"`   // waited for an answer to another caller's question
+	Misses   uint64 `json:"misses"`   // put to the Resolver
 
-	Evictions uint64 // entries removed to make room
-	Entries   int    // answers and failures in memory, of use or not
-	Bytes     int64  // what these take, at most MaxBytes
+	Evictions uint64 `json:"evictions"` // entries removed to make room
+	Entries   int    `json:"entries"`   // answers and failures in memory, of use or not
+	Bytes     int64  `json:"bytes"`     // what these take, at most MaxBytes
 }
 
 // Stats returns the counts since first use, and what is in memory now.

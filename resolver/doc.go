@@ -69,4 +69,17 @@
 // Questions of the types CNAME, DNAME and ANY are not redirected: an alias at the name
 // asked is the answer to them. An alias to a name that is never asked (see [Ask]) says
 // NXDOMAIN about it. Aliases in a circle, and more than 16, are an error at once.
+//
+// # JSON
+//
+// Package encoding/json writes a [Response], and every result of this module that has some,
+// and reads it back: the value that was read has the same JSON. Records are lines of a zone
+// file, their data octets (RFC 3597, Section 5) where that would lose some. Types are their
+// names, and a TTL is the text of a time.Duration. Keywords that are not set are left out.
+// An error is an object with its text, and with temporary and timeout if it has methods that
+// say so. One that was read back says the same, but errors.Is does not find its causes. Text
+// that is not UTF-8 has U+FFFD in place of each such octet.
+//
+// Each octet of a name or text takes at most six octets of JSON. Each record has its whole
+// owner name.
 package resolver

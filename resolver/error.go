@@ -26,18 +26,18 @@ var (
 // An Error says why a question has no answer. The cause is in RCode when a
 // server answered with a failure, else in Err.
 type Error struct {
-	Name     string          // the name asked
-	Type     uint16          // the type asked
-	Server   string          // who failed; "" when nobody was asked
-	RCode    int             // the response code that says so, e.g. dns.RcodeServerFailure; 0: see Err
-	Extended []ExtendedError // what the server adds (RFC 8914), untrusted text included
-	Err      error           // the cause, e.g. a context's or the network's error; may be nil
+	Name     string          `json:"name"`              // the name asked
+	Type     uint16          `json:"type,omitzero"`     // the type asked
+	Server   string          `json:"server,omitzero"`   // who failed; "" when nobody was asked
+	RCode    int             `json:"rcode,omitzero"`    // the response code that says so, e.g. dns.RcodeServerFailure; 0: see Err
+	Extended []ExtendedError `json:"extended,omitzero"` // what the server adds (RFC 8914), untrusted text included
+	Err      error           `json:"err,omitzero"`      // the cause, e.g. a context's or the network's error; may be nil
 }
 
 // An ExtendedError is one extended DNS error (RFC 8914) of a failed answer.
 type ExtendedError struct {
-	Code uint16 // the info code: 6 is "DNSSEC Bogus"
-	Text string // extra text of the server's, untrusted
+	Code uint16 `json:"code"`          // the info code: 6 is "DNSSEC Bogus"
+	Text string `json:"text,omitzero"` // extra text of the server's, untrusted
 }
 
 // maxShown is how many octets of a server's text are shown.

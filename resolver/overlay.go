@@ -49,9 +49,9 @@ type Overlay struct {
 // load, such as an address beside a CNAME, is not noticed, and a DNAME redirects
 // nothing.
 type Patch struct {
-	Add     []dns.RR   // beside the records that are there
-	Replace []dns.RR   // in place of the RRsets of their names and types
-	Remove  []Question // the RRsets that are gone
+	Add     []dns.RR   `json:"add,omitzero"`     // beside the records that are there
+	Replace []dns.RR   `json:"replace,omitzero"` // in place of the RRsets of their names and types
+	Remove  []Question `json:"remove,omitzero"`  // the RRsets that are gone
 }
 
 // Lookup implements Resolver.

@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // zones builds the zones of what was read.
@@ -277,7 +278,7 @@ func (z *zoneReader) place(n *node, record dns.RR, line int) {
 		set = &n.sets[len(n.sets)-1]
 	}
 	switch rr := record.(type) {
-	case *unreadRR:
+	case *txt.Unread:
 		set.unread = true
 	case *dns.SOA:
 		if n.zone.soa != nil {

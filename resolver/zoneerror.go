@@ -11,9 +11,9 @@ import (
 // A Problem is one thing in zone text that is wrong, or that is legal but
 // hardly meant (see [Zones.Warnings]).
 type Problem struct {
-	File string // as given to ReadZone; "" for ParseZones
-	Line int    // where the entry begins, counted from 1; 0 for the whole text
-	Text string // what is wrong, and what was expected
+	File string `json:"file,omitzero"` // as given to ReadZone; "" for ParseZones
+	Line int    `json:"line,omitzero"` // where the entry begins, counted from 1; 0 for the whole text
+	Text string `json:"text"`          // what is wrong, and what was expected
 }
 
 // String returns file:line: text, without the parts that are not known.

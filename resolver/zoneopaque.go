@@ -12,16 +12,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
-// An unreadRR is a record of a zone whose data could not be read. Its owner and type stay:
-// questions for them fail, and its text is written as it was read.
-type unreadRR struct {
-	*dns.RFC3597
-	text string
-}
-
-// String returns the record as it was read.
-func (rr *unreadRR) String() string { return rr.Hdr.String() + rr.text }
-
 // printable returns zone text as the same text in printable ASCII.
 func printable(text string) string {
 	var b strings.Builder
@@ -47,7 +37,7 @@ func printable(text string) string {
 func (r *zoneRecord) made(data []byte) dns.RR {
 	if r.unread {
 		r.header.Rdlength = 0
-		return &unreadRR{&dns.RFC3597{Hdr: r.header}, string(data)}
+		return &txt.Unread{RFC3597: &dns.RFC3597{Hdr: r.header}, Text: string(data)}
 	}
 	rr, _, err := dns.UnpackRRWithHeader(r.header, data, 0)
 	if err == nil && (lossless[r.header.Rrtype] || keeps(rr, data)) {

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // A zoneReader turns entries into records. It carries what RFC 1035, Section
@@ -346,9 +347,9 @@ func (z *zoneReader) soaTTL(line int) int64 {
 // addRR adds a record of a zone that was there before.
 func (z *zoneReader) addRR(rr dns.RR) {
 	start := len(z.data.out)
-	unread, isUnread := rr.(*unreadRR)
+	unread, isUnread := rr.(*txt.Unread)
 	if isUnread {
-		z.data.out = append(z.data.out, unread.text...)
+		z.data.out = append(z.data.out, unread.Text...)
 	} else if data, err := dataOf(rr); err == nil { // which the zone's were made of
 		z.data.out = append(z.data.out, data...)
 	}

@@ -15,14 +15,14 @@ import (
 //
 //	John Smith (email administrator), phone:+35312345678, email:postmaster, web:http://www.example.org/
 type Contact struct {
-	Name  string // of a person or a department
-	Role  string // what they do
-	Phone string
-	Email string
-	Web   string
+	Name  string `json:"name,omitzero"` // of a person or a department
+	Role  string `json:"role,omitzero"` // what they do
+	Phone string `json:"phone,omitzero"`
+	Email string `json:"email,omitzero"`
+	Web   string `json:"web,omitzero"`
 	// Text is the whole text where it says more than the other fields, or says it in
 	// another form; String returns it then. Clear it to write what the fields say.
-	Text string
+	Text string `json:"text,omitzero"`
 }
 
 // ParseContact reads a text in any order of its parts. Nothing is lost: String

@@ -21,6 +21,7 @@ package rp
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +29,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -36,16 +38,17 @@ import (
 // of mailbox and text name: anyone may write any number of records.
 const MaxPersons = 10
 
-// A Person is responsible for a name.
+// A Person is responsible for a name. It marshals to JSON and reads back: see package
+// resolver.
 type Person struct {
-	Mailbox string   // an address, as john.smith@example.org; "" for none, and for what is no address
-	Text    string   // the canonical name of the TXT records; "" for none
-	Texts   []string // what they say, in alphabetical order, without the cut into strings
+	Mailbox string   `json:"mailbox,omitzero"` // an address, as john.smith@example.org; "" for none, and for what is no address
+	Text    string   `json:"text,omitzero"`    // the canonical name of the TXT records; "" for none
+	Texts   []string `json:"texts,omitzero"`   // what they say, in alphabetical order, without the cut into strings
 	// Err tells why there are no Texts where a name for them is given: a failure of
 	// DNS, ErrDangling, or ErrTooManyPersons.
-	Err      error
-	RR       *dns.RP           // the record; shared, read only
-	Response resolver.Response // the question for the texts; zero when nothing was asked
+	Err      error             `json:"err,omitzero"`
+	RR       *dns.RP           `json:"rr,omitzero"`       // the record; shared, read only
+	Response resolver.Response `json:"response,omitzero"` // the question for the texts; zero when nothing was asked
 }
 
 // ErrDangling is the Err of a Person whose Text name has no TXT record.
@@ -108,4 +111,20 @@ func (p *Person) read(response resolver.Response) {
 	if len(p.Texts) == 0 {
 		p.Err = fmt.Errorf("%w: %s: %s", ErrDangling, p.Text, p.Response.Status)
 	}
+}
+
+// MarshalJSON writes the person with the evidence.
+func (p Person) MarshalJSON() ([]byte, error) { return jsonform.Marshal(p.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (p *Person) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, p.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (p *Person) form() any {
+	type plain Person
+	return &struct {
+		*plain
+		RR  txt.JSON[*dns.RP] `json:"rr,omitzero"`
+		Err jsonform.Error    `json:"err,omitzero"`
+	}{(*plain)(p), txt.JSONAt(&p.RR), jsonform.ErrorAt(&p.Err)}
 }

@@ -11,45 +11,49 @@ import (
 )
 
 // An Analysis is the policy of a domain for all addresses, and what is wrong with it. It
-// continues beyond the limits of a check.
+// continues beyond the limits of a check. It marshals to JSON and reads back: see package
+// resolver. One that was read back cannot be flattened, and its Status of an address that
+// Sets leaves out is TempError.
 type Analysis struct {
-	Domain string    // canonical, or as given where it is no name
-	Root   *TreeNode // the record of the domain, and all that it leads to
+	Domain string    `json:"domain"`        // canonical, or as given where it is no name
+	Root   *TreeNode `json:"root,omitzero"` // the record of the domain, and all that it leads to
 	// Sets has the addresses of each status, as the fewest networks. Each address is in
 	// one set. Terms that are Undecided count as not matching, and limits are ignored. Of
 	// more than 65,536 networks, the smallest are left out; a Lint with code bounds says so.
-	Sets map[Status][]netip.Prefix
+	Sets map[Status][]netip.Prefix `json:"sets,omitzero"`
 	// Undecided are the terms that depend on more than the address: those with macros
 	// other than %{d} and %{o}, and ptr.
-	Undecided []TermAt
-	Lints     []Lint // by severity, then in order of the records
-	Questions int    // asked of the Resolver
-	Err       error  // why part of it is not known: the first question without an answer, or ErrBounds; nil if all is known
+	Undecided []TermAt `json:"undecided,omitzero"`
+	Lints     []Lint   `json:"lints,omitzero"` // by severity, then in order of the records
+	Questions int      `json:"questions"`      // asked of the Resolver
+	Err       error    `json:"err,omitzero"`   // why part of it is not known: the first question without an answer, or ErrBounds; nil if all is known
 
-	policy partition
+	policy   partition
+	readBack bool // from JSON: policy has the statuses of Sets, without their terms
 }
 
 // A TreeNode is a record in the tree of a policy.
 type TreeNode struct {
-	Domain string
-	Path   []TermAt // the includes and redirects from the root to this record; their own Path is empty
-	Text   string
-	Record *Record    // the terms that are right, nil if there is no record
-	Terms  []TreeTerm // one for each term of the record
+	Domain string     `json:"domain"`
+	Path   []TermAt   `json:"path,omitzero"` // the includes and redirects from the root to this record; their own Path is empty
+	Text   string     `json:"text,omitzero"`
+	Record *Record    `json:"record,omitzero"` // the terms that are right, nil if there is no record
+	Terms  []TreeTerm `json:"terms,omitzero"`  // one for each term of the record
 	// Own is what the terms of the record cost a client that none matches, Sum with
 	// those of the records below.
-	Own, Sum Cost
-	Response resolver.Response // the TXT question
-	Err      error             // why there is no record, or none that receivers take
+	Own      Cost              `json:"own,omitzero"`
+	Sum      Cost              `json:"sum,omitzero"`
+	Response resolver.Response `json:"response,omitzero"` // the TXT question
+	Err      error             `json:"err,omitzero"`      // why there is no record, or none that receivers take
 
 	deprecated bool // there is a record of type SPF
 }
 
 // Cost is what counts toward the limits of RFC 7208, Section 4.6.4.
 type Cost struct {
-	Lookups int
-	Voids4  int // for an IPv4 client
-	Voids6  int // for an IPv6 client, to whom a name with A records alone is void
+	Lookups int `json:"lookups"`
+	Voids4  int `json:"voids4"` // for an IPv4 client
+	Voids6  int `json:"voids6"` // for an IPv6 client, to whom a name with A records alone is void
 }
 
 func (c *Cost) add(other Cost) {
@@ -60,13 +64,13 @@ func (c *Cost) add(other Cost) {
 
 // A TreeTerm is a term of a TreeNode and what it matches.
 type TreeTerm struct {
-	Term      Term
-	Name      string              // the name that it asks for, canonical; "" for none
-	Networks  []netip.Prefix      // that it matches; for an include, those that pass there
-	Below     *TreeNode           // the record that an include or redirect refers to
-	Responses []resolver.Response // the answers, without that of the record below
-	Undecided bool
-	Err       error // why its Networks are not known, or not all of them
+	Term      Term                `json:"term"`
+	Name      string              `json:"name,omitzero"`      // the name that it asks for, canonical; "" for none
+	Networks  []netip.Prefix      `json:"networks,omitzero"`  // that it matches; for an include, those that pass there
+	Below     *TreeNode           `json:"below,omitzero"`     // the record that an include or redirect refers to
+	Responses []resolver.Response `json:"responses,omitzero"` // the answers, without that of the record below
+	Undecided bool                `json:"undecided,omitzero"`
+	Err       error               `json:"err,omitzero"` // why its Networks are not known, or not all of them
 
 	set     ranges // all of its Networks
 	matches bool   // anybody

@@ -20,16 +20,16 @@ import (
 // envelope address, set Addrs, Networks and Includes. Without any of them the record is
 // null: it denies every client.
 type Builder struct {
-	Name       string         // whose record it is, in any form that resolver.Canonical accepts
-	Addrs      []netip.Addr   // duplicates do no harm
-	Networks   []netip.Prefix // host bits are cleared
-	Own        bool           // the addresses of the name itself (a): one lookup for each receiver
-	Exchangers bool           // the addresses of the name's mail exchangers (mx)
-	Includes   []string       // domains whose records say who else may, as a provider's
+	Name       string         `json:"name,omitzero"`       // whose record it is, in any form that resolver.Canonical accepts
+	Addrs      []netip.Addr   `json:"addrs,omitzero"`      // duplicates do no harm
+	Networks   []netip.Prefix `json:"networks,omitzero"`   // host bits are cleared
+	Own        bool           `json:"own,omitzero"`        // the addresses of the name itself (a): one lookup for each receiver
+	Exchangers bool           `json:"exchangers,omitzero"` // the addresses of the name's mail exchangers (mx)
+	Includes   []string       `json:"includes,omitzero"`   // domains whose records say who else may, as a provider's
 	// Others is the status of all other clients: Fail, SoftFail or Neutral. Zero means
 	// Fail.
-	Others Status
-	TTL    uint32 // in seconds
+	Others Status `json:"others,omitzero"`
+	TTL    uint32 `json:"ttl,omitzero"` // in seconds
 }
 
 // Record returns the record: networks first, since they need no lookup. It refuses

@@ -18,16 +18,16 @@ import (
 
 // A FlatRecord is a record of a flattened policy.
 type FlatRecord struct {
-	RR *dns.TXT
+	RR *dns.TXT `json:"rr"`
 	// From says of each term that is a network by which terms it was authorized.
-	From []FlatTerm
+	From []FlatTerm `json:"from,omitzero"`
 }
 
 // A FlatTerm is a network of a flattened policy and where it comes from.
 type FlatTerm struct {
-	Network netip.Prefix
-	Status  Status
-	By      []TermAt
+	Network netip.Prefix `json:"network"`
+	Status  Status       `json:"status,omitzero"`
+	By      []TermAt     `json:"by,omitzero"`
 
 	inner bool // within the network of a term of another status
 }
@@ -49,7 +49,7 @@ var ErrNotFlat = errors.New("spf: cannot be flattened")
 // answers whether it has, in at most 51 questions. With a nil r nothing is asked, and only
 // names that the analysis saw are passed over.
 //
-// It refuses what it cannot write so: a policy that is broken or not known in part, a
+// It refuses what it cannot write so: an analysis that was read from JSON, a policy that is broken or not known in part, a
 // term that is Undecided, and more networks than ten includes hold. The records do not
 // follow the policy: flatten again when an included record changes.
 func (a *Analysis) Flatten(ctx context.Context, r resolver.Resolver, ttl uint32) ([]FlatRecord, error) {
@@ -84,6 +84,8 @@ func (a *Analysis) Flatten(ctx context.Context, r resolver.Resolver, ttl uint32)
 // flattens tells why a policy cannot be flattened.
 func (a *Analysis) flattens() error {
 	switch {
+	case a.readBack:
+		return fmt.Errorf("%w: the analysis was read from JSON: analyze the domain again", ErrNotFlat)
 	case a.Err != nil:
 		return fmt.Errorf("%w: a part is not known: %w", ErrNotFlat, a.Err)
 	case len(a.Undecided) > 0:

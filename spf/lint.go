@@ -48,10 +48,10 @@ import (
 //   - large-answer (note): more than 512 octets
 //   - type-spf (note): a record of the obsolete type SPF
 type Lint struct {
-	Severity Severity
-	Code     string
-	Text     string // what is so, and what to do
-	At       TermAt // the term; without Text, the record of its Domain
+	Severity Severity `json:"severity,omitzero"`
+	Code     string   `json:"code"`
+	Text     string   `json:"text"`        // what is so, and what to do
+	At       TermAt   `json:"at,omitzero"` // the term; without Text, the record of its Domain
 }
 
 // String returns severity, text, place and code on one line.

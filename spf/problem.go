@@ -12,9 +12,9 @@ import (
 
 // A Problem is one thing that is wrong with the text of a record.
 type Problem struct {
-	Offset int    // of Text in the record, in octets from 0
-	Text   string // the whole term as written, with what follows a space that should not be in it
-	Reason string // what is wrong, what was expected, and what to do where that is clear
+	Offset int    `json:"offset"` // of Text in the record, in octets from 0
+	Text   string `json:"text"`   // the whole term as written, with what follows a space that should not be in it
+	Reason string `json:"reason"` // what is wrong, what was expected, and what to do where that is clear
 }
 
 // String returns offset, text and reason. It is ASCII: a character that is not is written as
@@ -24,7 +24,9 @@ func (p Problem) String() string {
 }
 
 // A SyntaxError lists everything that is wrong with the text of a record.
-type SyntaxError struct{ Problems []Problem }
+type SyntaxError struct {
+	Problems []Problem `json:"problems"`
+}
 
 // maxPrinted is how many problems Error prints before it only counts.
 const maxPrinted = 5
@@ -214,28 +216,32 @@ func netipOf(value string) string {
 // quote quotes text of a record for a message.
 func quote(text string) string { return `"` + show(text) + `"` }
 
+// most is how much of a text is shown whole: more than any name. Of a longer one, head is.
+const most, head = 255, 60
+
+// brief cuts a text that is longer than any name.
+func brief(text string) string {
+	if len(text) <= most {
+		return text
+	}
+	return fmt.Sprintf("%s... (%d octets)", text[:head], len(text))
+}
+
 // show returns text of a record in ASCII: what is not is written as its code point, as in
 // <U+2013>, and control characters are escaped. It cuts a text that is longer than any name.
 func show(text string) string {
-	const most, head = 255, 60
-	cut := text
-	if len(text) > most {
-		cut = text[:head]
-	}
+	text = brief(text)
 	var b strings.Builder
-	for i, r := range cut {
+	for i, r := range text {
 		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(cut[i:], "\ufffd"):
-			fmt.Fprintf(&b, `\x%02x`, cut[i])
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd"):
+			fmt.Fprintf(&b, `\x%02x`, text[i])
 		case r >= utf8.RuneSelf:
 			fmt.Fprintf(&b, "<U+%04X>", r)
 		default:
 			quoted := strconv.Quote(string(r))
 			b.WriteString(quoted[1 : len(quoted)-1])
 		}
-	}
-	if len(text) > most {
-		fmt.Fprintf(&b, "... (%d octets)", len(text))
 	}
 	return b.String()
 }

@@ -10,21 +10,21 @@ import (
 
 // A Record is an SPF record: its terms in the order of the text.
 type Record struct {
-	Terms []Term
+	Terms []Term `json:"terms"`
 }
 
 // A Term is a mechanism or a modifier. Terms come from [Parse].
 type Term struct {
-	Kind      Kind
-	Qualifier Status       // what a mechanism says of those who match: Pass, Fail, SoftFail or Neutral; 0 for modifiers
-	Len4      uint8        // prefix length of A and MX for IPv4 clients, 32 where there is none
-	Len6      uint8        // the same for IPv6 clients, 128 where there is none
-	Domain    string       // the domain-spec, its macros not expanded; "" where a, mx and ptr have none
-	Prefix    netip.Prefix // of IP4 and IP6, as written: host bits are kept
-	Name      string       // of a Modifier, as written: ra, rp and rr are those of RFC 6652
-	Value     string       // of a Modifier
-	Text      string       // the whole term as written
-	Offset    int          // where it begins in the text of the record, in octets from 0
+	Kind      Kind         `json:"kind,omitzero"`
+	Qualifier Status       `json:"qualifier,omitzero"` // what a mechanism says of those who match: Pass, Fail, SoftFail or Neutral; 0 for modifiers
+	Len4      uint8        `json:"len4,omitzero"`      // prefix length of A and MX for IPv4 clients, 32 where there is none
+	Len6      uint8        `json:"len6,omitzero"`      // the same for IPv6 clients, 128 where there is none
+	Domain    string       `json:"domain,omitzero"`    // the domain-spec, its macros not expanded; "" where a, mx and ptr have none
+	Prefix    netip.Prefix `json:"prefix,omitzero"`    // of IP4 and IP6, as written: host bits are kept
+	Name      string       `json:"name,omitzero"`      // of a Modifier, as written: ra, rp and rr are those of RFC 6652
+	Value     string       `json:"value,omitzero"`     // of a Modifier
+	Text      string       `json:"text"`               // the whole term as written
+	Offset    int          `json:"offset"`             // where it begins in the text of the record, in octets from 0
 }
 
 // Kind tells terms apart. The zero Kind is invalid.

@@ -120,14 +120,15 @@ func (i *Identity) UnmarshalText(text []byte) error { return enum.Unmarshal(i, t
 
 // A TermAt is a term and where it is written. The zero TermAt is no term.
 type TermAt struct {
-	Text      string // the whole term as written
-	Offset    int    // in the record, in octets from 0
-	Kind      Kind   // 0 for a term that is wrong
-	Qualifier Status // Pass, Fail, SoftFail or Neutral; 0 for modifiers and for a term that is wrong
-	Domain    string // whose record it is, canonical; "" for no term
+	Text      string `json:"text"`               // the whole term as written
+	Offset    int    `json:"offset"`             // in the record, in octets from 0
+	Kind      Kind   `json:"kind,omitzero"`      // 0 for a term that is wrong
+	Qualifier Status `json:"qualifier,omitzero"` // Pass, Fail, SoftFail or Neutral; 0 for modifiers and for a term that is wrong
+	Domain    string `json:"domain"`             // whose record it is, canonical; "" for no term
 	// Path has the include and redirect terms that led to that record, beginning with
-	// the one of the record checked. Their own Path is empty.
-	Path []TermAt
+	// the one of the record checked. Their own Path is empty. In JSON, a Text of over 255
+	// octets in it is its first 60 and its length.
+	Path []TermAt `json:"path,omitzero"`
 }
 
 // String returns the text and where it is, as in "ip4:192.0.2.0/24 at offset 7 of
@@ -146,35 +147,36 @@ func (t TermAt) String() string {
 }
 
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly when
-// Status is TempError or PermError.
+// Status is TempError or PermError. A Result marshals to JSON and reads back: see package
+// resolver.
 type Result struct {
-	Status   Status
-	Identity Identity
-	Addr     netip.Addr // the client: IPv4-mapped ones as IPv4, without zone
-	Receiver string     // who checked: Checker.Receiver
-	Helo     string     // as given
-	Sender   string     // the address judged, with the local part postmaster where it had none
-	Domain   string     // whose policy it is: canonical, or as given where it is no name
+	Status   Status     `json:"status,omitzero"`
+	Identity Identity   `json:"identity,omitzero"`
+	Addr     netip.Addr `json:"addr,omitzero"`     // the client: IPv4-mapped ones as IPv4, without zone
+	Receiver string     `json:"receiver,omitzero"` // who checked: Checker.Receiver
+	Helo     string     `json:"helo,omitzero"`     // as given
+	Sender   string     `json:"sender,omitzero"`   // the address judged, with the local part postmaster where it had none
+	Domain   string     `json:"domain,omitzero"`   // whose policy it is: canonical, or as given where it is no name
 	// Term decided: the mechanism that matched, the term whose lookup failed or
 	// that is wrong. It is zero where none did, as with None or the Neutral of a
 	// record in which nothing matches.
-	Term TermAt
+	Term TermAt `json:"term,omitzero"`
 	// Explanation is what the policy's owner says of a Fail, "" where nothing. It is
 	// printable ASCII, and may say anything: quote it, and whose it is.
-	Explanation string
-	Lookups     int // terms that count toward the limit of 10
-	Voids       int // terms whose name has no data, each ptr of a client without PTR records among them; the limit is Checker.MaxVoids
-	Questions   int // asked of the Resolver, those in vain too
+	Explanation string `json:"explanation,omitzero"`
+	Lookups     int    `json:"lookups"`   // terms that count toward the limit of 10
+	Voids       int    `json:"voids"`     // terms whose name has no data, each ptr of a client without PTR records among them; the limit is Checker.MaxVoids
+	Questions   int    `json:"questions"` // asked of the Resolver, those in vain too
 	// Degraded is the first term that did not match because of a DNS failure below
 	// a ptr or the macro p, which RFC 7208, Sections 5.5 and 7.3, count as no match.
 	// It is zero mostly. Who wants no verdict but for certain takes it as TempError.
-	Degraded TermAt
+	Degraded TermAt `json:"degraded,omitzero"`
 	// Responses is what DNS said: of each record in the order in which they were
 	// reached, and of the name that decided.
-	Responses []resolver.Response
+	Responses []resolver.Response `json:"responses,omitzero"`
 	// Authentic is set when every answer that had a part in the status is.
-	Authentic bool
-	Err       error
+	Authentic bool  `json:"authentic"`
+	Err       error `json:"err,omitzero"`
 }
 
 // LogValue groups what a log line needs.

@@ -46,11 +46,11 @@ func (k *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text,
 
 // An Assessment is what a name looks like, and why.
 type Assessment struct {
-	Kind Kind
+	Kind Kind `json:"kind,omitzero"`
 	// Score is -1.1 plus the weights of the reasons. Over 0 the name leans to generic.
 	// Within 0.5 of 0 the Kind is Unclear.
-	Score   float64
-	Reasons []Reason // in the order in which they were found
+	Score   float64  `json:"score"`
+	Reasons []Reason `json:"reasons,omitzero"` // in the order in which they were found
 }
 
 // assess draws the kind from the reasons.
@@ -73,9 +73,9 @@ const unclearBand = 0.5
 
 // A Reason is one thing about a name that speaks for or against a generic one.
 type Reason struct {
-	Code   Code
-	Weight float64 // over 0 it speaks for generic
-	Part   string  // of the name, in canonical form; "" for the whole
+	Code   Code    `json:"code,omitzero"`
+	Weight float64 `json:"weight"`        // over 0 it speaks for generic
+	Part   string  `json:"part,omitzero"` // of the name, in canonical form; "" for the whole
 }
 
 // Text returns the reason in words, as in "the address stands in it: 203-0-113-7".

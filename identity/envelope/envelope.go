@@ -23,8 +23,8 @@ const postmaster = "postmaster"
 
 // A Path is the address of MAIL FROM or RCPT TO. The zero Path is the null sender.
 type Path struct {
-	Address string // local part, @ and domain as given, without a source route; "" for the null sender
-	Domain  string // canonical, see resolver.Canonical; "" for an address literal and the null sender
+	Address string `json:"address"`         // local part, @ and domain as given, without a source route; "" for the null sender
+	Domain  string `json:"domain,omitzero"` // canonical, see resolver.Canonical; "" for an address literal and the null sender
 }
 
 // ParsePath reads a Reverse-path or Forward-path as servers hand it over (RFC 5321, Section

@@ -9,7 +9,10 @@ import (
 )
 
 // A Note tells something about a name that its records do not show. The Name is canonical.
-type Note struct{ Name, Text string }
+type Note struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
 
 // String returns the name, without its final dot, and the text, printable on any
 // terminal.

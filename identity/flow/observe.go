@@ -11,9 +11,9 @@ import (
 
 // An Observation is what a client said in HELO, as a server wrote it down.
 type Observation struct {
-	Line int        // where it begins, from 1; 0 if not known
-	Addr netip.Addr // the client, never a mapped address
-	Helo string     // as the server wrote it: untrusted
+	Line int        `json:"line,omitzero"` // where it begins, from 1; 0 if not known
+	Addr netip.Addr `json:"address"`       // the client, never a mapped address
+	Helo string     `json:"helo"`          // as the server wrote it: untrusted
 }
 
 // ErrAmbiguous is the error of [Observations] for a line that has two readings: the client

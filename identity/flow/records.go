@@ -12,6 +12,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -19,10 +20,10 @@ import (
 
 // A Node is what the records of zones show about one name. A survey can have millions.
 type Node struct {
-	Name    string       // canonical
-	Addrs   []netip.Addr // of its A and AAAA records
-	Traits  Trait
-	TextTTL uint32 // TTL of its TXT records in seconds, 0 without any
+	Name    string       `json:"name"`           // canonical
+	Addrs   []netip.Addr `json:"addrs,omitzero"` // of its A and AAAA records
+	Traits  Trait        `json:"traits,omitzero"`
+	TextTTL uint32       `json:"text_ttl,omitzero"` // TTL of its TXT records in seconds, 0 without any
 }
 
 // Has reports whether the name has any of the traits. A nil Node has none.
@@ -47,6 +48,17 @@ const (
 	Exchanger                    // is the target of an MX record
 	Machine                      // has an SSHFP or HINFO record, or is a PTR name
 )
+
+var traitText = []string{"apex", "delegated", "redirects", "alias", "gets-mail", "null-mx", "sends", "null-spf", "several-spf", "serves", "exchanger", "machine"}
+
+// String lists the keywords of the traits, separated by commas; "" is the empty set.
+func (t Trait) String() string { return enum.SetString(t, traitText) }
+
+// MarshalText returns the text of String; a set with other traits is an error.
+func (t Trait) MarshalText() ([]byte, error) { return enum.MarshalSet(t, traitText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (t *Trait) UnmarshalText(text []byte) error { return enum.UnmarshalSet(t, text, traitText) }
 
 // nodes are the nodes of names. Once sorted they are searched rather than hashed: a map with
 // millions of names is slow, and records mostly come sorted.

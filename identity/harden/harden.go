@@ -29,13 +29,13 @@ type Hardening struct {
 	// Names seem to have no mail: host names and wildcards with an address, canonical and
 	// sorted. Check them before you publish anything: programs of a machine, such as cron,
 	// send as root@ its name. Remove names from the list to leave them alone.
-	Names []string
-	Left  []flow.Note // names with an address that are left alone, and aliases, each with the reason
-	Notes []flow.Note // doubts about Names, and what wildcards do, sorted
+	Names []string    `json:"names"`
+	Left  []flow.Note `json:"left,omitzero"`  // names with an address that are left alone, and aliases, each with the reason
+	Notes []flow.Note `json:"notes,omitzero"` // doubts about Names, and what wildcards do, sorted
 	// DenyNames adds a CSA record that denies each name, if it has none and can have one.
 	// The policy of the domain should be enough for all of them, but Exim from 4.95 on
 	// ignores it for names that do not exist, such as _client._smtp below most names.
-	DenyNames bool
+	DenyNames bool         `json:"deny_names,omitzero"`
 	survey    *flow.Survey // nil in a Hardening that Zones did not make
 }
 

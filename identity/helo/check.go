@@ -3,6 +3,7 @@ package helo
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/errlist"
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -55,18 +57,19 @@ type Checker struct {
 }
 
 // A Result is the outcome of a check with its evidence. Err is non-nil
-// exactly when Status is TempError or PermError.
+// exactly when Status is TempError or PermError. A Result marshals to JSON and reads back:
+// see package resolver.
 type Result struct {
-	Argument  Argument
-	Status    Status
-	Found     []netip.Addr // of the addresses given, those that the HELO name has, sorted
-	Missing   []netip.Addr // those that it lacks, sorted
-	Unknown   []netip.Addr // those of a family for which DNS gave no answer, sorted
-	Others    []netip.Addr // addresses of the name, in the families asked, that were not given
-	Responses []resolver.Response
+	Argument  Argument            `json:"argument"`
+	Status    Status              `json:"status,omitzero"`
+	Found     []netip.Addr        `json:"found,omitzero"`   // of the addresses given, those that the HELO name has, sorted
+	Missing   []netip.Addr        `json:"missing,omitzero"` // those that it lacks, sorted
+	Unknown   []netip.Addr        `json:"unknown,omitzero"` // those of a family for which DNS gave no answer, sorted
+	Others    []netip.Addr        `json:"others,omitzero"`  // addresses of the name, in the families asked, that were not given
+	Responses []resolver.Response `json:"responses,omitzero"`
 	// Authentic is set when every answer was, and there was one.
-	Authentic bool
-	Err       error
+	Authentic bool  `json:"authentic"`
+	Err       error `json:"err,omitzero"`
 }
 
 // LogValue groups what a log line needs.
@@ -79,6 +82,21 @@ func (r *Result) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("err", r.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// MarshalJSON writes the result with its evidence.
+func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (r *Result) form() any {
+	type plain Result
+	return &struct {
+		*plain
+		Err jsonform.Error `json:"err,omitzero"`
+	}{(*plain)(r), jsonform.ErrorAt(&r.Err)}
 }
 
 // Check looks up the name in a HELO and compares its addresses with those given: the

@@ -8,15 +8,16 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
 )
 
 // An Argument is the parsed argument of HELO or EHLO. The zero Argument has neither a name nor
 // an address.
 type Argument struct {
-	Text   string     // as the client sent it: untrusted
-	Name   string     // canonical, see resolver.Canonical; "" for an address
-	Addr   netip.Addr // of an address literal or a bare address; else invalid
-	Faults Faults     // what to object to, though there is a Name or Addr
+	Text   string     `json:"text"`            // as the client sent it: untrusted
+	Name   string     `json:"name,omitzero"`   // canonical, see resolver.Canonical; "" for an address
+	Addr   netip.Addr `json:"addr,omitzero"`   // of an address literal or a bare address; else invalid
+	Faults Faults     `json:"faults,omitzero"` // what to object to, though there is a Name or Addr
 }
 
 // Resolvable reports whether Name can have addresses in the public DNS: it is not an address,
@@ -46,37 +47,13 @@ var faultText = []string{"underscore", "final-dot", "single-label", "bare-addres
 func (f Faults) Has(fault Faults) bool { return f&fault == fault }
 
 // String lists the keywords, separated by commas; "" is the empty set.
-func (f Faults) String() string {
-	var words []string
-	for i, word := range faultText {
-		if f.Has(1 << i) {
-			words = append(words, word)
-		}
-	}
-	return strings.Join(words, ",")
-}
+func (f Faults) String() string { return enum.SetString(f, faultText) }
 
-// MarshalText returns the text of String.
-func (f Faults) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+// MarshalText returns the text of String; a set with other faults is an error.
+func (f Faults) MarshalText() ([]byte, error) { return enum.MarshalSet(f, faultText) }
 
 // UnmarshalText accepts what MarshalText returns, in any case.
-func (f *Faults) UnmarshalText(text []byte) error {
-	var set Faults
-	for word := range strings.SplitSeq(string(text), ",") {
-		i := 0
-		for i < len(faultText) && !strings.EqualFold(faultText[i], word) {
-			i++
-		}
-		switch {
-		case i < len(faultText):
-			set |= 1 << i
-		case len(text) > 0:
-			return fmt.Errorf("helo: no such fault of a HELO: %q", word)
-		}
-	}
-	*f = set
-	return nil
-}
+func (f *Faults) UnmarshalText(text []byte) error { return enum.UnmarshalSet(f, text, faultText) }
 
 var (
 	_ encoding.TextMarshaler   = Faults(0)
@@ -85,9 +62,9 @@ var (
 
 // An Error says why a HELO has neither a name nor an address.
 type Error struct {
-	Text   string // the argument
-	Offset int    // where in Text, in octets
-	Reason string
+	Text   string `json:"text"`   // the argument
+	Offset int    `json:"offset"` // where in Text, in octets
+	Reason string `json:"reason"`
 }
 
 // Error returns one line, the argument quoted.

@@ -46,13 +46,13 @@ func (o *Owner) UnmarshalText(text []byte) error { return enum.Unmarshal(o, text
 // A Change replaces one RRset. Records that are neither added nor removed, such as other
 // texts beside an SPF record, are in both lists.
 type Change struct {
-	Owner  Owner
-	Zone   string // the apex of the zone; "" if not known, as for OwnerISP
-	Name   string // canonical; the target if the name of a PTR record is an alias (RFC 2317)
-	Type   uint16
-	Before []dns.RR  // as it is now; nil also if it was not asked for
-	After  []dns.RR  // as it will be; nil if it is removed
-	Rules  []rule.ID // that want it, in the order of the catalogue
+	Owner  Owner     `json:"owner,omitzero"`
+	Zone   string    `json:"zone"` // the apex of the zone; "" if not known, as for OwnerISP
+	Name   string    `json:"name"` // canonical; the target if the name of a PTR record is an alias (RFC 2317)
+	Type   uint16    `json:"type"`
+	Before []dns.RR  `json:"before"` // as it is now; nil also if it was not asked for
+	After  []dns.RR  `json:"after"`  // as it will be; nil if it is removed
+	Rules  []rule.ID `json:"rules"`  // that want it, in the order of the catalogue
 }
 
 // Added returns the records that only After has.
@@ -64,9 +64,9 @@ func (c Change) Removed() []dns.RR { return without(c.Before, c.After) }
 // Kept lists records that stay because somebody may rely on them. What is wanted in their
 // place, if anything, is not planned.
 type Kept struct {
-	Records []dns.RR
-	Wanted  []rule.Record // nil if nothing takes their place
-	Reason  string
+	Records []dns.RR      `json:"records"`
+	Wanted  []rule.Record `json:"wanted"` // nil if nothing takes their place
+	Reason  string        `json:"reason"`
 }
 
 // A planner makes a plan.

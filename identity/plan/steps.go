@@ -18,10 +18,10 @@ import (
 
 // A Step is what to do, or to wait for, before the next step.
 type Step struct {
-	Stage   Stage
-	Changes []Change // in the order of their names; nil at gates and at SetHelo
-	Hosts   []Host   // of Confirm, SetHelo and Observe: the MTAs that they are about
-	Names   []string // of CheckSenders: the names that nothing may send as, sorted
+	Stage   Stage    `json:"stage,omitzero"`
+	Changes []Change `json:"changes"` // in the order of their names; nil at gates and at SetHelo
+	Hosts   []Host   `json:"hosts"`   // of Confirm, SetHelo and Observe: the MTAs that they are about
+	Names   []string `json:"names"`   // of CheckSenders: the names that nothing may send as, sorted
 }
 
 // Gate reports whether the step only waits.
@@ -67,13 +67,13 @@ func (s Step) Waiting(ctx context.Context, v identity.Verifier) []string {
 
 // A Host is an MTA as others see it.
 type Host struct {
-	MTA   string       // its ID
-	Addrs []netip.Addr // its public addresses, and those for documentation
-	PTR   string       // the name that the plan gives its addresses, canonical; "" if not decided
-	Helo  string       // the HELO name described, canonical; "" if that is not a name, or the MTA does not send
+	MTA   string       `json:"mta"`       // its ID
+	Addrs []netip.Addr `json:"addresses"` // its public addresses, and those for documentation
+	PTR   string       `json:"ptr"`       // the name that the plan gives its addresses, canonical; "" if not decided
+	Helo  string       `json:"helo"`      // the HELO name described, canonical; "" if that is not a name, or the MTA does not send
 	// Observed is what it was observed to say in HELO, by address, sorted; addresses
 	// that were not observed are missing. Line is 0, because Options does not tell it.
-	Observed []flow.Observation
+	Observed []flow.Observation `json:"observed"`
 }
 
 // hostsOf returns the described MTAs as hosts, without observations.

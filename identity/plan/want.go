@@ -24,9 +24,9 @@ import (
 
 // A Refusal is a part of the description from which no record can be made.
 type Refusal struct {
-	MTA    string // its ID; "" if the part does not belong to an MTA
-	Value  string // the name, address or network, as described; in a Plan also an RRset
-	Reason string
+	MTA    string `json:"mta"`   // its ID; "" if the part does not belong to an MTA
+	Value  string `json:"value"` // the name, address or network, as described; in a Plan also an RRset
+	Reason string `json:"reason"`
 }
 
 // Want returns the records that an organization should publish, sorted by name, type and

@@ -1,112 +1,17 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
 	"strings"
 
-	"github.com/bonafide-mta/bonafide/identity/flow"
-	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
-
-// WriteJSON writes the plan as one JSON document with fixed keys: every key is always
-// there, lists are never null, records are lines of zone text.
-func (p *Plan) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
-		Organization string        `json:"organization"`
-		Partial      bool          `json:"partial"`
-		Steps        []jsonStep    `json:"steps"`
-		Wanted       []jsonRecord  `json:"wanted"`
-		Kept         []jsonKept    `json:"kept"`
-		Refused      []jsonRefusal `json:"refused"`
-		Notes        []jsonNote    `json:"notes"`
-	}{
-		dnsname.CanonicalOrEmpty(p.Organization.Domain), p.Partial,
-		each(p.Steps, newJSONStep),
-		each(p.Wanted, newJSONRecord),
-		each(p.Kept, func(k Kept) jsonKept {
-			return jsonKept{each(k.Records, txt.Record), each(k.Wanted, newJSONRecord), k.Reason}
-		}),
-		each(p.Refused, func(r Refusal) jsonRefusal { return jsonRefusal(r) }),
-		each(p.Notes, func(n flow.Note) jsonNote { return jsonNote(n) }),
-	})
-}
-
-// The parts of the JSON document.
-type (
-	jsonStep struct {
-		Stage   Stage        `json:"stage"`
-		Gate    bool         `json:"gate"`
-		Owners  []Owner      `json:"owners"`
-		Changes []jsonChange `json:"changes"`
-		Hosts   []jsonHost   `json:"hosts"`
-		Names   []string     `json:"names"`
-	}
-	jsonChange struct {
-		Owner  Owner     `json:"owner"`
-		Zone   string    `json:"zone"`
-		Name   string    `json:"name"`
-		Type   string    `json:"type"`
-		Before []string  `json:"before"`
-		After  []string  `json:"after"`
-		Rules  []rule.ID `json:"rules"`
-	}
-	jsonHost struct {
-		MTA       string         `json:"mta"`
-		Addresses []string       `json:"addresses"`
-		PTR       string         `json:"ptr"`
-		Helo      string         `json:"helo"`
-		Observed  []jsonObserved `json:"observed"`
-	}
-	jsonObserved struct {
-		Address string `json:"address"`
-		Helo    string `json:"helo"`
-	}
-	jsonRecord struct {
-		Record string    `json:"record"`
-		Rules  []rule.ID `json:"rules"`
-	}
-	jsonKept struct {
-		Records []string     `json:"records"`
-		Wanted  []jsonRecord `json:"wanted"`
-		Reason  string       `json:"reason"`
-	}
-	jsonRefusal struct {
-		MTA    string `json:"mta"`
-		Value  string `json:"value"`
-		Reason string `json:"reason"`
-	}
-	jsonNote struct {
-		Name string `json:"name"`
-		Text string `json:"text"`
-	}
-)
-
-func newJSONStep(s Step) jsonStep {
-	return jsonStep{
-		s.Stage, s.Gate(), append([]Owner{}, s.Owners()...),
-		each(s.Changes, func(c Change) jsonChange {
-			return jsonChange{c.Owner, c.Zone, c.Name, resolver.TypeString(c.Type), each(c.Before, txt.Record), each(c.After, txt.Record), append([]rule.ID{}, c.Rules...)}
-		}),
-		each(s.Hosts, func(h Host) jsonHost {
-			return jsonHost{h.MTA, each(h.Addrs, netip.Addr.String), h.PTR, h.Helo, each(h.Observed, func(o flow.Observation) jsonObserved {
-				return jsonObserved{o.Addr.String(), o.Helo}
-			})}
-		}),
-		append([]string{}, s.Names...),
-	}
-}
-
-func newJSONRecord(r rule.Record) jsonRecord { return jsonRecord{txt.Record(r.RR), r.Rules} }
 
 // each returns f of each element, never nil.
 func each[T, U any](list []T, f func(T) U) []U {

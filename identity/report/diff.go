@@ -23,7 +23,7 @@ type Delta struct {
 
 // A Change is a finding that is not as it was before.
 type Change struct {
-	Kind   ChangeKind `json:"kind"`
+	Kind   ChangeKind `json:"kind,omitzero"`
 	Before *Finding   `json:"before"` // nil for New
 	After  *Finding   `json:"after"`  // nil for Gone
 }

@@ -168,7 +168,8 @@ func TestSchemaHasEveryKey(t *testing.T) {
 	} {
 		var keys []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(of)) {
-			keys = append(keys, f.Tag.Get("json"))
+			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			keys = append(keys, key)
 		}
 		slices.Sort(keys)
 		if diff := cmp.Diff(keys, slices.Sorted(maps.Keys(s.Defs[name].Properties))); diff != "" {

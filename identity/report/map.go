@@ -17,17 +17,17 @@ type Host struct {
 // A HostAddress is one address of a Host.
 type HostAddress struct {
 	Address string     `json:"address"`
-	PTR     Link       `json:"ptr"`     // it has a PTR record
-	Helo    Link       `json:"helo"`    // the HELO name has it
-	Names   []HostName `json:"names"`   // of its PTR records
-	Skipped int        `json:"skipped"` // how many more names there are, beyond those that receivers look at
+	PTR     Link       `json:"ptr,omitzero"`  // it has a PTR record
+	Helo    Link       `json:"helo,omitzero"` // the HELO name has it
+	Names   []HostName `json:"names"`         // of its PTR records
+	Skipped int        `json:"skipped"`       // how many more names there are, beyond those that receivers look at
 }
 
 // A HostName is a PTR name of an address.
 type HostName struct {
-	Name      string `json:"name"`      // canonical
-	Confirmed Link   `json:"confirmed"` // it has the address
-	Own       bool   `json:"own"`       // it is the organization's
+	Name      string `json:"name"`               // canonical
+	Confirmed Link   `json:"confirmed,omitzero"` // it has the address
+	Own       bool   `json:"own"`                // it is the organization's
 }
 
 // A Link says whether one part of the identity map resolves to another. The zero Link is

@@ -12,12 +12,12 @@ import (
 
 // A Proof shows what a plan will do before anything is published.
 type Proof struct {
-	Before *Report // of the DNS as it is
-	After  *Report // of the DNS as it will be when the whole plan is carried out
+	Before *Report `json:"before"` // of the DNS as it is
+	After  *Report `json:"after"`  // of the DNS as it will be when the whole plan is carried out
 	// Partial says that the DNS as it will be is not known completely: of some zones only
 	// the names that were asked for are known, or they belong to an ISP. The Server of
 	// evidence from such a zone says so, too.
-	Partial bool
+	Partial bool `json:"partial"`
 }
 
 // WriteText writes both reports side by side, for people: what each rule says about which

@@ -97,15 +97,15 @@ type Report struct {
 // it weighs; Status is the outcome of this audit.
 type Finding struct {
 	Rule     rule.ID     `json:"rule"`
-	Level    rule.Level  `json:"level"`
+	Level    rule.Level  `json:"level,omitzero"`
 	Subject  Subject     `json:"subject"`
-	Status   rule.Status `json:"status"`
-	Code     rule.Code   `json:"code"`     // which outcome of the rule it is; rule.CodeOther for one that ReadReport does not know
-	Message  string      `json:"message"`  // the outcome, with the names and addresses it is about
-	Evidence []Evidence  `json:"evidence"` // what DNS said, on passes too; empty when nothing was asked
-	LeftOut  int         `json:"left_out"` // how many more answers there are: see Bounds
-	Fix      []string    `json:"fix"`      // records to publish, as zone text; a part of plan.Want
-	Remedy   string      `json:"remedy"`   // what else to do about a failure, or to find out; or the reason of an exception
+	Status   rule.Status `json:"status,omitzero"`
+	Code     rule.Code   `json:"code,omitzero"` // which outcome of the rule it is; rule.CodeOther for one that ReadReport does not know
+	Message  string      `json:"message"`       // the outcome, with the names and addresses it is about
+	Evidence []Evidence  `json:"evidence"`      // what DNS said, on passes too; empty when nothing was asked
+	LeftOut  int         `json:"left_out"`      // how many more answers there are: see Bounds
+	Fix      []string    `json:"fix"`           // records to publish, as zone text; a part of plan.Want
+	Remedy   string      `json:"remedy"`        // what else to do about a failure, or to find out; or the reason of an exception
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
 	// status stays what it is.
 	Mitigated string `json:"mitigated"`

@@ -137,27 +137,27 @@ func (c *Check) UnmarshalText(text []byte) error { return enum.Unmarshal(c, text
 
 // A Rule is one entry of the catalogue.
 type Rule struct {
-	ID        ID
-	Level     Level
-	Scope     Scope
-	Title     string    // what is true if the rule passes, as a sentence without full stop
-	Advice    string    // the words of the advice page that it comes from; "" for a receiver's check and a rule about the audit itself
-	RFC       []string  // its sources, as "RFC 8601, Section 3"; may be empty
-	Why       string    // why it matters, in a sentence or two
-	Impact    string    // what a failure costs in practice, in a sentence; "" if nothing is known
-	Conflicts []string  // where well-known programs want something else, a sentence each
-	Receiver  string    // whose check it is, for those that are receivers' own; "" for the advice page's
-	Source    string    // of a receiver's check: where it is documented, with the name of the option
-	Check     Check     // of a receiver's check: what it looks at
-	Outcomes  []Outcome // every outcome it can have
+	ID        ID        `json:"id"`
+	Level     Level     `json:"level,omitzero"`
+	Scope     Scope     `json:"scope,omitzero"`
+	Title     string    `json:"title"`              // what is true if the rule passes, as a sentence without full stop
+	Advice    string    `json:"advice,omitzero"`    // the words of the advice page that it comes from; "" for a receiver's check and a rule about the audit itself
+	RFC       []string  `json:"rfc,omitzero"`       // its sources, as "RFC 8601, Section 3"; may be empty
+	Why       string    `json:"why,omitzero"`       // why it matters, in a sentence or two
+	Impact    string    `json:"impact,omitzero"`    // what a failure costs in practice, in a sentence; "" if nothing is known
+	Conflicts []string  `json:"conflicts,omitzero"` // where well-known programs want something else, a sentence each
+	Receiver  string    `json:"receiver,omitzero"`  // whose check it is, for those that are receivers' own; "" for the advice page's
+	Source    string    `json:"source,omitzero"`    // of a receiver's check: where it is documented, with the name of the option
+	Check     Check     `json:"check,omitzero"`     // of a receiver's check: what it looks at
+	Outcomes  []Outcome `json:"outcomes,omitzero"`  // every outcome it can have
 }
 
 // An Outcome is one way for a rule to come out.
 type Outcome struct {
-	Code   Code // which outcome of the rule it is
-	Status Status
-	Text   string // the outcome as a clause: "the address has no PTR record"
-	Remedy string // for a Fail: what to do about it, beside publishing the records of the fix; for what only the operator can decide: how
+	Code   Code   `json:"code,omitzero"` // which outcome of the rule it is
+	Status Status `json:"status,omitzero"`
+	Text   string `json:"text"`            // the outcome as a clause: "the address has no PTR record"
+	Remedy string `json:"remedy,omitzero"` // for a Fail: what to do about it, beside publishing the records of the fix; for what only the operator can decide: how
 }
 
 // cutOff is an outcome of every rule.

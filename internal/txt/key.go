@@ -1,6 +1,7 @@
 package txt
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/miekg/dns"
@@ -10,19 +11,32 @@ import (
 // whatever their names and TTLs: to compare many records, keep the keys in a map. Names in
 // the data match in any case (RFC 4343), as they do for dns.IsDuplicate.
 func Key(rr dns.RR) string {
-	m := dns.Msg{Answer: []dns.RR{rr}} // dns.PackRR would write to the header of the record
-	wire, err := m.Pack()
-	if err != nil || rr.Header().Rrtype == 0 { // not a record that a message can hold
-		return Record(rr)
-	}
-	_, owner, err := dns.UnpackDomainName(wire, 12) // after the header of the message
+	data, err := dataOf(rr)
 	if err != nil {
 		return Record(rr)
 	}
-	data := wire[owner+10:] // after type, class, TTL and length (RFC 1035, Section 3.2.1)
 	names, numbers := namesIn(rr)
 	lower(data[min(names, len(data)):max(len(data)-numbers, min(names, len(data)))])
 	return strconv.Itoa(int(rr.Header().Rrtype)) + " " + string(data)
+}
+
+var errNoWire = errors.New("not a record that a message can hold")
+
+// dataOf returns the data of a record as a message has them.
+func dataOf(rr dns.RR) ([]byte, error) {
+	if h := rr.Header(); h.Rrtype == 0 || h.Name == "" {
+		return nil, errNoWire
+	}
+	m := dns.Msg{Answer: []dns.RR{rr}} // dns.PackRR would write to the header of the record
+	wire, err := m.Pack()
+	if err != nil {
+		return nil, err
+	}
+	_, owner, err := dns.UnpackDomainName(wire, 12) // after the header of the message
+	if err != nil {
+		return nil, err
+	}
+	return wire[owner+10:], nil // after type, class, TTL and length (RFC 1035, Section 3.2.1)
 }
 
 // LooseKey is Key for readers to whom the strings of a text are one (RFC 7208, Section 3.3).

@@ -27,6 +27,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -108,34 +110,34 @@ type Checker struct {
 // A Result is the outcome of a check with its evidence. Err is non-nil exactly when Status
 // is TempError or PermError.
 type Result struct {
-	Domain string // canonical, or as given where it is none
+	Domain string `json:"domain"` // canonical, or as given where it is none
 	// Status is Fail where a mailbox is refused; else TempError or PermError where one
 	// could not be told; Pass where all are accepted.
-	Status    Status
-	Host      string         // the mail server that was asked, the last one where several were; "" for none
-	Addr      netip.AddrPort // where
-	Mailboxes []Mailbox      // postmaster@ and abuse@ of the domain, and Postmaster without one
+	Status    Status         `json:"status,omitzero"`
+	Host      string         `json:"host,omitzero"`      // the mail server that was asked, the last one where several were; "" for none
+	Addr      netip.AddrPort `json:"addr,omitzero"`      // where
+	Mailboxes []Mailbox      `json:"mailboxes,omitzero"` // postmaster@ and abuse@ of the domain, and Postmaster without one
 	// CatchAll is set when the server accepts a mailbox that cannot exist: that it
 	// accepts others says little then.
-	CatchAll bool
-	Replies  []Exchange     // all that was said with Host, in order
-	MX       *nullmx.Result // where mail goes to; nil when Domain is none
-	Err      error
+	CatchAll bool           `json:"catch_all,omitzero"`
+	Replies  []Exchange     `json:"replies,omitzero"` // all that was said with Host, in order
+	MX       *nullmx.Result `json:"mx,omitzero"`      // where mail goes to; nil when Domain is none
+	Err      error          `json:"err,omitzero"`
 }
 
 // A Mailbox is one address, and what became of it. Err is non-nil exactly when Status is
 // TempError or PermError.
 type Mailbox struct {
-	Address string // without angle brackets
-	Status  Status
-	Err     error
+	Address string `json:"address"` // without angle brackets
+	Status  Status `json:"status,omitzero"`
+	Err     error  `json:"err,omitzero"`
 }
 
 // A Exchange is what a server said to one command.
 type Exchange struct {
-	Command string   // without line end; "" is for the greeting
-	Code    int      // 0 when no reply came
-	Lines   []string // of the reply, code and text, each printable on one line: escaped, untrusted
+	Command string   `json:"command"`        // without line end; "" is for the greeting
+	Code    int      `json:"code"`           // 0 when no reply came
+	Lines   []string `json:"lines,omitzero"` // of the reply, code and text, each printable on one line: escaped, untrusted
 }
 
 // LogValue groups what a log line needs.
@@ -151,6 +153,36 @@ func (r *Result) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("err", r.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// MarshalJSON writes the mailbox.
+func (m Mailbox) MarshalJSON() ([]byte, error) { return jsonform.Marshal(m.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (m *Mailbox) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, m.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (m *Mailbox) form() any {
+	type plain Mailbox
+	return &struct {
+		*plain
+		Err jsonform.Error `json:"err,omitzero"`
+	}{(*plain)(m), jsonform.ErrorAt(&m.Err)}
+}
+
+// MarshalJSON writes the result with its evidence.
+func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (r *Result) form() any {
+	type plain Result
+	return &struct {
+		*plain
+		Err jsonform.Error `json:"err,omitzero"`
+	}{(*plain)(r), jsonform.ErrorAt(&r.Err)}
 }
 
 // Control returns the address that is asked for first, to tell servers that accept

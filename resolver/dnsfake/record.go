@@ -98,10 +98,10 @@ func transcript(q resolver.Question, a resolver.Answer, err error) string {
 		line("ad")
 	}
 	for _, rr := range a.Chain {
-		line("alias %s", txt.Record(rr))
+		line("alias %s", txt.Exact(rr))
 	}
 	for _, rr := range a.Records {
-		line("record %s", txt.Record(rr))
+		line("record %s", txt.Exact(rr))
 	}
 	return b.String()
 }

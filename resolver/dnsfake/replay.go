@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/bounded"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -129,23 +130,13 @@ func (p *player) question(line string) {
 	p.at = nil
 	space := max(strings.LastIndexByte(line, ' '), 0) // a name may have an escaped one
 	canonical, err := resolver.Canonical(line[:space])
-	qtype, ok := typeOf(strings.TrimSpace(line[space:]))
+	qtype, ok := txt.Type(strings.TrimSpace(line[space:]))
 	if err != nil || !ok {
 		p.fail("%q: expected a name and a type, or a tab before what belongs to a question", line)
 		return
 	}
 	p.at = &resolver.Question{Name: canonical, Type: qtype}
 	p.into[*p.at] = append(p.into[*p.at], resolver.Response{Question: *p.at})
-}
-
-// typeOf reads a type as resolver.TypeString writes it.
-func typeOf(word string) (uint16, bool) {
-	if qtype, ok := dns.StringToType[word]; ok {
-		return qtype, true
-	}
-	digits, ok := strings.CutPrefix(word, "TYPE") // RFC 3597, Section 5
-	n, err := strconv.ParseUint(digits, 10, 16)
-	return uint16(n), ok && err == nil
 }
 
 // detail reads one line beneath a question.
@@ -191,12 +182,9 @@ func (p *player) server(r *resolver.Response, text string) (err error) {
 }
 
 func appendRR(to []dns.RR, text string) ([]dns.RR, error) {
-	rr, err := dns.NewRR(text)
-	if err != nil || rr == nil {
-		return to, fmt.Errorf("%q: expected a record: name, TTL, IN, type, data", text)
-	}
-	if h := rr.Header(); strings.HasPrefix(h.Name, `\$`) { // which miekg/dns leaves as it is
-		h.Name = h.Name[1:]
+	rr, err := txt.Parse(text)
+	if err != nil {
+		return to, err
 	}
 	return append(to, rr), nil
 }

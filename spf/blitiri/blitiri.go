@@ -10,11 +10,13 @@ package blitiri
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/netip"
 
 	blitiri "blitiri.com.ar/go/spf"
 
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -28,8 +30,8 @@ type Checker struct {
 // A Result is what the other implementation says. Err is non-nil exactly when Status
 // is TempError or PermError.
 type Result struct {
-	Status spf.Status
-	Err    error
+	Status spf.Status `json:"status,omitzero"`
+	Err    error      `json:"err,omitzero"`
 }
 
 // Check checks the domain of mailFrom, or postmaster at the HELO name where it is
@@ -49,6 +51,21 @@ func (c Checker) Check(ctx context.Context, addr netip.Addr, helo, mailFrom stri
 		r.Err = err // else it says what matched
 	}
 	return r
+}
+
+// MarshalJSON writes the result.
+func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
+
+// form has the fields with those that encoding/json cannot write in another form.
+func (r *Result) form() any {
+	type plain Result
+	return &struct {
+		*plain
+		Err jsonform.Error `json:"err,omitzero"`
+	}{(*plain)(r), jsonform.ErrorAt(&r.Err)}
 }
 
 // oneFamily is a Resolver as blitiri takes one. Of a name's addresses it has those
