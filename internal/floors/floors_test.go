@@ -31,6 +31,7 @@ var floors = map[string]int{
 	"internal/enum":            0,
 	"internal/errlist":         0,
 	"internal/heapsize":        0,
+	"internal/lastday":         0,
 	"internal/maillog":         0,
 	"internal/suffix":          0,
 	"internal/txt":             0,
