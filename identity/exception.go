@@ -34,9 +34,11 @@ type Exception struct {
 
 // covers reports whether the exception is for the client of a verdict.
 func (e Exception) covers(v *Verdict) bool {
-	field, _ := e.problem()
+	for range e.problems {
+		return false
+	}
 	switch {
-	case field != "", lastday.Over(e.Until, v.Time):
+	case lastday.Over(e.Until, v.Time):
 		return false
 	case e.Name == "":
 		return address.Holds(address.CanonicalNetwork(e.Network), v.Client)
@@ -64,31 +66,38 @@ func (v *Verdict) ownNames() []string {
 // excepts reports whether a reason does not count, or, by its LevelReason, a level.
 func (e Exception) excepts(r Reason) bool { return len(e.For) == 0 || slices.Contains(e.For, r) }
 
-// problem returns what is wrong with the exception, which then holds for nobody: the field,
-// and the value with what was expected. The field is "" if nothing is wrong.
-func (e Exception) problem() (field, text string) {
+// problems yields what is wrong with the exception, which then holds for nobody: the field,
+// and the value with what was expected.
+func (e Exception) problems(yield func(field, text string) bool) {
+	field, text := e.clientProblem()
+	if field != "" && !yield(field, text) {
+		return
+	}
+	for i, r := range e.For {
+		if !r.settable() && !yield(fmt.Sprintf("for[%d]", i), r.String()+": "+notSettable) {
+			return
+		}
+	}
+	if err := lastday.Check(e.Until); err != nil {
+		yield("until", err.Error())
+	}
+}
+
+// clientProblem returns what is wrong with Network and Name, "" if nothing is.
+func (e Exception) clientProblem() (field, text string) {
 	name := dnsname.CanonicalOrEmpty(e.Name)
-	network := address.CanonicalNetwork(e.Network)
 	given := e.Network != netip.Prefix{}
 	switch {
 	case e.Name == "" && !given:
 		return "network", "expected a network or a name"
 	case e.Name != "" && given:
 		return "name", "expected a network or a name, not both"
-	case e.Name == "" && !network.IsValid():
+	case e.Name == "" && !address.CanonicalNetwork(e.Network).IsValid():
 		return "network", e.Network.String() + ": expected the network of some clients, as 192.0.2.0/28"
 	case e.Name != "" && (name == "" || dnsname.FormOf(name) < dnsname.Underscore):
 		return "name", quoted(e.Name) + ": expected a name of the public DNS, as example.org"
 	case e.Name != "" && suffix.Organizational(name) == "":
 		return "name", quoted(e.Name) + ": anybody can have a name below: expected the name of an organization, as example.org"
-	}
-	for i, r := range e.For {
-		if !r.settable() {
-			return fmt.Sprintf("for[%d]", i), r.String() + ": " + notSettable
-		}
-	}
-	if err := lastday.Check(e.Until); err != nil {
-		return "until", err.Error()
 	}
 	return "", ""
 }

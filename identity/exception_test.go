@@ -214,6 +214,7 @@ func TestExceptionValidate(t *testing.T) {
 		{Name: "example.test", For: []identity.Reason{identity.NoPTR, identity.SessionExhausted}},
 		{Name: "example.test", For: []identity.Reason{0}},
 		{Name: "example.test", Until: "tomorrow"},
+		{For: []identity.Reason{identity.CSAPass, identity.TrustedClient}, Until: "2027-02-30"},
 	}}
 	const want = `exceptions[0].network: expected a network or a name
 exceptions[2].name: expected a network or a name, not both
@@ -230,7 +231,11 @@ exceptions[15].name: "mail.local": expected a name of the public DNS, as example
 exceptions[16].name: "a\nb.test": expected a name of the public DNS, as example.org
 exceptions[17].for[1]: session-exhausted: not a reason against a client that a policy can change: expected no entry
 exceptions[18].for[0]: identity.Reason(0): not a reason against a client that a policy can change: expected no entry
-exceptions[19].until: "tomorrow": expected the last day of the exception, as 2027-01-31`
+exceptions[19].until: "tomorrow": expected the last day of the exception, as 2027-01-31
+exceptions[20].network: expected a network or a name
+exceptions[20].for[0]: csa-pass: not a reason against a client that a policy can change: expected no entry
+exceptions[20].for[1]: trusted-client: not a reason against a client that a policy can change: expected no entry
+exceptions[20].until: "2027-02-30": expected the last day of the exception, as 2027-01-31`
 	if got := p.Validate(); got == nil || got.Error() != want {
 		t.Errorf("-want +got:\n%s", cmp.Diff(want, got.Error()))
 	}

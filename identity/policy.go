@@ -20,20 +20,20 @@ import (
 // What [Policy.Validate] refuses has no effect.
 type Policy struct {
 	// Reasons are actions in place of Reason.DefaultAction.
-	Reasons map[Reason]Action
+	Reasons map[Reason]Action `json:"reasons,omitempty"`
 	// Levels are actions in place of Level.DefaultAction. They count from HELO on: before it
 	// no client can be better than Anonymous.
-	Levels map[Level]Action
+	Levels map[Level]Action `json:"levels,omitempty"`
 	// Exceptions are clients about which reasons do not count.
-	Exceptions []Exception
+	Exceptions []Exception `json:"exceptions,omitempty"`
 	// ReportOnly refuses nothing: what would be Defer or Reject is Score, and is in
 	// Advice.Withheld. A session that is exhausted is deferred all the same, because nothing
 	// is known about its client.
-	ReportOnly bool
+	ReportOnly bool `json:"report_only,omitempty"`
 	// Explain has SPF ask for the explanation of a policy's owner (exp=), and quotes it in
 	// replies. The owner may write anything, so the reply says whose text it is. Advise can
 	// quote it if the Verifier's Policy has Explain, too.
-	Explain bool
+	Explain bool `json:"explain,omitempty"`
 }
 
 // Action is what to do with a client. The zero Action is invalid.
@@ -64,16 +64,16 @@ func (a *Action) UnmarshalText(text []byte) error { return enum.Unmarshal(a, tex
 
 // Advice is what to do with a client, and the reply to send.
 type Advice struct {
-	Action Action
+	Action Action `json:"action,omitzero"`
 	// Reason is the one that decided for Defer or Reject, even if that is Withheld, else zero. It is
 	// the Verdict's LevelReason if the level decided, and zero if that is.
-	Reason Reason
+	Reason Reason `json:"reason,omitzero"`
 	// Reply is what to answer for Defer and Reject, else zero. It has an enhanced code
 	// (RFC 3463, RFC 7372), and its Text is printable ASCII of less than 450 octets.
-	Reply envelope.Reply
+	Reply envelope.Reply `json:"reply,omitzero"`
 	// Withheld is the graver action that was not taken, else zero: the Defer or Reject that
 	// Policy.ReportOnly makes a Score, or what would be done without the Policy's Exceptions.
-	Withheld Action
+	Withheld Action `json:"withheld,omitzero"`
 }
 
 // String returns the reply on one line, as in "550 5.7.23 …", and the action where
@@ -211,7 +211,7 @@ func (p Policy) Validate() error {
 		}
 	}
 	for i, e := range p.Exceptions {
-		if field, text := e.problem(); field != "" {
+		for field, text := range e.problems {
 			problem(fmt.Sprintf("exceptions[%d].%s", i, field), "%s", text)
 		}
 	}

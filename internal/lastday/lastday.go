@@ -1,5 +1,5 @@
 // Package lastday has the last day of an exception, as 2027-01-31: the exception is in force
-// through the whole of that day in UTC. The empty text means that there is no last day.
+// through the whole of that day in UTC. An empty text means none.
 package lastday
 
 import (
