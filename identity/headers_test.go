@@ -96,34 +96,12 @@ func TestAuthenticationResultsHostile(t *testing.T) {
 					t.Errorf("%q %q: %s, %v: %s", heloName, sender, id, err, diff)
 				}
 				printable(t, v.LogValue())
+				printable(t, v.LogDetails())
 				n++
 			}
 		}
 	}
 	t.Logf("%d fields", n)
-}
-
-// The keys of a log line are what dashboards are built on.
-func TestLogKeys(t *testing.T) {
-	v := verifier(fakeClients(t))
-	s := v.Session(t.Context(), netip.MustParseAddr("192.0.2.10"))
-	defer s.Close()
-	for _, test := range []struct {
-		verdict *identity.Verdict
-		want    string
-	}{
-		{s.Connect(t.Context()), "step client level action reasons ptr_name iprev questions"},
-		{s.Helo(t.Context(), "smtp.example.test"), "step client level action reasons helo ptr_name iprev helo_address helo_spf csa questions"},
-		{s.MailFrom(t.Context(), "a@null.example.test"), "step client level action reasons reply helo sender ptr_name iprev helo_address helo_spf csa mail_from_spf null_mx questions"},
-	} {
-		var keys []string
-		for _, attr := range test.verdict.LogValue().Group() {
-			keys = append(keys, attr.Key)
-		}
-		if got := strings.Join(keys, " "); got != test.want {
-			t.Errorf("%s:\n got %s\nwant %s", test.verdict.Step, got, test.want)
-		}
-	}
 }
 
 // printable fails for a value of a log line that could steer a terminal.

@@ -20,18 +20,20 @@ import (
 // What [Policy.Validate] refuses has no effect.
 type Policy struct {
 	// Reasons are actions in place of Reason.DefaultAction.
-	Reasons map[Reason]Action
+	Reasons map[Reason]Action `json:"reasons,omitempty"`
 	// Levels are actions in place of Level.DefaultAction. They count from HELO on: before it
 	// no client can be better than Anonymous.
-	Levels map[Level]Action
+	Levels map[Level]Action `json:"levels,omitempty"`
+	// Exceptions are clients about which reasons do not count.
+	Exceptions []Exception `json:"exceptions,omitempty"`
 	// ReportOnly refuses nothing: what would be Defer or Reject is Score, and is in
 	// Advice.Withheld. A session that is exhausted is deferred all the same, because nothing
 	// is known about its client.
-	ReportOnly bool
+	ReportOnly bool `json:"report_only,omitempty"`
 	// Explain has SPF ask for the explanation of a policy's owner (exp=), and quotes it in
 	// replies. The owner may write anything, so the reply says whose text it is. Advise can
 	// quote it if the Verifier's Policy has Explain, too.
-	Explain bool
+	Explain bool `json:"explain,omitempty"`
 }
 
 // Action is what to do with a client. The zero Action is invalid.
@@ -62,15 +64,16 @@ func (a *Action) UnmarshalText(text []byte) error { return enum.Unmarshal(a, tex
 
 // Advice is what to do with a client, and the reply to send.
 type Advice struct {
-	Action Action
+	Action Action `json:"action,omitzero"`
 	// Reason is the one that decided for Defer or Reject, even if that is Withheld, else zero. It is
 	// the Verdict's LevelReason if the level decided, and zero if that is.
-	Reason Reason
+	Reason Reason `json:"reason,omitzero"`
 	// Reply is what to answer for Defer and Reject, else zero. It has an enhanced code
 	// (RFC 3463, RFC 7372), and its Text is printable ASCII of less than 450 octets.
-	Reply envelope.Reply
-	// Withheld is the graver action that Policy.ReportOnly holds back, else zero.
-	Withheld Action
+	Reply envelope.Reply `json:"reply,omitzero"`
+	// Withheld is the graver action that was not taken, else zero: the Defer or Reject that
+	// Policy.ReportOnly makes a Score, or what would be done without the Policy's Exceptions.
+	Withheld Action `json:"withheld,omitzero"`
 }
 
 // String returns the reply on one line, as in "550 5.7.23 …", and the action where
@@ -87,14 +90,25 @@ func (v *Verdict) Advise(p Policy) Advice {
 	if v.Has(SessionExhausted) {
 		return Advice{Action: Defer, Reason: SessionExhausted, Reply: exhaustedReply}
 	}
-	d := p.decide(v)
-	advice := Advice{Action: d.action}
-	switch {
-	case d.action < Defer:
-	case p.ReportOnly:
-		advice.Action, advice.Withheld, advice.Reason = Score, d.action, d.reason
-	default:
-		advice.Reason, advice.Reply = d.reason, p.reply(v, d)
+	holding := slices.DeleteFunc(slices.Clone(p.Exceptions), func(e Exception) bool { return !e.covers(v) })
+	done, withheld := p.decide(v, holding), p.decide(v, nil)
+	if p.ReportOnly {
+		// What the exceptions alone held back was never to be done.
+		withheld.action = min(withheld.action, Score)
+		if done.action > Score {
+			withheld = done
+		}
+		done.action = min(done.action, Score)
+	}
+	advice := Advice{Action: done.action}
+	if withheld.action > done.action {
+		advice.Withheld = withheld.action
+		if withheld.action > Score {
+			advice.Reason = withheld.reason
+		}
+	}
+	if done.action > Score {
+		advice.Reason, advice.Reply = done.reason, p.reply(v, done)
 	}
 	return advice
 }
@@ -105,13 +119,16 @@ type decision struct {
 	reason Reason
 }
 
-// decide returns the gravest action. Of those that are equally grave, what is first in
-// replies decides, and the level last.
-func (p Policy) decide(v *Verdict) decision {
+// decide returns the gravest action, with what some exceptions leave. Of actions that are
+// equally grave, that of the reason which is first in replies decides, and the level's last.
+func (p Policy) decide(v *Verdict, exceptions []Exception) decision {
+	excepted := func(r Reason) bool {
+		return slices.ContainsFunc(exceptions, func(e Exception) bool { return e.excepts(r) })
+	}
 	d := decision{action: Accept}
 	for _, r := range v.Reasons {
 		action := p.forReason(r)
-		if r == NoHelo && v.Step == AtConnect { // before HELO nobody can have said it
+		if excepted(r) || r == NoHelo && v.Step == AtConnect { // before HELO nobody can have said it
 			action = Accept
 		}
 		if action > d.action || action == d.action && precedence(r) < precedence(d.reason) {
@@ -122,7 +139,7 @@ func (p Policy) decide(v *Verdict) decision {
 	if v.LevelReason.Temporary() {
 		action = min(action, Defer)
 	}
-	if action > d.action && v.Step != AtConnect {
+	if action > d.action && v.Step != AtConnect && !excepted(v.LevelReason) {
 		d = decision{action, v.LevelReason}
 	}
 	return d
@@ -156,8 +173,9 @@ func valid(a Action) bool { return Accept <= a && a <= Reject }
 
 // Validate returns an error if the policy has entries that are not followed: unknown reasons,
 // levels and actions; what no policy can change, as SessionExhausted and what speaks for a
-// client; and Reject for a temporary failure, which counts as Defer. The error has one line
-// for each, in the same order each time, that begins with the place, as in "reasons.no-ptr: ".
+// client; exceptions that are not for some clients or have no such day; and Reject for a
+// temporary failure, which counts as Defer. The error has one line for each, in the same order
+// each time, that begins with the place, as in "reasons.no-ptr: " or "exceptions[0].until: ".
 func (p Policy) Validate() error {
 	var problems []error
 	problem := func(place, format string, args ...any) {
@@ -170,7 +188,7 @@ func (p Policy) Validate() error {
 		case r.Text() == "":
 			problem(place, "not a reason")
 		case !r.settable():
-			problem(place, "not a reason against a client that a policy can change: expected no entry")
+			problem(place, "%s", notSettable)
 		case !valid(action):
 			problem(place, actions, action)
 		case r.Temporary() && action == Reject:
@@ -192,5 +210,13 @@ func (p Policy) Validate() error {
 			problem(place, "%s: no client has a better level: expected accept or score", action)
 		}
 	}
+	for i, e := range p.Exceptions {
+		for field, text := range e.problems {
+			problem(fmt.Sprintf("exceptions[%d].%s", i, field), "%s", text)
+		}
+	}
 	return errors.Join(problems...)
 }
+
+// notSettable is what is wrong with an entry for a reason that is not settable.
+const notSettable = "not a reason against a client that a policy can change: expected no entry"

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/csa"
@@ -79,21 +78,23 @@ type Verdict struct {
 // Has reports whether a reason is among the reasons.
 func (v *Verdict) Has(r Reason) bool { return slices.Contains(v.Reasons, r) }
 
-// LogValue groups what a log line needs: step, client, level, action, reasons (joined by
-// commas), reply, helo, sender, ptr_name and questions, and the results as groups of their
-// own: iprev, helo_address, helo_spf, csa, mail_from_spf and null_mx. What there is not is
-// left out.
+// LogValue groups what a log line needs, a dozen attributes at most: step, client, level,
+// action, reasons as a list, reply, withheld, helo, sender, ptr_name, questions and took. What
+// there is not is left out. The results are in LogDetails.
 func (v *Verdict) LogValue() slog.Value {
-	var reasons []string
-	for _, r := range v.Reasons {
-		reasons = append(reasons, r.String())
+	reasons := make([]string, len(v.Reasons))
+	for i, r := range v.Reasons {
+		reasons[i] = r.String()
 	}
 	attrs := []slog.Attr{
 		slog.String("step", v.Step.String()), slog.String("client", v.Client.String()), slog.String("level", v.Level.String()),
-		slog.String("action", v.Advice.Action.String()), slog.String("reasons", strings.Join(reasons, ",")),
+		slog.String("action", v.Advice.Action.String()), slog.Any("reasons", reasons),
 	}
 	if v.Advice.Reply.Code != 0 {
 		attrs = append(attrs, slog.String("reply", v.Advice.String()))
+	}
+	if v.Advice.Withheld != 0 {
+		attrs = append(attrs, slog.String("withheld", v.Advice.Withheld.String()))
 	}
 	if v.Step >= AtHelo {
 		attrs = append(attrs, slog.String("helo", untrusted.Line(v.HeloText)))
@@ -103,6 +104,17 @@ func (v *Verdict) LogValue() slog.Value {
 	}
 	if v.PTRName != "" {
 		attrs = append(attrs, slog.String("ptr_name", v.PTRName))
+	}
+	return slog.GroupValue(append(attrs, slog.Int("questions", v.Questions), slog.Duration("took", v.Took))...)
+}
+
+// LogDetails groups what the verdict rests on, for a second attribute beside the verdict: the
+// reason for the level as level_reason, and the results as groups of their own: iprev,
+// helo_address, helo_spf, csa, mail_from_spf and null_mx. What there is not is left out.
+func (v *Verdict) LogDetails() slog.Value {
+	var attrs []slog.Attr
+	if v.LevelReason != 0 {
+		attrs = append(attrs, slog.String("level_reason", v.LevelReason.String()))
 	}
 	add := func(key string, value slog.LogValuer, there bool) {
 		if there {
@@ -115,7 +127,7 @@ func (v *Verdict) LogValue() slog.Value {
 	add("csa", v.CSA, v.CSA != nil)
 	add("mail_from_spf", v.MailFromSPF, v.MailFromSPF != nil)
 	add("null_mx", v.NullMX, v.NullMX != nil)
-	return slog.GroupValue(append(attrs, slog.Int("questions", v.Questions))...)
+	return slog.GroupValue(attrs...)
 }
 
 // verdict waits for the checks of a step, and draws the verdict.

@@ -121,7 +121,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	}
 	checker := fcrdns.Checker{AllowPrivate: v.AllowPrivate}
 	switch {
-	case v.trusts(client):
+	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return address.Holds(p, client) }):
 		s.exempt = TrustedClient
 	case checker.Check(s.ctx, s.client).Status == fcrdns.NotApplicable: // which it tells without a resolver
 		s.exempt = PrivateClient
@@ -294,24 +294,6 @@ func (v Verifier) ours(client netip.Addr, heloName string) bool {
 		return own(addr) && (address.IsPublic(addr) || v.AllowPrivate && !address.FromInternet(client))
 	}
 	return slices.ContainsFunc(v.Names, func(name string) bool { return dnsname.Same(name, parsed.Name) })
-}
-
-// trusts reports whether an address is in a prefix of Trusted, in the form in which it was
-// given or as IPv4. A prefix of IPv4-mapped addresses holds IPv4 addresses; one that is only
-// wide enough to hold such, as ::/0, is of IPv6 alone.
-func (v Verifier) trusts(client netip.Addr) bool {
-	forms := []netip.Addr{client.Unmap().WithZone("")}
-	if addr := address.Canonical(client); address.IsPublic(addr) { // nobody routes 64:ff9b::10.0.0.1 to us (RFC 6052, Section 3.1)
-		forms = append(forms, addr)
-	}
-	return slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool {
-		return slices.ContainsFunc(forms, func(addr netip.Addr) bool {
-			if addr.Is4() && p.Addr().Is4In6() {
-				addr = netip.AddrFrom16(addr.As16())
-			}
-			return p.Contains(addr)
-		})
-	})
 }
 
 // stop ends the work of a step that was replaced.

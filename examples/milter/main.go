@@ -48,6 +48,8 @@ const usage = `usage: milter [flags]
   -dns ADDR[:PORT]      ask this DNS server; those of /etc/resolv.conf by default
   -zone [ORIGIN=]FILE   answer from this zone file instead; repeatable
   -trusted PREFIX       do not judge clients of this network; repeatable
+  -policy FILE          what to do about what is found, in YAML or JSON; the package
+                        comment of examples/smtpd has such a file
   -connections N        connections at a time, more have to wait; 200 by default
   -idle DURATION        close a connection without traffic; 10m by default
   -timeout DURATION     for the lookups of each step; 20s by default

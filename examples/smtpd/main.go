@@ -14,6 +14,23 @@
 // a domain. A client that has used up what may be asked about one connection gets 421, and
 // its connection is closed.
 //
+// With -policy it reads what to do about what it finds from a file, in YAML or JSON. The keys
+// are the reasons and levels of package identity, docs/decisions.md lists the reasons with
+// their defaults, and who is hurt by a stricter action. Addresses of IPv6 need quotes in YAML.
+//
+//	reasons:
+//	  no-ptr: reject
+//	  unconfirmed: reject
+//	  reverse-unknown: defer
+//	  mail-from-fail: reject
+//	levels:
+//	  forged: reject
+//	exceptions:
+//	  - {network: 192.0.2.0/28, for: [no-ptr], why: their provider sets no PTR records, until: 2027-01-31}
+//	  - {network: "2001:db8:25::/48", for: [no-ptr, unconfirmed], why: their new data center}
+//	  - {name: partner.example, why: forwards the mail of our alumni}
+//	report_only: true # log what would be refused as withheld, and accept it
+//
 // It serves until an interrupt or SIGTERM; clients then have ten seconds to finish.
 // Without flags it runs a demonstration: it serves a few clients of its own, and ends.
 //
@@ -36,7 +53,6 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/examples/internal/daemon"
-	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/internal/bounded"
 )
 
@@ -51,7 +67,7 @@ const usage = `usage: smtpd [flags]
   -trusted PREFIX         do not judge clients of this network; repeatable
   -inner                  judge clients of private networks and of this machine, too
   -cert FILE, -key FILE   offer STARTTLS with this certificate, in PEM
-  -reject-mail-from-fail  reject mail if the sender's SPF record denies the client
+  -policy FILE            what to do about what is found, in YAML or JSON
   -explain                quote SPF explanations in replies
   -connections N          connections at a time; 200 by default
   -per-client N           connections of one address at a time; 20 by default
@@ -94,10 +110,6 @@ func (o *options) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.cert, "cert", "", "")
 	fs.StringVar(&o.key, "key", "", "")
 	fs.BoolVar(&o.Verifier.AllowPrivate, "inner", false, "")
-	fs.BoolFunc("reject-mail-from-fail", "", func(string) error {
-		o.Verifier.Policy.Reasons = map[identity.Reason]identity.Action{identity.MailFromFail: identity.Reject}
-		return nil
-	})
 	fs.BoolVar(&o.Verifier.Policy.Explain, "explain", false, "")
 	fs.IntVar(&o.perClient, "per-client", 20, "")
 }

@@ -89,6 +89,8 @@ func TestFlags(t *testing.T) {
 		{"-name mx.a.test -domain a.test -maildir d -cert missing.pem -key missing.pem", "missing.pem"},
 		{"-name mx.a.test -domain a.test -maildir d -cert /dev/zero -key k", "/dev/zero: more than 1 MiB"},
 		{"-name mx.a.test -domain a.test -maildir d -cert main.go -key main.go", "main.go"},
+		{"-name mx.a.test -domain a.test -maildir d -policy missing.yaml", "missing.yaml"},
+		{"-name mx.a.test -domain a.test -maildir d -policy /dev/zero", "/dev/zero: more than 256 KiB"},
 		{"-name mx.a.test -domain a.test -maildir d more", "unexpected"},
 		{"-unknown", "unknown"},
 	} {

@@ -42,6 +42,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/lastday"
 	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
@@ -90,8 +91,7 @@ type Exception struct {
 // Expired reports whether the last day of the exception is over at a time, in UTC. An
 // exception without a last day, or one that is not a date, never expires.
 func (e Exception) Expired(at time.Time) bool {
-	day, err := time.Parse(time.DateOnly, e.Until)
-	return err == nil && !at.Before(day.AddDate(0, 0, 1))
+	return lastday.Over(e.Until, at)
 }
 
 // At returns the description as it holds at a time: without the exceptions that have

@@ -191,7 +191,7 @@ func TestParseRefuses(t *testing.T) {
 	refused(t, "{1: a, null: b, \"\": c, ? domain : d}",
 		"1:1: "+noDomain, "1:1: "+noMTAs, `1:2: unknown key "1": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, `1:8: unknown key "null": expected one of contacts, domain, exceptions, mail, mtas, names, zones`,
 		`1:17: unknown key "": expected one of contacts, domain, exceptions, mail, mtas, names, zones`, `1:24: unknown key "?": expected one of contacts, domain, exceptions, mail, mtas, names, zones`)
-	refused(t, "domain: a.test\nmtas: []\n\"domain\": b.test\n", "2:7: "+noMTAs, `3:1: the key "domain" stands in line 1 already`)
+	refused(t, "domain: a.test\nmtas: []\n\"domain\": b.test\n", "2:7: "+noMTAs, `3:1: the key "domain" is in line 1 already`)
 	refused(t, "domain: {a: b}\nmtas: 1\n", "1:9: domain: expected text, in quotes if it has a colon, got keys and values", `2:7: mtas: expected a list, got "1"`)
 	refused(t, "domain:\n  a: b\nmtas:\n  c: d\n", "2:3: domain: expected text, in quotes if it has a colon, got keys and values", "4:3: mtas: expected a list, got keys and values")
 	refused(t, "domain: [a.test]\nmtas: a", "1:9: domain: expected text, got a list", `2:7: mtas: expected a list, got the text "a"`)
@@ -230,7 +230,7 @@ func TestParseRefusesMTA(t *testing.T) {
 		`2:13: mtas[1]: unknown key "foo": expected one of addresses, dedicated, helo, id, ptr, roles`)
 	refused(t, mta("adresses: [192.0.2.1]"), "3:5: mtas[0].addresses: expected at least one address",
 		`4:5: mtas[0]: unknown key "adresses": expected one of addresses, dedicated, helo, id, ptr, roles`)
-	refused(t, mta(good+"helo: c.test"), `5:5: mtas[0]: the key "helo" stands in line 3 already`)
+	refused(t, mta(good+"helo: c.test"), `5:5: mtas[0]: the key "helo" is in line 3 already`)
 
 	// Addresses.
 	refused(t, mta("addresses: []"), "4:16: mtas[0].addresses: expected at least one address")

@@ -6,9 +6,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/lastday"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
@@ -230,8 +230,8 @@ func (v *validator) exceptions(o *Organization) {
 				v.fail(path+"."+f.key, "expected %s", f.expected)
 			}
 		}
-		if _, err := time.Parse(time.DateOnly, e.Until); e.Until != "" && err != nil {
-			v.fail(path+".until", "%q: expected the last day of the exception, as 2027-01-31", e.Until)
+		if err := lastday.Check(e.Until); err != nil {
+			v.fail(path+".until", "%v", err)
 		}
 	}
 }

@@ -132,3 +132,33 @@ func IsHost(addr netip.Addr) bool {
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// Holds reports whether a network holds the address of a client, in the form in which either
+// is given or as IPv4. A network of IPv4-mapped addresses holds IPv4 addresses; one that is
+// only wide enough to hold such, as ::/0, is of IPv6 alone.
+func Holds(network netip.Prefix, client netip.Addr) bool {
+	forms := []netip.Addr{client.Unmap().WithZone("")}
+	if addr := Canonical(client); IsPublic(addr) { // nobody routes 64:ff9b::10.0.0.1 to us (RFC 6052, Section 3.1)
+		forms = append(forms, addr)
+	}
+	return slices.ContainsFunc(forms, func(addr netip.Addr) bool {
+		if addr.Is4() && network.Addr().Is4In6() {
+			addr = netip.AddrFrom16(addr.As16())
+		}
+		return network.Contains(addr)
+	})
+}
+
+// CanonicalNetwork returns a network that holds the [Canonical] form of the clients in a
+// network: a part of 64:ff9b::/96 as IPv4. All of that is the zero Prefix, which holds nobody:
+// as IPv4 it would hold clients that came without translation, too.
+func CanonicalNetwork(network netip.Prefix) netip.Prefix {
+	bits := network.Bits() - nat64.Bits()
+	switch {
+	case bits < 0 || !nat64.Contains(network.Addr()):
+		return network
+	case bits == 0:
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(Canonical(network.Addr()), bits)
+}

@@ -171,3 +171,38 @@ func TestIsHost(t *testing.T) {
 		t.Error("the zero Addr")
 	}
 }
+
+func TestHolds(t *testing.T) {
+	for _, tt := range []struct {
+		network, client string
+		given, judged   bool // as given, and in the forms in which clients are judged
+	}{
+		{"198.51.100.0/24", "198.51.100.7", true, true},
+		{"198.51.100.0/24", "::ffff:198.51.100.7", true, true},
+		{"198.51.100.0/24", "64:ff9b::198.51.100.7", true, true},
+		{"198.51.100.0/24", "192.0.2.10", false, false},
+		{"::ffff:198.51.100.0/120", "198.51.100.7", true, true},
+		{"::ffff:0:0/96", "192.0.2.10", true, true},
+		{"::/0", "192.0.2.10", false, false},
+		{"::/0", "2001:db8::10", true, true},
+		{"64:ff9b::198.51.100.0/120", "64:ff9b::198.51.100.7", true, true},
+		{"64:ff9b::198.51.100.0/120", "198.51.100.7", false, true},
+		{"64:ff9b::198.51.100.0/120", "192.0.2.10", false, false},
+		{"64:ff9b::/96", "64:ff9b::198.51.100.7", true, false},
+		{"64:ff9b::/96", "192.0.2.10", false, false},
+		{"64:ff9b::/64", "192.0.2.10", false, false},
+		{"10.0.0.0/8", "64:ff9b::10.0.0.1", false, true},
+		{"2001:db8::/32", "2001:db8::10%eth0", true, true},
+	} {
+		network, client := netip.MustParsePrefix(tt.network), netip.MustParseAddr(tt.client)
+		if got := address.Holds(network, client); got != tt.given {
+			t.Errorf("%s in %s: %v", client, network, got)
+		}
+		if got := address.Holds(address.CanonicalNetwork(network), address.Canonical(client)); got != tt.judged {
+			t.Errorf("%s in %s, canonical: %v", client, network, got)
+		}
+	}
+	if address.Holds(netip.Prefix{}, netip.MustParseAddr("192.0.2.1")) || address.Holds(netip.Prefix{}, netip.Addr{}) || address.Holds(netip.MustParsePrefix("0.0.0.0/0"), netip.Addr{}) {
+		t.Error("no network, or no client")
+	}
+}

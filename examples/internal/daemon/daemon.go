@@ -18,6 +18,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/examples/internal/pipenet"
+	"github.com/bonafide-mta/bonafide/examples/internal/policyfile"
 	"github.com/bonafide-mta/bonafide/examples/internal/recipient"
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/helo"
@@ -30,11 +31,12 @@ type Options struct {
 	Connections int               // at a time
 	Domains     recipient.Domains // that the mail server receives mail for
 	Verifier    identity.Verifier
+	policy      string // file
 	dns         dnssource.Flags
 }
 
-// Register defines -name, -domain, -listen, -dns, -zone, -trusted, -connections and
-// -timeout.
+// Register defines -name, -domain, -listen, -dns, -zone, -trusted, -policy, -connections
+// and -timeout.
 func (o *Options) Register(fs *flag.FlagSet, listen string) {
 	fs.StringVar(&o.Name, "name", "", "")
 	fs.StringVar(&o.Listen, "listen", listen, "")
@@ -54,11 +56,12 @@ func (o *Options) Register(fs *flag.FlagSet, listen string) {
 		o.Verifier.Trusted = append(o.Verifier.Trusted, prefix)
 		return nil
 	})
+	fs.StringVar(&o.policy, "policy", "", "")
 	fs.IntVar(&o.Connections, "connections", 200, "")
 	fs.DurationVar(&o.Verifier.Timeout, "timeout", 20*time.Second, "")
 }
 
-// Check returns an error for a value that makes no sense.
+// Check returns an error for a value that makes no sense, and reads the policy.
 func (o *Options) Check() error {
 	name, err := helo.Parse(o.Name)
 	switch {
@@ -68,6 +71,13 @@ func (o *Options) Check() error {
 		return errors.New("-connections must be over 0")
 	case o.Verifier.Timeout <= 0:
 		return errors.New("-timeout must be over 0")
+	}
+	if o.policy != "" {
+		explain := o.Verifier.Policy.Explain // by another flag
+		if o.Verifier.Policy, err = policyfile.Read(o.policy); err != nil {
+			return err
+		}
+		o.Verifier.Policy.Explain = o.Verifier.Policy.Explain || explain
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ var probes = map[string]func(ctx context.Context, r resolver.Resolver) []string{
 				s.Helo(ctx, heloName)
 				verdict := s.MailFrom(ctx, senders[(i+j)%len(senders)])
 				s.Close()
-				_ = verdict.LogValue().String()
+				_, _ = verdict.LogValue().String(), verdict.LogDetails().String()
 				out = append(out, verdict.Level.String(), verdict.Advice.Action.String())
 			}
 		}
