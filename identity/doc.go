@@ -5,12 +5,12 @@
 // [Session.Connect], [Session.Helo] and [Session.MailFrom] as the client goes on, and
 // [Session.Close] at the end; one that decides at MAIL FROM or RCPT calls [Session.StartHelo]
 // instead of Helo. Each step returns a [Verdict]: decide on Advice, which has the SMTP reply
-// ready; Level and Reasons are for scoring and logs, and every result is
-// there in full. The zero [Policy] refuses clients only if the owner of the name that they
-// use denies it to them; another one has actions for reasons and levels, as Reject for NoPTR.
-// [Verdict.Advise] judges a verdict again, by another policy. [Verdict.AuthenticationResults] records the verdict in the message,
-// after fields that are [ForgedResults] were deleted. docs/decisions.md lists how levels and
-// advice come about.
+// ready; Level and Reasons are for scoring and logs, and every result is there in full. The
+// zero [Policy] refuses clients only if the owner of the name that they use denies it to
+// them; another one has actions for reasons and levels, as Reject for NoPTR. [Verdict.Advise]
+// judges a verdict again, by another policy. [Verdict.AuthenticationResults] records the
+// verdict in the message, from which [StripForged] deletes the fields that claim to be ours.
+// docs/decisions.md lists how levels and advice come about.
 //
 // Package helo, and the packages of the mechanisms, can be used alone.
 //

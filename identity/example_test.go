@@ -1,8 +1,10 @@
 package identity_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"net/netip"
 	"strings"
@@ -64,6 +66,35 @@ $ORIGIN .`)
 	// 	iprev=fail reason=unconfirmed policy.iprev=192.0.2.99;
 	// 	spf=fail smtp.helo=smtp.example.org;
 	// 	spf=fail smtp.mailfrom=someone@example.org
+}
+
+// What a server stores: its own fields above the message, from which the fields that claim to
+// be its own are deleted.
+func ExampleStripForged() {
+	const host = "mx.example.net"
+	verdict := &identity.Verdict{} // of a Session
+	results, err := verdict.AuthenticationResults(host)
+	if err != nil {
+		log.Fatal(err)
+	}
+	received := "Received: from unknown ([192.0.2.10])\r\n\tby mx.example.net with SMTP; Mon, 5 Jan 2026 12:00:00 +0000"
+	message := strings.NewReader("Authentication-Results: (hello) MX.example.net;\r\n\tspf=pass\r\n" +
+		"Authentication-Results: mail.example.org; auth=pass\r\n" +
+		"Subject: hello\r\n\r\nworld\r\n")
+	stored := io.MultiReader(strings.NewReader(results+"\r\n"+received+"\r\n"), identity.StripForged(message, host))
+	lines := bufio.NewScanner(stored)
+	for lines.Scan() {
+		fmt.Println(lines.Text())
+	}
+	// Output:
+	// Authentication-Results: mx.example.net;
+	// 	none
+	// Received: from unknown ([192.0.2.10])
+	// 	by mx.example.net with SMTP; Mon, 5 Jan 2026 12:00:00 +0000
+	// Authentication-Results: mail.example.org; auth=pass
+	// Subject: hello
+	//
+	// world
 }
 
 // One address with two clients: the mail server, and an infected PC behind the same NAT.

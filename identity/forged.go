@@ -10,8 +10,8 @@ import (
 
 // ForgedResults reports whether an Authentication-Results field with this value may claim
 // to be ours. In a message from outside it is forged, and must be deleted before ours is
-// added (RFC 8601, Section 5). Call it for every field of that name and for no others; the
-// ARC set of RFC 8617 is signed, and stays.
+// added (RFC 8601, Section 5): [StripForged] does that in a stream. Call ForgedResults for every
+// field of that name and for no others; the ARC set of RFC 8617 is signed, and stays.
 //
 // A field is somebody else's only if its authserv-id is written as RFC 8601, Section 2.2,
 // says, and is another name in any spelling: quoted, with comments, folded, in another case,

@@ -43,7 +43,60 @@ func TestAuthenticationResults(t *testing.T) {
 		if want := "Authentication-Results: mx.here.test; " + tt.want; err != nil || strings.ReplaceAll(got, "\r\n\t", " ") != want {
 			t.Errorf("%s %s %s, %v:\n got %s\nwant %s", tt.client, tt.helo, tt.sender, err, got, want)
 		}
+		if line, err := v.AuthenticationResultsLine("mx.here.test"); err != nil || line != strings.ReplaceAll(got, "\r\n\t", " ") {
+			t.Errorf("%s %s %s: on one line %s, %v", tt.client, tt.helo, tt.sender, line, err)
+		}
 	}
+}
+
+// Both forms of the field say the same, and no line has more than 998 octets: where one line
+// would, it has the domain of the sender alone.
+func TestAuthenticationResultsLine(t *testing.T) {
+	domain := strings.Repeat(strings.Repeat("a", 60)+".", 4)[:239] + ".example.test"
+	shortened, longest := 0, 0
+	for _, id := range []string{"mx.here.test", strings.Repeat("m", 253)} {
+		for _, client := range []string{"192.0.2.10", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"} {
+			for _, name := range []string{"smtp.example.test", domain[13:], domain} {
+				for _, local := range []string{"a", strings.Repeat("a", 64), strings.Repeat("a", 300), strings.Repeat("a", 500), strings.Repeat("a", 501), "a b"} {
+					sender := local + "@" + name
+					v := run(t, verifier(fakeClients(t)), client, name, sender)
+					folded, err1 := v.AuthenticationResults(id)
+					line, err2 := v.AuthenticationResultsLine(id)
+					if err1 != nil || err2 != nil || len(line) > 998 || strings.ContainsAny(line, "\r\n") {
+						t.Fatalf("%q: %d octets, %v, %v", sender, len(line), err1, err2)
+					}
+					longest = max(longest, len(line))
+					for _, part := range strings.Split(folded, "\r\n") {
+						if len(part) > 998 {
+							t.Errorf("%q: a line of %d octets", sender, len(part))
+						}
+					}
+					want := parsed(t, id, strings.ReplaceAll(folded, "\r\n\t", " "))
+					if len(strings.ReplaceAll(folded, "\r\n\t", " ")) > 998 {
+						shortened++
+						want[len(want)-1].(*authres.SPFResult).From = name
+					}
+					if diff := cmp.Diff(want, parsed(t, id, line)); diff != "" {
+						t.Errorf("%q: (-folded +line)\n%s", sender, diff)
+					}
+				}
+			}
+		}
+	}
+	if shortened == 0 {
+		t.Error("none was too long")
+	}
+	t.Logf("%d of 72 fields without local part, the longest line has %d octets", shortened, longest)
+}
+
+// parsed reads an Authentication-Results field.
+func parsed(t *testing.T, id, field string) []authres.Result {
+	t.Helper()
+	got, results, err := authres.Parse(strings.TrimPrefix(field, "Authentication-Results: "))
+	if err != nil || got != id {
+		t.Errorf("%q: %q, %v", field, got, err)
+	}
+	return results
 }
 
 // Whatever the client and its DNS say, the field is one field, of printable ASCII, that
@@ -80,6 +133,9 @@ func TestAuthenticationResultsHostile(t *testing.T) {
 				unfolded := strings.ReplaceAll(field, "\r\n\t", " ")
 				if strings.ContainsFunc(unfolded, func(r rune) bool { return r < ' ' || r > '~' }) || strings.Contains(strings.ToLower(unfolded), "evil") || len(unfolded) > 900 {
 					t.Errorf("%q %q: %q", heloName, sender, field)
+				}
+				if line, err := v.AuthenticationResultsLine("mx.here.test"); err != nil || line != unfolded {
+					t.Errorf("%q %q: on one line %q, %v", heloName, sender, line, err)
 				}
 				id, results, err := authres.Parse(strings.TrimPrefix(unfolded, "Authentication-Results: "))
 				var methods []string
@@ -121,8 +177,11 @@ func printable(t *testing.T, v slog.Value) {
 
 func TestAuthenticationResultsID(t *testing.T) {
 	v := run(t, verifier(fakeClients(t)), "192.0.2.10", "smtp.example.test", "-")
-	for _, id := range []string{"", "a b", "a;b", "a\r\nb", "ü.test", `"x"`} {
-		if field, err := v.AuthenticationResults(id); err == nil {
+	for _, id := range []string{"", "a b", "a;b", "a\r\nb", "ü.test", `"x"`, strings.Repeat("x", 254)} {
+		if field, err := v.AuthenticationResults(id); err == nil || field != "" {
+			t.Errorf("%q: %s", id, field)
+		}
+		if field, err := v.AuthenticationResultsLine(id); err == nil || field != "" {
 			t.Errorf("%q: %s", id, field)
 		}
 	}

@@ -43,7 +43,7 @@ func (e *evaluation) policy(domain string) (resolver.Response, *policy) {
 	if response.Err != nil {
 		return response, nil
 	}
-	return response, policyOf(response.Answer, e.addr)
+	return response, policyOf(response.Answer, e.addr, e.checker.maxLookups())
 }
 
 // each asks for all names at once, and gives visit the replies as they come, one at a
@@ -130,7 +130,7 @@ type future struct {
 func (f *future) policy() *policy {
 	f.once.Do(func() {
 		if f.reply.Err == nil {
-			f.parsed = policyOf(f.reply.Answer, f.e.addr)
+			f.parsed = policyOf(f.reply.Answer, f.e.addr, f.e.checker.maxLookups())
 		}
 	})
 	return f.parsed
@@ -165,7 +165,7 @@ func (e *evaluation) speculate(p *policy, domain, display string) {
 			return
 		}
 		e.limit(1 << 10)
-		e.ahead = &ahead{e: e, left: maxTerms, asked: make(map[resolver.Question]*future), visited: make(map[string]bool)}
+		e.ahead = &ahead{e: e, left: e.checker.maxLookups(), asked: make(map[resolver.Question]*future), visited: make(map[string]bool)}
 		e.ctx, e.ahead.stop = context.WithCancel(e.ctx)
 	}
 	e.ahead.walk(p, domain, display)

@@ -152,7 +152,7 @@ func (r *Record) RR(name string, ttl uint32) (*dns.TXT, error) {
 			lookups++
 		}
 	}
-	if lookups > maxTerms {
+	if lookups > DefaultMaxLookups {
 		return nil, fmt.Errorf("spf: %d terms that need DNS: %w", lookups, ErrLookups)
 	}
 	rr := &dns.TXT{Hdr: dns.RR_Header{Name: canonical, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: ttl}, Txt: txt.Split(text)}

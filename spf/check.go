@@ -18,10 +18,14 @@ import (
 
 // Defaults of a Checker.
 const (
-	DefaultMaxVoids = 2                // RFC 7208, Section 4.6.4
-	DefaultMaxOpen  = 10               // questions
-	DefaultTimeout  = 20 * time.Second // RFC 7208, Section 4.6.4: at least
+	DefaultMaxLookups = 10               // RFC 7208, Section 4.6.4
+	DefaultMaxVoids   = 2                // RFC 7208, Section 4.6.4
+	DefaultMaxOpen    = 10               // questions
+	DefaultTimeout    = 20 * time.Second // RFC 7208, Section 4.6.4: at least
 )
+
+// mostLookups is how many terms any Checker may count, so that its work stays bounded.
+const mostLookups = 100
 
 // Speculation is how many questions a check asks before it is certain that it needs
 // the answers. The result does not depend on it; only time and load do.
@@ -55,6 +59,12 @@ type Checker struct {
 	// Receiver is the name of the host that checks, for explanations and for
 	// Received-SPF. "" is "unknown" there.
 	Receiver string
+	// MaxLookups is how many terms that need DNS a check may come to; one more is a
+	// PermError with ErrLookups. 0 means DefaultMaxLookups, which RFC 7208, Section 4.6.4,
+	// demands of all receivers; less than 0, or more than 100, means 100. More shows what a
+	// policy over the limit was meant to say, or takes mail in spite of it; less also refuses
+	// policies that are right. "Bounds" in the package documentation says what it costs.
+	MaxLookups int
 	// MaxVoids is how many terms may name what has no data; 0 means
 	// DefaultMaxVoids, and less than 0 any number.
 	MaxVoids int
@@ -67,6 +77,17 @@ type Checker struct {
 	Timeout time.Duration
 	// NoExplanation saves the question for the explanation of a Fail.
 	NoExplanation bool
+}
+
+// maxLookups returns the limit for terms that need DNS: include, a, mx, ptr, exists and redirect.
+func (c Checker) maxLookups() int {
+	switch {
+	case c.MaxLookups == 0:
+		return DefaultMaxLookups
+	case c.MaxLookups < 0 || c.MaxLookups > mostLookups:
+		return mostLookups
+	}
+	return c.MaxLookups
 }
 
 // CheckHelo checks whether the client may use the name of its HELO or EHLO command.

@@ -16,7 +16,7 @@ import (
 // be included comes last.
 func compress(policy partition, others Status) ([]FlatTerm, error) {
 	// A term begins or ends at most two runs of one status.
-	const most = (maxTerms + 1) * maxFlat / len(" ip4:0.0.0.0")
+	const most = (DefaultMaxLookups + 1) * maxFlat / len(" ip4:0.0.0.0")
 	runs := policy.runs()
 	if need := (len(runs) - 2) / 2; need > most {
 		return nil, fmt.Errorf("%w: at least %d networks are needed, and ten includes hold %d", ErrNotFlat, need, most)

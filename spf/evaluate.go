@@ -93,8 +93,8 @@ func (e *evaluation) use(response resolver.Response) {
 
 // count counts a term that looks something up.
 func (e *evaluation) count() error {
-	if e.result.Lookups == maxTerms {
-		return ErrLookups
+	if most := e.checker.maxLookups(); e.result.Lookups == most {
+		return lookupsError(most)
 	}
 	e.result.Lookups++
 	return nil

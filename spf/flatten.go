@@ -68,7 +68,7 @@ func (a *Analysis) Flatten(ctx context.Context, r resolver.Resolver, ttl uint32)
 		}
 	}
 	chunks := chunk(terms, end)
-	if len(chunks) > maxTerms+1 {
+	if len(chunks) > DefaultMaxLookups+1 {
 		return nil, fmt.Errorf("%w: %d networks need %d includes, and 10 are allowed", ErrNotFlat, len(terms), len(chunks)-1)
 	}
 	for i := range terms {

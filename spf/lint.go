@@ -141,9 +141,9 @@ func (l *linter) record(n *TreeNode, severity Severity, code, format string, arg
 func (l *linter) limits() {
 	root, sum := l.a.Root, l.a.Root.Sum
 	switch {
-	case sum.Lookups > maxTerms:
+	case sum.Lookups > DefaultMaxLookups:
 		l.record(root, Broken, "lookups", "%d terms need DNS, and 10 are allowed: flatten, or remove includes", sum.Lookups)
-	case sum.Lookups >= maxTerms-1:
+	case sum.Lookups >= DefaultMaxLookups-1:
 		l.record(root, Warning, "near-lookups", "%d terms need DNS, of 10 that are allowed: one more in any record below breaks it", sum.Lookups)
 	}
 	switch {

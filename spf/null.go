@@ -39,7 +39,7 @@ func IsNull(text string) bool { return IsNullBy(text, nil) }
 // returns the SPF record of a domain, which is canonical, and "" for none or several; nil
 // follows no redirect.
 func IsNullBy(text string, record func(domain string) string) bool {
-	for range maxTerms + 1 { // RFC 7208, Section 4.6.4: ten redirects are allowed
+	for range DefaultMaxLookups + 1 { // RFC 7208, Section 4.6.4: ten redirects are allowed
 		r, err := Parse(text)
 		if err != nil {
 			return false

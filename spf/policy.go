@@ -20,13 +20,9 @@ type policy struct {
 	err           error
 }
 
-// maxTerms is the limit of RFC 7208, Section 4.6.4, for terms that look something
-// up: include, a, mx, ptr, exists and redirect.
-const maxTerms = 10
-
 // policyOf selects the record of an answer (RFC 7208, Section 4.5) and reads it for
-// a client. It is nil where there is none.
-func policyOf(answer resolver.Answer, client netip.Addr) *policy {
+// a client, of whom most terms may need DNS. It is nil where there is none.
+func policyOf(answer resolver.Answer, client netip.Addr, most int) *policy {
 	var record *dns.TXT
 	for _, rr := range answer.Records {
 		t, ok := rr.(*dns.TXT)
@@ -42,13 +38,13 @@ func policyOf(answer resolver.Answer, client netip.Addr) *policy {
 		return nil
 	}
 	p := new(policy)
-	p.read(txt.Join(record.Txt), client)
+	p.read(txt.Join(record.Txt), client, most)
 	return p
 }
 
 // read checks the whole of a record before any of it is evaluated (RFC 7208,
 // Section 4.6), and keeps what may decide.
-func (p *policy) read(text string, client netip.Addr) {
+func (p *policy) read(text string, client netip.Addr, most int) {
 	p.terms = p.few[:0]
 	decided, redirects := false, true
 	s := scanner{text: text}
@@ -77,9 +73,9 @@ func (p *policy) read(text string, client netip.Addr) {
 		}
 		sure := t.Kind == All || t.Prefix.Contains(client)
 		// One more than the limit suffices to break it.
-		if sure || t.Kind.looksUp() && len(p.terms) <= maxTerms {
+		if sure || t.Kind.looksUp() && len(p.terms) <= most {
 			if len(p.terms) == cap(p.terms) {
-				p.terms = slices.Grow(p.terms, maxTerms) // all there will be
+				p.terms = slices.Grow(p.terms, DefaultMaxLookups) // mostly all there will be
 			}
 			p.terms = append(p.terms, t)
 		}

@@ -27,12 +27,13 @@
 //
 // Whatever a record says, a check asks at most 123 questions: its record, ten terms
 // with ten hosts each, the client's names and their addresses, and an explanation.
-// Asking ahead adds 10 by default and 110 with SpeculateAll. At most
+// Asking ahead adds 10 by default and 110 with SpeculateAll. With Checker.MaxLookups of n
+// it asks at most 13 + 11 n questions, and n or 11 n ahead: n is 100 at most. At most
 // Checker.MaxOpen are open at once. A check ends after Checker.Timeout, and leaves
 // no goroutine behind, if its Resolver heeds its context. Beside what the Resolver
 // returns, in answers of at most 64 KiB as DNS messages are, it allocates less than 8 MiB in
-// all, and its Result holds less than 1 MiB. The work for a record is in proportion to its
-// length, whatever its macros expand to.
+// all, and its Result holds less than 1 MiB; with n over 10, n / 10 times that. The work for a
+// record is in proportion to its length, whatever its macros expand to.
 //
 // [Analyze] asks at most 2,700 questions, and looks at 64 records, 12 above one another, of
 // 256 KiB and 4,096 terms in all; at 64 terms that ask for addresses, 20 mail exchangers of
@@ -89,13 +90,22 @@ func (s Status) Temporary() bool { return s == TempError }
 
 // Causes of a PermError, for errors.Is; a record that is wrong is a [*SyntaxError].
 var (
-	ErrAddr     = errors.New("not a valid address")
-	ErrRecords  = errors.New("more than one SPF record")                // RFC 7208, Section 4.5
-	ErrNoRecord = errors.New("no SPF record where another one leads")   // Sections 5.2 and 6.1
-	ErrLookups  = errors.New("more than 10 terms that need DNS")        // Section 4.6.4
-	ErrVoids    = errors.New("too many terms whose names have no data") // Section 4.6.4
-	ErrMX       = errors.New("an mx with more than 10 mail exchangers") // Section 4.6.4
+	ErrAddr           = errors.New("not a valid address")
+	ErrRecords        = errors.New("more than one SPF record")                // RFC 7208, Section 4.5
+	ErrNoRecord       = errors.New("no SPF record where another one leads")   // Sections 5.2 and 6.1
+	ErrLookups  error = lookupsError(DefaultMaxLookups)                       // Section 4.6.4; its text has the limit of the Checker
+	ErrVoids          = errors.New("too many terms whose names have no data") // Section 4.6.4
+	ErrMX             = errors.New("an mx with more than 10 mail exchangers") // Section 4.6.4
 )
+
+// lookupsError is an ErrLookups of a limit.
+type lookupsError int
+
+// Error returns a text with the limit.
+func (e lookupsError) Error() string { return fmt.Sprintf("more than %d terms that need DNS", int(e)) }
+
+// Is reports whether target is ErrLookups.
+func (e lookupsError) Is(target error) bool { _, ok := target.(lookupsError); return ok }
 
 // Identity is whose name a check is about. The zero Identity is invalid.
 type Identity uint8
@@ -164,7 +174,7 @@ type Result struct {
 	// Explanation is what the policy's owner says of a Fail, "" where nothing. It is
 	// printable ASCII, and may say anything: quote it, and whose it is.
 	Explanation string `json:"explanation,omitzero"`
-	Lookups     int    `json:"lookups"`   // terms that count toward the limit of 10
+	Lookups     int    `json:"lookups"`   // terms that need DNS; the limit is Checker.MaxLookups
 	Voids       int    `json:"voids"`     // terms whose name has no data, each ptr of a client without PTR records among them; the limit is Checker.MaxVoids
 	Questions   int    `json:"questions"` // asked of the Resolver, those in vain too
 	// Degraded is the first term that did not match because of a DNS failure below

@@ -150,12 +150,12 @@ func (c *conversation) action(reply envelope.Reply) string {
 	case c.service.field == "" || c.stamped || c.verdict.Level == identity.NotApplicable:
 		return dunno
 	}
-	results, err := c.verdict.AuthenticationResults(c.service.authservID)
+	results, err := c.verdict.AuthenticationResultsLine(c.service.authservID)
 	if err != nil {
 		c.service.log.Error("no field", "err", err)
 		return dunno
 	}
 	c.stamped = true
 	_, value, _ := strings.Cut(results, ":")
-	return "PREPEND " + c.service.field + ":" + strings.ReplaceAll(value, "\r\n\t", " ")
+	return "PREPEND " + c.service.field + ":" + value
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -26,14 +25,14 @@ func (m maildir) open() error {
 	return nil
 }
 
-// deliver writes the trace fields and a message: in tmp first, so that nobody reads half
-// a message. It returns the file, and the number of forged fields it removed.
-func (m maildir) deliver(trace string, message io.Reader, authservID string) (file string, forged int, err error) {
-	name := fmt.Sprintf("%d.P%dQ%d.%s", time.Now().Unix(), os.Getpid(), delivered.Add(1), authservID)
+// deliver writes a message: in tmp first, so that nobody reads half of one. It returns the
+// file.
+func (m maildir) deliver(message io.Reader, host string) (file string, err error) {
+	name := fmt.Sprintf("%d.P%dQ%d.%s", time.Now().Unix(), os.Getpid(), delivered.Add(1), host)
 	tmp := filepath.Join(string(m), "tmp", name)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	defer func() {
 		if err != nil {
@@ -41,14 +40,12 @@ func (m maildir) deliver(trace string, message io.Reader, authservID string) (fi
 			os.Remove(tmp)
 		}
 	}()
-	w := bufio.NewWriter(f)
-	w.WriteString(trace) // its error comes from Flush
-	if forged, err = copyMessage(w, message, authservID); err != nil {
-		return "", 0, err
+	if _, err = io.Copy(f, message); err != nil {
+		return "", err
 	}
-	if err = errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {
-		return "", 0, err
+	if err = errors.Join(f.Sync(), f.Close()); err != nil {
+		return "", err
 	}
 	file = filepath.Join(string(m), "new", name)
-	return file, forged, os.Rename(tmp, file)
+	return file, os.Rename(tmp, file)
 }

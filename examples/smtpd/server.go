@@ -98,7 +98,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// Data delivers the message, and logs one line about it.
+// Data delivers the message below the fields of this server, and logs one line about it.
 func (s *session) Data(r io.Reader) error {
 	s.mu.Lock()
 	verdict, from, to := s.verdict, s.from, s.to
@@ -110,12 +110,13 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	file, forged, err := s.server.maildir.deliver(trace, r, s.server.name)
+	message := io.MultiReader(strings.NewReader(trace), identity.StripForged(r, s.server.name))
+	file, err := s.server.maildir.deliver(message, s.server.name)
 	if err != nil {
 		s.server.log.Info("not delivered", "recipients", to, "verdict", verdict, "err", err)
 		return err
 	}
-	s.server.log.Info("delivered", "recipients", to, "verdict", verdict, "forged", forged, "file", file)
+	s.server.log.Info("delivered", "recipients", to, "verdict", verdict, "file", file)
 	return nil
 }
 
