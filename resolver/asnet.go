@@ -32,8 +32,8 @@ import (
 //     is set. Half an answer is none here, and the method fails.
 //   - sorts addresses by RFC 6724, and shuffles records of equal preference or priority.
 //     Here the order is the same for the same answer: IPv4 first.
-//   - says of a server that refuses or fails with another code than SERVFAIL that the
-//     error is not temporary. Here every failure is.
+//   - calls the error of a server that refuses, or fails with another code than SERVFAIL,
+//     not temporary. Here every failure is.
 //   - has IPv4 addresses given as text in the 16-octet form, IPv4-mapped as netip.Addr.
 //     They are unmapped here. An address of the other family than the network is a
 //     *net.AddrError there, and not found here. LookupAddr refuses an address with a zone,

@@ -39,7 +39,7 @@ var (
 	_ resolver.NetResolver = resolver.AsNet{}
 )
 
-// There are no others, but the one that reads a file.
+// The one other method reads a file.
 func TestNetMethods(t *testing.T) {
 	ours := reflect.TypeFor[netMethods]()
 	theirs := reflect.TypeFor[*net.Resolver]()

@@ -76,7 +76,7 @@ func (s FromNet) Lookup(ctx context.Context, name string, qtype uint16) (Answer,
 	if ctx.Err() != nil {
 		return Answer{}, contextError(ctx, canonical, qtype, "")
 	}
-	// Package net says of other names that they do not exist, and does not ask.
+	// Package net denies other names without asking.
 	if !askable(canonical) {
 		return Answer{}, &Error{Name: canonical, Type: qtype, Err: fmt.Errorf("%w: package net does not ask for such a name", errors.ErrUnsupported)}
 	}
@@ -117,7 +117,7 @@ func askable(name string) bool {
 	return name == "." || dnsname.FormOf(name) != dnsname.Malformed && strings.Trim(name, "0123456789.") != ""
 }
 
-// isNotFound reports whether an error says that there are no such records. One that is
+// isNotFound reports whether an error denies that there are such records. One that is
 // temporary too denies nothing.
 func isNotFound(err error) bool {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {

@@ -194,7 +194,7 @@ func TestNetRoundTrip(t *testing.T) {
 			t.Errorf("%s %q: got %s, want %s", tt.method, tt.args, got, other)
 		}
 		if tt.method == "NS" || tt.method == "SRV" || arg == "half." || arg == "mapped." {
-			continue // there is no method, or one for both families
+			continue // without the method, or with one for both families
 		}
 		if got := call(t, four, tt.method, tt.args...); got != other {
 			t.Errorf("%s %q by four methods: got %s, want %s", tt.method, tt.args, got, other)
