@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // LookupHost returns the addresses of host as text, IPv4 first. An address in text form is
@@ -53,7 +55,7 @@ func (n AsNet) LookupIP(ctx context.Context, network, host string) ([]net.IP, er
 func (n AsNet) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	families := map[string][]uint16{"ip": {dns.TypeA, dns.TypeAAAA}, "ip4": {dns.TypeA}, "ip6": {dns.TypeAAAA}}[network]
 	if families == nil {
-		return nil, net.UnknownNetworkError(network)
+		return nil, net.UnknownNetworkError(untrusted.Line(network))
 	}
 	var addrs []netip.Addr
 	if addr, err := netip.ParseAddr(host); err == nil {

@@ -18,8 +18,9 @@ import (
 // A NetResolver has the lookup methods of *net.Resolver that every program's substitute
 // for one has: blitiri.com.ar/go/spf asks for these four, github.com/foxcpp/go-mockdns and
 // [AsNet] have them. They keep the promises of package net: an error that says IsNotFound
-// is the only one that denies, names are not looked for in a search list when they have
-// their final dot, and concurrent calls are safe.
+// is the only one that denies, and concurrent calls are safe. Names come in lower case, with
+// A-labels and with their final dot: a test double that looks them up in a map must have
+// such keys, or it denies everything.
 type NetResolver interface {
 	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
 	LookupMX(ctx context.Context, name string) ([]*net.MX, error)
