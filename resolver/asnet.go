@@ -12,14 +12,35 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// AsNet gives any Resolver the lookup methods of *net.Resolver, for code that
-// was written against those. Errors are *net.DNSError: IsNotFound for NXDOMAIN
-// and NODATA, which package net does not tell apart, IsTemporary for every
-// failure, and UnwrapErr with the cause.
+// AsNet gives any Resolver the lookup methods of *net.Resolver, for code that was written
+// against those. LookupPort is not among them: it reads a file. An AsNet is a
+// [NetResolver].
 //
-// Unlike *net.Resolver it takes names as absolute, reads no hosts file, keeps
-// LookupMX and SRV records whose target is no host name, applies IDNA, and returns no
-// half answer: when one address family has no answer, LookupIPAddr fails.
+// Errors are *net.DNSError: IsNotFound for NXDOMAIN and NODATA, which package net does not
+// tell apart, and for a text that is not a name; IsTemporary for every failure; UnwrapErr
+// is the cause. A network other than ip, ip4 and ip6 is a net.UnknownNetworkError.
+//
+// A *net.Resolver differs in these points. It
+//
+//   - completes names by a search list, and reads the hosts file. Names are absolute here,
+//     and those under .localhost, .local, .onion and .invalid are not found (see [Ask]).
+//   - finds no name that is not made of letters, digits, hyphens and underscores, without
+//     asking, and drops MX, NS, SRV and PTR records with such targets, beside an error. Here
+//     U-labels become A-labels, every DNS name is asked for, and records are as they were
+//     published.
+//   - returns the addresses of one family if the other has no answer, unless StrictErrors
+//     is set. Half an answer is none here, and the method fails.
+//   - sorts addresses by RFC 6724, and shuffles records of equal preference or priority.
+//     Here the order is the same for the same answer: IPv4 first.
+//   - calls the error of a server that refuses, or fails with another code than SERVFAIL,
+//     not temporary. Here every failure is.
+//   - has IPv4 addresses given as text in the 16-octet form, IPv4-mapped as netip.Addr.
+//     They are unmapped here. An address of the other family than the network is a
+//     *net.AddrError there, and not found here. LookupAddr refuses an address with a zone,
+//     which is dropped here.
+//   - believes answers about other names than was asked.
+//   - returns the first target of an alias without addresses from LookupCNAME, where it is
+//     all Go. That is not found here, as with cgo.
 type AsNet struct{ Resolver Resolver }
 
 // LookupTXT returns the texts of name, the strings of each record joined.
@@ -40,24 +61,14 @@ func (n AsNet) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 	return out, err
 }
 
-// LookupIPAddr returns the addresses of host, IPv4 first. An address in text
-// form is returned as it is.
-func (n AsNet) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return []net.IPAddr{{IP: addr.Unmap().AsSlice(), Zone: addr.Zone()}}, nil
+// LookupNS returns the NS records of name, in the order of the answer.
+func (n AsNet) LookupNS(ctx context.Context, name string) ([]*net.NS, error) {
+	reply, err := n.ask(ctx, name, dns.TypeNS)
+	var out []*net.NS
+	for _, ns := range Records[*dns.NS](reply.Answer) {
+		out = append(out, &net.NS{Host: ns.Ns})
 	}
-	addrs, err := LookupAddrs(ctx, n.Resolver, host)
-	if err != nil {
-		return nil, netError(host, err)
-	}
-	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: notFound, Name: untrusted.Line(host), IsNotFound: true}
-	}
-	var out []net.IPAddr
-	for _, addr := range addrs {
-		out = append(out, net.IPAddr{IP: addr.AsSlice()})
-	}
-	return out, nil
+	return out, err
 }
 
 // LookupAddr returns the names of an address in text form, with their final dots.
@@ -91,11 +102,11 @@ func (n AsNet) LookupSRV(ctx context.Context, service, proto, name string) (stri
 	slices.SortStableFunc(out, func(a, b *net.SRV) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(b.Weight, a.Weight))
 	})
-	return owner, out, err
+	if err != nil {
+		return "", nil, err
+	}
+	return owner, out, nil
 }
-
-// notFound is what package net says for NXDOMAIN and NODATA.
-const notFound = "no such host"
 
 func (n AsNet) ask(ctx context.Context, name string, qtype uint16) (Response, error) {
 	reply := Ask(ctx, n.Resolver, name, qtype)
@@ -103,9 +114,14 @@ func (n AsNet) ask(ctx context.Context, name string, qtype uint16) (Response, er
 		return reply, netError(name, reply.Err)
 	}
 	if len(reply.Records) == 0 {
-		return reply, &net.DNSError{Err: notFound, Name: untrusted.Line(name), Server: untrusted.Line(reply.Server), IsNotFound: true}
+		return reply, netNotFound(name, reply.Server)
 	}
 	return reply, nil
+}
+
+// netNotFound is what package net says for NXDOMAIN and NODATA.
+func netNotFound(name, server string) error {
+	return &net.DNSError{Err: "no such host", Name: untrusted.Line(name), Server: untrusted.Line(server), IsNotFound: true}
 }
 
 func netError(name string, err error) error {

@@ -93,7 +93,7 @@ func TestNetErrors(t *testing.T) {
 	_, err = resolver.AsNet{}.LookupTXT(ctx, "example.test")
 	dnsError("no resolver", err, false, true, false)
 
-	// One family without an answer is no half answer.
+	// Half an answer is none: one family fails.
 	late := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 		if qtype == dns.TypeAAAA {
 			return resolver.Answer{}, &resolver.Error{Server: "192.0.2.53:53", Err: context.DeadlineExceeded}

@@ -34,6 +34,9 @@ func TestConformance(t *testing.T) {
 		"System": func(t testing.TB, fake *dnsfake.Fake) resolver.Resolver {
 			return resolver.FromNet{Resolver: netResolver(t, resolvertest.Serve(t, fake))}
 		},
+		"FromNet of AsNet": func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+			return resolver.FromNet{Resolver: resolver.AsNet{Resolver: fake}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) { resolvertest.TestResolver(t, newResolver) })
 	}

@@ -8,11 +8,15 @@
 //   - [Cache] keeps answers for their TTL, and asks each question once.
 //   - [Overlay] answers as the DNS would after a change: zones or single records
 //     laid over another Resolver.
-//   - [FromNet] asks as the rest of the machine does, by a *net.Resolver.
+//   - [FromNet] asks as the rest of the machine does, by a *net.Resolver, or by any type
+//     with its methods.
 //   - [Func] turns a function into a Resolver. Tracing, counting or rewriting
 //     questions is a Func around another Resolver.
 //   - [AsNet] gives a Resolver the lookup methods of *net.Resolver, for code
 //     written against those.
+//
+// Programs that call a *net.Resolver today find its methods below, under "Coming from
+// net.Resolver".
 //
 // To ask, use [LookupAddrs], [LookupTXT], [LookupMX], [LookupSRV], [LookupRP] and
 // [LookupPTR] for plain data, and [Ask] when the evidence matters too: who
@@ -82,4 +86,38 @@
 //
 // Each octet of a name or text takes at most six octets of JSON. Each record has its whole
 // owner name.
+//
+// # Coming from net.Resolver
+//
+//	package net                        here
+//
+//	LookupHost, LookupIP, LookupNetIP  LookupAddrs; for one family Ask and Answer.Addrs
+//	LookupMX                           LookupMX, in the order of the answer
+//	LookupTXT                          LookupTXT
+//	LookupSRV("sip", "tcp", name)      LookupSRV of "_sip._tcp." + name
+//	LookupAddr("192.0.2.10")           LookupPTR, which takes a netip.Addr
+//	LookupNS                           Ask with dns.TypeNS
+//	LookupCNAME                        Ask: the owner of Records, by way of Chain
+//
+//	DNSError.IsNotFound                no error, and no records; Answer.Status tells
+//	                                   NXDOMAIN from NODATA
+//	DNSError.IsTemporary               every error
+//	DNSError.IsTimeout                 Error.Timeout
+//
+//	search list, ndots                 names are absolute: complete them before
+//	the hosts file                     Overlay with Zones of these names
+//	Resolver.Dial                      Client.Servers, or Client.Exchange
+//	Resolver.PreferGo                  Client is all Go
+//	Resolver.StrictErrors              LookupAddrs returns what it has and the error
+//	a server on the loopback in tests  package dnsfake
+//
+// The main change is in how errors are read: code that treats IsNotFound as an empty list,
+// and all else as a failure, loses that case. Code that treated every error as "no such
+// record" was wrong before.
+//
+// For code that takes a value with the methods of package net, [AsNet] is one. Code that
+// takes the type *net.Resolver itself has to be changed first, to an interface of the
+// methods that it calls, such as [NetResolver]. The other way round, [FromNet] lets a
+// program keep its *net.Resolver, or its test double, for the checkers of this module.
+// The example "Migration" shows a function before and after.
 package resolver

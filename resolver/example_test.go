@@ -114,6 +114,17 @@ func ExampleAsNet() {
 	// lookup nowhere.example.test on zone example.test.: no such host
 }
 
+// A test double of package net serves the checkers of this module too.
+func ExampleFromNet() {
+	var double resolver.NetResolver = resolver.AsNet{Resolver: zones()} // or a *mockdns.Resolver, or a *net.Resolver
+	r := resolver.FromNet{Resolver: double}
+	fmt.Println(resolver.LookupTXT(context.Background(), r, "example.test"))
+	fmt.Println(resolver.Ask(context.Background(), r, "nowhere.example.test", dns.TypeTXT))
+	// Output:
+	// [v=spf1 mx -all] <nil>
+	// nowhere.example.test. TXT: NOTFOUND (resolver.AsNet)
+}
+
 func ExampleCanonical() {
 	for _, name := range []string{"Example.TEST", "bücher.example.test.", "_client._smtp.mail.example.test", "a..b"} {
 		fmt.Println(resolver.Canonical(name))

@@ -41,6 +41,7 @@ $ORIGIN example.test.
 odd   MX   10 mail
 odd   MX   20 bad\032host
 ns    A    192.0.2.1
+mapped AAAA ::ffff:192.0.2.1
 `)
 	s := resolver.FromNet{Resolver: netResolver(t, resolvertest.Serve(t, fake))}
 	if a, err := s.Lookup(t.Context(), "example.test", dns.TypeNS); err != nil || len(a.Records) != 1 || a.Records[0].String() != "example.test.\t0\tIN\tNS\tns.example.test." || a.TTL != 0 {
@@ -48,6 +49,11 @@ ns    A    192.0.2.1
 	}
 	if a, err := s.Lookup(t.Context(), "nothing.example.test", dns.TypeTXT); err != nil || a.Status != resolver.NotFound || a.Server != "system resolver" {
 		t.Errorf("NXDOMAIN: %+v, %v", a, err)
+	}
+	// As for a name of the hosts file with an IPv4 address alone: it has addresses, but not of
+	// this family. To ask again would not help.
+	if a, err := s.Lookup(t.Context(), "mapped.example.test", dns.TypeAAAA); err != nil || a.Status != resolver.NotFound {
+		t.Errorf("IPv4-mapped: %+v, %v", a, err)
 	}
 	// Package net drops a record and says so: the rest is not the answer.
 	if a, err := s.Lookup(t.Context(), "odd.example.test", dns.TypeMX); err == nil {
@@ -79,12 +85,14 @@ ns    A    192.0.2.1
 	}
 }
 
-// The zero FromNet asks the machine's resolvers. Nothing may leave the machine
-// here: an ended context shows that it is there, and asks nobody.
+// The zero FromNet, and a nil pointer in it, ask the machine's resolvers. Nothing may leave
+// the machine here: an ended context shows that they are there, and asks nobody.
 func TestSystemZero(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (resolver.FromNet{}).Lookup(ctx, "example.test", dns.TypeA); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	for _, s := range []resolver.FromNet{{}, {Resolver: (*net.Resolver)(nil)}} {
+		if _, err := s.Lookup(ctx, "example.test", dns.TypeA); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
 	}
 }

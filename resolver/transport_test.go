@@ -193,7 +193,7 @@ func TestExchangeCareless(t *testing.T) {
 	}
 }
 
-// What Exchange says of its own errors is kept.
+// The cause of an error of Exchange is kept.
 func TestExchangeCause(t *testing.T) {
 	_, err := (&resolver.Client{Exchange: func(context.Context, netip.AddrPort, []byte) ([]byte, error) {
 		return nil, fmt.Errorf("dial: %w", os.ErrPermission)

@@ -130,5 +130,5 @@ func (z *Zones) lacks(q Question) string {
 	case n.wild != nil:
 		return "the name has no records of its own: it is answered from " + n.wild.name
 	}
-	return "there is no such name"
+	return "the name does not exist"
 }

@@ -227,6 +227,7 @@ func parsers(t *testing.T, text string) {
 		"helo.OrganizationalDomain":   errorOf("", second(helo.OrganizationalDomain(text))),
 		"resolver.Error":              {&resolver.Error{Name: text, Server: text, Err: errors.New(text)}},
 		"flow.Note":                   {errors.New(flow.Note{Name: text, Text: text}.String())},
+		"resolver.Zones.Replace":      errorOf("", second(new(resolver.Zones).Replace("", resolver.Question{Name: text}))),
 		"dnsfake.New":                 errorOf("", second(dnsfake.New("$ORIGIN x.test.\n@ A "+text+"\n"+text))),
 		"identity.AuthenticationR...": errorOf("", second(new(identity.Verdict).AuthenticationResults(text))),
 	} {
@@ -253,6 +254,11 @@ func checkers(t *testing.T, evil, text string) {
 		shown(t, "resolver.Zones"+where, second(zonesOf(t, "$ORIGIN x.test.\n$TTL 60\n@ SOA a b 1 1 1 1 1\n@ NS a\n").Lookup(ctx, text, dns.TypeA)))
 		shown(t, "resolver.AsNet"+where, second(resolver.AsNet{Resolver: r}.LookupTXT(ctx, text)))
 		shown(t, "resolver.AsNet"+where, second(resolver.AsNet{Resolver: r}.LookupAddr(ctx, text)))
+		shown(t, "resolver.AsNet"+where, second(resolver.AsNet{Resolver: r}.LookupHost(ctx, text)))
+		shown(t, "resolver.AsNet"+where, second(resolver.AsNet{Resolver: r}.LookupNetIP(ctx, text, text)))
+		shown(t, "resolver.AsNet"+where, second(resolver.AsNet{Resolver: r}.LookupCNAME(ctx, text)))
+		shown(t, "resolver.FromNet"+where, second(resolver.FromNet{Resolver: resolver.AsNet{Resolver: r}}.Lookup(ctx, text, dns.TypeMX)))
+		shown(t, "resolver.Client"+where, second((&resolver.Client{Exchange: func(context.Context, netip.AddrPort, []byte) ([]byte, error) { return nil, errors.New(text) }}).Lookup(ctx, "x.test", dns.TypeMX)))
 		shown(t, "resolver.LookupMX"+where, second(resolver.LookupMX(ctx, r, text)))
 		shown(t, "fcrdns"+where, fcrdns.Checker{Resolver: r}.Check(ctx, addr))
 		result := spf.Checker{Resolver: r}.CheckMailFrom(ctx, addr, text, text)

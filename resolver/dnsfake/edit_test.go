@@ -153,7 +153,7 @@ func TestEditMistakes(t *testing.T) {
 		edit func(*dnsfake.Fake)
 		want string
 	}{
-		{func(f *dnsfake.Fake) { f.Remove("mial.example.test", dns.TypeA) }, "dnsfake: Remove: remove mial.example.test. A: there is no such name"},
+		{func(f *dnsfake.Fake) { f.Remove("mial.example.test", dns.TypeA) }, "dnsfake: Remove: remove mial.example.test. A: the name does not exist"},
 		{func(f *dnsfake.Fake) { f.Remove("mail.example.test", dns.TypeMX) }, "dnsfake: Remove: remove mail.example.test. MX: the name has no such records, but A, AAAA"},
 		{func(f *dnsfake.Fake) { f.Remove("www.example.test", dns.TypeA) }, "dnsfake: Remove: remove www.example.test. A: the name has no such records, but CNAME"},
 		{func(f *dnsfake.Fake) { f.Remove("ent.example.test", dns.TypeANY) }, "dnsfake: Remove: remove ent.example.test. ANY: the name has no records of its own"},
@@ -164,7 +164,7 @@ func TestEditMistakes(t *testing.T) {
 			f.Remove("mail.example.test", dns.TypeANY)
 			f.Remove("mail.example.test", dns.TypeANY)
 		},
-			"dnsfake: Remove: remove mail.example.test. ANY: there is no such name"},
+			"dnsfake: Remove: remove mail.example.test. ANY: the name does not exist"},
 		{func(f *dnsfake.Fake) { f.Remove("a..b", dns.TypeA) }, `dnsfake: not a DNS name: "a..b"`},
 		{func(f *dnsfake.Fake) { f.Set("$ORIGIN example.test.\nmail A nonsense") }, "dnsfake: Set: line 2: A: expected an IPv4 address"},
 		{func(f *dnsfake.Fake) { f.Set("mail.example.test. CNAME x.test.\nmail.example.test. A 192.0.2.1") }, "CNAME and other data at mail.example.test."},

@@ -180,7 +180,7 @@ func (f *Fault) error(q resolver.Question) error {
 	case Truncated:
 		e.Err = fmt.Errorf("%w: truncated over TCP", resolver.ErrMalformed)
 	case Garbage, Forged:
-		// What is no answer is ignored for as long as there is time.
+		// What does not answer is ignored for as long as there is time.
 		e.Err = fmt.Errorf("%w, 1 message ignored: %w", timeoutError{}, resolver.ErrMalformed)
 	case Network:
 		e.Err = errUnreachable

@@ -202,6 +202,7 @@ var probes = map[string]func(ctx context.Context, r resolver.Resolver) []string{
 		for _, wrapped := range []resolver.Resolver{
 			r, &resolver.Cache{Resolver: r}, &resolver.Overlay{Base: r}, &resolver.Overlay{Base: r, Zones: zones}, &resolver.Overlay{Base: r, Patch: patch},
 			&resolver.Overlay{Base: &resolver.Cache{Resolver: r}, Zones: zones, Patch: patch}, dnsfake.Shuffle(r, 1), dnsfake.Record(r, io.Discard),
+			resolver.FromNet{Resolver: resolver.AsNet{Resolver: r}},
 		} {
 			for _, name := range []string{"example.test.", "smtp.example.test.", "alias.example.test.", "new.example.test.", "no.new.example.test.", "www.over.test.", "10.2.0.192.in-addr.arpa.", "11.2.0.192.in-addr.arpa."} {
 				for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeMX, dns.TypeTXT, dns.TypeSRV, dns.TypePTR, dns.TypeRP, dns.TypeCNAME} {
@@ -223,6 +224,18 @@ var probes = map[string]func(ctx context.Context, r resolver.Resolver) []string{
 		out = append(out, orError(temporary(err), fmt.Sprint(len(mx))))
 		names, err := n.LookupAddr(ctx, "192.0.2.11")
 		out = append(out, orError(temporary(err), fmt.Sprint(sorted(names))))
+		hosts, err := n.LookupHost(ctx, "smtp.example.test")
+		out = append(out, orError(temporary(err), fmt.Sprint(sorted(hosts))))
+		for _, network := range []string{"ip", "ip4", "ip6"} {
+			netips, err := n.LookupNetIP(ctx, network, "alias.example.test")
+			out = append(out, orError(temporary(err), fmt.Sprint(len(netips))))
+			ips, err := n.LookupIP(ctx, network, "alias.example.test")
+			out = append(out, orError(temporary(err), fmt.Sprint(len(ips))))
+		}
+		cname, err := n.LookupCNAME(ctx, "alias.example.test")
+		out = append(out, orError(temporary(err), strings.ToLower(cname)))
+		ns, err := n.LookupNS(ctx, "example.test")
+		out = append(out, orError(temporary(err), fmt.Sprint(len(ns))))
 		_, srv, err := n.LookupSRV(ctx, "client", "smtp", "smtp.example.test")
 		return append(out, orError(temporary(err), fmt.Sprint(len(srv))))
 	},

@@ -1,5 +1,5 @@
-// Package peers holds no code. Its benchmarks compare this library with others that
-// do the same work, so that a claim about speed is a number of one run. It is a
+// Package peers holds no code. Its tests let this library work together with others, and
+// its benchmarks compare it with those that do the same work, so that a claim about speed is a number of one run. It is a
 // module of its own, so that the library does not require the others. From the
 // root of the checkout:
 //
