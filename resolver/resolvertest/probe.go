@@ -227,7 +227,7 @@ func (p *probe) expectError(q resolver.Question) {
 // expectLate asks for no answer within a short deadline.
 func (p *probe) expectLate(q resolver.Question) {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	if answer, err := p.lookup(ctx, q); err == nil {
 		p.broken(q, describe(q, answer, nil), "an error")
