@@ -21,7 +21,7 @@ import (
 // ANY. Aliases in a circle are an error.
 //
 // A negative answer is an answer: the error is nil, the records are empty, and
-// Status tells which kind it is. An error means that there is no answer, and any
+// Status tells which kind it is. An error means that the question has no answer, and any
 // error of any type is a temporary failure to the caller; [Error] adds detail.
 //
 // Lookup must be safe for concurrent use. Once ctx is done it returns soon, with an

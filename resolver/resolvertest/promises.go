@@ -295,7 +295,7 @@ var aliasPromises = []promise{
 	},
 }
 
-// timePromises are about how long an answer holds, and who vouches for it.
+// timePromises are about how long an answer holds, and whether it is authentic.
 var timePromises = []promise{
 	{
 		name: "TTL", says: remaining,
@@ -414,7 +414,7 @@ func callerSet() string {
 // faultPromises are about questions that get no answer.
 var faultPromises = []promise{
 	{
-		name: "faults are errors", says: "An error means that there is no answer, and any error of any type is a temporary failure to the caller; Error adds detail.",
+		name: "faults are errors", says: "An error means that the question has no answer, and any error of any type is a temporary failure to the caller; Error adds detail.",
 		remedy: "return an error for every message that is not NOERROR or NXDOMAIN, or not whole: as a negative answer it would deny what was not told",
 		zone:   "mail A 192.0.2.10\nmail TXT \"which does not fail\"",
 		withFake: func(p *probe, fake *dnsfake.Fake) {
