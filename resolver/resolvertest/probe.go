@@ -43,11 +43,23 @@ func (p *probe) broken(q resolver.Question, got, want string) {
 		about = p.during + " for " + about
 	}
 	p.Errorf("%s: got %s; expected %s\n\tpromise: %s\n\tto do:   %s\n\tzone:    %s",
-		about, got, want, p.promise.says, p.promise.remedy, strings.ReplaceAll(p.promise.zone, "\n", "\n\t         "))
+		about, got, want, p.promise.says, p.promise.remedy, strings.Join(p.promise.lines(), "\n\t         "))
 }
 
-// maxShown is how much of an answer a message shows.
-const maxShown = 400
+// What a message shows of a zone and of an answer.
+const (
+	maxLines = 10
+	maxShown = 200
+)
+
+// lines returns the records of a promise, of many the first.
+func (p *promise) lines() []string {
+	lines := strings.Split(p.zone, "\n")
+	if len(lines) <= maxLines {
+		return lines
+	}
+	return []string{lines[0], fmt.Sprintf("… (%d records)", len(lines))}
+}
 
 // describe says what came of a question, without the question.
 func describe(q resolver.Question, a resolver.Answer, err error) string {
@@ -212,7 +224,11 @@ func (p *probe) expectNone(name string, qtype uint16, want resolver.Status) {
 	a := p.answer(name, qtype, expected)
 	if len(a.Records) > 0 || a.Status != want && a.Status != resolver.NotFound {
 		q := resolver.Question{Name: name, Type: qtype}
-		p.broken(q, describe(q, a, nil)+", "+a.Status.String(), expected)
+		got := describe(q, a, nil)
+		if a.Status == resolver.NoError {
+			got += " and NOERROR"
+		}
+		p.broken(q, got, expected)
 	}
 }
 
