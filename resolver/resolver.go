@@ -18,7 +18,7 @@ import (
 // _dmarc and r3---sn. Names are absolute: no search list, no hosts file.
 //
 // Aliases (CNAME, DNAME) are followed, except for questions of type CNAME, DNAME and
-// ANY. Aliases in a circle are an error.
+// ANY. Aliases in a circle are an error, before ctx is done.
 //
 // A negative answer is an answer: the error is nil, the records are empty, and
 // Status tells which kind it is. An error means that the question has no answer, and any

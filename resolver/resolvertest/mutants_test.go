@@ -297,6 +297,15 @@ var aliasMutants = []mutant{
 		}
 		return a, err
 	})},
+	{"follows a loop for ever", []string{"loop"}, func(right resolver.Resolver) resolver.Func {
+		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+			a, err := right.Lookup(ctx, name, qtype)
+			if errors.Is(err, resolver.ErrChain) {
+				<-ctx.Done()
+			}
+			return a, err
+		}
+	}},
 	{"follows CNAME for CNAME", []string{"question for a CNAME"}, following(dns.TypeCNAME)},
 	{"follows DNAME for DNAME", []string{"question for a DNAME"}, following(dns.TypeDNAME)},
 	{"has one type for all", []string{"question for all types"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {

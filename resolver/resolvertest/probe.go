@@ -240,6 +240,19 @@ func (p *probe) expectError(q resolver.Question) {
 	}
 }
 
+// expectErrorSoon asks for no answer, and does not wait for long.
+func (p *probe) expectErrorSoon(q resolver.Question) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	switch answer, err := p.lookup(ctx, q); {
+	case err == nil:
+		p.broken(q, describe(q, answer, nil), "an error")
+	case ctx.Err() != nil:
+		p.broken(q, fmt.Sprintf("nothing for %v", soon), "an error at once")
+	}
+}
+
 // expectLate asks for no answer within a short deadline.
 func (p *probe) expectLate(q resolver.Question) {
 	p.Helper()
