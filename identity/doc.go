@@ -10,7 +10,8 @@
 // them; another one has actions for reasons and levels, as Reject for NoPTR. [Verdict.Advise]
 // judges a verdict again, by another policy. [Verdict.AuthenticationResults] records the
 // verdict in the message, from which [StripForged] deletes the fields that claim to be ours.
-// docs/decisions.md lists how levels and advice come about.
+// docs/decisions.md lists how levels and advice come about, and docs/logs.md has logs,
+// counters and the rules of spam filters that read the reasons.
 //
 // Package helo, and the packages of the mechanisms, can be used alone.
 //

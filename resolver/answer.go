@@ -14,9 +14,12 @@ import (
 // exists, without records of this type.
 type Answer struct {
 	// Records are of the type asked, at the end of the alias chain (of every
-	// type for a question of type ANY). They are shared: read them only.
+	// type for a question of type ANY). As in every record of miekg/dns, names and
+	// texts have the escapes of zone files, and names have A-labels. They are shared:
+	// read them only.
 	Records []dns.RR `json:"records,omitzero"`
-	// Chain are the aliases followed, CNAME and DNAME, in order. Read only.
+	// Chain are the aliases followed, CNAME and DNAME, in order. A DNAME comes before
+	// the CNAME that it makes. Read only.
 	Chain []dns.RR `json:"chain,omitzero"`
 	// Status is NoError unless the name does not exist.
 	Status Status `json:"status"`
@@ -24,7 +27,8 @@ type Answer struct {
 	// answers too. Zero means: do not cache.
 	TTL time.Duration `json:"ttl,omitzero"`
 	// Authentic is set when a resolver whose word is trusted validated the
-	// answer by DNSSEC, or a test declares it so.
+	// answer by DNSSEC, or a test declares it so. That goes for all that the answer
+	// rests on, the aliases too.
 	Authentic bool `json:"authentic"`
 	// Server says who answered, for evidence: an address, a file, "cache of" one.
 	Server string `json:"server,omitzero"`

@@ -9,19 +9,24 @@ import (
 )
 
 // A Resolver answers DNS questions. Its one method is all that an
-// implementation, a wrapper or a test double has to write.
+// implementation, a wrapper or a test double has to write. Package resolvertest tests
+// an implementation against each promise made here.
 //
-// The checkers of this module pass the canonical name: lower case, A-labels,
-// absolute, with its final dot (see [Canonical]). Names are absolute: no search
-// list, no hosts file. Aliases (CNAME, DNAME) are followed, except for questions of
-// type CNAME, DNAME and ANY.
+// Lookup is given the canonical name: lower case, A-labels, absolute, with its final
+// dot (see [Canonical]). It may rely on that: [Ask] brings a name of any other form into
+// this one. An ASCII label is asked as it is, whatever IDNA says about it, as in
+// _dmarc and r3---sn. Names are absolute: no search list, no hosts file.
+//
+// Aliases (CNAME, DNAME) are followed, except for questions of type CNAME, DNAME and
+// ANY. Aliases in a circle are an error, before ctx is done.
 //
 // A negative answer is an answer: the error is nil, the records are empty, and
-// Status tells which kind it is. An error means that there is no answer, and any
+// Status tells which kind it is. An error means that the question has no answer, and any
 // error of any type is a temporary failure to the caller; [Error] adds detail.
 //
-// Lookup must be safe for concurrent use and return soon after ctx is done. [Ask] guards
-// against one that breaks these promises: call it instead of Lookup.
+// Lookup must be safe for concurrent use. Once ctx is done it returns soon, with an
+// error that wraps ctx.Err(). [Ask] guards against a Resolver that breaks these promises:
+// call it instead of Lookup.
 type Resolver interface {
 	Lookup(ctx context.Context, name string, qtype uint16) (Answer, error)
 }

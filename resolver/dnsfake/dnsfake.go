@@ -205,7 +205,7 @@ func (f *Fake) Lookup(ctx context.Context, name string, qtype uint16) (resolver.
 		return resolver.Answer{}, &resolver.Error{Name: name, Type: qtype, Err: err}
 	}
 	if ctx.Err() != nil { // nobody is asked
-		return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: context.Cause(ctx)}
+		return resolver.Answer{}, &resolver.Error{Name: canonical, Type: qtype, Server: server, Err: ctx.Err()}
 	}
 	q := resolver.Question{Name: canonical, Type: qtype}
 	zones, delay, fault := f.ask(q)

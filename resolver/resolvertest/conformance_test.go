@@ -3,169 +3,306 @@ package resolvertest_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 	"github.com/bonafide-mta/bonafide/resolver/resolvertest"
 )
 
-// A mutant breaks what a right resolver answers.
-type mutant struct {
-	name   string
-	breaks func(ctx context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error)
-	found  []string // the promises that notice
-}
-
-// after makes a mutant's function from one that changes the right answer.
-func after(change func(name string, qtype uint16, a resolver.Answer, err error) (resolver.Answer, error)) func(context.Context, resolver.Resolver, string, uint16) (resolver.Answer, error) {
-	return func(ctx context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
-		a, err := right.Lookup(ctx, name, qtype)
-		return change(name, qtype, a, err)
-	}
-}
-
-var mutants = []mutant{
-	{"answers nothing", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		return resolver.Answer{Status: a.Status}, err
-	}), []string{"addresses", "MX", "null MX", "TXT", "TXT octets", "SRV", "PTR", "escaped dot in data", "escaped dot in the name",
-		"large answer", "wildcard", "alias", "question for an alias", "any form of a name", "concurrent callers", "TTL"}},
-	{"takes the negative for an error", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		if err == nil && len(a.Records) == 0 {
-			err = errors.New("no such host")
-		}
-		return a, err
-	}), []string{"NODATA", "NXDOMAIN", "empty non-terminal", "alias to nothing", "alias to another type"}},
-	{"takes NODATA for NXDOMAIN", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		if err == nil && len(a.Records) == 0 {
-			a.Status = resolver.NXDomain
-		}
-		return a, err
-	}), []string{"NODATA", "empty non-terminal", "alias to another type"}},
-	{"takes NXDOMAIN for NODATA", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		a.Status = resolver.NoError
-		return a, err
-	}), []string{"NXDOMAIN", "alias to nothing"}},
-	{"takes a failure for NODATA", after(func(_ string, _ uint16, a resolver.Answer, _ error) (resolver.Answer, error) {
-		return a, nil
-	}), []string{"faults are errors", "a deadline is an error", "canceled before", "canceled while waiting", "loop", "no name"}},
-	{"follows no alias", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		if len(a.Chain) > 0 {
-			a.Records = nil
-		}
-		return a, err
-	}), []string{"alias"}},
-	{"forgets the chain", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		a.Chain = nil
-		return a, err
-	}), []string{"alias"}},
-	{"is deaf to its context", func(_ context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
-		return right.Lookup(context.Background(), name, qtype)
-	}, []string{"a deadline is an error", "canceled before", "canceled while waiting"}},
-	{"looks at its context when it has an answer", func(ctx context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
-		a, err := right.Lookup(context.WithoutCancel(ctx), name, qtype)
-		if ctx.Err() != nil {
-			return resolver.Answer{}, ctx.Err()
-		}
-		return a, err
-	}, []string{"a deadline is an error", "canceled while waiting"}},
-	{"believes all", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		a.Authentic = true
-		return a, err
-	}), []string{"Authentic is not made up"}},
-	{"caches for ever", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		a.TTL = time.Hour
-		return a, err
-	}), []string{"addresses", "NXDOMAIN"}},
-	{"has no TTL", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		a.TTL = 0
-		return a, err
-	}), []string{"TTL"}},
-	{"mixes types", after(func(name string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		if len(a.Records) > 0 {
-			a.Records = append(slices.Clip(a.Records), &dns.NULL{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeNULL}})
-		}
-		return a, err
-	}), []string{"addresses", "MX"}},
-	{"drops what does not fit", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		a.Records = a.Records[:min(len(a.Records), 10)]
-		return a, err
-	}), []string{"large answer"}},
-	{"says records, and NXDOMAIN", after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) {
-		a.Status = resolver.NXDomain
-		return a, err
-	}), []string{"addresses"}},
-	{"loses escapes", func(ctx context.Context, right resolver.Resolver, name string, qtype uint16) (resolver.Answer, error) {
-		return right.Lookup(ctx, strings.ReplaceAll(name, `\.`, "."), qtype)
-	}, []string{"escaped dot in the name"}},
-	{"cannot", after(func(string, uint16, resolver.Answer, error) (resolver.Answer, error) {
-		return resolver.Answer{}, errors.ErrUnsupported
-	}), nil},
-}
-
-// ending is how a test of a promise ended.
+// An ending is how a test of a promise ended.
 type ending struct {
 	fakeTB
 	skipped bool
 }
 
+func (e *ending) Skip(...any)          { e.skipped = true; panic(e) }
 func (e *ending) Skipf(string, ...any) { e.skipped = true; panic(e) }
-func (e *ending) Logf(string, ...any)  {}
-func (e *ending) Error(args ...any)    { e.Errorf("%v", args) }
+func (e *ending) Fatal(args ...any)    { e.Fatalf("%s", fmt.Sprint(args...)) }
+func (e *ending) FailNow()             { panic(e) }
 func (e *ending) Fatalf(format string, args ...any) {
 	e.Errorf(format, args...)
 	panic(e)
 }
 
-// verdict tests one promise of one mutant in fake time.
-func verdict(t *testing.T, m mutant, promise string) *ending {
+// verdict runs one subtest in fake time.
+func verdict(t *testing.T, test func(testing.TB)) *ending {
 	e := &ending{fakeTB: fakeTB{TB: t}}
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		defer func() {
 			if stopped := recover(); stopped != nil && stopped != e {
 				panic(stopped)
 			}
 		}()
-		resolvertest.CheckPromise(e, promise, func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver {
-			return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-				return m.breaks(ctx, fake, name, qtype)
-			})
-		})
+		defer time.Sleep(time.Hour) // until what the test left behind has ended
+		test(e)
 	})
 	return e
 }
 
-// The suite passes what is right, notices each mutant where it should, and each
-// promise notices one.
+// result says how a subtest ended: "" if it passed.
+func (e *ending) result() string {
+	switch {
+	case len(e.errors) > 0:
+		return "fails:\n" + strings.Join(e.errors, "\n")
+	case e.skipped:
+		return "is skipped"
+	}
+	return ""
+}
+
+// A right resolver passes every promise, and so do right records those that they are tested
+// for.
+func TestRightResolverPasses(t *testing.T) {
+	for _, p := range resolvertest.Promises() {
+		if got := verdict(t, func(tb testing.TB) { p.CheckResolver(tb, asIs) }).result(); got != "" {
+			t.Errorf("TestResolver: %s %s", p.Name, got)
+		}
+		if !p.OfRecords {
+			continue
+		}
+		if got := verdict(t, func(tb testing.TB) { p.CheckRecords(tb, zonesOf) }).result(); got != "" {
+			t.Errorf("TestRecords: %s %s", p.Name, got)
+		}
+	}
+}
+
+func asIs(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver { return fake }
+
+func zonesOf(t testing.TB, zoneText string) resolver.Resolver {
+	zones, err := resolver.ParseZones(zoneText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zones
+}
+
+// Each mutant fails the promises that it breaks and no other, in both tests, and each promise
+// has a mutant of its own that no other notices.
 func TestSuiteFindsMutants(t *testing.T) {
-	right := mutant{breaks: after(func(_ string, _ uint16, a resolver.Answer, err error) (resolver.Answer, error) { return a, err })}
-	unnoticed := make(map[string]bool)
-	for _, promise := range resolvertest.Promises() {
-		unnoticed[promise] = true
-		if e := verdict(t, right, promise); len(e.errors) > 0 || e.skipped {
-			t.Errorf("%s: a right resolver fails: %q, skipped %v", promise, e.errors, e.skipped)
-		}
-	}
+	own := make(map[string]bool)
 	for _, m := range mutants {
-		for _, promise := range m.found {
-			delete(unnoticed, promise)
-			if e := verdict(t, m, promise); len(e.errors) == 0 {
-				t.Errorf("%s: does not notice a resolver that %s", promise, m.name)
+		if len(m.found) == 1 {
+			own[m.found[0]] = true
+		}
+		var failed, failedRecords, want []string
+		for _, p := range resolvertest.Promises() {
+			if got := verdict(t, func(tb testing.TB) { p.CheckResolver(tb, m.overFake()) }); len(got.errors) > 0 {
+				failed = append(failed, p.Name)
+				m.checkMessages(t, p, got.errors)
+			}
+			if !p.OfRecords {
+				continue
+			}
+			if slices.Contains(m.found, p.Name) {
+				want = append(want, p.Name)
+			}
+			if got := verdict(t, func(tb testing.TB) { p.CheckRecords(tb, m.overRecords()) }); len(got.errors) > 0 {
+				failedRecords = append(failedRecords, p.Name)
 			}
 		}
-		if m.found == nil {
-			if e := verdict(t, m, "MX"); !e.skipped {
-				t.Errorf("a resolver that %s is not excused: %q", m.name, e.errors)
+		if !equalSets(failed, m.found) {
+			t.Errorf("a resolver that %s: TestResolver fails at %q, expected %q", m.name, failed, m.found)
+		}
+		if !equalSets(failedRecords, want) {
+			t.Errorf("a resolver that %s: TestRecords fails at %q, expected %q", m.name, failedRecords, want)
+		}
+	}
+	for _, p := range resolvertest.Promises() {
+		if !own[p.Name] {
+			t.Errorf("%s: no mutant breaks this promise alone", p.Name)
+		}
+	}
+}
+
+func equalSets(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// checkMessages tests that a failure says what the author of a resolver needs to know.
+func (m mutant) checkMessages(t *testing.T, p resolvertest.Promise, messages []string) {
+	t.Helper()
+	for _, message := range messages {
+		for _, part := range []string{": got ", "; expected ", "\n\tpromise: " + p.Says, "\n\tto do:   " + p.Remedy, "\n\tzone:    "} {
+			if !strings.Contains(message, part) {
+				t.Errorf("a resolver that %s: no %q in %s", m.name, part, message)
 			}
 		}
 	}
-	for promise := range unnoticed {
-		t.Errorf("%s: no mutant shows that it notices anything", promise)
+}
+
+// Every fault that a question can get no answer by is injected, and named in the message.
+func TestFaultsAreNamed(t *testing.T) {
+	denies := func(testing.TB, *dnsfake.Fake) resolver.Resolver {
+		return resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) { return resolver.Answer{}, nil })
 	}
+	var all strings.Builder
+	for _, p := range resolvertest.Promises() {
+		if !p.OfRecords {
+			all.WriteString(strings.Join(verdict(t, func(tb testing.TB) { p.CheckResolver(tb, denies) }).errors, "\n"))
+		}
+	}
+	for _, kind := range dnsfake.Kinds() {
+		if want := kind.String() + " for mail.conformance.test. A: got no records; expected an error\n"; !strings.Contains(all.String(), want) {
+			t.Errorf("no message begins with %q:\n%s", want, all.String())
+		}
+	}
+}
+
+// The resolver of the example passes, and so do Zones.
+func TestTable(t *testing.T) { resolvertest.TestRecords(t, newTable) }
+func TestZones(t *testing.T) { resolvertest.TestRecords(t, zonesOf) }
+
+// How the test of an implementation ends that cannot be asked.
+func TestSuiteEnds(t *testing.T) {
+	lookup := func(f resolver.Func) func(testing.TB, *dnsfake.Fake) resolver.Resolver {
+		return func(testing.TB, *dnsfake.Fake) resolver.Resolver { return f }
+	}
+	for _, tt := range []struct {
+		name        string
+		newResolver func(testing.TB, *dnsfake.Fake) resolver.Resolver
+		want        string
+	}{
+		{"none", func(testing.TB, *dnsfake.Fake) resolver.Resolver { return nil }, "newResolver returned nil"},
+		{"hangs", lookup(func(context.Context, string, uint16) (resolver.Answer, error) {
+			time.Sleep(10 * time.Minute)
+			return resolver.Answer{}, nil
+		}), "got nothing for 3s after the end of the context; expected Lookup to return soon"},
+		{"exits", lookup(func(context.Context, string, uint16) (resolver.Answer, error) {
+			runtime.Goexit()
+			return resolver.Answer{}, nil
+		}), "got the error the goroutine of Lookup ended, as by t.FailNow"},
+		{"cannot", lookup(func(context.Context, string, uint16) (resolver.Answer, error) {
+			return resolver.Answer{}, fmt.Errorf("no MX: %w", errors.ErrUnsupported)
+		}), "is skipped"},
+		{"skips", func(t testing.TB, _ *dnsfake.Fake) resolver.Resolver {
+			t.Skip("no MX")
+			return nil
+		}, "is skipped"},
+	} {
+		for _, p := range resolvertest.Promises() {
+			if p.Name != "MX" {
+				continue
+			}
+			if got := verdict(t, func(tb testing.TB) { p.CheckResolver(tb, tt.newResolver) }).result(); !strings.Contains(got, tt.want) {
+				t.Errorf("%s: got %q, expected %q", tt.name, got, tt.want)
+			}
+		}
+	}
+}
+
+// The promises are sentences of the documentation, and every sentence of it that says what a
+// Resolver does is a promise or is listed here with the reason why it cannot be tested.
+func TestPromisesAreDocumented(t *testing.T) {
+	documented := sentences(t, "Resolver", "Func", "Answer", "Status")
+	said := make(map[string]bool)
+	for _, p := range resolvertest.Promises() {
+		said[p.Says] = true
+		if !slices.Contains(documented, p.Says) {
+			t.Errorf("%s: the documentation does not say: %s", p.Name, p.Says)
+		}
+	}
+	for _, sentence := range documented {
+		_, excused := untested[sentence]
+		if said[sentence] == excused {
+			t.Errorf("expected a promise or a reason in untested, and not both: %s", sentence)
+		}
+	}
+	for sentence := range untested {
+		if !slices.Contains(documented, sentence) {
+			t.Errorf("in untested, but not documented: %s", sentence)
+		}
+	}
+}
+
+// untested are sentences that no test of a Resolver can break, and why.
+var untested = map[string]string{
+	"A Resolver answers DNS questions.": "the subject",
+	"Its one method is all that an implementation, a wrapper or a test double has to write.": "for authors",
+	"Package resolvertest tests an implementation against each promise made here.":           "for authors",
+	"It may rely on that: Ask brings a name of any other form into this one.":                "about Ask",
+	"Ask guards against a Resolver that breaks these promises: call it instead of Lookup.":   "about Ask",
+	"Func is a function as a Resolver.":                                                      "about Func",
+	"Read only.":                                                                             "for callers; the chain is compared where Records are",
+	"Zero means: do not cache.":                                                              "for callers; the promise TTL asks for more where records have it",
+	`Server says who answered, for evidence: an address, a file, "cache of" one.`:            "may be empty: evidence alone",
+	"Status tells an existing name from one that does not exist.":                            "the subject",
+	"Its zero value is NoError: unlike other enums of this module, where zero means unset.":  "about the type",
+	"NotFound: no records, and the source cannot tell which: a *net.Resolver.":               "an excuse, which all promises about negative answers take",
+}
+
+// sentences returns those of the comments on types of package resolver, their fields and
+// constants.
+func sentences(t *testing.T, types ...string) []string {
+	files, err := filepath.Glob("../*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	fset := token.NewFileSet()
+	var parsed []*ast.File
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := parser.ParseFile(fset, name, src, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, file)
+	}
+	pkg, err := doc.NewFromFiles(fset, parsed, "resolver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, typ := range pkg.Types {
+		if !slices.Contains(types, typ.Name) {
+			continue
+		}
+		out = append(out, cut(typ.Doc)...)
+		for _, c := range typ.Consts {
+			for _, spec := range c.Decl.Specs {
+				value := spec.(*ast.ValueSpec)
+				out = append(out, cut(value.Names[0].Name+": "+value.Comment.Text())...)
+			}
+		}
+		ast.Inspect(typ.Decl, func(n ast.Node) bool {
+			if field, ok := n.(*ast.Field); ok && field.Doc != nil {
+				out = append(out, cut(field.Doc.Text())...)
+			}
+			return true
+		})
+	}
+	return out
+}
+
+// cut returns the sentences of a comment, without the brackets of links.
+func cut(comment string) []string {
+	var out []string
+	text := strings.NewReplacer("[", "", "]", "").Replace(strings.Join(strings.Fields(comment), " "))
+	for text != "" {
+		sentence, rest, _ := strings.Cut(text, ". ")
+		out = append(out, strings.TrimSuffix(sentence, ".")+".")
+		text = rest
+	}
+	return out
 }

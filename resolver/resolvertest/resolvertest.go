@@ -15,8 +15,8 @@
 // Faults, delays and the log of questions are those of package dnsfake, which has
 // no need of package testing.
 //
-// [TestResolver] holds an implementation of resolver.Resolver against the
-// promises of the interface.
+// [TestResolver] tests an implementation of resolver.Resolver against each promise of the
+// interface, and [TestRecords] one that answers from fixed records.
 package resolvertest
 
 import (
