@@ -14,7 +14,7 @@ import (
 
 // go-mockdns by way of FromNet keeps the promises of a Resolver, as far as it has the
 // records.
-func TestMockDNSConformance(t *testing.T) {
+func TestInteropMockDNSConformance(t *testing.T) {
 	resolvertest.TestRecords(t, func(t testing.TB, zoneText string) resolver.Resolver {
 		if strings.Contains(zoneText, "*") || strings.Contains(zoneText, "DNAME") {
 			t.Skip("go-mockdns has no wildcards and no DNAME records")
