@@ -5,11 +5,41 @@ import (
 	"expvar"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/netip"
+	"os"
 
 	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
+
+// A verdict is one value of a log line; v.LogDetails has what it rests on.
+func ExampleVerdict_LogValue() {
+	zones, err := resolver.ParseZones("$ORIGIN example.org.\n$TTL 1h\nsmtp A 192.0.2.99\n$ORIGIN .")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	s := identity.Verifier{Resolver: zones, Policy: identity.Policy{
+		Reasons: map[identity.Reason]identity.Action{identity.NoPTR: identity.Reject}, ReportOnly: true,
+	}}.Session(ctx, netip.MustParseAddr("192.0.2.99"))
+	defer s.Close()
+	s.Helo(ctx, "smtp.example.org")
+	v := s.MailFrom(ctx, "someone@example.org")
+
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTimes}))
+	logger.Info("judged", "verdict", v)
+	// Output:
+	// {"level":"INFO","msg":"judged","verdict":{"step":"mail-from","client":"192.0.2.99","level":"anonymous","action":"score","reasons":["no-ptr","helo-alone"],"withheld":"reject","helo":"smtp.example.org","sender":"someone@example.org","questions":9}}
+}
+
+// withoutTimes leaves out what differs each time.
+func withoutTimes(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey || a.Key == "took" {
+		return slog.Attr{}
+	}
+	return a
+}
 
 var verdicts = expvar.NewMap("verdicts")
 

@@ -72,6 +72,15 @@ func TestLogsSnippets(t *testing.T) {
 	}
 }
 
+// Its log line is that of the example.
+func TestLogsLine(t *testing.T) {
+	page, example := readFile(t, "../docs/logs.md"), readFile(t, "example_counters_test.go")
+	line := regexp.MustCompile("(?s)```json\n(.*?)```").FindStringSubmatch(page)
+	if line == nil || !strings.Contains(example, "\t// Output:\n\t// "+line[1]+"}") {
+		t.Errorf("example_counters_test.go does not have the output %q", line)
+	}
+}
+
 // filterRules returns the regular expression that docs/logs.md has for a keyword, for each
 // filter.
 func filterRules(t testing.TB, keyword string) map[string]*regexp.Regexp {
