@@ -31,7 +31,7 @@ func (q Question) String() string { return untrusted.Line(q.Name) + " " + TypeSt
 type Response struct {
 	Question // its Name is canonical, unless it is not a DNS name
 	Answer
-	Err error
+	Err error `json:"err,omitzero"`
 }
 
 // Ask puts one question to r: it brings name into canonical form, gives a nil r

@@ -33,8 +33,8 @@ type JSONList[R dns.RR] struct{ rrs *[]R }
 // JSONListAt returns the form of the records that a field holds.
 func JSONListAt[R dns.RR](field *[]R) JSONList[R] { return JSONList[R]{field} }
 
-// IsZero reports whether there are no records, for omitzero.
-func (j JSONList[R]) IsZero() bool { return len(*j.rrs) == 0 }
+// IsZero reports whether the list is nil, for omitzero.
+func (j JSONList[R]) IsZero() bool { return *j.rrs == nil }
 
 // MarshalJSON writes the records as a list.
 func (j JSONList[R]) MarshalJSON() ([]byte, error) {
@@ -55,7 +55,9 @@ func (j JSONList[R]) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &list); err != nil {
 		return err
 	}
-	*j.rrs = nil
+	if *j.rrs = nil; list != nil {
+		*j.rrs = make([]R, 0, len(list))
+	}
 	for _, text := range list {
 		rr, err := read[R](text)
 		if err != nil {
