@@ -279,7 +279,7 @@ func (v *Verdict) levelReason(e evidence) Reason {
 			deciding = []Reason{HeloSPFPass, CSAPass}
 		}
 	case Anonymous:
-		deciding = []Reason{NoHelo, MalformedHelo, UnqualifiedHelo, AddressLiteral, NoPTR, TooManyPTR, Unconfirmed, HeloUnrelated, GenericName, HeloUnresolved, HeloAlone}
+		deciding = []Reason{NoHelo, MalformedHelo, UnqualifiedHelo, AddressLiteral, NoPTR, TooManyPTR, Unconfirmed, HeloUnrelated, GenericName, HeloUnresolved}
 	}
 	for _, r := range deciding {
 		if v.Has(r) {

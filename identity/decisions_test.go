@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -125,6 +126,8 @@ var situations = []situation{
 	{"unrelated, confirmed or not", named(fcrdns.TempError, unanswered("mail.other.test")), good},
 	{"two of the organization, one confirmed", named(fcrdns.Pass, confirmed("mta1.example.test"), unanswered("mta2.example.test")), good},
 	{"unrelated and confirmed, or of the organization", named(fcrdns.Pass, confirmed("mail.other.test"), unanswered("mta1.example.test")), good},
+	{"unrelated, generic and confirmed, or of the organization", named(fcrdns.Pass, confirmed("192-0-2-10.dsl.isp.test"), unanswered("mta1.example.test")), good},
+	{"too many, unrelated and confirmed, or of the organization", tooMany(fcrdns.Pass, confirmed("mail.other.test"), unanswered("mta1.example.test")), good},
 }
 
 // greetings that are no name that could lead to the client.
@@ -169,6 +172,16 @@ func wordOf(s *spf.Result, c *csa.Result) int {
 func levels(t *testing.T) (string, int) {
 	var b strings.Builder
 	n := 0
+	deciding := make(map[identity.Level]map[identity.Reason]bool)
+	hold := func(v *identity.Verdict) {
+		holdsVerdict(t, v)
+		if deciding[v.Level] == nil {
+			deciding[v.Level] = make(map[identity.Reason]bool)
+		}
+		if v.LevelReason != 0 {
+			deciding[v.Level][v.LevelReason] = true
+		}
+	}
 	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	row(append([]string{"PTR name", "HELO resolves to the client"}, owner...)...)
 	row(slices.Repeat([]string{"---"}, 2+len(owner))...)
@@ -179,7 +192,7 @@ func levels(t *testing.T) (string, int) {
 				v := base
 				v.HeloSPF, v.CSA = s.result, c.result
 				judged := identity.Judge(v, ours, identity.Policy{})
-				holdsVerdict(t, judged)
+				hold(judged)
 				level := judged.Level.String()
 				w := wordOf(s.result, c.result)
 				if got[w] != "" && got[w] != level {
@@ -216,7 +229,7 @@ func levels(t *testing.T) (string, int) {
 				v.Helo, v.HeloSPF, v.CSA = heloResult(g.helo, status), heloSPFs[0].result, csas[0].result
 			}
 			judged := identity.Judge(v, g.ours, identity.Policy{})
-			holdsVerdict(t, judged)
+			hold(judged)
 			got := judged.Level.String()
 			if level != "" && got != level {
 				t.Errorf("HELO %s, reverse name %s: %s, and %s for others", g.name, s.reverse, got, level)
@@ -225,6 +238,14 @@ func levels(t *testing.T) (string, int) {
 			n++
 		}
 		row(g.name, level)
+	}
+	fmt.Fprintf(&b, "\nThe reason that decides a level (`LevelReason`) is one of these. Distinct has none, and neither have the others where DNS left open\nwhich of several reasons for the same level holds:\n\n")
+	row("level", "reasons")
+	row("---", "---")
+	for _, level := range identity.Levels() {
+		if reasons := slices.Sorted(maps.Keys(deciding[level])); len(reasons) > 0 {
+			row(level.String(), "`"+strings.ReplaceAll(keywords(reasons), " ", "`, `")+"`")
+		}
 	}
 	return b.String(), n
 }
@@ -409,8 +430,9 @@ func TestDecisions(t *testing.T) {
 		"own PTR name does not find it. A HELO name that resolves to the client and is authorized is traceable, whatever the PTR name is. A\n" +
 		"generic PTR name ties the client only to a HELO name that resolves to it, and is another.\n\n" + table +
 		"\n## Advice\n\nWhat is advised for one sub-result if nothing else speaks against the client; of several the most severe, reject before defer before\n" +
-		"score. The last columns show an entry of `identity.Policy.Reasons` that changes it. If the session is exhausted, nothing is judged, and\n" +
-		"the advice is defer 421 4.7.0, whatever the policy.\n\n" + advice() +
+		"score. The last columns show an entry of `identity.Policy.Reasons` that changes it. By default no level has an advice of its own; an\n" +
+		"entry of `identity.Policy.Levels` gives it one, with the reply of the reason that decided it. If the session is exhausted, nothing is\n" +
+		"judged, and the advice is defer 421 4.7.0, whatever the policy.\n\n" + advice() +
 		"\n## Reasons\n\nWhat a policy can say about each reason, and what is answered then. A temporary failure is never rejected. The reply to a deferral has\n" +
 		"the same text as that to a rejection. Reasons that are not here speak for a client, or no policy changes what is done about them.\n\n" + reasonTable(t)
 	if *updateDocs {

@@ -226,7 +226,7 @@ levels.identity.Level(77): not a level`
 }
 
 // The reason for Undetermined is the first temporary failure of which two answers would have
-// made two levels.
+// made two levels, and nothing is held against a client that an answer could refute.
 func TestUndeterminedReason(t *testing.T) {
 	n := 0
 	for _, s := range situations {
@@ -235,7 +235,7 @@ func TestUndeterminedReason(t *testing.T) {
 				for _, c := range csas {
 					v := identity.Verdict{Step: identity.AtHelo, Client: client, IPRev: s.result, HeloText: s.helo, Helo: heloResult(s.helo, resolves), HeloSPF: h.result, CSA: c.result}
 					got := identity.Judge(v, false, identity.Policy{})
-					if want, any := decisive(v); got.LevelReason != want && got.Level == identity.Undetermined || any != (got.Level == identity.Undetermined) {
+					if want, any := decisive(t, v, got.Reasons); got.LevelReason != want && got.Level == identity.Undetermined || any != (got.Level == identity.Undetermined) {
 						t.Errorf("%s, resolves %s, SPF %s, CSA %s: %s by %s, want %s", s.reverse, resolves, h.name, c.name, got.Level, got.LevelReason, want)
 					}
 					n++
@@ -246,8 +246,9 @@ func TestUndeterminedReason(t *testing.T) {
 	t.Logf("%d combinations", n)
 }
 
-// decisive returns the first temporary failure on which the level depends.
-func decisive(v identity.Verdict) (identity.Reason, bool) {
+// decisive returns the first temporary failure on which the level depends. Whatever the answers
+// would have been, a reason that is not temporary is one of the verdict on them, too.
+func decisive(t *testing.T, v identity.Verdict, reasons []identity.Reason) (identity.Reason, bool) {
 	// Every answer that an unknown one could have been.
 	reverse := []*fcrdns.Result{v.IPRev}
 	name := identity.ReverseUnknown
@@ -265,12 +266,13 @@ func decisive(v identity.Verdict) (identity.Reason, bool) {
 				name = identity.OtherPTRUnknown
 				continue
 			}
-			yes, no := named(fcrdns.Pass, slices.Clone(v.IPRev.Names)...), named(fcrdns.Pass, slices.Clone(v.IPRev.Names)...)
+			yes, no := *v.IPRev, *v.IPRev
+			yes.Names, no.Names = slices.Clone(yes.Names), slices.Clone(no.Names)
 			yes.Names[i].Outcome, no.Names[i].Outcome = fcrdns.Confirmed, fcrdns.Mismatch
-			if len(no.Names) == 1 {
+			if yes.Status, no.Status = fcrdns.Pass, fcrdns.Pass; len(no.Names) == 1 {
 				no.Status = fcrdns.Fail
 			}
-			reverse = []*fcrdns.Result{yes, no}
+			reverse = []*fcrdns.Result{&yes, &no}
 		}
 	}
 	resolves := []helo.Status{v.Helo.Status}
@@ -293,7 +295,13 @@ func decisive(v identity.Verdict) (identity.Reason, bool) {
 				for l, c := range records {
 					known := v
 					known.IPRev, known.Helo, known.HeloSPF, known.CSA = r, heloResult(v.HeloText, status), p, c
-					levels[[4]int{i, j, k, l}] = identity.Judge(known, false, identity.Policy{}).Level
+					judged := identity.Judge(known, false, identity.Policy{})
+					levels[[4]int{i, j, k, l}] = judged.Level
+					for _, r := range reasons {
+						if !r.Temporary() && !judged.Has(r) {
+							t.Errorf("%s, and with answers %s", keywords(reasons), keywords(judged.Reasons))
+						}
+					}
 				}
 			}
 		}

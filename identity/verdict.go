@@ -13,6 +13,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -45,34 +46,41 @@ func (s *Step) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text,
 // not reached or have nothing to check, and all of them are nil with NotApplicable and with
 // the reason SessionExhausted.
 type Verdict struct {
-	Step  Step
-	Level Level
+	Step  Step  `json:"step,omitzero"`
+	Level Level `json:"level,omitzero"`
 	// LevelReason is the one of Reasons that decided the level. It is zero for Distinct, and
 	// where DNS left open which of several reasons holds, all of which come to the same level.
-	LevelReason Reason
-	Reasons     []Reason // each once, in the order of their constants
-	Advice      Advice
-	Client      netip.Addr    // without zone; as IPv4 if it is IPv4-mapped or of 64:ff9b::/96 (NAT64)
-	Time        time.Time     // when the verdict was drawn
-	Took        time.Duration // how long the step took its caller
+	LevelReason Reason        `json:"level_reason,omitzero"`
+	Reasons     []Reason      `json:"reasons,omitempty"` // each once, in the order of their constants
+	Advice      Advice        `json:"advice,omitzero"`
+	Client      netip.Addr    `json:"client,omitzero"` // without zone; as IPv4 if it is IPv4-mapped or of 64:ff9b::/96 (NAT64)
+	Time        time.Time     `json:"time,omitzero"`   // when the verdict was drawn
+	Took        time.Duration `json:"took"`            // how long the step took its caller; in JSON, nanoseconds
 
-	IPRev    *fcrdns.Result
-	PTRName  string             // canonical: the confirmed PTR name that HELO is compared with; "" for none
-	PTRLook  ptrname.Assessment // of PTRName; zero without one
-	Relation helo.Relation      // of the HELO name to PTRName; 0 without one of them
+	IPRev    *fcrdns.Result     `json:"iprev,omitempty"`
+	PTRName  string             `json:"ptr_name,omitempty"` // canonical: the confirmed PTR name that HELO is compared with; "" for none
+	PTRLook  ptrname.Assessment `json:"ptr_look,omitzero"`  // of PTRName; zero without one
+	Relation helo.Relation      `json:"relation,omitzero"`  // of the HELO name to PTRName; 0 without one of them
 
-	HeloText string       // what the client said in HELO: untrusted
-	Helo     *helo.Result // whether the HELO name resolves to the client
-	HeloSPF  *spf.Result
-	CSA      *csa.Result
+	HeloText string       `json:"helo,omitempty"`         // what the client said in HELO: untrusted
+	Helo     *helo.Result `json:"helo_address,omitempty"` // whether the HELO name resolves to the client
+	HeloSPF  *spf.Result  `json:"helo_spf,omitempty"`
+	CSA      *csa.Result  `json:"csa,omitempty"`
 
 	// Sender is the address of MAIL FROM without brackets and source route, "" for the null
 	// sender, and all that the client said if that is malformed: untrusted.
-	Sender      string
-	MailFromSPF *spf.Result
-	NullMX      *nullmx.Result // of the sender's domain; nil for the null sender
+	Sender      string         `json:"sender,omitempty"`
+	MailFromSPF *spf.Result    `json:"mail_from_spf,omitempty"`
+	NullMX      *nullmx.Result `json:"null_mx,omitempty"` // of the sender's domain; nil for the null sender
 
-	Questions int // asked so far in the session
+	Questions int `json:"questions"` // asked so far in the session
+}
+
+// MarshalJSON writes the verdict with its results, and the keys of LogValue and LogDetails:
+// JSON that is read back comes to the same Advise.
+func (v Verdict) MarshalJSON() ([]byte, error) {
+	type plain Verdict
+	return jsonform.Marshal(plain(v))
 }
 
 // Has reports whether a reason is among the reasons.
