@@ -174,6 +174,7 @@ func TestComingFromBlitiriOptions(t *testing.T) {
 		}
 	}
 	// CheckHost has no options: not even a resolver.
+	//lint:ignore SA1019 its users read the documentation, too
 	if _, err := blitiri.CheckHost(nil, "example.test"); !errors.Is(err, blitiri.ErrInvalidIPAddress) {
 		t.Error(err)
 	}
