@@ -67,7 +67,6 @@ func TestStartHeloWaits(t *testing.T) {
 		fake := fakeClients(t)
 		s := identity.Verifier{Resolver: slowly(fake, 2*time.Second)}.Session(t.Context(), client)
 		defer s.Close()
-		start := time.Now()
 		s.StartHelo("mail.other.test")
 		s.MailFrom(t.Context(), "a@example.test")
 		start, questions := time.Now(), len(fake.Questions())

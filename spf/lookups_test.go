@@ -82,8 +82,8 @@ func split(text string) (out []string) {
 	return append(out, text)
 }
 
-// worstFor is a zone that costs the most questions with a limit: all terms but the first
-// lead to ten hosts each, and none of them is asked ahead in vain, or all.
+// worstFor has zones that cost the most questions with a limit: all terms, or all but the first,
+// have ten hosts each, and none of them is asked ahead, or all in vain.
 func worstFor(limit int) map[string]hostile {
 	return map[string]hostile{
 		"each": {text: func(name string) string {

@@ -44,6 +44,43 @@
 // than 16 MiB, and it allocates less than 64 MiB on the way. Once its context ends, nothing
 // more is asked, and the work that is left is in proportion to the number of terms times the
 // depth of the tree: less than a tenth of a second.
+//
+// # Coming from blitiri.com.ar/go/spf
+//
+// What its version 1.6.0 has, and what is here instead:
+//
+//	CheckHostWithSender(ip, helo, sender)  Checker{Resolver: r}.CheckMailFrom(ctx, addr, helo, sender)
+//	CheckHost(ip, domain)                  Checker{Resolver: r}.CheckHelo(ctx, addr, domain)
+//	ip net.IP                              addr, _ := netip.AddrFromSlice(ip)
+//	WithContext(ctx)                       the first argument; without it 20 s, see Timeout
+//	WithResolver(net)                      r = resolver.FromNet{Resolver: net}; or a resolver.Client, which can tell more
+//	no resolver                            r, err := resolver.SystemClient()
+//	OverrideLookupLimit(n)                 MaxLookups: n; 100 at most, and 0 is the default
+//	OverrideVoidLookupLimit(n)             MaxVoids: n; 0 is the default
+//	WithTraceFunc(f)                       Result.Term, Responses and LogValue; a Resolver that logs
+//	Result("softfail"), SoftFail           SoftFail, with the text "softfail"; so the others
+//	ErrMatchedAll, ErrMatchedIP, ...       Result.Term.Kind: All; IP4 or IP6; A, MX, PTR, Exists
+//	ErrNoResult with None, with PermError  no error; ErrNoRecord
+//	ErrInvalidIPAddress                    ErrAddr
+//	ErrLookupLimitReached                  ErrLookups
+//	ErrVoidLookupLimitReached              ErrVoids
+//	ErrTooManyMXRecords                    ErrMX
+//	ErrMultipleRecords                     ErrRecords
+//	ErrUnknownField, ErrInvalidMask, ...   *SyntaxError, with every mistake from Parse
+//	*net.DNSError                          *resolver.Error, or the error of the Resolver
+//
+// CheckHostWithSender judges the HELO name if nothing follows an @ in the sender, as for "",
+// "user" and "user@". CheckMailFrom does so for "" and <> alone: "example.org" is postmaster
+// there, and "user" and "user@" have no policy; the Example has the lines that make up for it.
+// CheckHostWithSender takes neither angle brackets nor a quoted local part with an @.
+//
+// Its error says which mechanism matched, also with Pass and Fail. Here Err is nil except with
+// TempError and PermError, Term says it, and Explanation is the owner's text for a Fail.
+//
+// A record is read as a whole here: a mistake behind the term that matches is a PermError.
+// Of the addresses of a, mx and ptr only those of the client's family count and are asked
+// for, so that more terms are void for some clients. %{p} is the client's name, not always
+// "unknown". Package blitiri runs the other implementation over any Resolver.
 package spf
 
 import (
