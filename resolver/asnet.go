@@ -39,8 +39,9 @@ import (
 //     *net.AddrError there, and not found here. LookupAddr refuses an address with a zone,
 //     which is dropped here.
 //   - believes answers about other names than was asked.
-//   - returns the first target of an alias without addresses from LookupCNAME, where it is
-//     all Go. That is not found here, as with cgo.
+//   - returns from LookupCNAME, where it is all Go, the first target of an alias without
+//     addresses, and of several aliases the first target or the last, depending on which
+//     answer comes first. Here it is the last, and not found without addresses, as with cgo.
 type AsNet struct{ Resolver Resolver }
 
 // LookupTXT returns the texts of name, the strings of each record joined.

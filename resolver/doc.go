@@ -1,7 +1,8 @@
 // Package resolver asks the DNS, or a substitute for it, through one small
 // interface, [Resolver], that every checker of this module takes.
 //
-//   - [Client] asks DNS servers; [SystemClient] those of /etc/resolv.conf.
+//   - [Client] asks DNS servers, over UDP and TCP or a transport of one's own, such as DoH;
+//     [SystemClient] asks those of /etc/resolv.conf.
 //     [Transfer] yields the records of a whole zone, from a server that allows it.
 //   - [ParseZones] and [ReadZone] make [Zones], which answer from zone text in
 //     memory, for tests and for auditing a zone before it is published.

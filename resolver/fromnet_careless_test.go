@@ -183,8 +183,8 @@ func TestNetRoundTrip(t *testing.T) {
 		arg := tt.args[len(tt.args)-1]
 		other := want
 		switch {
-		case tt.method == "CNAME" && arg == "alias.": // the chain is unknown
-			other = "alias.example.test."
+		case tt.method == "CNAME" && strings.HasPrefix(arg, "alias"): // the chain is unknown
+			other = arg + "example.test."
 		case arg == "-x." || tt.method == "SRV" && tt.args[0] == "": // package net does not ask for such names
 			other = "temporary"
 		case arg == "mapped.": // nor takes IPv4-mapped addresses for IPv6

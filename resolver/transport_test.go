@@ -299,13 +299,38 @@ func TestExchangeBounded(t *testing.T) {
 	})
 }
 
+// Those that wait take the places of calls that return, in order.
+func TestExchangeWaits(t *testing.T) {
+	c := &resolver.Client{}
+	for range 2 { // a Client of several tests
+		synctest.Test(t, func(t *testing.T) {
+			c.Exchange = func(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
+				time.Sleep(100 * time.Millisecond)
+				return overMemory(always(dns.RcodeSuccess, www))(ctx, server, query)
+			}
+			start := time.Now()
+			var wg sync.WaitGroup
+			for range 1000 {
+				wg.Go(func() { wantWWW(t, c) })
+			}
+			wg.Wait()
+			if took := time.Since(start); took != 400*time.Millisecond {
+				t.Errorf("took %v, expected 4 times 256 calls", took)
+			}
+		})
+	}
+}
+
 // The context of Exchange ends with its try.
 func TestExchangeDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var tries []time.Duration
 		start := time.Now()
 		c := &resolver.Client{Rounds: 3, TryTimeout: time.Second, Timeout: 2500 * time.Millisecond, Exchange: func(ctx context.Context, _ netip.AddrPort, _ []byte) ([]byte, error) {
 			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
 			tries = append(tries, time.Since(start))
 			return nil, ctx.Err()
 		}}
@@ -315,6 +340,8 @@ func TestExchangeDeadline(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if want := []time.Duration{time.Second, 2 * time.Second, 2500 * time.Millisecond}; !slices.Equal(tries, want) {
 			t.Errorf("got %v, want %v", tries, want)
 		}
