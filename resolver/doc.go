@@ -85,8 +85,9 @@
 // say so. One that was read back says the same, but errors.Is does not find its causes. Text
 // that is not UTF-8 has U+FFFD in place of each such octet.
 //
-// Each octet of a name or text takes at most six octets of JSON. Each record has its whole
-// owner name.
+// Each octet of a name or text takes at most six octets of JSON, and each record has its
+// whole owner name: less than 8 MiB for one answer of a [Client]. The JSON of a result is in
+// proportion to that of its responses.
 //
 // # Coming from net.Resolver
 //

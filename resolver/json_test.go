@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,31 @@ func TestJSONReadsBack(t *testing.T) {
 	if !ok || !temporary.Temporary() || read.Err.Error() != failed.Err.Error() {
 		t.Errorf("%v is read as %v", failed.Err, read.Err)
 	}
+}
+
+// The longest JSON of a message that a Client accepts: small records at a long name.
+func TestJSONSize(t *testing.T) {
+	label := strings.Repeat(`\255`, 63) + "."
+	name := label + label + label + strings.Repeat(`\255`, 61) + "."
+	m := new(dns.Msg).SetQuestion(name, dns.TypeTXT)
+	m.Response, m.Compress = true, true
+	for i := range 4350 {
+		header := dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 1<<31 - 1}
+		m.Answer = append(m.Answer, &dns.TXT{Hdr: header, Txt: []string{fmt.Sprintf(`\%03d\%03d`, i%256, 128+i/256)}})
+	}
+	raw, err := m.Pack()
+	if err != nil || len(raw) > dns.MaxMsgSize {
+		t.Fatalf("%d octets, %v", len(raw), err)
+	}
+	read, err := resolver.ReadMessage(name, dns.TypeTXT, raw)
+	if err != nil || len(read.Records) != 4350 {
+		t.Fatalf("%d records, %v", len(read.Records), err)
+	}
+	text, err := json.Marshal(resolver.Answer{Records: read.Records})
+	if err != nil || len(text) > 8<<20 {
+		t.Errorf("%d octets, %v", len(text), err)
+	}
+	t.Logf("%d octets of JSON for %d", len(text), len(raw))
 }
 
 func TestJSONFails(t *testing.T) {

@@ -35,3 +35,31 @@ func TestEnum(t *testing.T) {
 		}
 	}
 }
+
+type basket uint16
+
+func TestSet(t *testing.T) {
+	words := []string{"apple", "pear", "plum"}
+	for set, want := range map[basket]string{0: "", 1: "apple", 6: "pear,plum", 8: ""} {
+		if got := enum.SetString(set, words); got != want {
+			t.Errorf("SetString(%d) = %q, want %q", set, got, want)
+		}
+		text, err := enum.MarshalSet(set, words)
+		if valid := set < 8; valid != (err == nil) || valid && string(text) != want {
+			t.Errorf("MarshalSet(%d) = %q, %v", set, text, err)
+		}
+		var again basket
+		if err := enum.UnmarshalSet(&again, text, words); set < 8 && (err != nil || again != set) {
+			t.Errorf("%q is read as %d, %v", text, again, err)
+		}
+	}
+	set := basket(2)
+	if err := enum.UnmarshalSet(&set, []byte("PLUM,apple"), words); err != nil || set != 5 {
+		t.Errorf("got %d, %v", set, err)
+	}
+	for _, text := range []string{"fig", "apple,", ",", "apple plum"} {
+		if err := enum.UnmarshalSet(&set, []byte(text), words); err == nil || set != 5 {
+			t.Errorf("UnmarshalSet(%q): got %d, %v; want an error and no change", text, set, err)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/envelope"
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/harden"
@@ -45,6 +46,7 @@ var jsonTypes = []any{
 	flow.Node{}, flow.Note{}, flow.Observation{},
 	harden.Hardening{},
 	helo.Argument{}, helo.Error{}, helo.Result{},
+	identity.Advice{}, identity.Exception{}, identity.Policy{}, identity.Verdict{},
 	nullmx.Lint{}, nullmx.Result{}, nullmx.Target{},
 	org.MTA{}, org.Organization{},
 	plan.Change{}, plan.Host{}, plan.Kept{}, plan.Refusal{}, plan.Step{},
@@ -72,9 +74,6 @@ var jsonNot = map[string]string{
 	"roleaddr.Checker": "asks",
 
 	"identity.Verifier": "asks",
-	"identity.Advice":   "its JSON is not defined yet",
-	"identity.Policy":   "its JSON is not defined yet",
-	"identity.Verdict":  "its JSON is not defined yet",
 	"audit.Auditor":     "asks",
 	"resolver.AsNet":    "asks",
 	"resolver.Cache":    "asks",

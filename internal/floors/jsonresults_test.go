@@ -5,16 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity"
 	"github.com/bonafide-mta/bonafide/identity/audit"
 	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/helo"
@@ -98,6 +101,13 @@ func results(t *testing.T, r resolver.Resolver) (all []any) {
 		flat, _ := policy.Flatten(ctx, r, 300)
 		add(policy, &flat, roleaddr.Checker{Resolver: r, AllowPrivate: true, Dial: refuse}.Check(ctx, domain))
 	}
+	for _, client := range []netip.Addr{v4, v6, netip.MustParseAddr("192.0.2.20"), netip.MustParseAddr("127.0.0.1")} {
+		session := identity.Verifier{Resolver: r, AllowPrivate: true}.Session(ctx, client)
+		add(session.Connect(ctx), session.Helo(ctx, "mx.example.test"), session.MailFrom(ctx, "user@example.test"), session.MailFrom(ctx, ""), session.MailFrom(ctx, "<bad\xff"))
+		advice := session.Helo(ctx, "denied.example.test").Advise(identity.Policy{ReportOnly: true, Levels: map[identity.Level]identity.Action{identity.Anonymous: identity.Defer}})
+		add(&advice)
+		session.Close()
+	}
 	return append(all, described(t, r)...)
 }
 
@@ -161,6 +171,7 @@ func TestJSONResults(t *testing.T) {
 		for _, v := range results(t, fake) {
 			count++
 			roundTrip(t, reflect.ValueOf(v))
+			logged(t, v)
 			if t.Failed() {
 				t.Fatalf("%T, %s", v, fault)
 			}
@@ -178,6 +189,32 @@ func TestJSONResults(t *testing.T) {
 		fake.Clear(q.Name, q.Type)
 	}
 	t.Logf("%d results", count)
+}
+
+// logged checks that what a value logs has the same keys in its JSON, or in that of its parts.
+func logged(t *testing.T, v any) {
+	valuer, ok := v.(slog.LogValuer)
+	if !ok {
+		return
+	}
+	keys := make(map[string]bool)
+	addKeys(keys, reflect.TypeOf(v).Elem(), 2)
+	for _, attr := range valuer.LogValue().Group() {
+		if !keys[attr.Key] {
+			t.Errorf("%T logs %s, which its JSON does not have", v, attr.Key)
+		}
+	}
+}
+
+func addKeys(keys map[string]bool, of reflect.Type, depth int) {
+	if of.Kind() != reflect.Struct || depth == 0 {
+		return
+	}
+	for field := range of.Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		keys[key] = true
+		addKeys(keys, field.Type, depth-1)
+	}
 }
 
 // What methods of results say does not change when these are read back.

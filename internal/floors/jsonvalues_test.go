@@ -185,7 +185,12 @@ func differs(a, b reflect.Value) string {
 			return fmt.Sprintf("%v: was %s", b, x)
 		}
 		return ""
-	case time.Time, netip.Addr, netip.AddrPort, netip.Prefix:
+	case time.Time:
+		if !x.Equal(b.Interface().(time.Time)) {
+			return fmt.Sprintf("%v: was %v", b, a)
+		}
+		return ""
+	case netip.Addr, netip.AddrPort, netip.Prefix:
 		if a.Interface() != b.Interface() {
 			return fmt.Sprintf("%v: was %v", b, a)
 		}

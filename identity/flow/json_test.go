@@ -1,0 +1,35 @@
+package flow_test
+
+import (
+	"encoding/json"
+	"net/netip"
+	"testing"
+
+	"github.com/bonafide-mta/bonafide/identity/flow"
+)
+
+// What a check returned reads back as the same JSON.
+func TestJSON(t *testing.T) {
+
+	for _, tt := range []struct {
+		value, again any
+		want         string
+	}{
+		{flow.Node{Name: "a.test.", Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Traits: flow.Alias | flow.Machine}, new(flow.Node), `{"name":"a.test.","addrs":["192.0.2.1"],"traits":"alias,machine"}`},
+		{flow.Node{}, new(flow.Node), `{"name":""}`},
+		{flow.Note{}, new(flow.Note), `{"name":"","text":""}`},
+		{flow.Observation{Helo: "x"}, new(flow.Observation), `{"address":"","helo":"x"}`},
+	} {
+		first, err := json.Marshal(tt.value)
+		if err != nil || string(first) != tt.want {
+			t.Errorf("%T: %s, %v\nwant %s", tt.value, first, err, tt.want)
+			continue
+		}
+		if err := json.Unmarshal(first, tt.again); err != nil {
+			t.Errorf("%s: %v", first, err)
+		}
+		if second, err := json.Marshal(tt.again); err != nil || string(second) != tt.want {
+			t.Errorf("%s\nthen %s, %v", first, second, err)
+		}
+	}
+}
