@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -70,16 +72,39 @@ var exempt = []string{
 	"internal/lab",
 }
 
-// small packages link neither the public suffix list nor net/http.
-var small = []string{"resolver", "spf", "csa", "rp", "nullmx"}
+// heavy has the dependencies that make programs large, with the packages for importing
+// that link each: exactly these.
+var heavy = []struct {
+	dep string
+	by  []string
+}{
+	// The public suffix list links net/http.
+	{"net/http", registered},
+	{"golang.org/x/net/publicsuffix", registered},
+	{yaml, described},
+	{"html/template", []string{"identity/report", "identity/audit"}},
+}
+
+var (
+	// registered know which names are registered under one organization.
+	registered = append([]string{"fcrdns/ptrname", "identity", "identity/helo", "reputation/roleaddr"}, described...)
+	// described work on a description of an organization, which is YAML.
+	described = []string{"identity/org", "identity/flow", "identity/plan", "identity/harden", "identity/draft", "identity/audit"}
+)
 
 const yaml = "github.com/goccy/go-yaml"
 
 // pkg is a package as go list -json describes it, without its tests.
 type pkg struct {
 	ImportPath string
+	Name       string
 	Imports    []string
 	Deps       []string // of Imports, and of theirs, and so on
+}
+
+// importable reports whether other modules can import a package.
+func (p pkg) importable() bool {
+	return p.Name != "main" && !slices.Contains(strings.Split(p.ImportPath, "/"), "internal")
 }
 
 func TestFloors(t *testing.T) {
@@ -108,23 +133,8 @@ func TestFloors(t *testing.T) {
 			}
 		}
 
-		if slices.Contains(small, path) {
-			for _, dep := range p.Deps {
-				if dep == "golang.org/x/net/publicsuffix" || dep == "net/http" {
-					t.Errorf("%s links %s: a program that only checks a mechanism should stay small", path, dep)
-				}
-			}
-		}
-
-		// Who does not describe an organization links no YAML.
-		org := module + "/identity/org"
-		if p.ImportPath != org {
-			if slices.ContainsFunc(p.Imports, isYAML) {
-				t.Errorf("%s imports %s: only identity/org may", path, yaml)
-			}
-			if slices.ContainsFunc(p.Deps, isYAML) && !slices.Contains(p.Deps, org) {
-				t.Errorf("%s links %s without identity/org", path, yaml)
-			}
+		if slices.ContainsFunc(p.Imports, isYAML) && path != "identity/org" {
+			t.Errorf("%s imports %s: only identity/org may", path, yaml)
 		}
 		if i := slices.IndexFunc(p.Deps, isChromedp); i >= 0 {
 			t.Errorf("%s links %s: only interop tests may", path, p.Deps[i])
@@ -137,10 +147,28 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+func TestHeavyDependencies(t *testing.T) {
+	walk(t) // see there
+
+	packages := list(t)
+	for _, h := range heavy {
+		var got []string
+		for _, p := range packages {
+			if p.importable() && slices.Contains(p.Deps, h.dep) {
+				got = append(got, relative(p.ImportPath))
+			}
+		}
+		want := slices.Sorted(slices.Values(h.by))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("packages that link %s (-want +got):\n%s", h.dep, diff)
+		}
+	}
+}
+
 // list returns the packages of the module.
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,Deps", "./...")
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
