@@ -41,21 +41,41 @@ _client._smtp       SRV 1 1 1 example.org.`)
 }
 
 func ExampleAuthorize() {
-	authorized, err := csa.Authorize("post.example.org", 3600)
+	rr, err := csa.Authorize("post.example.org", 3600)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	policy, err := csa.DenyUnlisted("example.org", 3600)
+	fmt.Println(rr)
+	// Output: _client._smtp.post.example.org.	3600	IN	SRV	1 2 1 post.example.org.
+}
+
+// The policy comes last, when every MTA of the domain is authorized.
+func ExampleDenyUnlisted() {
+	rr, err := csa.DenyUnlisted("example.org", 3600)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(authorized)
-	fmt.Println(policy)
+	fmt.Println(rr)
+	// Output: _client._smtp.example.org.	3600	IN	SRV	1 1 1 example.org.
+}
+
+func ExampleLookup() {
+	r, err := resolver.ParseZones(`
+$ORIGIN example.org.
+_client._smtp.post 3600 SRV 1 2 1 post`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, name := range []string{"post.example.org", "www.example.org"} {
+		records, err := csa.Lookup(context.Background(), r, name)
+		fmt.Println(name, records, err)
+	}
 	// Output:
-	// _client._smtp.post.example.org.	3600	IN	SRV	1 2 1 post.example.org.
-	// _client._smtp.example.org.	3600	IN	SRV	1 1 1 example.org.
+	// post.example.org [_client._smtp.post.example.org.	3600	IN	SRV	1 2 1 post.example.org.] <nil>
+	// www.example.org [] <nil>
 }
 
 func ExampleDeny() {

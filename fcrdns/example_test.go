@@ -64,3 +64,33 @@ func ExampleMapping_PTRs() {
 	// Output:
 	// 10.2.0.192.in-addr.arpa.	60	IN	PTR	mta1.example.test. <nil>
 }
+
+// An address with more PTR names than are looked up: the client's HELO name may be among
+// the others.
+func ExampleChecker_CheckSkipped() {
+	r, err := resolver.ParseZones(`
+$TTL 3600
+$ORIGIN 2.0.192.in-addr.arpa.
+10 PTR a.example.test.
+10 PTR b.example.test.
+10 PTR mail.example.test.
+$ORIGIN example.test.
+mail A 192.0.2.10`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	checker := fcrdns.Checker{Resolver: r, MaxNames: 2}
+	result := checker.Check(context.Background(), netip.MustParseAddr("192.0.2.10"))
+	fmt.Println(result.Status, result.Skipped)
+	result = checker.CheckSkipped(context.Background(), result, func(name string) int {
+		if name == "mail.example.test." {
+			return 1
+		}
+		return 0
+	})
+	fmt.Println(result.Status, result.Name, result.Skipped)
+	// Output:
+	// permerror 1
+	// pass mail.example.test. 0
+}

@@ -42,9 +42,10 @@ func (s Step) MarshalText() ([]byte, error) { return enum.Marshal(s, stepText) }
 func (s *Step) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, stepText) }
 
 // A Verdict is what is known about a client after a step, and what to do. It never
-// changes; what it points to is shared, and read-only. Results are nil for checks that were
-// not reached or have nothing to check, and all of them are nil with NotApplicable and with
-// the reason SessionExhausted.
+// changes; what it points to is shared, and read-only. IPRev is the result for the PTR names
+// of the client; Helo, HeloSPF and CSA are those for its HELO name. Results are nil for checks
+// that were not reached or have nothing to check, and all of them are nil with NotApplicable
+// and with the reason SessionExhausted.
 type Verdict struct {
 	Step  Step  `json:"step,omitzero"`
 	Level Level `json:"level,omitzero"`

@@ -256,7 +256,8 @@ const MaxTargets = 10
 // ErrTooManyTargets is the Err of a Target beyond MaxTargets, which was not looked up.
 var ErrTooManyTargets = errors.New("not looked up: the domain has more mail exchangers than are tried")
 
-// A Target is a mail exchanger, or the domain itself where it is Implicit.
+// A Target is a mail exchanger with the preference of its record, or the domain itself, with
+// preference 0, if the MX is Implicit.
 type Target struct {
 	Host       string       `json:"host"` // canonical, or as it stands in the record where it is no name
 	Preference uint16       `json:"preference"`

@@ -15,11 +15,11 @@ import (
 //
 //	John Smith (email administrator), phone:+35312345678, email:postmaster, web:http://www.example.org/
 type Contact struct {
-	Name  string `json:"name,omitzero"` // of a person or a department
-	Role  string `json:"role,omitzero"` // what they do
-	Phone string `json:"phone,omitzero"`
-	Email string `json:"email,omitzero"`
-	Web   string `json:"web,omitzero"`
+	Name  string `json:"name,omitzero"`  // of a person or a department
+	Role  string `json:"role,omitzero"`  // what they do
+	Phone string `json:"phone,omitzero"` // in any notation
+	Email string `json:"email,omitzero"` // an address, or postmaster for the one at the name itself
+	Web   string `json:"web,omitzero"`   // the URL of a page
 	// Text is the whole text where it says more than the other fields, or says it in
 	// another form; String returns it then. Clear it to write what the fields say.
 	Text string `json:"text,omitzero"`

@@ -53,3 +53,14 @@ func ExampleEntry_RR() {
 	// post.example.org.	3600	IN	RP	. _mtacontact.example.org.
 	// _mtacontact.example.org.	3600	IN	TXT	"John Smith (email administrator), email:postmaster"
 }
+
+func ExampleParseContact() {
+	contact := rp.ParseContact("Network Operations, web:http://noc.example.org/, phone:+35312345678")
+	fmt.Println(contact.Name)
+	fmt.Println(contact.Phone)
+	fmt.Println(contact.Web)
+	// Output:
+	// Network Operations
+	// +35312345678
+	// http://noc.example.org/
+}

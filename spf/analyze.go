@@ -32,7 +32,7 @@ type Analysis struct {
 	readBack bool // from JSON: policy has the statuses of Sets, without their terms
 }
 
-// A TreeNode is a record in the tree of a policy.
+// A TreeNode is a record in the tree of a policy: the text of one domain.
 type TreeNode struct {
 	Domain string     `json:"domain"`
 	Path   []TermAt   `json:"path,omitzero"` // the includes and redirects from the root to this record; their own Path is empty
@@ -49,7 +49,8 @@ type TreeNode struct {
 	deprecated bool // there is a record of type SPF
 }
 
-// Cost is what counts toward the limits of RFC 7208, Section 4.6.4.
+// Cost is what counts toward the limits of RFC 7208, Section 4.6.4: lookups, and those of them
+// that are void.
 type Cost struct {
 	Lookups int `json:"lookups"`
 	Voids4  int `json:"voids4"` // for an IPv4 client
@@ -62,7 +63,8 @@ func (c *Cost) add(other Cost) {
 	c.Voids6 += other.Voids6
 }
 
-// A TreeTerm is a term of a TreeNode and what it matches.
+// A TreeTerm is a term of a TreeNode and what it matches. It is Undecided if that depends on
+// more than the address, and then counts as not matching.
 type TreeTerm struct {
 	Term      Term                `json:"term"`
 	Name      string              `json:"name,omitzero"`      // the name that it asks for, canonical; "" for none

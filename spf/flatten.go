@@ -16,14 +16,14 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A FlatRecord is a record of a flattened policy.
+// A FlatRecord is a record, RR, of a flattened policy.
 type FlatRecord struct {
 	RR *dns.TXT `json:"rr"`
 	// From says of each term that is a network by which terms it was authorized.
 	From []FlatTerm `json:"from,omitzero"`
 }
 
-// A FlatTerm is a network of a flattened policy and where it comes from.
+// A FlatTerm is a network of a flattened policy, and By which terms it was authorized.
 type FlatTerm struct {
 	Network netip.Prefix `json:"network"`
 	Status  Status       `json:"status,omitzero"`

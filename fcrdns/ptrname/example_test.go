@@ -30,3 +30,14 @@ func ExampleClassify() {
 	//    +0.9 a word for a provider in the domain: isp
 	//    -1.9 no digit in it
 }
+
+func ExampleMailWord() {
+	for _, name := range []string{"mx1.example.org.", "smtp-fra.example.org.", "zeus.example.org.", "mail.org."} {
+		fmt.Printf("%s %q\n", name, ptrname.MailWord(name))
+	}
+	// Output:
+	// mx1.example.org. "mx"
+	// smtp-fra.example.org. "smtp"
+	// zeus.example.org. ""
+	// mail.org. ""
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 func ExampleRead() {
@@ -57,4 +58,13 @@ Subject: Invoice
 	}
 	// Output:
 	// 192.0.2.10 uses post.example.org in HELO
+}
+
+// A TXT record that receivers do not take for the policy its owner meant.
+func ExampleMeantToSend() {
+	if fault := spf.NearMiss("v=spf1; ip4:192.0.2.10 -all"); fault != "" {
+		fmt.Println(flow.MeantToSend(fault))
+	}
+	// Output:
+	// a text is meant to say who sends, but is not an SPF record: a semicolon after the version: write a space
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
-// A Note tells something about a name that its records do not show. The Name is canonical.
+// A Note tells something about a name that its records do not show. The Name is canonical,
+// the Text a sentence without a final period.
 type Note struct {
 	Name string `json:"name"`
 	Text string `json:"text"`

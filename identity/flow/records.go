@@ -20,9 +20,9 @@ import (
 
 // A Node is what the records of zones show about one name. A survey can have millions.
 type Node struct {
-	Name    string       `json:"name"`           // canonical
-	Addrs   []netip.Addr `json:"addrs,omitzero"` // of its A and AAAA records
-	Traits  Trait        `json:"traits,omitzero"`
+	Name    string       `json:"name"`              // canonical
+	Addrs   []netip.Addr `json:"addrs,omitzero"`    // of its A and AAAA records
+	Traits  Trait        `json:"traits,omitzero"`   // all that it has: see Has
 	TextTTL uint32       `json:"text_ttl,omitzero"` // TTL of its TXT records in seconds, 0 without any
 }
 

@@ -60,7 +60,7 @@ var (
 	_ encoding.TextUnmarshaler = (*Faults)(nil)
 )
 
-// An Error says why a HELO has neither a name nor an address.
+// An Error gives the reason why a HELO has neither a name nor an address.
 type Error struct {
 	Text   string `json:"text"`   // the argument
 	Offset int    `json:"offset"` // where in Text, in octets

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 )
@@ -67,4 +68,14 @@ func ExampleOrganization_Validate() {
 	// Output:
 	// mtas[0].ptr: not a DNS name: "mta1..example.test": expected labels of 1 to 63 octets, 255 in all
 	// mtas[0].helo: expected what the MTA says in HELO; only one with the sole role inbound needs none
+}
+
+func ExampleRead() {
+	o, err := org.Read("-", strings.NewReader("{domain: example.test, mtas: [{addresses: [192.0.2.20], roles: [inbound]}]}"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(o.Domain, o.MTAs[0].Addresses)
+	// Output: example.test. [192.0.2.20]
 }

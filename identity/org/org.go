@@ -130,11 +130,11 @@ type Contacts struct {
 // A Contact is a person or a department, as the world may know them: what it says is
 // published in DNS.
 type Contact struct {
-	Name  string `json:"name"`
-	Role  string `json:"role,omitempty"`
-	Phone string `json:"phone,omitempty"`
+	Name  string `json:"name"`            // the only field that must be set
+	Role  string `json:"role,omitempty"`  // such as "email administrator"
+	Phone string `json:"phone,omitempty"` // international, such as +35312345678
 	Email string `json:"email,omitempty"` // an address, or "postmaster" for the one at the name itself
-	Web   string `json:"web,omitempty"`
+	Web   string `json:"web,omitempty"`   // the URL of a page
 	// Mailbox is an address for the RP record itself; most leave it out, since those
 	// who send junk look there.
 	Mailbox string `json:"mailbox,omitempty"`

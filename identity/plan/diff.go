@@ -47,9 +47,9 @@ func (o *Owner) UnmarshalText(text []byte) error { return enum.Unmarshal(o, text
 // texts beside an SPF record, are in both lists.
 type Change struct {
 	Owner  Owner     `json:"owner,omitzero"`
-	Zone   string    `json:"zone"` // the apex of the zone; "" if not known, as for OwnerISP
-	Name   string    `json:"name"` // canonical; the target if the name of a PTR record is an alias (RFC 2317)
-	Type   uint16    `json:"type"`
+	Zone   string    `json:"zone"`   // the apex of the zone; "" if not known, as for OwnerISP
+	Name   string    `json:"name"`   // canonical; the target if the name of a PTR record is an alias (RFC 2317)
+	Type   uint16    `json:"type"`   // of the RRset, such as dns.TypeTXT
 	Before []dns.RR  `json:"before"` // as it is now; nil also if it was not asked for
 	After  []dns.RR  `json:"after"`  // as it will be; nil if it is removed
 	Rules  []rule.ID `json:"rules"`  // that want it, in the order of the catalogue
@@ -64,9 +64,9 @@ func (c Change) Removed() []dns.RR { return without(c.Before, c.After) }
 // Kept lists records that stay because somebody may rely on them. What is wanted in their
 // place, if anything, is not planned.
 type Kept struct {
-	Records []dns.RR      `json:"records"`
-	Wanted  []rule.Record `json:"wanted"` // nil if nothing takes their place
-	Reason  string        `json:"reason"`
+	Records []dns.RR      `json:"records"` // of one RRset
+	Wanted  []rule.Record `json:"wanted"`  // nil if nothing takes their place
+	Reason  string        `json:"reason"`  // who may rely on them, or on what Wanted would replace
 }
 
 // A planner makes a plan.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/miekg/dns"
+
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -209,4 +211,53 @@ func ExampleWriteLetter() {
 	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//
 	// If you prefer to delegate these names to us, RFC 2317 describes how.
+}
+
+// The records of the last step as zone text.
+func ExampleWriteZone() {
+	steps := examplePlan().Steps
+	if err := plan.WriteZone(os.Stdout, steps[len(steps)-1].Changes); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// $ORIGIN example.org.
+	// ; with these, raise the serial number in the SOA record: secondaries do not fetch them otherwise
+	// ; domain-csa: A CSA policy denies every name of the domain that has no record of its own
+	// _client._smtp.example.org. 3600 IN SRV 1 1 1 example.org.
+}
+
+// The zone as it is after the first step, with a new serial number.
+func ExampleApply() {
+	zones, err := resolver.ParseZones(`
+$ORIGIN example.org.
+$TTL 3600
+@     SOA  ns hostmaster 1 7200 900 1209600 300
+      NS   ns.provider.example.
+www   A    192.0.2.40
+`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var records []dns.RR
+	for rr, err := range zones.Records() {
+		if err != nil {
+			log.Fatal(err)
+		}
+		records = append(records, rr)
+	}
+	for _, rr := range plan.Apply(records, examplePlan().Steps[0].Changes) {
+		fmt.Println(strings.ReplaceAll(rr.String(), "\t", " "))
+	}
+	// Output:
+	// example.org. 3600 IN NS ns.provider.example.
+	// example.org. 3600 IN SOA ns.example.org. hostmaster.example.org. 2 7200 900 1209600 300
+	// www.example.org. 3600 IN A 192.0.2.40
+	// mta1.example.org. 3600 IN A 192.0.2.10
+	// post.example.org. 3600 IN A 192.0.2.10
+	// post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all"
+}
+
+func ExampleLockable() {
+	fmt.Println(plan.Lockable(exampleOrg()))
+	// Output: [mta1.example.org.]
 }

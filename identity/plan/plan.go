@@ -63,14 +63,14 @@ import (
 
 // A Plan tells how to change the records of an organization. [New] makes it.
 type Plan struct {
-	Organization *org.Organization
-	Published    *Published    // what was published when the plan was made
-	Wanted       []rule.Record // see Want
-	Changes      []Change      // in the order of their names; no other RRset changes
-	Steps        []Step        // the changes in the order to make them, and the gates between them
-	Kept         []Kept        // records that stay in place of wanted ones, unless adopted
-	Refused      []Refusal     // those of Want, and RRsets that cannot or must not be changed
-	Notes        []flow.Note   // what else the changes do, sorted
+	Organization *org.Organization // that the plan is for
+	Published    *Published        // what was published when the plan was made
+	Wanted       []rule.Record     // see Want
+	Changes      []Change          // in the order of their names; no other RRset changes
+	Steps        []Step            // the changes in the order to make them, and the gates between them
+	Kept         []Kept            // records that stay in place of wanted ones, unless adopted
+	Refused      []Refusal         // those of Want, and RRsets that cannot or must not be changed
+	Notes        []flow.Note       // what else the changes do, sorted
 	// Partial says that some names of the organization were only looked up: the rest of
 	// their zones is not known.
 	Partial bool

@@ -24,9 +24,9 @@ import (
 
 // A Refusal is a part of the description from which no record can be made.
 type Refusal struct {
-	MTA    string `json:"mta"`   // its ID; "" if the part does not belong to an MTA
-	Value  string `json:"value"` // the name, address or network, as described; in a Plan also an RRset
-	Reason string `json:"reason"`
+	MTA    string `json:"mta"`    // its ID; "" if the part does not belong to an MTA
+	Value  string `json:"value"`  // the name, address or network, as described; in a Plan also an RRset
+	Reason string `json:"reason"` // why no record can be made from Value
 }
 
 // Want returns the records that an organization should publish, sorted by name, type and

@@ -11,10 +11,10 @@ import (
 
 // A Delta is what has changed between two reports of one organization.
 type Delta struct {
-	Version      int       `json:"version"` // that of Report
-	Organization string    `json:"organization"`
-	Since        time.Time `json:"since"` // when the previous audit began; zero if there was none
-	Time         time.Time `json:"time"`  // when the new one did
+	Version      int       `json:"version"`      // that of Report
+	Organization string    `json:"organization"` // that of the new report
+	Since        time.Time `json:"since"`        // when the previous audit began; zero if there was none
+	Time         time.Time `json:"time"`         // when the new one did
 	// Changes are in the order of the new report; what is gone comes last.
 	Changes []Change `json:"changes"`
 	Same    int      `json:"same"`    // how many findings have not changed
@@ -23,9 +23,9 @@ type Delta struct {
 
 // A Change is a finding that is not as it was before.
 type Change struct {
-	Kind   ChangeKind `json:"kind,omitzero"`
-	Before *Finding   `json:"before"` // nil for New
-	After  *Finding   `json:"after"`  // nil for Gone
+	Kind   ChangeKind `json:"kind,omitzero"` // how Before and After differ
+	Before *Finding   `json:"before"`        // nil for New
+	After  *Finding   `json:"after"`         // nil for Gone
 }
 
 // A ChangeKind says how a finding has changed. The zero ChangeKind is invalid.

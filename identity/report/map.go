@@ -8,15 +8,15 @@ import (
 // and which of them resolve to each other. It says what is in DNS; the findings say how much
 // that matters.
 type Host struct {
-	ID        string        `json:"id"`       // in the description
-	Helo      string        `json:"helo"`     // canonical where it is a name, else to the letter; "" if it only receives
-	HeloOwn   bool          `json:"helo_own"` // the HELO name is the organization's
-	Addresses []HostAddress `json:"addresses"`
+	ID        string        `json:"id"`        // in the description
+	Helo      string        `json:"helo"`      // canonical where it is a name, else to the letter; "" if it only receives
+	HeloOwn   bool          `json:"helo_own"`  // the HELO name is the organization's
+	Addresses []HostAddress `json:"addresses"` // as described, those that are not public too
 }
 
 // A HostAddress is one address of a Host.
 type HostAddress struct {
-	Address string     `json:"address"`
+	Address string     `json:"address"`       // IPv4 or IPv6, as text
 	PTR     Link       `json:"ptr,omitzero"`  // it has a PTR record
 	Helo    Link       `json:"helo,omitzero"` // the HELO name has it
 	Names   []HostName `json:"names"`         // of its PTR records

@@ -81,11 +81,11 @@ const Version = 1
 // A Report is the outcome of an audit. Findings are in the order of the catalogue, and
 // within a rule in the order of the description.
 type Report struct {
-	Version            int       `json:"version"`      // of this form: see Version
-	Time               time.Time `json:"time"`         // when the audit began
-	Organization       string    `json:"organization"` // its domain, in canonical form
-	AllowDocumentation bool      `json:"allow_documentation"`
-	Hosts              []Host    `json:"hosts"` // the identity map, in the order of the description
+	Version            int       `json:"version"`             // of this form: see Version
+	Time               time.Time `json:"time"`                // when the audit began
+	Organization       string    `json:"organization"`        // its domain, in canonical form
+	AllowDocumentation bool      `json:"allow_documentation"` // addresses for documentation were taken for public ones
+	Hosts              []Host    `json:"hosts"`               // the identity map, in the order of the description
 	Findings           []Finding `json:"findings"`
 	// Publish lists the records of all fixes except those that were seen in DNS and those at
 	// aliases, each once, in the order of plan.Want.
@@ -96,7 +96,7 @@ type Report struct {
 // A Finding is one rule judged on one subject. Level belongs to the rule and says how much
 // it weighs; Status is the outcome of this audit.
 type Finding struct {
-	Rule     rule.ID     `json:"rule"`
+	Rule     rule.ID     `json:"rule"` // see rule.Lookup
 	Level    rule.Level  `json:"level,omitzero"`
 	Subject  Subject     `json:"subject"`
 	Status   rule.Status `json:"status,omitzero"`
@@ -114,21 +114,21 @@ type Finding struct {
 // Evidence is one question and its answer, as text. If a mail server was asked, Type is
 // SMTP, Status is "", and Records are the commands with its replies.
 type Evidence struct {
-	Name      string   `json:"name"`
+	Name      string   `json:"name"` // that was asked about, canonical
 	Type      string   `json:"type"`
-	Status    string   `json:"status"` // NOERROR, NXDOMAIN, NOTFOUND; "" when there is no answer
-	Aliases   []string `json:"aliases"`
+	Status    string   `json:"status"`  // NOERROR, NXDOMAIN, NOTFOUND; "" when there is no answer
+	Aliases   []string `json:"aliases"` // the CNAME and DNAME records that were followed, in order
 	Records   []string `json:"records"`
-	Server    string   `json:"server"` // who answered
-	Authentic bool     `json:"authentic"`
-	Error     string   `json:"error"` // why there is no answer
+	Server    string   `json:"server"`    // who answered
+	Authentic bool     `json:"authentic"` // validated by DNSSEC: see resolver.Answer
+	Error     string   `json:"error"`     // why there is no answer
 	// LeftOut is how many records of the answer are not among Aliases and Records (see
 	// Bounds), and LeftOutOctets what they have in a DNS message.
 	LeftOut       int `json:"left_out"`
 	LeftOutOctets int `json:"left_out_octets"`
 }
 
-// A Summary counts findings by status.
+// A Summary counts findings by status: Pass, Fail, Undecided, NotApplicable and Waived.
 type Summary struct {
 	Pass          int `json:"pass"`
 	Fail          int `json:"fail"`

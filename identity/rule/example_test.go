@@ -2,6 +2,7 @@ package rule_test
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
@@ -58,4 +59,11 @@ func ExampleAll() {
 	// wildcards       advice       No wildcard gives names that do not exist a part in mail
 	// ttls            advice       The records of the mail servers live for five minutes at least, and for a week at most
 	// exceptions-current advice       No exception has expired
+}
+
+func ExampleCompare() {
+	ids := []rule.ID{rule.HeloDiffers, "unknown", rule.PTRExists}
+	slices.SortFunc(ids, rule.Compare)
+	fmt.Println(ids)
+	// Output: [ptr-exists helo-differs unknown]
 }

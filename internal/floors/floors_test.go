@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -72,8 +74,25 @@ var exempt = []string{
 	"internal/lab",
 }
 
-// small packages link neither the public suffix list nor net/http.
-var small = []string{"resolver", "spf", "csa", "rp", "nullmx"}
+// heavy has the dependencies that make programs large, with the packages for importing
+// that link each: exactly these.
+var heavy = []struct {
+	dep string
+	by  []string
+}{
+	// The public suffix list links net/http.
+	{"net/http", registered},
+	{"golang.org/x/net/publicsuffix", registered},
+	{yaml, described},
+	{"html/template", []string{"identity/report", "identity/audit"}},
+}
+
+var (
+	// registered know which names are registered under one organization.
+	registered = append([]string{"fcrdns/ptrname", "identity", "identity/helo", "reputation/roleaddr"}, described...)
+	// described work on a description of an organization, which is YAML.
+	described = []string{"identity/org", "identity/flow", "identity/plan", "identity/harden", "identity/draft", "identity/audit"}
+)
 
 const yaml = "github.com/goccy/go-yaml"
 
@@ -83,8 +102,14 @@ var yamlReaders = []string{"identity/org", "examples/internal/policyfile"}
 // pkg is a package as go list -json describes it, without its tests.
 type pkg struct {
 	ImportPath string
+	Name       string
 	Imports    []string
 	Deps       []string // of Imports, and of theirs, and so on
+}
+
+// importable reports whether other modules can import a package.
+func (p pkg) importable() bool {
+	return p.Name != "main" && !slices.Contains(strings.Split(p.ImportPath, "/"), "internal")
 }
 
 func TestFloors(t *testing.T) {
@@ -113,23 +138,8 @@ func TestFloors(t *testing.T) {
 			}
 		}
 
-		if slices.Contains(small, path) {
-			for _, dep := range p.Deps {
-				if dep == "golang.org/x/net/publicsuffix" || dep == "net/http" {
-					t.Errorf("%s links %s: a program that only checks a mechanism should stay small", path, dep)
-				}
-			}
-		}
-
-		// What describes no organization, and reads no file of a policy, links no YAML.
-		if p.ImportPath != module+"/internal/yamldoc" {
-			if slices.ContainsFunc(p.Imports, isYAML) {
-				t.Errorf("%s imports %s: only internal/yamldoc may", path, yaml)
-			}
-			reads := func(dep string) bool { return slices.Contains(yamlReaders, relative(dep)) }
-			if slices.ContainsFunc(p.Deps, isYAML) && !reads(p.ImportPath) && !slices.ContainsFunc(p.Deps, reads) {
-				t.Errorf("%s links %s without one of %v", path, yaml, yamlReaders)
-			}
+		if slices.ContainsFunc(p.Imports, isYAML) && path != "internal/yamldoc" {
+			t.Errorf("%s imports %s: only internal/yamldoc may", path, yaml)
 		}
 		if i := slices.IndexFunc(p.Deps, isChromedp); i >= 0 {
 			t.Errorf("%s links %s: only interop tests may", path, p.Deps[i])
@@ -142,10 +152,28 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+func TestHeavyDependencies(t *testing.T) {
+	walk(t) // see there
+
+	packages := list(t)
+	for _, h := range heavy {
+		var got []string
+		for _, p := range packages {
+			if p.importable() && slices.Contains(p.Deps, h.dep) {
+				got = append(got, relative(p.ImportPath))
+			}
+		}
+		want := slices.Sorted(slices.Values(h.by))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("packages that link %s (-want +got):\n%s", h.dep, diff)
+		}
+	}
+}
+
 // list returns the packages of the module.
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,Deps", "./...")
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -1,11 +1,16 @@
 package floors_test
 
 import (
+	"archive/zip"
 	"bytes"
+	"errors"
 	"go/parser"
 	"go/token"
+	"io"
+	"io/fs"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,6 +53,34 @@ func TestHygiene(t *testing.T) {
 			if isTesting(imported) && dir != "resolver/resolvertest" {
 				t.Errorf("%s imports %s: only tests and resolver/resolvertest may", file, imported)
 			}
+		}
+	}
+}
+
+// TestAPIFile reads the kept API as apidiff does: a ZIP archive with an entry for each
+// package, in which positions name source files.
+func TestAPIFile(t *testing.T) {
+	const file = ".ci/api.export"
+	archive, err := zip.OpenReader(filepath.Join(root, file))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip(file + " does not exist: bash .ci/api -w writes it")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	rooted := regexp.MustCompile(`/(home|root|Users|tmp|var|usr|opt|mnt|work)/|/pkg/mod/|/src/|[A-Z]:[/\\]`)
+	for _, entry := range archive.File {
+		r, err := entry.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := rooted.Find(text); found != nil {
+			t.Errorf("%s: %s: a path of somebody's machine, around %q", file, entry.Name, found)
 		}
 	}
 }

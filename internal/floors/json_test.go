@@ -95,7 +95,7 @@ func TestJSONTypes(t *testing.T) {
 		known[name] = true
 	}
 	found := make(map[string]bool)
-	for _, pkg := range importable(t) {
+	for _, pkg := range typesOf(t) {
 		for _, name := range pkg.Scope().Names() {
 			object, ok := pkg.Scope().Lookup(name).(*types.TypeName)
 			if !ok || !object.Exported() {
@@ -118,8 +118,8 @@ func TestJSONTypes(t *testing.T) {
 	}
 }
 
-// importable returns the packages that others may import.
-func importable(t *testing.T) (packages []*types.Package) {
+// typesOf returns the types of the packages that others may import.
+func typesOf(t *testing.T) (packages []*types.Package) {
 	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export", "./...")
 	cmd.Dir = root
 	out, err := cmd.Output()

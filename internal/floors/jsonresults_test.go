@@ -108,7 +108,7 @@ func results(t *testing.T, r resolver.Resolver) (all []any) {
 		add(&advice)
 		session.Close()
 	}
-	return append(all, described(t, r)...)
+	return append(all, ofDescription(t, r)...)
 }
 
 func persons(ctx context.Context, r resolver.Resolver, domain string) []rp.Person {
@@ -126,8 +126,8 @@ func refuse(context.Context, netip.AddrPort) (net.Conn, error) {
 	return client, nil
 }
 
-// described makes what an organization gets.
-func described(t *testing.T, r resolver.Resolver) (all []any) {
+// ofDescription makes what an organization gets.
+func ofDescription(t *testing.T, r resolver.Resolver) (all []any) {
 	o, err := org.Parse("org.yaml", []byte("domain: example.test\nmtas:\n  - id: mx1\n    addresses: [192.0.2.10, '2001:db8::10']\n    ptr: ptr.example.test\n    helo: mx.example.test\n"))
 	if err != nil {
 		t.Fatal(err)

@@ -76,3 +76,9 @@ mx  A  192.0.2.25
 	// fail Postmaster
 	// RCPT TO:<abuse@example.org>: 550 5.1.1 No such mailbox
 }
+
+// A server sees the same address at each check, so that its own log tells who asked.
+func ExampleControl() {
+	fmt.Println(roleaddr.Control("example.org"))
+	// Output: no-such-mailbox-bfabc3743295@example.org
+}
