@@ -73,7 +73,7 @@ func TestJSONStatusLeftOut(t *testing.T) {
 		}
 	}
 	if err := json.Unmarshal([]byte(`{"sets":{"what":[]}}`), &a); err == nil {
-		t.Error("there is no such status")
+		t.Error("a status that does not exist was read")
 	}
 }
 

@@ -43,7 +43,7 @@ type Error struct{ err *error }
 // ErrorAt returns the form of the error that a field holds, to be written from or read into it.
 func ErrorAt(field *error) Error { return Error{field} }
 
-// IsZero reports whether there is no error, for omitzero.
+// IsZero reports whether the field is nil, for omitzero.
 func (e Error) IsZero() bool { return *e.err == nil }
 
 // MarshalJSON writes the error, or null.

@@ -15,7 +15,7 @@ type JSON[R dns.RR] struct{ rr *R }
 // JSONAt returns the form of the record that a field holds, to be written from or read into it.
 func JSONAt[R dns.RR](field *R) JSON[R] { return JSON[R]{field} }
 
-// IsZero reports whether there is no record, for omitzero.
+// IsZero reports whether the field is nil, for omitzero.
 func (j JSON[R]) IsZero() bool { return isNil(*j.rr) }
 
 // MarshalJSON writes the record.

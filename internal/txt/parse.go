@@ -166,7 +166,7 @@ func unread(line string) *Unread {
 	return rr
 }
 
-// isNil reports whether there is no record: a nil pointer in an interface is none.
+// isNil reports whether a record is missing: a nil pointer in an interface is none.
 func isNil(rr dns.RR) bool {
 	v := reflect.ValueOf(rr)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()

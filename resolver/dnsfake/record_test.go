@@ -148,12 +148,29 @@ func TestReplayOrder(t *testing.T) {
 	}
 }
 
+// Data that zone text as miekg/dns writes it would lose are recorded as octets.
+func TestReplayOctets(t *testing.T) {
+	zones, err := resolver.ParseZones("$ORIGIN test.\n$TTL 60\na NULL \\# 2 00ff\na TYPE65400 \\# 0\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, qtype := range []uint16{dns.TypeNULL, 65400} {
+		var first, second strings.Builder
+		resolver.Ask(t.Context(), dnsfake.Record(zones, &first), "a.test", qtype)
+		played := resolver.Ask(t.Context(), dnsfake.Record(replay(t, first.String()), &second), "a.test", qtype)
+		if played.Err != nil || len(played.Records) != 1 || first.String() != second.String() {
+			t.Errorf("%v:\n%s\n%s", played, &first, &second)
+		}
+	}
+}
+
 func TestReplayErrors(t *testing.T) {
 	_, err := dnsfake.Replay("bad.dns", strings.NewReader(`	ttl 5s
 a.test A
 	ttl soon
 	status LOST
 	record not a record
+	record $INCLUDE /etc/hostname
 	alias
 	server unquoted
 	extended 6 ""
@@ -172,18 +189,19 @@ b.test TYPE700000
 bad.dns:3: ttl: time: invalid duration "soon"
 bad.dns:4: status: "LOST": expected one of NOERROR, NXDOMAIN, NOTFOUND
 bad.dns:5: record: "not a record": expected a record: name, TTL, IN, type, data
-bad.dns:6: alias: "": expected a record: name, TTL, IN, type, data
-bad.dns:7: server: invalid syntax
-bad.dns:8: extended: expected a fault before it
-bad.dns:9: fault: "ODD": expected a response code or a quoted text
-bad.dns:10: cause: "unheard": no such cause
-bad.dns:11: fault: "5000": expected a response code or a quoted text
-bad.dns:12: fault: invalid syntax
-bad.dns:13: extended: strconv.ParseUint: parsing "six": invalid syntax
-bad.dns:14: what: expected server, status, ttl, ad, alias, record, fault, extended or cause
-bad.dns:15: "a..b A": expected a name and a type, or a tab before what belongs to a question
-bad.dns:17: "b.test XYZ": expected a name and a type, or a tab before what belongs to a question
-bad.dns:18: "b.test TYPE700000": expected a name and a type, or a tab before what belongs to a question`
+bad.dns:6: record: "$INCLUDE /etc/hostname": expected a record on one line
+bad.dns:7: alias: "": expected a record: name, TTL, IN, type, data
+bad.dns:8: server: invalid syntax
+bad.dns:9: extended: expected a fault before it
+bad.dns:10: fault: "ODD": expected a response code or a quoted text
+bad.dns:11: cause: "unheard": no such cause
+bad.dns:12: fault: "5000": expected a response code or a quoted text
+bad.dns:13: fault: invalid syntax
+bad.dns:14: extended: strconv.ParseUint: parsing "six": invalid syntax
+bad.dns:15: what: expected server, status, ttl, ad, alias, record, fault, extended or cause
+bad.dns:16: "a..b A": expected a name and a type, or a tab before what belongs to a question
+bad.dns:18: "b.test XYZ": expected a name and a type, or a tab before what belongs to a question
+bad.dns:19: "b.test TYPE700000": expected a name and a type, or a tab before what belongs to a question`
 	if err == nil {
 		t.Fatal("no error")
 	}
