@@ -90,7 +90,7 @@ type Client struct {
 	//
 	// What comes of an error, a panic, a response that does not answer the query, one
 	// with the TC bit and one of over 65535 octets is the same: the next server is asked.
-	// There is no second transport for a response that is cut off: Exchange must use one
+	// Nothing asks again for a response that is cut off: Exchange must use a transport
 	// without that limit, or ask again itself.
 	//
 	// The query has a random ID, which the response must have too (RFC 5452, Section
@@ -243,7 +243,7 @@ func (c *Client) ask(ctx context.Context, until time.Time, server netip.AddrPort
 	msg.RecursionDesired = true
 	msg.AuthenticatedData = c.TrustAD // RFC 6840, Section 5.7
 	msg.SetEdns0(udpSize, false)
-	exchange, last := c.exchangeUDP, false // last: there is no other transport to go on with
+	exchange, last := c.exchangeUDP, false // last: nothing else to go on with
 	if c.Exchange != nil {
 		exchange, last = c.exchangeOwn, true
 	}

@@ -22,9 +22,13 @@ import (
 // A-labels and with their final dot: a test double that looks them up in a map must have
 // such keys, or it denies everything.
 type NetResolver interface {
+	// LookupIPAddr returns the addresses of both families.
 	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
+	// LookupMX returns the MX records.
 	LookupMX(ctx context.Context, name string) ([]*net.MX, error)
+	// LookupTXT returns the texts, the strings of each record joined.
 	LookupTXT(ctx context.Context, name string) ([]string, error)
+	// LookupAddr returns the PTR names of an address in text form.
 	LookupAddr(ctx context.Context, addr string) (names []string, err error)
 }
 

@@ -15,7 +15,7 @@ import (
 // resolver. One that was read back cannot be flattened, and its Status of an address that
 // Sets leaves out is TempError.
 type Analysis struct {
-	Domain string    `json:"domain"`        // canonical, or as given where it is no name
+	Domain string    `json:"domain"`        // canonical, or as given where it is not a name
 	Root   *TreeNode `json:"root,omitzero"` // the record of the domain, and all that it leads to
 	// Sets has the addresses of each status, as the fewest networks. Each address is in
 	// one set. Terms that are Undecided count as not matching, and limits are ignored. Of

@@ -203,7 +203,7 @@ type Result struct {
 	Receiver string     `json:"receiver,omitzero"` // who checked: Checker.Receiver
 	Helo     string     `json:"helo,omitzero"`     // as given
 	Sender   string     `json:"sender,omitzero"`   // the address judged, with the local part postmaster where it had none
-	Domain   string     `json:"domain,omitzero"`   // whose policy it is: canonical, or as given where it is no name
+	Domain   string     `json:"domain,omitzero"`   // whose policy it is: canonical, or as given where it is not a name
 	// Term decided: the mechanism that matched, the term whose lookup failed or
 	// that is wrong. It is zero where none did, as with None or the Neutral of a
 	// record in which nothing matches.

@@ -116,7 +116,7 @@ type Finding struct {
 type Evidence struct {
 	Name      string   `json:"name"` // that was asked about, canonical
 	Type      string   `json:"type"`
-	Status    string   `json:"status"`  // NOERROR, NXDOMAIN, NOTFOUND; "" when there is no answer
+	Status    string   `json:"status"`  // NOERROR, NXDOMAIN, NOTFOUND; "" without an answer
 	Aliases   []string `json:"aliases"` // the CNAME and DNAME records that were followed, in order
 	Records   []string `json:"records"`
 	Server    string   `json:"server"`    // who answered
