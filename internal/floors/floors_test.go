@@ -96,9 +96,6 @@ var (
 
 const yaml = "github.com/goccy/go-yaml"
 
-// yamlReaders read YAML, and others link it only by them.
-var yamlReaders = []string{"identity/org", "examples/internal/policyfile"}
-
 // pkg is a package as go list -json describes it, without its tests.
 type pkg struct {
 	ImportPath string
