@@ -35,7 +35,7 @@ func (l Lint) MarshalJSON() ([]byte, error) { return jsonform.Marshal(l.form()) 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (l *Lint) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, l.form()) }
 
-// form has the fields with those that encoding/json cannot write in another form.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (l *Lint) form() any {
 	type plain Lint
 	return &struct {

@@ -18,7 +18,7 @@ type Level uint8
 // The levels. Forged is decided first, then Undetermined, then the best that holds.
 const (
 	_ Level = iota
-	// Explicit: as Distinct, and the HELO name's owner authorizes this address by SPF or
+	// Explicit: like Distinct, and the HELO name's owner authorizes this address by SPF or
 	// CSA to use it.
 	Explicit
 	// Distinct: the address has a confirmed PTR name that does not look generic, and the
@@ -56,8 +56,8 @@ func (l Level) String() string { return enum.String(l, levelText) }
 // Levels returns all levels, in the order of their constants.
 func Levels() []Level { return enum.All[Level](levelText) }
 
-// DefaultAction returns what is done about the level if Policy.Levels does not say: Accept,
-// and 0 for an invalid Level. What is done by default is by the reasons.
+// DefaultAction returns the action for the level if Policy.Levels has none: Accept, because by
+// default the reasons alone decide, and 0 for an invalid Level.
 func (l Level) DefaultAction() Action {
 	if _, err := l.MarshalText(); err != nil {
 		return 0
@@ -260,8 +260,8 @@ func (v *Verdict) cutOff(e evidence) bool {
 func authorizesNobody(r *spf.Result) bool { return r.Term.Text != "" && r.IsNull() }
 
 // levelReason returns the reason that decided the level: why it is not better, or what the
-// owner of the HELO name says if that decided. It is 0 for Distinct, and where DNS left open
-// which of several reasons holds, all of which come to the same level.
+// owner of the HELO name publishes if that decided. It is 0 for Distinct, and if DNS left open
+// which of several reasons for the same level holds.
 func (v *Verdict) levelReason(e evidence) Reason {
 	var deciding []Reason
 	switch v.Level {
@@ -289,8 +289,8 @@ func (v *Verdict) levelReason(e evidence) Reason {
 	return 0
 }
 
-// undecided returns the temporary failures of which each alone could have made another level,
-// had it been answered.
+// undecided returns the temporary failures of which each alone, with an answer instead, could
+// have changed the level.
 func (e evidence) undecided() []Reason {
 	found := make(map[Reason]bool)
 	for known := range e.possible {

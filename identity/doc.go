@@ -1,31 +1,43 @@
 // Package identity uses DNS to judge the clients of a mail server: their PTR name, their HELO
 // name, what its owner publishes about them, and the policy of the sender's domain.
 //
-// A server embeds one [Verifier]. It calls [Verifier.Session] when a client connects,
-// [Session.Connect], [Session.Helo] and [Session.MailFrom] as the client goes on, and
-// [Session.Close] at the end; one that decides at MAIL FROM or RCPT calls [Session.StartHelo]
-// instead of Helo. Each step returns a [Verdict]: decide on Advice, which has the SMTP reply
-// ready; Level and Reasons are for scoring and logs, and every result is there in full. The
-// zero [Policy] refuses clients only if the owner of the name that they use denies it to
-// them; another one has actions for reasons and levels, as Reject for NoPTR. [Verdict.Advise]
-// judges a verdict again, by another policy. [Verdict.AuthenticationResults] records the
-// verdict in the message, from which [StripForged] deletes the fields that claim to be ours.
-// docs/decisions.md lists how levels and advice come about, and docs/logs.md has logs,
-// counters and the rules of spam filters that read the reasons.
+// # Use in a server
+//
+//  1. Make one [Verifier], with a Resolver and the server's own Names and Addrs.
+//  2. When a client connects, call [Verifier.Session], which looks up its PTR names at once. Call
+//     [Session.Close] at the end.
+//  3. At HELO or EHLO, call [Session.StartHelo]; or [Session.Helo], if the server refuses clients
+//     there. A server that refuses them even earlier calls [Session.Connect].
+//  4. At MAIL FROM, call [Session.MailFrom]. Its [Verdict] has the results of all steps.
+//  5. Follow Verdict.Advice: its Action and, to refuse the client, its SMTP Reply. Do it at RCPT,
+//     so that mail to postmaster and abuse gets through.
+//  6. Store the message with a field by [Verdict.AuthenticationResults] above it, and without the
+//     fields that claim to be the server's own ([StripForged]).
+//  7. Log the verdict, which is a slog.LogValuer, and [Verdict.LogDetails] where one line is not
+//     enough. Count Level, Advice.Action and Reasons; a spam filter can score Reasons. docs/logs.md
+//     has the code, and the rules of two filters.
+//
+// The zero [Policy] refuses clients only if the owner of the name that they use denies it to
+// them. Another one has actions for reasons and levels, such as Reject for NoPTR, and an
+// [Exception] for each client that must get through in spite of them. Try a policy with
+// Policy.ReportOnly. [Verdict.Advise] judges a verdict again by the policy of a recipient,
+// without asking anything. docs/decisions.md lists how levels and advice come about.
 //
 // Package helo, and the packages of the mechanisms, can be used alone.
+//
+// # What a verdict means
 //
 // A HELO name that resolves to the client belongs to the client. The best one differs from
 // the PTR name and is of the same organization: malware that only looks up its own PTR name
 // does not find it, and nobody else can have it.
 //
 // Identity is not goodness: a spammer can have the best level. A DNS failure never counts
-// against a client: the level is Undetermined where it matters, and no mail is refused for
-// it. A DNS that lies is believed, unless it is signed and its resolver validates
+// against a client: the level is Undetermined where it matters, and mail is at most deferred. A
+// DNS that lies is believed, unless it is signed and its resolver validates
 // (Authentic in the results).
 //
-// A Verifier may be used concurrently, and holds no state. A [Session] must not: its steps
-// are called one after the other. Verdicts never change.
+// A Verifier holds no state: one serves all connections, concurrently. The steps of a
+// [Session] must not run concurrently. Verdicts never change.
 //
 // # Bounds
 //

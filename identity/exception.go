@@ -13,28 +13,30 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
-// An Exception is a client about which some reasons, or all, do not count: they are Accept,
-// and stay among Verdict.Reasons. Neither does the level if its LevelReason is one of them. It
-// has either a Network or a Name.
+// An Exception names clients against which some reasons, or all, do not count: their action is
+// Accept, and Verdict.Reasons lists them all the same. The level does not count either if its
+// LevelReason is one of them. Set either Network or Name. An exception with a mistake, which
+// [Policy.Validate] finds, is for no client.
 type Exception struct {
-	// Network has the client's address. Networks of IPv4-mapped addresses and parts of
-	// 64:ff9b::/96 (NAT64) are networks of IPv4 addresses.
+	// Network is that of the clients' addresses. A network of IPv4-mapped addresses, or a part of
+	// 64:ff9b::/96 (NAT64), is the network of the IPv4 addresses in them.
 	Network netip.Prefix `json:"network,omitzero"`
 	// Name is a confirmed PTR name of the client, its HELO name if that resolves to it, or a
-	// name above one of these, in any form. A name that a client only claims is not its own.
+	// domain above one of these, in any form that resolver.Canonical accepts. A HELO name that
+	// does not resolve to the client does not count.
 	Name string `json:"name,omitempty"`
-	// For lists the reasons that do not count; none means all, and the level.
+	// For lists the reasons that do not count; empty means all of them, and the level.
 	For []Reason `json:"for,omitempty"`
-	// Why is for people.
+	// Why is a note for people, without effect.
 	Why string `json:"why,omitempty"`
-	// Until is the last day of the exception, as 2027-01-31, or "" if it has none. The
-	// exception is in force through the whole of that day in UTC, by Verdict.Time.
+	// Until is the last day of the exception, such as 2027-01-31; "" means that it never ends.
+	// The exception is in force through the whole of that day in UTC, by Verdict.Time.
 	Until string `json:"until,omitempty"`
 }
 
 // covers reports whether the exception is for the client of a verdict.
 func (e Exception) covers(v *Verdict) bool {
-	for range e.problems {
+	for range e.problems { // one is enough
 		return false
 	}
 	switch {

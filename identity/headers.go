@@ -29,8 +29,8 @@ func (v *Verdict) AuthenticationResults(authservID string) (string, error) {
 
 // AuthenticationResultsLine returns the field of AuthenticationResults on one line, for the
 // policy services of Postfix and other protocols that take no folded fields. It has at most 998
-// octets (RFC 5322, Section 2.1.1): if it would have more, the local part of the sender is left
-// out.
+// octets (RFC 5322, Section 2.1.1): it leaves out the local part of the sender if it would have
+// more.
 func (v *Verdict) AuthenticationResultsLine(authservID string) (string, error) {
 	const most = 998
 	parts, err := v.results(authservID, maxLocal)
@@ -42,8 +42,8 @@ func (v *Verdict) AuthenticationResultsLine(authservID string) (string, error) {
 	return line, err
 }
 
-// results returns the parts of the field between semicolons. The local part of the sender has
-// so many octets at most.
+// results returns the parts of the field between semicolons. A local part of the sender with
+// more than mostLocal octets is left out.
 func (v *Verdict) results(authservID string, mostLocal int) ([]string, error) {
 	if authservID == "" || len(authservID) > maxName || strings.ContainsFunc(authservID, func(r rune) bool { return !isNameChar(r) }) {
 		return nil, fmt.Errorf("identity: authserv-id %q: letters, digits, dots, hyphens and underscores expected, %d at most", authservID, maxName)

@@ -11,28 +11,28 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/enum"
 )
 
-// A Policy says what to do about what was found. The zero Policy refuses clients only if
-// the owner of the name that they use denies it to them, defers mail only if DNS gave no
-// answer about its sender's SPF policy, and leaves the rest to a spam filter.
+// A Policy maps reasons and levels to actions. The zero Policy refuses clients only if the
+// owner of the name that they use denies it to them, defers mail only if DNS gave no answer
+// about its sender's SPF policy, and leaves the rest to a spam filter.
 //
-// The action is the gravest of those of all reasons and of the level. Its maps are only read:
-// one Policy serves all sessions of a Verifier, concurrently, and must not change meanwhile.
-// What [Policy.Validate] refuses has no effect.
+// The advice is the gravest action of all reasons and the level. One Policy serves all sessions
+// of a Verifier, concurrently, and must not change meanwhile. Entries that [Policy.Validate]
+// refuses have no effect.
 type Policy struct {
-	// Reasons are actions in place of Reason.DefaultAction.
+	// Reasons has actions that replace Reason.DefaultAction.
 	Reasons map[Reason]Action `json:"reasons,omitempty"`
-	// Levels are actions in place of Level.DefaultAction. They count from HELO on: before it
-	// no client can be better than Anonymous.
+	// Levels has actions that replace Level.DefaultAction. They count from HELO on, because
+	// before HELO no client can be better than Anonymous.
 	Levels map[Level]Action `json:"levels,omitempty"`
-	// Exceptions are clients about which reasons do not count.
+	// Exceptions are for clients against which some reasons do not count.
 	Exceptions []Exception `json:"exceptions,omitempty"`
-	// ReportOnly refuses nothing: what would be Defer or Reject is Score, and is in
-	// Advice.Withheld. A session that is exhausted is deferred all the same, because nothing
+	// ReportOnly refuses nothing: the advice is Score instead of Defer or Reject, which
+	// Advice.Withheld then has. An exhausted session is deferred all the same, because nothing
 	// is known about its client.
 	ReportOnly bool `json:"report_only,omitempty"`
-	// Explain has SPF ask for the explanation of a policy's owner (exp=), and quotes it in
-	// replies. The owner may write anything, so the reply says whose text it is. Advise can
-	// quote it if the Verifier's Policy has Explain, too.
+	// Explain makes SPF look up the explanation of the owner of a policy (exp=), which replies
+	// quote. The owner can write anything, so the reply says whose text it is. Advise quotes it
+	// only if the Verifier's Policy has Explain, too.
 	Explain bool `json:"explain,omitempty"`
 }
 
@@ -65,14 +65,14 @@ func (a *Action) UnmarshalText(text []byte) error { return enum.Unmarshal(a, tex
 // Advice is what to do with a client, and the reply to send.
 type Advice struct {
 	Action Action `json:"action,omitzero"`
-	// Reason is the one that decided for Defer or Reject, even if that is Withheld, else zero. It is
-	// the Verdict's LevelReason if the level decided, and zero if that is.
+	// Reason is why the Action, or else Withheld, is Defer or Reject; zero if neither is. If the
+	// level decided, it is the Verdict's LevelReason, which can be zero.
 	Reason Reason `json:"reason,omitzero"`
-	// Reply is what to answer for Defer and Reject, else zero. It has an enhanced code
+	// Reply is the answer to send for Defer and Reject; zero otherwise. It has an enhanced code
 	// (RFC 3463, RFC 7372), and its Text is printable ASCII of less than 450 octets.
 	Reply envelope.Reply `json:"reply,omitzero"`
-	// Withheld is the graver action that was not taken, else zero: the Defer or Reject that
-	// Policy.ReportOnly makes a Score, or what would be done without the Policy's Exceptions.
+	// Withheld is a graver action that the policy holds back; zero if there is none. It is the
+	// Defer or Reject of a policy with ReportOnly, or the action without Policy.Exceptions.
 	Withheld Action `json:"withheld,omitzero"`
 }
 
@@ -82,10 +82,9 @@ func (a Advice) String() string {
 	return cmp.Or(a.Reply.String(), a.Action.String())
 }
 
-// Advise returns what a policy advises about the verdict. It asks nothing, and does not
-// change the verdict: use it for policies of single recipients, for the difference that
-// another policy would make, and for verdicts that were kept. v.Advice is by the Policy of
-// the Verifier.
+// Advise judges the verdict by another policy than the Verifier's, by which v.Advice is. It
+// asks nothing and does not change the verdict: use it for the policies of recipients, for the
+// difference that a new policy would make, and for verdicts that were stored.
 func (v *Verdict) Advise(p Policy) Advice {
 	if v.Has(SessionExhausted) {
 		return Advice{Action: Defer, Reason: SessionExhausted, Reply: exhaustedReply}
@@ -119,8 +118,8 @@ type decision struct {
 	reason Reason
 }
 
-// decide returns the gravest action, with what some exceptions leave. Of actions that are
-// equally grave, that of the reason which is first in replies decides, and the level's last.
+// decide returns the gravest action after some exceptions. If several are equally grave, the
+// reason that comes first in replies decides, and the level last.
 func (p Policy) decide(v *Verdict, exceptions []Exception) decision {
 	excepted := func(r Reason) bool {
 		return slices.ContainsFunc(exceptions, func(e Exception) bool { return e.excepts(r) })
@@ -171,11 +170,12 @@ func (p Policy) forLevel(l Level) Action {
 
 func valid(a Action) bool { return Accept <= a && a <= Reject }
 
-// Validate returns an error if the policy has entries that are not followed: unknown reasons,
-// levels and actions; what no policy can change, as SessionExhausted and what speaks for a
-// client; exceptions that are not for some clients or have no such day; and Reject for a
-// temporary failure, which counts as Defer. The error has one line for each, in the same order
-// each time, that begins with the place, as in "reasons.no-ptr: " or "exceptions[0].until: ".
+// Validate returns an error if the policy has entries without effect: unknown reasons, levels
+// and actions; reasons that no policy can change, such as SessionExhausted and those that speak
+// for a client; exceptions that name no clients, or a last day that is not a day; and Reject
+// for a temporary failure, which counts as Defer. The error has one line for each entry, always
+// in the same order. It begins with the place, such as "reasons.no-ptr: " or
+// "exceptions[0].until: ".
 func (p Policy) Validate() error {
 	var problems []error
 	problem := func(place, format string, args ...any) {
@@ -218,5 +218,5 @@ func (p Policy) Validate() error {
 	return errors.Join(problems...)
 }
 
-// notSettable is what is wrong with an entry for a reason that is not settable.
+// notSettable is the problem of an entry for a reason that is not settable.
 const notSettable = "not a reason against a client that a policy can change: expected no entry"

@@ -8,10 +8,10 @@ import (
 
 // Reason is one fact that a verdict rests on. The zero Reason is invalid.
 //
-// Policy.Reasons can give each another action than its [Reason.DefaultAction], except
-// TrustedClient, PrivateClient, SessionExhausted and the three that speak for a client. The
-// comments say who is hurt by a stricter or a milder action. No temporary failure gets a
-// stricter one than Defer.
+// Policy.Reasons can replace the [Reason.DefaultAction] of each, except TrustedClient,
+// PrivateClient, SessionExhausted and the three that speak for a client. The comments say who
+// is hurt by a stricter or a milder action. The action for a temporary failure is at most
+// Defer.
 type Reason uint8
 
 const (
@@ -61,9 +61,9 @@ const (
 	// NullMXUnknown: DNS gave no answer about whether the sender's domain takes mail. A
 	// stricter action delays mail while that DNS is down.
 	NullMXUnknown
-	// SessionExhausted: the session has not the worst case of a step left, and asks nothing
-	// more. No other reason is with it, and no policy and no exception changes its advice, to
-	// come back on a new connection: close this one.
+	// SessionExhausted: too few questions or too little memory are left for the worst case of a
+	// step, so the session asks nothing more. It is the only reason then, and no policy and no
+	// exception changes the advice, to come back on a new connection: close this one.
 	SessionExhausted
 
 	// NoPTR: the address has no usable PTR name. A stricter action hurts small senders whose
@@ -146,10 +146,10 @@ var reasonText = []string{
 	MailFromSoftFail: "mail-from-softfail", MailFromPermError: "mail-from-permerror", MailFromPass: "mail-from-pass",
 }
 
-// Reasons returns all reasons, in the order in which a Verdict has them.
+// Reasons returns all reasons, in the order of Verdict.Reasons.
 func Reasons() []Reason { return enum.All[Reason](reasonText) }
 
-// String returns a keyword, as helo-spf-fail.
+// String returns a keyword, such as helo-spf-fail.
 func (r Reason) String() string { return enum.String(r, reasonText) }
 
 // MarshalText returns the text of String; an invalid Reason is an error.
@@ -188,7 +188,7 @@ func (r Reason) Text() string {
 // Temporary reports whether the reason is a temporary failure.
 func (r Reason) Temporary() bool { return ReverseUnknown <= r && r <= SessionExhausted }
 
-// DefaultAction returns what is done about the reason if Policy.Reasons does not say: 0 for an
+// DefaultAction returns the action for the reason if Policy.Reasons has none, and 0 for an
 // invalid Reason.
 func (r Reason) DefaultAction() Action {
 	switch r {
@@ -205,8 +205,7 @@ func (r Reason) DefaultAction() Action {
 	return Score
 }
 
-// settable reports whether a policy can change what is done about the reason: whether it is
-// one about the client or its sender.
+// settable reports whether a policy can change the action for the reason.
 func (r Reason) settable() bool {
 	fixed := []Reason{TrustedClient, PrivateClient, SessionExhausted, HeloSPFPass, CSAPass, MailFromPass}
 	return r.Text() != "" && !slices.Contains(fixed, r)

@@ -16,9 +16,9 @@ var exhaustedReply = envelope.Reply{
 	Text: "this connection has used up its DNS lookups; come back on a new connection",
 }
 
-// replies has what is answered for each reason that a policy can refuse mail for, in the
-// order in which they come first: what is known earlier comes earlier. Of a permanent reason
-// it is the reply to Reject, of a temporary one that to Defer. Words in braces are replaced.
+// replies has the reply for each reason that a policy can refuse mail for. Of equally grave
+// reasons the first here decides: those that are known earlier come earlier. The reply is to
+// Reject for a permanent reason, and to Defer for a temporary one. Words in braces are replaced.
 var replies = []struct {
 	reason   Reason
 	code     int // RFC 5321, Section 4.2.3
@@ -66,10 +66,10 @@ var precedences = func() map[Reason]int {
 	return places
 }()
 
-// precedence returns the place of a reason in replies, or one behind all.
+// precedence returns the place of a reason in replies, or the place after the last.
 func precedence(r Reason) int { return cmp.Or(precedences[r], len(replies)+1) }
 
-// reply returns what is answered for a decision to Defer or Reject.
+// reply returns the reply for a decision to Defer or Reject.
 func (p Policy) reply(v *Verdict, d decision) envelope.Reply {
 	code, enhanced, text := 550, envelope.EnhancedCode{5, 7, 1}, "this server takes no mail from {client}, whose identity is {level}"
 	if i := precedences[d.reason] - 1; i >= 0 {
@@ -82,7 +82,7 @@ func (p Policy) reply(v *Verdict, d decision) envelope.Reply {
 }
 
 // deferred returns the codes for a deferral where a refusal has an enhanced code: 450 and one
-// of policy, as Postfix sends it ("450 4.7.25"), because other subjects are permanent by
+// of policy, like Postfix ("450 4.7.25"), because other subjects are permanent by
 // definition (RFC 3463, Sections 3.2 and 3.6).
 func deferred(refusal envelope.EnhancedCode) (int, envelope.EnhancedCode) {
 	if refusal == (envelope.EnhancedCode{5, 7, 24}) {
@@ -94,7 +94,7 @@ func deferred(refusal envelope.EnhancedCode) (int, envelope.EnhancedCode) {
 	return 450, envelope.EnhancedCode{4, 7, refusal[2]}
 }
 
-// words returns what the words in braces are for a verdict.
+// words replaces the words in braces by the values of a verdict.
 func (p Policy) words(v *Verdict) *strings.Replacer {
 	sender := ""
 	if v.MailFromSPF != nil {

@@ -31,11 +31,11 @@ func strip(t testing.TB, message string) string {
 
 func TestStripForged(t *testing.T) {
 	for _, message := range []string{
-		"", "\r\n", "\n", "\r\nbody", "Subject: x\r\n\r\nbody\r\n", "Subject: x\n\nbody\n", "Subject: x", "Subject: x\r\n y\r\n\tz\r\n\r\n", "Subject: a\rb\r\n\r\n", "A: 1\r", "A: 1\r\r\n\r\n",
+		"", "\r\n", "\n", "\r\nbody", "Subject: x\r\n\r\nbody\r\n", "Subject: x\n\nbody\n", "Subject: x", "Subject: x\r\n y\r\n\tz\r\n\r\n",
 		"A: 1\r\n\r\n" + forgedField, "A: 1\n\n" + forgedField, "A: 1\r\n\n" + forgedField, "A: 1\n\r\n" + forgedField, "\r\n" + forgedField,
 		"A: 1\r\n.\r\n..\r\n.A: 1\r\n\r\n.\r\n", "A: 1\r\n\r\n\x00\xff\r\r\n\x1b", "Hello\r\nworld\r\n", ": x\r\n", "From a@b.test Mon Jan  1 12:00:00 2026\r\nA: 1\r\n\r\n",
-		"A\r\nB\rC\n\xff: x\r\n\r\n", "Auth", "Authentication-Results", "Authentication-Results\r\n", "Auth\rA: 1\r\n", "Auth\r\r\n\r\n",
-		"Authentication-Results: mx.other.test; none\r\n\r\n", "Authentication-Results: mx.other.test; none\rA: 1\r\n", "Authentication-Results: mx.other.test; none\r: mx.here.test\r\n", "X-Authentication-Results: mx.here.test\r\n", "Authentication-Results-X: mx.here.test\r\n",
+		"A\r\nB\nC\n\xff: x\r\n\r\n", "Auth", "Authentication-Results", "Authentication-Results\r\n",
+		"Authentication-Results: mx.other.test; none\r\n\r\n", "X-Authentication-Results: mx.here.test\r\n", "Authentication-Results-X: mx.here.test\r\n",
 		"ARC-Authentication-Results: i=1; mx.here.test; none\r\n", "Authentication-Results mx.here.test: x\r\n", "A: 1\r\nAuthentication-Results; mx.here.test: x\r\n",
 		"A: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", "Authentication-Results: mx.other.test;" + strings.Repeat(" none;", 1<<18) + "\r\n\r\n", strings.Repeat("A: 1\r\n", 50000) + "\r\n" + strings.Repeat("body\r\n", 50000),
 	} {
@@ -64,28 +64,29 @@ func TestStripForged(t *testing.T) {
 		// What does not end the header.
 		{"Hello\r\n" + forgedField + "\r\n", "Hello\r\n\r\n"},
 		{"A: 1\r\n \r\n" + forgedField + "\r\n", "A: 1\r\n \r\n\r\n"},
-		{"A: 1\r\n\x00\r\n" + forgedField + "\r\n", "A: 1\r\n\x00\r\n\r\n"},
-		{"A: 1\r\r\n" + forgedField + "\r\n", "A: 1\r\r\n\r\n"},
-		{"A: 1\r\n\r\r\n" + forgedField + "\r\n" + forgedField, "A: 1\r\n\r\r\n\r\n" + forgedField},
-		{"A: 1\r\r" + forgedField + "\r\n", "A: 1\r\r\n\r\n"},
-		// A CR that ends a line, or is nothing.
-		{"A: 1\r" + forgedField + "B: 2\r\n\r\n", "A: 1\r\nB: 2\r\n\r\n"},
-		{"A: 1\rAuthentication-Results: mx.here.test; none\n\nbody", "A: 1\n\nbody"},
-		{"A: 1\rAuthentication-Results: mx.here.test; none\rAuthentication-Results: mx.here.test; none\n\nbody", "A: 1\n\nbody"},
-		{"A: 1\rAuthentication-Results: mx.here.test; none\rB: 2\n", "A: 1\rB: 2\n"},
-		{"A: 1\rAuthentication-Results: mx.here.test; none", "A: 1"},
-		{"Authentication-Results: mx.other.test\rx; none\r\nA: 1\r\n", "x; none\r\nA: 1\r\n"},
-		{"Authentication-Results\r: mx.here.test; none\r\nA: 1\r\n", "Authentication-Results\r\nA: 1\r\n"},
-		{"Auth\rentication-Results: mx.here.test; none\r\nA: 1\r\n", "Auth\r\nA: 1\r\n"},
-		{"Auth\r" + strings.TrimSpace(forgedField) + "\rentication-Results: mx.here.test; none\r\nA: 1\r\n", "Auth\r\nA: 1\r\n"},
-		{"Authentication-Results\r\n\r : mx.here.test; none\r\nA: 1\r\n", "Authentication-Results\r\nA: 1\r\n"},
+		{"A: 1\r\n\x00\r\n" + forgedField + "\r\n", "A: 1\r\n \r\n\r\n"},
+		{"A: 1\r\r\n" + forgedField + "\r\n", "A: 1 \r\n\r\n"},
+		{"A: 1\r\n\r\r\n" + forgedField + "\r\n" + forgedField, "A: 1\r\n \r\n\r\n" + forgedField},
+		// NUL and a lone CR are spaces.
+		{"Subject: a\rb\x00c\r\n\r\nd\re\x00", "Subject: a b c\r\n\r\nd\re\x00"},
+		{"A: 1\r", "A: 1 "}, {"A: 1\r\r\n\r\n", "A: 1 \r\n\r\n"}, {"A\r\r\r\n", "A  \r\n"},
+		{"A: 1\r\n\x00B: 2\r\n\rC: 3\n", "A: 1\r\n B: 2\r\n C: 3\n"},
+		{"A: " + strings.Repeat("x\r\x00", 1<<15) + "\r\n", "A: " + strings.Repeat("x  ", 1<<15) + "\r\n"},
+		{"A: 1\r" + forgedField + "B: 2\r\n\r\n", "A: 1 " + forgedField + "B: 2\r\n\r\n"},
+		{"A: 1\n\r" + forgedField + "B: 2\n", "A: 1\n " + forgedField + "B: 2\n"},
+		{"A: 1\rAuthentication-Results: mx.here.test", "A: 1 Authentication-Results: mx.here.test"},
+		{"Authentication-Results: mx.other.test; none\rA: 1\r\n", "Authentication-Results: mx.other.test; none A: 1\r\n"},
+		{"Authentication-Results: mx.other.test\rx; none\r\nA: 1\r\n", "A: 1\r\n"},
+		{"Authentication-Results\r: mx.here.test; none\r\nA: 1\r\n", "A: 1\r\n"},
+		{"Auth\rentication-Results: mx.here.test; none\r\nA: 1\r\n", "A: 1\r\n"},
+		{"Authentication-Results\r\n\r : mx.here.test; none\r\nA: 1\r\n", "A: 1\r\n"},
 		{"Authentication-Results\r\n" + forgedField + "\x00 : mx.here.test; none\r\nA: 1\r\n", "Authentication-Results\r\nA: 1\r\n"},
-		{"B: 2\r\nAuthentication-Results: mx\r\n\x00 .here.test; none\r\nA: 1\r\n", "B: 2\r\n\x00 .here.test; none\r\nA: 1\r\n"},
+		{"B: 2\r\nAuthentication-Results: mx\r\n\x00 .here.test; none\r\nA: 1\r\n", "B: 2\r\nA: 1\r\n"},
 		// The beginning would continue a field that is put above it.
 		{" by mx.here.test\r\nA: 1\r\n", "by mx.here.test\r\nA: 1\r\n"},
 		{" " + forgedField + "A: 1\r\n", "A: 1\r\n"},
 		{" \t\r\n\x00\r\n\r \r\n x\r\n y\r\n", "x\r\n y\r\n"},
-		{forgedField + "\x00 x\r\n", "x\r\n"},
+		{forgedField + "\x00 x\r\n", ""},
 		{" " + forgedField + "\r\nbody", "\r\nbody"},
 		{" ", ""}, {"\r", ""}, {"\x00\n\n", "\n"},
 		// A field that is too long to decide.
@@ -116,7 +117,7 @@ func TestStripForgedID(t *testing.T) {
 func TestStripForgedErrors(t *testing.T) {
 	failure := errors.New("lost")
 	for _, tt := range []struct{ before, want string }{
-		{"", ""}, {"A: 1\r\nB", "A: 1\r\nB"}, {"A: 1\r", "A: 1\r"}, {"A: 1\r\n\r\nbody", "A: 1\r\n\r\nbody"},
+		{"", ""}, {"A: 1\r\nB", "A: 1\r\nB"}, {"A: 1\r", "A: 1 "}, {"A: 1\r\n\r\nbody", "A: 1\r\n\r\nbody"},
 		{forgedField, ""}, {"A: 1\r\n" + strings.TrimSpace(forgedField), "A: 1\r\n"}, {"Authentication-Results: mx.other.test", "Authentication-Results: mx.other.test"}, {"Authen", "Authen"},
 	} {
 		for _, err := range []error{failure, io.ErrUnexpectedEOF} {
@@ -139,7 +140,7 @@ func TestStripForgedErrors(t *testing.T) {
 
 // However little a Read gives, and takes, the text is the same.
 func TestStripForgedReaders(t *testing.T) {
-	message := "A: 1\r" + forgedField + " x\r\n" + "Authentication-Results: mx.other.test; none\r\n" + strings.Repeat("B: 2\r\n", 2000) + "\r\n" + strings.Repeat("body\r", 2000)
+	message := "A: 1\r" + forgedField + forgedField + " x\r\n" + "Authentication-Results: mx.other.test; none\r\n" + strings.Repeat("B: 2\r\n", 2000) + "\r\n" + strings.Repeat("body\r", 2000)
 	want := minusForged(message)
 	for name, wrap := range map[string]func(io.Reader) io.Reader{
 		"one":  iotest.OneByteReader,
@@ -214,65 +215,33 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // minusForged is what StripForged does, for a text in memory.
 func minusForged(message string) string {
-	lines := splitLines(message)
 	var out strings.Builder
-	held, last, line := "", "", "" // a lone CR, the end of the last line, the line so far without lone CRs
-	for i := 0; i < len(lines); {
-		text, end := cutEnd(lines[i])
-		if out.Len() == 0 && held == "" {
-			if rest := strings.TrimLeft(text, " \t\x00"); rest == "" && (text != "" || end == "\r") {
-				i++
-				last = ""
-				continue
-			} else {
-				lines[i] = rest + end
+	for field := ""; ; {
+		line, rest, lf := strings.Cut(message, "\n")
+		end := ""
+		if lf {
+			end = "\n"
+			if text, ok := strings.CutSuffix(line, "\r"); ok {
+				line, end = text, "\r\n"
 			}
 		}
-		if text == "" && end != "\r" && end != "" && last != "\r" {
-			return out.String() + strings.Join(lines[i:], "")
-		}
-		j := i + 1
-		for j < len(lines) && strings.ContainsAny(lines[j][:1], " \t") {
-			j++
-		}
-		field := strings.Join(lines[i:j], "")
-		before := line
-		if strings.HasSuffix(line, "\n") && !continues(strings.Join(lines[i:], "")) {
-			before = ""
-		}
-		body, end := cutEnd(field)
-		i, last = j, end
-		rest := strings.Join(lines[j:], "")
-		seen := field
-		if rest != "" && (rest[0] == 0 || rest[0] == '\r' && !strings.HasPrefix(rest, "\r\n")) {
-			seen = body + "\x00"
-		}
-		if forged(seen) || forged(before+seen) {
-			if held == "" {
-				continue
+		line = strings.NewReplacer("\x00", " ", "\r", " ").Replace(line)
+		if line == "" || strings.Trim(line[:1], " \t") != "" {
+			if !forged(field) {
+				out.WriteString(field)
 			}
-			held = ""
-		} else {
-			out.WriteString(held + body)
-			held = ""
-			line = before + body
+			field = ""
 		}
-		if end == "\r" {
-			held = end
-		} else {
-			out.WriteString(end)
-			line += end
+		switch {
+		case line == "":
+			return out.String() + message
+		case field != "" || out.Len() > 0 || strings.Trim(line[:1], " \t") != "":
+			field += line + end
+		case strings.Trim(line, " \t") != "": // the first line, which white space begins
+			field = strings.TrimLeft(line, " \t") + end
 		}
+		message = rest
 	}
-	return out.String() + held
-}
-
-// continues reports whether a text continues the line before it, if NUL and lone CR are nothing.
-func continues(text string) bool {
-	for strings.HasPrefix(text, "\x00") || strings.HasPrefix(text, "\r") && !strings.HasPrefix(text, "\r\n") {
-		text = text[1:]
-	}
-	return text != "" && (text[0] == ' ' || text[0] == '\t')
 }
 
 // forged reports whether a field has the name, for the most lenient reader, and a value that
@@ -286,30 +255,6 @@ func forged(field string) bool {
 		return r
 	}, name)
 	return ok && strings.EqualFold(name, "Authentication-Results") && identity.ForgedResults(value, "mx.here.test")
-}
-
-// splitLines cuts a text behind every LF, CRLF and lone CR.
-func splitLines(text string) (lines []string) {
-	for text != "" {
-		i := strings.IndexAny(text, "\r\n") + 1
-		if i == 0 {
-			i = len(text)
-		} else if strings.HasPrefix(text[i-1:], "\r\n") {
-			i++
-		}
-		lines = append(lines, text[:i])
-		text = text[i:]
-	}
-	return lines
-}
-
-// cutEnd cuts the line end off a line.
-func cutEnd(line string) (text, end string) {
-	text = strings.TrimSuffix(line, "\n")
-	if len(text) == len(line) || strings.HasSuffix(text, "\r") {
-		text = strings.TrimSuffix(text, "\r")
-	}
-	return text, line[len(text):]
 }
 
 // readHeader reads fields as programs do that differ about what a line is, and which line is

@@ -49,14 +49,14 @@ func (s *Step) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text,
 type Verdict struct {
 	Step  Step  `json:"step,omitzero"`
 	Level Level `json:"level,omitzero"`
-	// LevelReason is the one of Reasons that decided the level. It is zero for Distinct, and
-	// where DNS left open which of several reasons holds, all of which come to the same level.
+	// LevelReason is the one of Reasons that decided the level. It is zero for Distinct, and if
+	// DNS left open which of several reasons for the same level holds.
 	LevelReason Reason        `json:"level_reason,omitzero"`
 	Reasons     []Reason      `json:"reasons,omitempty"` // each once, in the order of their constants
 	Advice      Advice        `json:"advice,omitzero"`
 	Client      netip.Addr    `json:"client,omitzero"` // without zone; as IPv4 if it is IPv4-mapped or of 64:ff9b::/96 (NAT64)
-	Time        time.Time     `json:"time,omitzero"`   // when the verdict was drawn
-	Took        time.Duration `json:"took"`            // how long the step took its caller; in JSON, nanoseconds
+	Time        time.Time     `json:"time,omitzero"`   // of the verdict, without monotonic clock
+	Took        time.Duration `json:"took"`            // how long the step kept its caller waiting; in JSON, nanoseconds
 
 	IPRev    *fcrdns.Result     `json:"iprev,omitempty"`
 	PTRName  string             `json:"ptr_name,omitempty"` // canonical: the confirmed PTR name that HELO is compared with; "" for none
@@ -78,7 +78,7 @@ type Verdict struct {
 }
 
 // MarshalJSON writes the verdict with its results, and the keys of LogValue and LogDetails:
-// JSON that is read back comes to the same Advise.
+// a verdict that is read back has the same Advise.
 func (v Verdict) MarshalJSON() ([]byte, error) {
 	type plain Verdict
 	return jsonform.Marshal(plain(v))
@@ -87,9 +87,9 @@ func (v Verdict) MarshalJSON() ([]byte, error) {
 // Has reports whether a reason is among the reasons.
 func (v *Verdict) Has(r Reason) bool { return slices.Contains(v.Reasons, r) }
 
-// LogValue groups what a log line needs, a dozen attributes at most: step, client, level,
-// action, reasons as a list, reply, withheld, helo, sender, ptr_name, questions and took. What
-// there is not is left out. The results are in LogDetails.
+// LogValue groups the attributes for a log line, a dozen at most: step, client, level, action,
+// reasons as a list, questions and took; helo and sender from their steps on; reply, withheld
+// and ptr_name if there are any. LogDetails has the results.
 func (v *Verdict) LogValue() slog.Value {
 	reasons := make([]string, len(v.Reasons))
 	for i, r := range v.Reasons {
@@ -117,9 +117,9 @@ func (v *Verdict) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Int("questions", v.Questions), slog.Duration("took", v.Took))...)
 }
 
-// LogDetails groups what the verdict rests on, for a second attribute beside the verdict: the
-// reason for the level as level_reason, and the results as groups of their own: iprev,
-// helo_address, helo_spf, csa, mail_from_spf and null_mx. What there is not is left out.
+// LogDetails groups the evidence, for a second attribute beside the verdict: the LevelReason as
+// level_reason, and a group for each result that is not nil: iprev, helo_address, helo_spf,
+// csa, mail_from_spf and null_mx.
 func (v *Verdict) LogDetails() slog.Value {
 	var attrs []slog.Attr
 	if v.LevelReason != 0 {
@@ -247,8 +247,8 @@ func (v *Verdict) claimOf(ours bool) heloClaim {
 	return claimsName
 }
 
-// spfStatement is what the owner of a name publishes about the client by SPF. A DNS failure that RFC 7208 counts
-// as no match may have hidden a match.
+// spfStatement returns what the owner of a name publishes about the client by SPF. A DNS
+// failure that RFC 7208 counts as no match may have hidden a match.
 func spfStatement(r *spf.Result) statement {
 	switch {
 	case r == nil:

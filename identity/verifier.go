@@ -30,8 +30,8 @@ type Verifier struct {
 	// Resolver answers the questions; required. Nil makes each of them a temporary failure
 	// with resolver.ErrNoResolver.
 	Resolver resolver.Resolver
-	// Policy says what to do about what was found. The zero Policy refuses a client only if
-	// the owner of a name that it uses denies it.
+	// Policy maps reasons and levels to the actions of Verdict.Advice. The zero Policy refuses a
+	// client only if the owner of a name that it uses denies it.
 	Policy Policy
 	// Names are our own names in HELO, which no other client may claim.
 	Names []string
@@ -160,8 +160,8 @@ func (s *Session) Connect(ctx context.Context) *Verdict {
 
 // StartHelo begins the work of Helo and returns at once, without a verdict. It is for servers
 // that decide at MAIL FROM or RCPT: call it at HELO, and the verdict of MailFrom has its
-// results. A later Helo with the same name waits for them, and asks nothing again. In all
-// else it is as Helo: a second name replaces the first, and "" is no HELO.
+// results. A later Helo with the same name waits for them, and asks nothing again. Otherwise it
+// is like Helo: a second name replaces the first, and "" is no HELO.
 func (s *Session) StartHelo(name string) { s.take(s.sayHelo(name)) }
 
 // Helo judges the client by the argument of HELO or EHLO, too; "" is no HELO. A second one,
@@ -254,7 +254,7 @@ func (s *Session) begin(worst int) *stepLookups {
 	return s.lookups.begin(worst)
 }
 
-// take takes a step, of which change starts the checks, and returns where the session is.
+// take changes the state, which starts the checks of a step, and returns the new one.
 func (s *Session) take(change func(*sessionState)) sessionState {
 	began := time.Now()
 	s.mu.Lock()

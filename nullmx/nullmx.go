@@ -125,7 +125,7 @@ func (l Lint) MarshalJSON() ([]byte, error) { return jsonform.Marshal(l.form()) 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (l *Lint) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, l.form()) }
 
-// form has the fields with those that encoding/json cannot write in another form.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (l *Lint) form() any {
 	type plain Lint
 	return &struct {
@@ -149,7 +149,7 @@ func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
 
-// form has the fields with those that encoding/json cannot write in another form.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (r *Result) form() any {
 	type plain Result
 	return &struct {
@@ -306,7 +306,7 @@ func (t Target) MarshalJSON() ([]byte, error) { return jsonform.Marshal(t.form()
 // UnmarshalJSON reads what MarshalJSON writes.
 func (t *Target) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, t.form()) }
 
-// form has the fields with those that encoding/json cannot write in another form.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (t *Target) form() any {
 	type plain Target
 	return &struct {

@@ -18,7 +18,7 @@ import (
 //
 // Errors are *net.DNSError: IsNotFound for NXDOMAIN and NODATA, which package net does not
 // tell apart, and for a text that is not a name; IsTemporary for every failure; UnwrapErr
-// is the cause. A network other than ip, ip4 and ip6 is a net.UnknownNetworkError.
+// has the cause. A network other than ip, ip4 and ip6 is a net.UnknownNetworkError.
 //
 // A *net.Resolver differs in these points. It
 //
@@ -29,16 +29,16 @@ import (
 //     U-labels become A-labels, every DNS name is asked for, and records are as they were
 //     published.
 //   - returns the addresses of one family if the other has no answer, unless StrictErrors
-//     is set. Half an answer is none here, and the method fails.
+//     is set. Here the method fails.
 //   - sorts addresses by RFC 6724, and shuffles records of equal preference or priority.
 //     Here the order is the same for the same answer: IPv4 first.
-//   - calls the error of a server that refuses, or fails with another code than SERVFAIL,
-//     not temporary. Here every failure is.
+//   - does not call the error of a server that refuses, or fails with another code than
+//     SERVFAIL, temporary. Here every failure is temporary.
 //   - has IPv4 addresses given as text in the 16-octet form, IPv4-mapped as netip.Addr.
 //     They are unmapped here. An address of the other family than the network is a
 //     *net.AddrError there, and not found here. LookupAddr refuses an address with a zone,
 //     which is dropped here.
-//   - believes answers about other names than was asked.
+//   - believes answers about other names than the one that was asked. They are errors here.
 //   - returns from LookupCNAME, where it is all Go, the first target of an alias without
 //     addresses, and of several aliases the first target or the last, depending on which
 //     answer comes first. Here it is the last, and not found without addresses, as with cgo.

@@ -20,7 +20,8 @@ const (
 
 // A Client asks DNS servers over UDP, and over TCP what does not fit. It is a
 // stub: the servers must be recursive, or speak for the names asked. Only
-// Servers is required, or Exchange for another transport, such as DoH; [SystemClient] and [ReadResolvConf] make a Client as
+// Servers is required, or Exchange for another transport, such as DoH.
+// [SystemClient] and [ReadResolvConf] make a Client as
 // resolv.conf says, [ParseServer] reads what a user types.
 //
 // The first server that answers decides, even if the name does not exist. The
@@ -79,19 +80,20 @@ type Client struct {
 	// for more than 10 s after it was opened. See Close.
 	ReuseSockets bool
 	// Exchange, if it is set, is the transport: it sends a query to a server and returns
-	// the response, both as DNS messages without the length of TCP. All else stays the
-	// Client's: what to ask, whether the response answers it, aliases, further servers
-	// and rounds, time limits. Nil means UDP, and TCP for what does not fit.
+	// the response, both as DNS messages without the length of TCP. The Client does the rest:
+	// it makes the query, checks that the response answers it, follows aliases, tries further
+	// servers and rounds, and keeps the time limits. Nil means UDP, and TCP for responses
+	// that do not fit.
 	//
-	// The server is one of Servers as it is there, port 0 too. Without Servers there is
-	// one, the zero AddrPort, and answers have the Server "Exchange". The context ends
-	// with the try (see TryTimeout) or the Lookup. The query is a copy, to keep or
-	// to write to; Exchange must not write to the response after it has returned.
+	// The server is one of Servers, unchanged even if its port is 0. Without Servers it is the
+	// zero AddrPort, and answers have the Server "Exchange". The context ends with the try
+	// (see TryTimeout) or the Lookup. The query is a copy, which Exchange can keep and change;
+	// it must not change the response after it has returned.
 	//
-	// What comes of an error, a panic, a response that does not answer the query, one
-	// with the TC bit and one of over 65535 octets is the same: the next server is asked.
-	// Nothing asks again for a response that is cut off: Exchange must use a transport
-	// without that limit, or ask again itself.
+	// The next server is asked after an error, a panic, and a response that does not answer
+	// the query, has the TC bit, or has over 65535 octets. The Client does not repeat the query
+	// for a truncated response: Exchange must use a transport without that limit, or repeat
+	// the query itself.
 	//
 	// The query has a random ID, which the response must have too (RFC 5452, Section
 	// 9.2): Exchange may be UDP. A DoH client that uses GET, for HTTP caches, sends zeros
@@ -167,8 +169,7 @@ func (c *Client) resolve(ctx context.Context, w *walk) (Answer, error) {
 	return Answer{}, worst
 }
 
-// servers returns the servers to ask: where only Exchange knows who that is, one without
-// an address.
+// servers returns the servers to ask: if only Exchange knows them, one without an address.
 func (c *Client) servers() []netip.AddrPort {
 	if c.Exchange != nil && len(c.Servers) == 0 {
 		return make([]netip.AddrPort, 1)
@@ -186,7 +187,7 @@ func (c *Client) server(i int) netip.AddrPort {
 	return withPort(server)
 }
 
-// serverText returns what evidence says about who answered.
+// serverText returns the Server of an answer.
 func serverText(server netip.AddrPort) string {
 	if server == (netip.AddrPort{}) {
 		return "Exchange"

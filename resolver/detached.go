@@ -6,12 +6,12 @@ import (
 	"fmt"
 )
 
-// errNoError is in place of an error whose methods cannot be called.
+// errNoError replaces an error whose methods cannot be called.
 var errNoError = errors.New("an error that is a nil pointer")
 
-// detached calls a function of somebody else, and returns what it returns, or the error of
-// ctx as soon as that is done: the function may then go on by itself. A panic of it and
-// runtime.Goexit are errors, as they would end the program or wait for ever here.
+// detached calls somebody else's function and returns its results, or the error of ctx as soon
+// as that is done; the function may go on. A panic and runtime.Goexit become errors: here they
+// would end the program, or leave it waiting for ever.
 func detached[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -113,13 +113,13 @@
 //	Resolver.StrictErrors              LookupAddrs returns what it has and the error
 //	a server on the loopback in tests  package dnsfake
 //
-// The main change is in how errors are read: code that treats IsNotFound as an empty list,
-// and all else as a failure, loses that case. Code that treated every error as "no such
-// record" was wrong before.
+// The main change is in the meaning of errors: every error is a failure, and an empty list is
+// not an error, so code that treats IsNotFound as an empty list loses that case. Code that
+// treated every error as "no such record" was wrong before.
 //
-// For code that takes a value with the methods of package net, [AsNet] is one. Code that
-// takes the type *net.Resolver itself has to be changed first, to an interface of the
-// methods that it calls, such as [NetResolver]. The other way round, [FromNet] lets a
-// program keep its *net.Resolver, or its test double, for the checkers of this module.
+// Give an [AsNet] to code that takes a value with the methods of package net. Code that takes
+// the type *net.Resolver itself must first be changed to an interface of the methods that it
+// calls, such as [NetResolver]. In the other direction, [FromNet] lets a program keep its
+// *net.Resolver, or its test double, for the checkers of this module.
 // The example "Migration" shows a function before and after.
 package resolver

@@ -15,12 +15,12 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
-// A NetResolver has the lookup methods of *net.Resolver that every program's substitute
-// for one has: blitiri.com.ar/go/spf asks for these four, github.com/foxcpp/go-mockdns and
-// [AsNet] have them. They keep the promises of package net: an error that says IsNotFound
-// is the only one that denies, and concurrent calls are safe. Names come in lower case, with
-// A-labels and with their final dot: a test double that looks them up in a map must have
-// such keys, or it denies everything.
+// A NetResolver has four lookup methods of *net.Resolver, which test doubles usually have, too,
+// such as github.com/foxcpp/go-mockdns; [AsNet] has them, and blitiri.com.ar/go/spf asks for
+// them. They must keep the promises of package net: only an error with IsNotFound denies that
+// there are records, and concurrent calls are safe. Names come in lower case, with A-labels and
+// with their final dot: a test double that looks them up in a map must have such keys, or it
+// denies everything.
 type NetResolver interface {
 	// LookupIPAddr returns the addresses of both families.
 	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
@@ -32,38 +32,38 @@ type NetResolver interface {
 	LookupAddr(ctx context.Context, addr string) (names []string, err error)
 }
 
-// FromNet is a *net.Resolver, or another type with its methods, as a Resolver: for
-// programs that must look names up as the rest of the machine does, and for test doubles
-// of package net. Where nothing forces it, take [SystemClient]: a *net.Resolver cannot
-// tell much.
+// FromNet makes a Resolver of a *net.Resolver, or of another type with its methods. It is for
+// programs that must look names up like the rest of the machine, and for test doubles of
+// package net. Other programs should use [SystemClient], because a *net.Resolver cannot tell
+// much.
 //
 //   - A negative answer is NotFound: NXDOMAIN and NODATA look alike.
-//   - There is no TTL, no alias chain, and no word on DNSSEC.
-//   - Questions are of the types A, AAAA, MX, NS, PTR, SRV and TXT, PTR of reverse
-//     names only, and names are of letters, digits, hyphens and underscores. All
-//     else is an error that wraps errors.ErrUnsupported.
+//   - Answers have no TTL and no alias chain, and are never Authentic.
+//   - Questions can have the types A, AAAA, MX, NS, PTR, SRV and TXT, PTR of reverse
+//     names only, and names can have letters, digits, hyphens and underscores. All
+//     other questions get an error that wraps errors.ErrUnsupported.
 //   - Package net does not check that an answer is about the name asked
 //     (go.dev/issue/47110), takes NXDOMAIN and nearly every message without records of
 //     the type for a denial, even those of a lame server, and reads the hosts file for
 //     addresses and, of the loopback, for names.
 //
-// An answer of which package net dropped a part, such as an MX record with an odd
-// host, is an error: half an answer is none. So are records that could be none, as of a
-// careless test double, and a panic. Names in records get their final dot, and
-// A-labels for U-labels.
+// An answer of which package net dropped a part, such as an MX record with an odd host, is an
+// error, because half an answer is not an answer. So are a panic, and values of a careless test
+// double that cannot be records. Names in records get their final dot, and A-labels for
+// U-labels.
 //
-// A done context ends Lookup at once, while the method may go on in the background; those
-// of package net do to their own timeout, 10 s where the system's configuration says
-// nothing else.
+// Lookup returns as soon as the context is done, while the method goes on in the background.
+// Methods of package net go on until their own timeout, 10 s unless the system's configuration
+// has another one.
 type FromNet struct {
-	// Resolver is asked. Nil, and a nil *net.Resolver, mean one that is all Go, without
-	// cgo, and that reports a failing server.
+	// Resolver answers the questions. Nil, and a nil *net.Resolver, mean one with PreferGo and
+	// StrictErrors.
 	//
-	// The methods LookupNetIP, LookupNS and LookupSRV are used if it has them, with the
-	// parameters of *net.Resolver's. Without LookupNetIP the addresses are those of
-	// LookupIPAddr, which must fail if one family has no answer; without one of the
-	// others, questions of its type wrap errors.ErrUnsupported. LookupSRV is asked for
-	// names of the form _service._proto.name; that of a *net.Resolver for others too.
+	// If it also has LookupNetIP, LookupNS and LookupSRV, with the parameters of
+	// *net.Resolver's, they are called. Without LookupNetIP the addresses are those of
+	// LookupIPAddr, which must fail if one family has no answer. Without one of the others,
+	// questions of its type get errors.ErrUnsupported. LookupSRV is called for names of the
+	// form _service._proto.name, and of a *net.Resolver for other names, too.
 	Resolver NetResolver
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
-// A jsonTTL is a time to live as JSON has it: text as of time.Duration, as 5m0s.
+// A jsonTTL is the JSON form of a time to live: the text of a time.Duration, such as 5m0s.
 type jsonTTL time.Duration
 
 // IsZero is for omitzero.
@@ -27,8 +27,7 @@ func (d *jsonTTL) UnmarshalText(text []byte) error {
 	return err
 }
 
-// The forms below have a field of another type in place of each that encoding/json cannot
-// write as it is.
+// The forms below replace each field that encoding/json cannot write by one of another type.
 
 type (
 	plainQuestion Question
@@ -74,8 +73,8 @@ func (a *Answer) UnmarshalJSON(data []byte) error {
 }
 
 // MarshalJSON writes the keys of the question, and those of the answer or the key err. An
-// error is its text, and whether it is temporary and a timeout: one that is read back says
-// the same, but errors.Is does not find its causes.
+// error is its text, and whether it is temporary and a timeout. One that is read back has the
+// same text and methods, but errors.Is does not find its causes.
 func (r Response) MarshalJSON() ([]byte, error) {
 	if r.Err != nil && reflect.ValueOf(r.Answer).IsZero() {
 		return jsonform.Marshal(struct {

@@ -16,8 +16,8 @@ import (
 // maxExchanges is how many calls of a Client's Exchange run at most.
 const maxExchanges = 256
 
-// A transport counts the calls of Exchange that run. It makes channels only for those that
-// wait: one made here for all would belong to the first testing/synctest that asks.
+// A transport counts the running calls of Exchange. It makes a channel for each call that
+// waits: a channel for all would belong to the first testing/synctest bubble that asks.
 type transport struct {
 	mu      sync.Mutex
 	running int
@@ -44,7 +44,7 @@ func (t *transport) enter(ctx context.Context) error {
 	defer t.mu.Unlock()
 	i := slices.Index(t.waiting, turn)
 	if i < 0 {
-		return nil // it has a place since
+		return nil // leave has given it a place
 	}
 	t.waiting = slices.Delete(t.waiting, i, i+1)
 	return fmt.Errorf("%d calls of Exchange have not returned: %w", maxExchanges, ctx.Err())
@@ -61,8 +61,7 @@ func (t *transport) leave() {
 	t.waiting = slices.Delete(t.waiting, 0, 1)
 }
 
-// exchangeOwn puts a query to a server by Exchange, whose one response is the answer, or
-// nothing is.
+// exchangeOwn sends a query to a server by Exchange.
 func (c *Client) exchangeOwn(ctx context.Context, until time.Time, server netip.AddrPort, q query) (*message, error) {
 	try, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -83,14 +82,14 @@ func (c *Client) exchangeOwn(ctx context.Context, until time.Time, server netip.
 	return readReply(q, raw)
 }
 
-// ourCauses mean something to callers of a Lookup, and other things in an error of Exchange,
-// which may ask the DNS for its server's name.
+// ourCauses tell callers of a Lookup something about their question. In an error of Exchange,
+// which may look up the name of its server, they mean something else.
 var ourCauses = []error{
 	ErrName, ErrNoResolver, ErrNoZone, ErrNoServer, ErrChain, errFlood, errors.ErrUnsupported, context.Canceled,
 }
 
-// ownError returns an error of Exchange as one of a try, whose context is not the
-// caller's: if that one is done, the Lookup says so.
+// ownError returns an error of Exchange without the causes that are about its own work. Its
+// context is that of the try: the Lookup itself reports the end of the caller's context.
 func ownError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %v", os.ErrDeadlineExceeded, err)

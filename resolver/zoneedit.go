@@ -16,17 +16,17 @@ import (
 // of [ParseZones]; the zones themselves do not change.
 func (z *Zones) With(text string) (*Zones, error) { return z.edited(text, false, nil) }
 
-// Replace returns the zones as they would be after a change. The text is read as
-// [Zones.With] reads it, but its RRsets (name and type) take the place of those that
-// are there; those of remove are gone, where [dns.TypeANY] means all of a name.
+// Replace returns the zones as they would be after a change: the RRsets (name and type) of the
+// text replace those of the zones, and the RRsets of remove are gone. In remove, [dns.TypeANY]
+// means all RRsets of the name. The text is read like that of [Zones.With].
 //
-// A CNAME in the text also takes the place of all other records of its name, and other
-// records that of a CNAME: the two cannot be at one name. A zone stays, even if nothing
-// is left of it: it gets the SOA record that ParseZones makes up. A name without records
-// exists while there are names below it.
+// A CNAME in the text also replaces all other records of its name, and other records replace
+// a CNAME, because the two cannot be at one name. A zone stays even if all its records are
+// removed: it gets the SOA record that ParseZones makes up. A name without records exists if
+// there are names below it.
 //
-// Removing records that the zones do not have is an error, and so is what would be one in
-// zone text (see [ParseZones]).
+// It is an error to remove records that the zones do not have. All errors of [ParseZones] are
+// errors here, too.
 func (z *Zones) Replace(text string, remove ...Question) (*Zones, error) {
 	gone := make(map[Question]bool, len(remove))
 	for _, q := range remove {
@@ -67,7 +67,7 @@ func (z *Zones) edited(text string, replaces bool, gone map[Question]bool) (*Zon
 	return reader.zones()
 }
 
-// dropReplaced drops the records from before whose place those of the text take.
+// dropReplaced drops the records that those of the text replace.
 func (z *zoneReader) dropReplaced(zones map[string]*zone) {
 	type owner struct {
 		in   *zone
@@ -86,8 +86,8 @@ func (z *zoneReader) dropReplaced(zones map[string]*zone) {
 	})
 }
 
-// excludes reports whether records of one type take the place of those of another: of the
-// same, or on either side of a CNAME (RFC 1034, Section 3.6.2).
+// excludes reports whether records of one type replace those of another: the same type, or
+// one of the two is CNAME (RFC 1034, Section 3.6.2).
 func excludes(rtype, before uint16) bool {
 	switch {
 	case rtype == before:
@@ -98,7 +98,7 @@ func excludes(rtype, before uint16) bool {
 	return before == dns.TypeCNAME && !besideCNAME(rtype)
 }
 
-// lacks says why the zones have no records to remove, "" if they have.
+// lacks returns why the zones have no such records to remove, "" if they have.
 func (z *Zones) lacks(q Question) string {
 	var others []string
 	for _, apex := range z.Origins() { // a delegation and the zone it is to have the same name

@@ -119,7 +119,7 @@ func (p Person) MarshalJSON() ([]byte, error) { return jsonform.Marshal(p.form()
 // UnmarshalJSON reads what MarshalJSON writes.
 func (p *Person) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, p.form()) }
 
-// form has the fields with those that encoding/json cannot write in another form.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (p *Person) form() any {
 	type plain Person
 	return &struct {

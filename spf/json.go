@@ -17,7 +17,8 @@ func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
 
-// form has other types in place of those that encoding/json cannot write; so do those below.
+// form replaces each field that encoding/json cannot write by one of another type, like the
+// other methods of this name.
 func (r *Result) form() any {
 	type plain Result
 	return &struct {
@@ -26,8 +27,8 @@ func (r *Result) form() any {
 	}{(*plain)(r), jsonform.ErrorAt(&r.Err)}
 }
 
-// MarshalJSON writes the term and where it is. The terms of Path are cut where they are longer
-// than any name, as in messages: each term of a record has them.
+// MarshalJSON writes the term and where it is. It cuts long texts in Path, which each term of
+// a record repeats, as messages do.
 func (t TermAt) MarshalJSON() ([]byte, error) {
 	type plain TermAt
 	t.Path = slices.Clone(t.Path)

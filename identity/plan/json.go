@@ -70,7 +70,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes.
 func (c *Change) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, c.form()) }
 
-// form has other types in place of those that encoding/json cannot write; so does that below.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (c *Change) form() any {
 	type plain Change
 	return &struct {

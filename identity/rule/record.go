@@ -33,7 +33,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *Record) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
 
-// form has another type in place of that which encoding/json cannot write.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (r *Record) form() any {
 	return &struct {
 		RR    txt.JSON[dns.RR] `json:"record"`

@@ -133,9 +133,9 @@ func IsHost(addr netip.Addr) bool {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// Holds reports whether a network holds the address of a client, in the form in which either
-// is given or as IPv4. A network of IPv4-mapped addresses holds IPv4 addresses; one that is
-// only wide enough to hold such, as ::/0, is of IPv6 alone.
+// Holds reports whether a network holds the address of a client, each as it is given or as
+// IPv4. A network of IPv4-mapped addresses holds IPv4 addresses. A wider one, such as ::/0,
+// holds IPv6 addresses alone.
 func Holds(network netip.Prefix, client netip.Addr) bool {
 	forms := []netip.Addr{client.Unmap().WithZone("")}
 	if addr := Canonical(client); IsPublic(addr) { // nobody routes 64:ff9b::10.0.0.1 to us (RFC 6052, Section 3.1)
@@ -149,9 +149,9 @@ func Holds(network netip.Prefix, client netip.Addr) bool {
 	})
 }
 
-// CanonicalNetwork returns a network that holds the [Canonical] form of the clients in a
-// network: a part of 64:ff9b::/96 as IPv4. All of that is the zero Prefix, which holds nobody:
-// as IPv4 it would hold clients that came without translation, too.
+// CanonicalNetwork returns the network that holds the [Canonical] addresses of the clients in
+// another one: an IPv4 network for a part of 64:ff9b::/96. For the whole of it, it is the zero
+// Prefix, which holds nobody: 0.0.0.0/0 would hold clients that came without translation, too.
 func CanonicalNetwork(network netip.Prefix) netip.Prefix {
 	bits := network.Bits() - nat64.Bits()
 	switch {

@@ -1,9 +1,11 @@
-// Package jsonform writes as JSON what encoding/json cannot, and reads it back. An error is
-// an object with its text, and whether it is temporary and a timeout:
+// Package jsonform writes errors and text that is not UTF-8 as JSON, which encoding/json alone
+// cannot, and reads them back. An error is an object with its text, and whether it is temporary
+// and a timeout:
 //
 //	{"text": "lookup mail.example.org. A: SERVFAIL (192.0.2.53:53)", "temporary": true}
 //
-// What is read back says the same, but errors.Is does not find the causes in it.
+// An error that was read back has the same text and methods, but errors.Is does not find the
+// causes of the original.
 package jsonform
 
 import (
@@ -13,8 +15,8 @@ import (
 	"fmt"
 )
 
-// Marshal is json.Marshal, except that what is not UTF-8 is written as the replacement
-// character itself, and not as its escape: it is written the same way again once it was read.
+// Marshal is json.Marshal, except that it writes U+FFFD itself for octets that are not UTF-8, and
+// not its escape: so a value that was read back is written the same way.
 func Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	escape := []byte(`\ufffd`)
@@ -36,11 +38,11 @@ func Marshal(v any) ([]byte, error) {
 	return out, nil
 }
 
-// An Error is an error in its JSON form: a field of a struct that is written or read in place
-// of the one with the error. Make one with [ErrorAt].
+// An Error is the JSON form of an error: a field that encoding/json writes and reads instead of
+// the field with the error. Make one with [ErrorAt].
 type Error struct{ err *error }
 
-// ErrorAt returns the form of the error that a field holds, to be written from or read into it.
+// ErrorAt returns the form of the error in a field: reading sets the field.
 func ErrorAt(field *error) Error { return Error{field} }
 
 // IsZero reports whether the field is nil, for omitzero.
@@ -66,14 +68,14 @@ func (e Error) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// described is what is written of an error.
+// described is the JSON object of an error.
 type described struct {
 	Text      string `json:"text"`
 	Temporary bool   `json:"temporary,omitzero"`
 	Timeout   bool   `json:"timeout,omitzero"`
 }
 
-// describe asks an error, which may be a nil pointer of a careless Resolver's.
+// describe returns the object of an error, which may be a nil pointer of a careless Resolver.
 func describe(err error) (d described) {
 	defer func() {
 		if recover() != nil {

@@ -1,5 +1,5 @@
-// Package lastday has the last day of an exception, as 2027-01-31: the exception is in force
-// through the whole of that day in UTC. An empty text means none.
+// Package lastday reads the last day of an exception, such as 2027-01-31: the exception is in
+// force through the whole of that day in UTC. An empty text means that it never ends.
 package lastday
 
 import (
@@ -15,7 +15,7 @@ func Check(day string) error {
 	return nil
 }
 
-// Over reports whether a day is over at a time. That of a text which Check refuses never is.
+// Over reports whether a day is over at a time; never for a text that Check refuses.
 func Over(day string, at time.Time) bool {
 	last, err := time.Parse(time.DateOnly, day)
 	return err == nil && !at.Before(last.AddDate(0, 0, 1))

@@ -8,11 +8,11 @@ import (
 	"github.com/miekg/dns"
 )
 
-// A JSON is a record in its JSON form, which is its line in a zone file: a field of a struct
-// that is written or read in place of the one with the record. Make one with [JSONAt].
+// A JSON is the JSON form of a record, its line in a zone file: a field that encoding/json
+// writes and reads instead of the field with the record. Make one with [JSONAt].
 type JSON[R dns.RR] struct{ rr *R }
 
-// JSONAt returns the form of the record that a field holds, to be written from or read into it.
+// JSONAt returns the form of the record in a field: reading sets the field.
 func JSONAt[R dns.RR](field *R) JSON[R] { return JSON[R]{field} }
 
 // IsZero reports whether the field is nil, for omitzero.
@@ -27,10 +27,11 @@ func (j JSON[R]) UnmarshalJSON(data []byte) (err error) {
 	return err
 }
 
-// A JSONList is several records, as [JSON] is one. Make one with [JSONListAt].
+// A JSONList is the JSON form of several records, as [JSON] is of one. Make one with
+// [JSONListAt].
 type JSONList[R dns.RR] struct{ rrs *[]R }
 
-// JSONListAt returns the form of the records that a field holds.
+// JSONListAt returns the form of the records in a field: reading sets the field.
 func JSONListAt[R dns.RR](field *[]R) JSONList[R] { return JSONList[R]{field} }
 
 // IsZero reports whether the list is nil, for omitzero.
@@ -68,8 +69,8 @@ func (j JSONList[R]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// write writes a record as its line. One of a known Go type that zone text cannot express,
-// as one without a name, is written as an object with its fields.
+// write writes a record as its line, or as an object with its fields if zone text cannot
+// express it, such as a record without a name.
 func write[R dns.RR](rr R) (text []byte, err error) {
 	if isNil(rr) {
 		return []byte("null"), nil
@@ -81,7 +82,7 @@ func write[R dns.RR](rr R) (text []byte, err error) {
 	return json.Marshal(line)
 }
 
-// exact is Exact for a record whose methods may panic, as those of one with nil fields do.
+// exact is Exact for a record whose methods can panic, because fields are nil.
 func exact(rr dns.RR) (line string) {
 	defer func() {
 		if recover() != nil {
@@ -104,7 +105,7 @@ func read[R dns.RR](data []byte) (rr R, err error) {
 	return parseAs[R](*line)
 }
 
-// parseAs reads a line as a record of a Go type, or as any record.
+// parseAs reads a line as a record of the Go type R, which can be dns.RR.
 func parseAs[R dns.RR](line string) (rr R, err error) {
 	parsed, err := Parse(line)
 	if err != nil {

@@ -66,20 +66,20 @@ type Reader struct {
 	bad map[string]bool            // the paths whose values could not be read
 }
 
-// Parse parses a text, and returns its one value: nil if there is a problem. For
-// messages, what says what the document is, as in "one organization", and keys what is in it.
+// Parse parses a text, and returns its one value, or nil if there is a problem. In messages,
+// what names the document, as in "one organization", and keys is what it should have.
 func Parse(text []byte, what, keys string) (*Reader, Node) {
 	r := &Reader{at: make(map[string]*token.Position), bad: make(map[string]bool)}
 	return r, r.body(text, what, keys)
 }
 
-// Refuse reports a problem with a value, about which nothing more is said.
+// Refuse reports a problem with a value, which then is [Reader.Unread].
 func (r *Reader) Refuse(n Node, path, format string, args ...any) {
 	r.refuse(start(n), path, format, args...)
 }
 
-// Position returns where the value of a path is, or where the nearest value around it is, for
-// one that is missing: line and column, from 1.
+// Position returns line and column, from 1, of the value of a path. If there is none, they are
+// those of the nearest value around it.
 func (r *Reader) Position(path string) (line, column int) {
 	for path != "" && r.at[path] == nil {
 		path = parent(path)
@@ -103,7 +103,8 @@ func (r *Reader) refuse(pos *token.Position, path, format string, args ...any) {
 	r.bad[path] = true
 }
 
-// Unread reports whether the value of a path, or one around it, is refused.
+// Unread reports whether the value of a path, or one around it, was refused: other problems
+// with it are not worth a message.
 func (r *Reader) Unread(path string) bool {
 	for path != "" && !r.bad[path] {
 		path = parent(path)
@@ -150,7 +151,7 @@ func (r *Reader) body(text []byte, what, keys string) Node {
 	return body
 }
 
-// bounded refuses what would cost the parser too much.
+// bounded refuses a text that would cost the parser too much.
 func (r *Reader) bounded(tokens token.Tokens) bool {
 	depth := 0
 	keys := make(map[int]int) // outside braces by column; documents count at 0
@@ -202,8 +203,8 @@ func (r *Reader) syntax(err error) {
 	r.refuse(pos, "", "%s", untrusted.Line(text))
 }
 
-// start returns where a value is: that of keys and values without braces is
-// where the first key does, and not its colon, which has the token.
+// start returns where a value begins. Keys and values without braces begin at the first key,
+// but their token is its colon.
 func start(n Node) *token.Position {
 	if m, ok := n.(ast.MapNode); ok && n.GetToken().Type == token.MappingValueType {
 		if first := m.MapRange(); first.Next() {

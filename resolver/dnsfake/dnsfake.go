@@ -1,5 +1,5 @@
 // Package dnsfake is a DNS to test against: zones in memory that can be told to
-// fail, to deny, to be slow, to change, and that remember what they were asked.
+// fail, to deny, to be slow and to change, and that log the questions they were asked.
 //
 //	fake, err := dnsfake.New(`
 //	$ORIGIN example.test.
@@ -8,8 +8,8 @@
 //	fake.Fail("mail.example.test", dns.TypeAAAA, dnsfake.ServFail).Times(2)
 //	fake.Set("mail A 192.0.2.11")
 //
-// [Fake.Add], [Fake.Set] and [Fake.Remove] edit the zones; [Fake.Fail] leaves them and
-// changes what comes of a question: no answer, or the answer NXDOMAIN or NODATA.
+// [Fake.Add], [Fake.Set] and [Fake.Remove] edit the zones. [Fake.Fail] leaves them as they are,
+// and gives a question another outcome: a failure, or the answer NXDOMAIN or NODATA.
 //
 // A [Fake] is a resolver.Resolver; [Fake.Serve] answers from the same zones over
 // UDP and TCP, for programs that are not Go or bring a client of their own.
@@ -83,14 +83,14 @@ func (f *Fake) Add(zoneText string) {
 	f.edit("Add", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.With(zoneText) })
 }
 
-// Set is Add for text whose RRsets (name and type) take the place of those that are
-// there. A CNAME takes the place of all records of its name, and other records that of a
-// CNAME. A Lookup sees all of the change or nothing.
+// Set is like Add, but the RRsets (name and type) of the text replace those of the zones. A
+// CNAME replaces all records of its name, and other records replace a CNAME. A Lookup sees all
+// of the change or nothing.
 //
 //	fake.Set(`mail A 192.0.2.11`) // its only IPv4 address from now on
 //
-// A name that is set is not answered from a wildcard any more, for no type: it exists. To
-// change what the wildcard says, set its own name, as in *.example.test.
+// A name that was set exists, so that a wildcard no longer answers for any of its types. To
+// change the wildcard, set its own name, such as *.example.test.
 func (f *Fake) Set(zoneText string) {
 	f.edit("Set", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.Replace(zoneText) })
 }
@@ -99,9 +99,9 @@ func (f *Fake) Set(zoneText string) {
 // The name is NXDOMAIN then, unless it has other records, or names below it, or is the
 // apex of a zone. The zone stays, even without its SOA record: one is made up.
 //
-// It panics if the zones do not have such records: a typo would leave the test with a DNS
-// that it does not mean. Those that only a wildcard gives to the name are not its own:
-// take Fail with NXDomain or NoData to deny them.
+// It panics if the zones do not have such records, because a typo would leave the test with
+// the wrong DNS. Records that only a wildcard gives to the name are not its own: deny them by
+// Fail with NXDomain or NoData.
 func (f *Fake) Remove(name string, qtype uint16) {
 	q := question(name, qtype)
 	f.edit("Remove", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.Replace("", q) })

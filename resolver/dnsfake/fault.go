@@ -12,15 +12,15 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Kind is what a question gets in place of its answer. The zero Kind is invalid.
+// Kind is what a question gets instead of its answer. The zero Kind is invalid.
 //
 // Most kinds are failures: the question gets no answer. A Fake's Lookup returns at once
-// the error that a resolver.Client would have come to after its time; combine a silent
+// the error that a resolver.Client would return in the end; combine a silent
 // kind with Delay to wait for it. A Server does to its clients what the kind says.
 //
-// NXDomain and NoData are answers: they deny what the zones have, as a DNS does after a
-// record was removed, or one that lies. The answer has the TTL of the zone's own denials
-// and, from a Server, the SOA record of the zone; outside every zone neither.
+// NXDomain and NoData are answers: they deny what the zones have, like a DNS that lies, or that
+// has lost a record. The answer has the TTL of the zone's own denials and, from a Server, the
+// SOA record of the zone; outside every zone it has neither.
 type Kind uint8
 
 // The kinds. Those above the line are the failures, which Kinds returns.
@@ -45,13 +45,13 @@ var kindText = []string{
 	NXDomain: "NXDOMAIN", NoData: "NODATA",
 }
 
-// rcodes are the kinds that a response code says.
+// rcodes has the kinds that are response codes.
 var rcodes = map[Kind]int{
 	ServFail: dns.RcodeServerFailure, Refused: dns.RcodeRefused, FormErr: dns.RcodeFormatError,
 }
 
-// Kinds returns every kind of failure, for tests that go through them all: whatever asks
-// gets no answer and can tell. NXDomain and NoData are answers, and not among them.
+// Kinds returns every kind of failure, for tests that try them all. A client can tell each of
+// them from an answer. NXDomain and NoData, which are answers, are not among them.
 func Kinds() []Kind {
 	var all []Kind
 	for k := ServFail; !k.denies(); k++ {

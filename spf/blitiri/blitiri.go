@@ -59,7 +59,7 @@ func (r Result) MarshalJSON() ([]byte, error) { return jsonform.Marshal(r.form()
 // UnmarshalJSON reads what MarshalJSON writes.
 func (r *Result) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, r.form()) }
 
-// form has the fields with those that encoding/json cannot write in another form.
+// form replaces each field that encoding/json cannot write by one of another type.
 func (r *Result) form() any {
 	type plain Result
 	return &struct {
