@@ -16,8 +16,8 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// holdsJSON is what is true of the JSON of every verdict: it is there, and what is read back
-// has the same JSON, logs the same, and gets the same advice.
+// holdsJSON fails unless a verdict can be written as JSON and, read back, has the same JSON, log
+// line and advice.
 func holdsJSON(t interface{ Fatalf(string, ...any) }, v *identity.Verdict, policies ...identity.Policy) {
 	text, err := json.Marshal(v)
 	if err != nil {

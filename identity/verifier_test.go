@@ -285,7 +285,7 @@ func holdsVerdict(t reporter, v *identity.Verdict) {
 	}
 }
 
-// holdsLevelReason is what is true of the reason that decided a level.
+// holdsLevelReason fails for a LevelReason that cannot have decided the level.
 func holdsLevelReason(t reporter, v *identity.Verdict) {
 	t.Helper()
 	r := v.LevelReason

@@ -8,7 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// What a check returned reads back as the same JSON.
+// A value that was read back has the same JSON.
 func TestJSON(t *testing.T) {
 	zones, err := resolver.ParseZones("$ORIGIN test.\n$TTL 60\nnull MX 5 .\nother MX 10 gone\n")
 	if err != nil {

@@ -78,15 +78,15 @@
 // # JSON
 //
 // Package encoding/json writes a [Response], and every result of this module that has some,
-// and reads it back: the value that was read has the same JSON. Records are lines of a zone
-// file, their data octets (RFC 3597, Section 5) where that would lose some. Types are their
-// names, and a TTL is the text of a time.Duration. Keywords that are not set are left out.
-// An error is an object with its text, and with temporary and timeout if it has methods that
-// say so. One that was read back says the same, but errors.Is does not find its causes. Text
-// that is not UTF-8 has U+FFFD in place of each such octet.
+// and reads it back to a value with the same JSON. A record is a line of a zone file, with its
+// data as octets (RFC 3597, Section 5) if other text would lose some. A type is its name, and a
+// TTL the text of a time.Duration. Keywords that are not set are left out. An error is an
+// object with the keys text, temporary and timeout. An error that was read back has the same
+// text and methods, but errors.Is does not find its causes. U+FFFD replaces each octet that is
+// not UTF-8.
 //
-// Each octet of a name or text takes at most six octets of JSON, and each record has its
-// whole owner name: less than 8 MiB for one answer of a [Client]. The JSON of a result is in
+// Each octet of a name or text takes at most six octets of JSON, and each record repeats its
+// owner name: one answer of a [Client] takes less than 8 MiB. The JSON of a result grows in
 // proportion to that of its responses.
 //
 // # Coming from net.Resolver

@@ -154,7 +154,7 @@ func netData(a resolver.Answer) []string {
 	return out
 }
 
-// A double that knows no context holds up nobody.
+// A Lookup does not wait for a test double that ignores its context.
 func TestFromNetDeaf(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)

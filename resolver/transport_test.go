@@ -159,7 +159,7 @@ func careless(t testing.TB) map[string]exchange {
 	}
 }
 
-// A careless transport fells nobody, and costs one try.
+// A careless transport costs one try: no panic, no answer.
 func TestExchangeCareless(t *testing.T) {
 	first := netip.MustParseAddrPort("192.0.2.1:853")
 	for name, careless := range careless(t) {
@@ -240,7 +240,7 @@ func TestExchangeQuery(t *testing.T) {
 	wantWWW(t, c)
 }
 
-// An Exchange that knows no context holds up nobody: not beyond a try, nor a done context.
+// A Lookup does not wait for an Exchange that ignores its context, longer than a try or its own context.
 func TestExchangeIgnoresContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deaf := func(context.Context, netip.AddrPort, []byte) ([]byte, error) {

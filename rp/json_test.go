@@ -8,7 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/rp"
 )
 
-// What a check returned reads back as the same JSON.
+// A value that was read back has the same JSON.
 func TestJSON(t *testing.T) {
 	zones, err := resolver.ParseZones("$ORIGIN test.\n$TTL 60\na RP j\\.s.a b\nb TXT \"\\255\"\nc RP . d\n")
 	if err != nil {

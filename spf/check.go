@@ -24,7 +24,7 @@ const (
 	DefaultTimeout    = 20 * time.Second // RFC 7208, Section 4.6.4: at least
 )
 
-// mostLookups is how many terms any Checker may count, so that its work stays bounded.
+// mostLookups is the highest limit of a Checker, so that its work stays bounded.
 const mostLookups = 100
 
 // Speculation is how many questions a check asks before it is certain that it needs
@@ -59,14 +59,14 @@ type Checker struct {
 	// Receiver is the name of the host that checks, for explanations and for
 	// Received-SPF. "" is "unknown" there.
 	Receiver string
-	// MaxLookups is how many terms that need DNS a check may come to; one more is a
-	// PermError with ErrLookups. 0 means DefaultMaxLookups, which RFC 7208, Section 4.6.4,
-	// demands of all receivers; less than 0, or more than 100, means 100. More shows what a
-	// policy over the limit was meant to say, or takes mail in spite of it; less also refuses
-	// policies that are right. "Bounds" in the package documentation says what it costs.
+	// MaxLookups limits the terms of a check that need DNS; one more is a PermError with
+	// ErrLookups. 0 means DefaultMaxLookups, which RFC 7208, Section 4.6.4, demands of all
+	// receivers; less than 0, or more than 100, means 100. A higher limit shows the meaning of
+	// policies over the default; a lower one refuses policies that obey the RFC. "Bounds" in
+	// the package documentation has the costs.
 	MaxLookups int
-	// MaxVoids is how many terms may name what has no data; 0 means
-	// DefaultMaxVoids, and less than 0 any number.
+	// MaxVoids limits the terms whose name has no data; one more is a PermError with
+	// ErrVoids. 0 means DefaultMaxVoids, and less than 0 no limit.
 	MaxVoids int
 	// Speculate tells whether to ask ahead.
 	Speculate Speculation

@@ -129,7 +129,7 @@ func TestMaxLookupsBounds(t *testing.T) {
 	}
 }
 
-// slow is a Resolver that takes a while, so that what is asked ahead is.
+// slow is a Resolver that takes a while, so that a check has time to ask ahead.
 type slow struct{ resolver.Resolver }
 
 func (s slow) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {

@@ -27,8 +27,8 @@
 //
 // Whatever a record says, a check asks at most 123 questions: its record, ten terms
 // with ten hosts each, the client's names and their addresses, and an explanation.
-// Asking ahead adds 10 by default and 110 with SpeculateAll. With Checker.MaxLookups of n
-// it asks at most 13 + 11 n questions, and n or 11 n ahead: n is 100 at most. At most
+// Asking ahead adds 10 by default and 110 with SpeculateAll. If Checker.MaxLookups is n, it
+// asks at most 13 + 11 n questions, and asking ahead adds n or 11 n; n is at most 100. At most
 // Checker.MaxOpen are open at once. A check ends after Checker.Timeout, and leaves
 // no goroutine behind, if its Resolver heeds its context. Beside what the Resolver
 // returns, in answers of at most 64 KiB as DNS messages are, it allocates less than 8 MiB in
@@ -47,7 +47,7 @@
 //
 // # Coming from blitiri.com.ar/go/spf
 //
-// What its version 1.6.0 has, and what is here instead:
+// Version 1.6.0 of that package, and this package:
 //
 //	CheckHostWithSender(ip, helo, sender)  Checker{Resolver: r}.CheckMailFrom(ctx, addr, helo, sender)
 //	CheckHost(ip, domain)                  Checker{Resolver: r}.CheckHelo(ctx, addr, domain)
@@ -69,18 +69,20 @@
 //	ErrUnknownField, ErrInvalidMask, ...   *SyntaxError, with every mistake from Parse
 //	*net.DNSError                          *resolver.Error, or the error of the Resolver
 //
-// CheckHostWithSender judges the HELO name if nothing follows an @ in the sender, as for "",
-// "user" and "user@". CheckMailFrom does so for "" and <> alone: "example.org" is postmaster
-// there, and "user" and "user@" have no policy; the Example has the lines that make up for it.
-// CheckHostWithSender takes neither angle brackets nor a quoted local part with an @.
+// CheckHostWithSender judges the HELO name if the sender has no domain behind an @: "", "user"
+// and "user@". CheckMailFrom does so for "" and <> alone. It takes "example.org" for
+// postmaster@example.org, and finds no policy for "user" and "user@"; the Example has the lines
+// to get the other behavior. CheckHostWithSender does not take angle brackets, or a quoted local
+// part with an @.
 //
-// Its error says which mechanism matched, also with Pass and Fail. Here Err is nil except with
-// TempError and PermError, Term says it, and Explanation is the owner's text for a Fail.
+// The error of CheckHostWithSender names the mechanism that matched, also for Pass and Fail.
+// Here Term does, Explanation is the owner's text for a Fail, and Err is nil except for
+// TempError and PermError.
 //
-// A record is read as a whole here: a mistake behind the term that matches is a PermError.
-// Of the addresses of a, mx and ptr only those of the client's family count and are asked
-// for, so that more terms are void for some clients. %{p} is the client's name, not always
-// "unknown". Package blitiri runs the other implementation over any Resolver.
+// This package reads the whole record: a mistake after the term that matches is a PermError.
+// It looks up the addresses of a, mx and ptr in the client's family alone, so that more terms
+// are void for some clients. %{p} is the client's name, not always "unknown". Package blitiri
+// runs the other implementation over any Resolver.
 package spf
 
 import (

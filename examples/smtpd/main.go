@@ -14,9 +14,9 @@
 // a domain. A client that has used up what may be asked about one connection gets 421, and
 // its connection is closed.
 //
-// With -policy it reads what to do about what it finds from a file, in YAML or JSON. The keys
-// are the reasons and levels of package identity, docs/decisions.md lists the reasons with
-// their defaults, and who is hurt by a stricter action. Addresses of IPv6 need quotes in YAML.
+// The file of -policy, in YAML or JSON, has the actions for reasons and levels of package
+// identity. docs/decisions.md lists the reasons with their default actions, and who is hurt by
+// stricter ones. IPv6 addresses need quotes in YAML.
 //
 //	reasons:
 //	  no-ptr: reject
@@ -29,7 +29,7 @@
 //	  - {network: 192.0.2.0/28, for: [no-ptr], why: their provider sets no PTR records, until: 2027-01-31}
 //	  - {network: "2001:db8:25::/48", for: [no-ptr, unconfirmed], why: their new data center}
 //	  - {name: partner.example, why: forwards the mail of our alumni}
-//	report_only: true # log what would be refused as withheld, and accept it
+//	report_only: true # accept what would be refused, and log the action as withheld
 //
 // It serves until an interrupt or SIGTERM; clients then have ten seconds to finish.
 // Without flags it runs a demonstration: it serves a few clients of its own, and ends.

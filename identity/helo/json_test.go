@@ -9,7 +9,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// What a check returned reads back as the same JSON.
+// A value that was read back has the same JSON.
 func TestJSON(t *testing.T) {
 	zones, err := resolver.ParseZones("$ORIGIN a.test.\n$TTL 60\nmx_1 A 192.0.2.10\n")
 	if err != nil {

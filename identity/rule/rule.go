@@ -142,7 +142,7 @@ type Rule struct {
 	Scope     Scope     `json:"scope,omitzero"`
 	Title     string    `json:"title"`              // what is true if the rule passes, as a sentence without full stop
 	Advice    string    `json:"advice,omitzero"`    // the words of the advice page that it comes from; "" for a receiver's check and a rule about the audit itself
-	RFC       []string  `json:"rfc,omitzero"`       // its sources, as "RFC 8601, Section 3"; may be empty
+	RFC       []string  `json:"rfc,omitzero"`       // its sources, such as "RFC 8601, Section 3"; may be empty
 	Why       string    `json:"why,omitzero"`       // why it matters, in a sentence or two
 	Impact    string    `json:"impact,omitzero"`    // what a failure costs in practice, in a sentence; "" if nothing is known
 	Conflicts []string  `json:"conflicts,omitzero"` // where well-known programs want something else, a sentence each

@@ -30,7 +30,7 @@ func again[R dns.RR](t *testing.T, records []R) (read []R, first, second string)
 	return read, string(a), string(b)
 }
 
-// wireOf returns a record as a message has it, "" for one that none can hold.
+// wireOf returns the octets of a record in a message, "" if no message can hold it.
 func wireOf(rr dns.RR) string {
 	m := dns.Msg{Answer: []dns.RR{rr}}
 	wire, err := m.Pack()

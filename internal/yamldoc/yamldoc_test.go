@@ -19,7 +19,7 @@ type thing struct {
 	Parts       []thing
 }
 
-// read reads a thing, and returns what is wrong, a line each.
+// read reads a thing, and returns its problems, one a line.
 func read(text string) (thing, string) {
 	doc, body := yamldoc.Parse([]byte(text), "one thing", "the key name")
 	var t thing

@@ -29,7 +29,7 @@ func TestConformance(t *testing.T) {
 	wg.Wait()
 }
 
-// A Player answers as the Resolver did whose answers were recorded.
+// A Player gives the answers of the Resolver that was recorded.
 func TestPlayerConformance(t *testing.T) {
 	transcripts := make(map[string]*strings.Builder) // by zone text
 	t.Run("Recorder", func(t *testing.T) {

@@ -43,7 +43,7 @@ $ORIGIN bare.test.
 only    A     192.0.2.60
 `
 
-// line is an answer as one line.
+// line returns an answer on one line.
 func line(t *testing.T, r resolver.Resolver, name string, qtype uint16) string {
 	t.Helper()
 	answer, err := r.Lookup(t.Context(), name, qtype)
@@ -147,7 +147,7 @@ func TestSetRelative(t *testing.T) {
 	}
 }
 
-// A mistake in the test is told with what is there.
+// The panic for a mistake in a test names the records that there are.
 func TestEditMistakes(t *testing.T) {
 	for _, tt := range []struct {
 		edit func(*dnsfake.Fake)
@@ -189,7 +189,7 @@ func TestEditMistakes(t *testing.T) {
 	}
 }
 
-// TestEditModel: after any edits a Fake answers as one of the text that is left.
+// TestEditModel: after any edits a Fake answers like a new one with the text that is left.
 func TestEditModel(t *testing.T) {
 	names := []string{"@", "a", "b.a", "*.a", "c", "*"}
 	data := map[string][]string{

@@ -18,19 +18,19 @@ import (
 //		})
 //	}
 //
-// A failure names the question, the fault that was injected, what the implementation
-// answered, what was expected, the sentence of the documentation that promises it, what
-// to do, and the records.
+// A failure names the question, the injected fault, the answer of the implementation and the
+// expected one, the sentence of the documentation that promises it, what to do, and the
+// records.
 //
-// Lookup is called with canonical names alone, which is all that an implementation has to
-// take; names in other forms go through resolver.Ask.
+// Lookup is called with canonical names alone: an implementation need not take others. Names
+// in other forms go through resolver.Ask.
 //
-// An implementation that cannot do what a promise is about returns an error that
-// wraps errors.ErrUnsupported, and the subtest is skipped. newResolver may skip one, too,
-// by t.Skip. An implementation that answers NotFound cannot tell NXDOMAIN from NODATA, and
-// is excused from Chain and TTL.
+// A subtest is skipped if the implementation cannot do what the promise is about: if it
+// returns an error that wraps errors.ErrUnsupported, or newResolver calls t.Skip. An
+// implementation that answers NotFound cannot tell NXDOMAIN from NODATA, and is excused from
+// Chain and TTL.
 //
-// All subtests take some two seconds, in which they wait.
+// All subtests together take about two seconds, most of which they wait.
 func TestResolver(t *testing.T, newResolver func(t testing.TB, dns *dnsfake.Fake) resolver.Resolver) {
 	for i := range promises {
 		t.Run(promises[i].name, func(t *testing.T) { promises[i].testResolver(t, newResolver) })
@@ -39,9 +39,9 @@ func TestResolver(t *testing.T, newResolver func(t testing.TB, dns *dnsfake.Fake
 
 // TestRecords is TestResolver for an implementation that answers from fixed records, such
 // as a map or a file, and cannot be told to fail. newResolver returns one that holds the
-// zone text: a few lines in the format of RFC 1035, Section 5, which
-// resolver.ParseZones reads for implementations that do not. Its Records yields them
-// one by one, the SOA record first.
+// zone text: a few lines in the format of RFC 1035, Section 5. Implementations that do not
+// read it can use resolver.ParseZones, as below. Records yields the records one by one, the
+// SOA record first.
 //
 //	func TestConformance(t *testing.T) {
 //		resolvertest.TestRecords(t, func(t testing.TB, zoneText string) resolver.Resolver {
@@ -68,7 +68,7 @@ func TestRecords(t *testing.T, newResolver func(t testing.TB, zoneText string) r
 	}
 }
 
-// A promise is one thing that every Resolver does.
+// A promise is a subtest about one sentence of the documentation.
 type promise struct {
 	name   string
 	says   string // the sentence of the documentation of package resolver

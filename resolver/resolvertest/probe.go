@@ -46,13 +46,13 @@ func (p *probe) broken(q resolver.Question, got, want string) {
 		about, got, want, p.promise.says, p.promise.remedy, strings.Join(p.promise.lines(), "\n\t         "))
 }
 
-// What a message shows of a zone and of an answer.
+// Limits of a message for the parts of a zone and of an answer.
 const (
 	maxLines = 10
 	maxShown = 200
 )
 
-// lines returns the records of a promise, of many the first.
+// lines returns the records of a promise, only the first if they are many.
 func (p *promise) lines() []string {
 	lines := strings.Split(p.zone, "\n")
 	if len(lines) <= maxLines {
@@ -61,7 +61,7 @@ func (p *promise) lines() []string {
 	return []string{lines[0], fmt.Sprintf("… (%d records)", len(lines))}
 }
 
-// describe says what came of a question, without the question.
+// describe returns the outcome of a question for a message.
 func describe(q resolver.Question, a resolver.Answer, err error) string {
 	text := strings.TrimPrefix(resolver.Response{Question: q, Answer: a, Err: err}.String(), q.String()+": ")
 	if len(text) > maxShown {
@@ -73,8 +73,9 @@ func describe(q resolver.Question, a resolver.Answer, err error) string {
 	return text
 }
 
-// lookup asks a question in a context. An implementation that does not return soon after
-// the context is done ends the test, and one that cannot answer such a question skips it.
+// lookup asks a question in a context. It ends the test if the implementation does not return
+// soon after the context is done, and skips it if the implementation cannot answer such a
+// question.
 func (p *probe) lookup(ctx context.Context, q resolver.Question) (resolver.Answer, error) {
 	p.Helper()
 	got, returned := call(ctx, p.r, q)
@@ -143,8 +144,8 @@ func (p *probe) answer(name string, qtype uint16, want string) resolver.Answer {
 	return answer
 }
 
-// expect compares the data of an answer's records, in any order, and tests what is true
-// of every answer with records: their type, and whose they are.
+// expect compares the data of an answer's records, in any order, and tests their type and
+// owner.
 func (p *probe) expect(name string, qtype uint16, want ...string) resolver.Answer {
 	p.Helper()
 	expected := strings.Join(want, ", ")
@@ -175,7 +176,7 @@ func (p *probe) expect(name string, qtype uint16, want ...string) resolver.Answe
 	return a
 }
 
-// keyOf returns the key of a record of ours, in zone text. With ANY the text begins with the
+// keyOf returns the key of an expected record, in zone text. With ANY the text begins with the
 // type.
 func keyOf(qtype uint16, data string) string {
 	if qtype != dns.TypeANY {
@@ -198,8 +199,8 @@ func end(name string, chain []dns.RR) string {
 	return name
 }
 
-// isName reports whether a name in a record is the canonical one, in any case. Other than
-// resolver.Canonical it takes no U-labels.
+// isName reports whether a name in a record is the canonical one, in any case. Unlike
+// resolver.Canonical it refuses U-labels.
 func isName(got, want string) bool {
 	canonical, err := resolver.Canonical(got)
 	return err == nil && canonical == want && strings.IndexFunc(got, func(r rune) bool { return r >= 0x80 }) < 0
@@ -217,7 +218,7 @@ func (p *probe) expectChain(name string, a resolver.Answer, want ...string) {
 	}
 }
 
-// expectNone asks for a negative answer of a status.
+// expectNone expects a negative answer of a status.
 func (p *probe) expectNone(name string, qtype uint16, want resolver.Status) {
 	p.Helper()
 	expected := "no records and " + want.String()
@@ -232,7 +233,7 @@ func (p *probe) expectNone(name string, qtype uint16, want resolver.Status) {
 	}
 }
 
-// expectError asks for no answer.
+// expectError expects an error.
 func (p *probe) expectError(q resolver.Question) {
 	p.Helper()
 	if answer, err := p.try(q); err == nil {
@@ -240,7 +241,7 @@ func (p *probe) expectError(q resolver.Question) {
 	}
 }
 
-// expectErrorSoon asks for no answer, and does not wait for long.
+// expectErrorSoon expects an error within a short time.
 func (p *probe) expectErrorSoon(q resolver.Question) {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
@@ -253,7 +254,7 @@ func (p *probe) expectErrorSoon(q resolver.Question) {
 	}
 }
 
-// expectLate asks for no answer within a short deadline.
+// expectLate expects an error after a short deadline.
 func (p *probe) expectLate(q resolver.Question) {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -263,8 +264,8 @@ func (p *probe) expectLate(q resolver.Question) {
 	}
 }
 
-// expectCanceled asks in a context that is canceled, with a cause of its own, before or
-// during the question.
+// expectCanceled expects an error after its context is canceled, with a cause of its own,
+// before or during the question.
 func (p *probe) expectCanceled(ctx context.Context, q resolver.Question) {
 	p.Helper()
 	if answer, err := p.lookup(ctx, q); !errors.Is(err, context.Canceled) {
@@ -272,7 +273,7 @@ func (p *probe) expectCanceled(ctx context.Context, q resolver.Question) {
 	}
 }
 
-// expectTTL asks for an answer that may be kept as long as its shortest record.
+// expectTTL expects an answer whose TTL is that of its shortest record.
 func (p *probe) expectTTL(name string, qtype uint16, why string, most time.Duration) resolver.Answer {
 	p.Helper()
 	want := fmt.Sprintf("at most %v, the TTL of %s", most, why)

@@ -8,7 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/spf/blitiri"
 )
 
-// What a check returned reads back as the same JSON.
+// A value that was read back has the same JSON.
 func TestJSON(t *testing.T) {
 
 	for _, tt := range []struct {

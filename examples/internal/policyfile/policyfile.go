@@ -1,5 +1,5 @@
-// Package policyfile reads the policy that -policy names, in YAML or JSON. The keys are those
-// of the JSON form of identity.Policy; the package comment of examples/smtpd has a file.
+// Package policyfile reads the file of -policy, in YAML or JSON. Its keys are those of the JSON
+// form of identity.Policy; the package comment of examples/smtpd shows a file.
 package policyfile
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 // Read reads a policy from a file. The error has one line for each mistake: file, line and
-// column, the value, and what was expected. What Policy.Validate refuses is a mistake.
+// column, the value, and what was expected. Entries that Policy.Validate refuses are mistakes.
 func Read(file string) (identity.Policy, error) {
 	text, err := bounded.ReadFile(file, yamldoc.MaxSize)
 	if err != nil {

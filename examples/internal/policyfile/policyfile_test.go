@@ -100,7 +100,7 @@ func keywords() string {
 	return strings.Join(out, ", ")
 }
 
-// The JSON of a policy is a file, and what is refused is what Validate refuses.
+// Read takes the JSON of each valid policy, and refuses each policy that Validate refuses.
 func TestReadJSON(t *testing.T) {
 	exception := identity.Exception{Network: netip.MustParsePrefix("192.0.2.0/24"), For: []identity.Reason{identity.NoPTR}}
 	rapid.Check(t, func(rt *rapid.T) {

@@ -1,6 +1,6 @@
-// Package peers holds no code. Its tests let this library work together with others, and
-// its benchmarks compare it with those that do the same work, so that a claim about speed is a number of one run. It is a
-// module of its own, so that the library does not require the others. From the
+// Package peers has only tests: they run this library together with others. Its benchmarks
+// compare the libraries at the same work, so that each claim about speed is a number of one
+// run. It is a module of its own, so that the library does not require the others. From the
 // root of the checkout:
 //
 //	go -C internal/lab/peers test -run '^$' -bench .
