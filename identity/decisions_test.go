@@ -398,10 +398,14 @@ func TestDecisionsCombined(t *testing.T) {
 	n := 0
 	for i, p := range policies {
 		turn := 0
-		alone := func(set func(*identity.Verdict)) identity.Action {
-			v := fine()
-			set(&v)
-			return identity.Judge(v, false, p).Advice.Action
+		actions := make(map[any]identity.Action) // of one part, all others being fine
+		alone := func(part any, set func(*identity.Verdict)) identity.Action {
+			if _, ok := actions[part]; !ok {
+				v := fine()
+				set(&v)
+				actions[part] = identity.Judge(v, false, p).Advice.Action
+			}
+			return actions[part]
 		}
 		for _, s := range situations {
 			if s.helo != good {
@@ -417,9 +421,9 @@ func TestDecisionsCombined(t *testing.T) {
 							v := fine()
 							v.IPRev, v.HeloSPF, v.CSA, v.MailFromSPF, v.NullMX = s.result, h.result, c.result, m.result, x.result
 							got := identity.Judge(v, false, p)
-							want := max(alone(func(v *identity.Verdict) { v.IPRev = s.result }), alone(func(v *identity.Verdict) { v.HeloSPF = h.result }),
-								alone(func(v *identity.Verdict) { v.CSA = c.result }), alone(func(v *identity.Verdict) { v.MailFromSPF = m.result }),
-								alone(func(v *identity.Verdict) { v.NullMX = x.result }))
+							want := max(alone(s.result, func(v *identity.Verdict) { v.IPRev = s.result }), alone(h.result, func(v *identity.Verdict) { v.HeloSPF = h.result }),
+								alone(c.result, func(v *identity.Verdict) { v.CSA = c.result }), alone(m.result, func(v *identity.Verdict) { v.MailFromSPF = m.result }),
+								alone(x.result, func(v *identity.Verdict) { v.NullMX = x.result }))
 							if got.Advice.Action != want {
 								t.Fatalf("%+v, reverse %s, HELO SPF %s, CSA %s, SPF %s, MX %s: %s, the gravest of the parts is %s", p, s.reverse, h.name, c.name, m.name, x.name, got.Advice.Action, want)
 							}

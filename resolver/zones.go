@@ -76,11 +76,11 @@ func ReadZone(origin, file string, r io.Reader) (*Zones, error) {
 			limit = max(limit, info.Size()) // the caller can know the size
 		}
 	}
-	var b strings.Builder
-	if _, err := io.Copy(&b, bounded.NewReader(r, limit)); err != nil {
+	text, err := bounded.ReadAll(r, limit)
+	if err != nil {
 		return nil, asZoneError([]Problem{{File: file, Text: err.Error()}})
 	}
-	return readText(origin, file, b.String())
+	return readText(origin, file, string(text))
 }
 
 func readText(origin, file, text string) (*Zones, error) {

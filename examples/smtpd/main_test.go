@@ -458,7 +458,8 @@ func TestShutdown(t *testing.T) {
 // left of them.
 func TestLoad(t *testing.T) {
 	const atATime = 200
-	d := serve(t, nil)
+	// A client is done before the server is done with it: more than atATime may be open.
+	d := serve(t, func(o *options) { o.Connections, o.perClient = *sessions, *sessions })
 	kinds := []struct{ from, helo, sender, reply string }{
 		{"192.0.2.10", "post.harbour.example", "a@harbour.example", "250"},
 		{"192.0.2.10", "post.harbour.example", "a@pier.example", "250"},

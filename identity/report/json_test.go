@@ -75,7 +75,8 @@ func TestSchemaAndReadReport(t *testing.T) {
 		}
 	}
 	all = append(all, document(t, report.NoReport{Version: report.Version, Error: "no such file\nat all"}.WriteJSON))
-	for _, doc := range append(all, all) {
+	each := append(slices.Clone(all), append(all[:3:3], all[len(all)-1])) // and a list of one of each kind
+	for _, doc := range each {
 		if err := schema.Validate(doc); err != nil {
 			t.Errorf("%v", err)
 		}

@@ -1,9 +1,6 @@
 package floors_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/importer"
@@ -12,7 +9,6 @@ import (
 	"go/types"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -26,7 +22,7 @@ var mayLookup = []string{"resolver", "resolver/dnsfake", "resolver/resolvertest"
 // return. A method Lookup, of a Resolver around another, is excepted.
 func TestResolversAreAsked(t *testing.T) {
 	walk(t) // see there
-	packages, exports := built(t)
+	packages, exports := list(t)
 	fset := token.NewFileSet()
 	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
 		if exports[path] == "" {
@@ -89,41 +85,6 @@ func lookups(files []*ast.File, info types.Info, resolver *types.Interface) func
 					return !types.Implements(recv, resolver) && !types.Implements(types.NewPointer(recv), resolver) || yield(sel.Pos())
 				})
 			}
-		}
-	}
-}
-
-// A builtPackage is a package as go list -export -json describes it.
-type builtPackage struct {
-	ImportPath, Dir, Export string
-	GoFiles, Imports        []string
-}
-
-// built returns the packages of the module, and the export data of these and of all that
-// they import, by path.
-func built(t *testing.T) (own []builtPackage, exports map[string]string) {
-	t.Helper()
-	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Imports", "./...")
-	cmd.Dir = root
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, &stderr)
-	}
-	exports = make(map[string]string)
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p builtPackage
-		err := dec.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			return own, exports
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		exports[p.ImportPath] = p.Export
-		if ours(p.ImportPath) && len(p.GoFiles) > 0 {
-			own = append(own, p)
 		}
 	}
 }

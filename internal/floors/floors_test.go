@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,10 +100,11 @@ const yaml = "github.com/goccy/go-yaml"
 
 // pkg is a package as go list -json describes it, without its tests.
 type pkg struct {
-	ImportPath string
-	Name       string
-	Imports    []string
-	Deps       []string // of Imports, and of theirs, and so on
+	ImportPath, Name, Dir string
+	Export                string // the file of its export data
+	GoFiles               []string
+	Imports               []string
+	Deps                  []string // of Imports, and of theirs, and so on
 }
 
 // importable reports whether other modules can import a package.
@@ -112,7 +115,8 @@ func (p pkg) importable() bool {
 func TestFloors(t *testing.T) {
 	walk(t) // see there
 
-	for _, p := range list(t) {
+	packages, _ := list(t)
+	for _, p := range packages {
 		path := relative(p.ImportPath)
 		if isExempt(path) {
 			continue
@@ -152,7 +156,7 @@ func TestFloors(t *testing.T) {
 func TestHeavyDependencies(t *testing.T) {
 	walk(t) // see there
 
-	packages := list(t)
+	packages, _ := list(t)
 	for _, h := range heavy {
 		var got []string
 		for _, p := range packages {
@@ -167,30 +171,48 @@ func TestHeavyDependencies(t *testing.T) {
 	}
 }
 
-// list returns the packages of the module.
-func list(t *testing.T) []pkg {
+// list returns the packages of the module, and the export data of these and of all that
+// they import, by path.
+func list(t *testing.T) (own []pkg, exports map[string]string) {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,Deps", "./...")
+	l, err := listOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.own, l.exports
+}
+
+type listed struct {
+	own     []pkg
+	exports map[string]string
+}
+
+var listOnce = sync.OnceValues(func() (*listed, error) {
+	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Name,Dir,Export,GoFiles,Imports,Deps", "./...")
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, &stderr)
+		return nil, fmt.Errorf("%v: %w\n%s", cmd, err, &stderr)
 	}
-	var packages []pkg
+	l := &listed{exports: make(map[string]string)}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p pkg
 		err := dec.Decode(&p)
 		if errors.Is(err, io.EOF) {
-			return packages
+			slices.SortFunc(l.own, func(a, b pkg) int { return strings.Compare(a.ImportPath, b.ImportPath) })
+			return l, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		packages = append(packages, p)
+		l.exports[p.ImportPath] = p.Export
+		if ours(p.ImportPath) {
+			l.own = append(l.own, p)
+		}
 	}
-}
+})
 
 func isExempt(path string) bool {
 	return slices.ContainsFunc(exempt, func(above string) bool { return within(path, above) })

@@ -3,7 +3,6 @@ package floors_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"go/importer"
 	"go/token"
@@ -11,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"reflect"
 	"regexp"
 	"strings"
@@ -120,22 +118,7 @@ func TestJSONTypes(t *testing.T) {
 
 // typesOf returns the types of the packages that others may import.
 func typesOf(t *testing.T) (packages []*types.Package) {
-	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export", "./...")
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	export := make(map[string]string)
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p struct{ ImportPath, Export string }
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		export[p.ImportPath] = p.Export
-	}
+	_, export := list(t)
 	compiled := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) { return os.Open(export[path]) })
 	for path := range export {
 		if !ours(path) || strings.Contains(path, "/internal/") || strings.Contains(path, "/examples/") {
