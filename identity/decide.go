@@ -222,7 +222,8 @@ func (v *Verdict) reasons(e evidence) []Reason {
 	add(spfStatement(v.MailFromSPF) == unanswered, MailFromUnknown)
 	add(v.NullMX != nil && v.NullMX.Status.Temporary(), NullMXUnknown)
 	add(v.IPRev.Status == fcrdns.PermError && !cutOff, NoPTR)
-	add(cutOff, TooManyPTR)
+	add(cutOff && v.PTRName == "", TooManyPTR)
+	add(cutOff && v.PTRName != "", OtherPTRSkipped)
 	add(v.IPRev.Status == fcrdns.Fail, Unconfirmed)
 	add(e.certain(reverseState.looksGeneric), GenericName)
 	add(e.claim == claimsNothing, NoHelo)
@@ -279,7 +280,7 @@ func (v *Verdict) levelReason(e evidence) Reason {
 			deciding = []Reason{HeloSPFPass, CSAPass}
 		}
 	case Anonymous:
-		deciding = []Reason{NoHelo, MalformedHelo, UnqualifiedHelo, AddressLiteral, NoPTR, TooManyPTR, Unconfirmed, HeloUnrelated, GenericName, HeloUnresolved}
+		deciding = []Reason{NoHelo, MalformedHelo, UnqualifiedHelo, AddressLiteral, NoPTR, TooManyPTR, OtherPTRSkipped, Unconfirmed, HeloUnrelated, GenericName, HeloUnresolved}
 	}
 	for _, r := range deciding {
 		if v.Has(r) {

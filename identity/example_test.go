@@ -97,6 +97,44 @@ func ExampleStripForged() {
 	// world
 }
 
+// A policy of one recipient, and one on trial beside it, judge the same verdict. Neither asks
+// anything.
+func ExampleVerdict_Advise() {
+	zones, err := resolver.ParseZones(`
+$TTL 1h
+$ORIGIN example.org.
+@     TXT "v=spf1 ip4:192.0.2.10 -all"
+smtp  A   192.0.2.10
+$ORIGIN 2.0.192.in-addr.arpa.
+$ORIGIN example.net.`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier := identity.Verifier{Resolver: zones}
+	s := verifier.Session(context.Background(), netip.MustParseAddr("192.0.2.10"))
+	defer s.Close()
+	s.StartHelo("smtp.example.org")
+	v := s.MailFrom(context.Background(), "someone@example.org")
+
+	strict := identity.Policy{Reasons: map[identity.Reason]identity.Action{
+		identity.NoPTR: identity.Reject, identity.Unconfirmed: identity.Reject, identity.TooManyPTR: identity.Reject, identity.ReverseUnknown: identity.Defer,
+	}}
+	trial := strict
+	trial.Exceptions = []identity.Exception{{Network: netip.MustParsePrefix("192.0.2.0/28"), For: []identity.Reason{identity.NoPTR}, Why: "moves in spring", Until: "2100-03-31"}}
+	for _, p := range []identity.Policy{strict, trial} {
+		if err := p.Validate(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println("all:  ", v.Advice)
+	fmt.Println("one:  ", v.Advise(strict))
+	fmt.Println("trial:", v.Advise(trial), "instead of", v.Advise(trial).Excepted)
+	// Output:
+	// all:   score
+	// one:   550 5.7.25 192.0.2.10 has no usable PTR name
+	// trial: score instead of reject
+}
+
 // One address with two clients: the mail server, and an infected PC behind the same NAT.
 // Malware that looks up the address's PTR name and uses it in HELO is traceable; the server,
 // whose HELO name it does not find, is explicit. Once the owner locks the PTR name (v=spf1

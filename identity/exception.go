@@ -30,7 +30,8 @@ type Exception struct {
 	// Why is a note for people, without effect.
 	Why string `json:"why,omitempty"`
 	// Until is the last day of the exception, such as 2027-01-31; "" means that it never ends.
-	// The exception is in force through the whole of that day in UTC, by Verdict.Time.
+	// The exception is in force through the whole of that day in UTC, by Verdict.Time: set that
+	// of a copy of a Verdict to test an exception.
 	Until string `json:"until,omitempty"`
 }
 

@@ -21,8 +21,9 @@ import (
 type Policy struct {
 	// Reasons has actions that replace Reason.DefaultAction.
 	Reasons map[Reason]Action `json:"reasons,omitempty"`
-	// Levels has actions that replace Level.DefaultAction. They count from HELO on, because
-	// before HELO no client can be better than Anonymous.
+	// Levels has actions that replace Level.DefaultAction, which is Accept. They count from
+	// HELO on, because before HELO no client can be better than Anonymous. They can only make
+	// the advice graver: what Reasons refuse, no level accepts.
 	Levels map[Level]Action `json:"levels,omitempty"`
 	// Exceptions are for clients against which some reasons do not count.
 	Exceptions []Exception `json:"exceptions,omitempty"`
@@ -71,9 +72,11 @@ type Advice struct {
 	// Reply is the answer to send for Defer and Reject; zero otherwise. It has an enhanced code
 	// (RFC 3463, RFC 7372), and its Text is printable ASCII of less than 450 octets.
 	Reply envelope.Reply `json:"reply,omitzero"`
-	// Withheld is a graver action that the policy holds back; zero if there is none. It is the
-	// Defer or Reject of a policy with ReportOnly, or the action without Policy.Exceptions.
+	// Withheld is the Defer or Reject that Policy.ReportOnly held back; zero if there is none.
 	Withheld Action `json:"withheld,omitzero"`
+	// Excepted is the graver action that there would be without Policy.Exceptions; zero if
+	// they changed nothing.
+	Excepted Action `json:"excepted,omitzero"`
 }
 
 // String returns the reply on one line, as in "550 5.7.23 …", and the action where
@@ -90,24 +93,17 @@ func (v *Verdict) Advise(p Policy) Advice {
 		return Advice{Action: Defer, Reason: SessionExhausted, Reply: exhaustedReply}
 	}
 	holding := slices.DeleteFunc(slices.Clone(p.Exceptions), func(e Exception) bool { return !e.covers(v) })
-	done, withheld := p.decide(v, holding), p.decide(v, nil)
-	if p.ReportOnly {
-		// What the exceptions alone held back was never to be done.
-		withheld.action = min(withheld.action, Score)
-		if done.action > Score {
-			withheld = done
-		}
-		done.action = min(done.action, Score)
+	d := p.decide(v, holding)
+	advice := Advice{Action: d.action}
+	if without := p.decide(v, nil).action; without > d.action {
+		advice.Excepted = without
 	}
-	advice := Advice{Action: done.action}
-	if withheld.action > done.action {
-		advice.Withheld = withheld.action
-		if withheld.action > Score {
-			advice.Reason = withheld.reason
-		}
-	}
-	if done.action > Score {
-		advice.Reason, advice.Reply = done.reason, p.reply(v, done)
+	switch {
+	case d.action <= Score:
+	case p.ReportOnly:
+		advice.Action, advice.Withheld, advice.Reason = Score, d.action, d.reason
+	default:
+		advice.Reason, advice.Reply = d.reason, p.reply(v, d)
 	}
 	return advice
 }
@@ -160,7 +156,7 @@ func (p Policy) forReason(r Reason) Action {
 func (p Policy) forLevel(l Level) Action {
 	action, ok := p.Levels[l]
 	switch {
-	case !ok, l == NotApplicable, l == Explicit && action > Score, !valid(action):
+	case !ok, l.DefaultAction() == 0, l == NotApplicable, l == Explicit && action > Score, !valid(action):
 		return l.DefaultAction()
 	case l == Undetermined:
 		return min(action, Defer)

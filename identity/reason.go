@@ -19,7 +19,7 @@ const (
 
 	// TrustedClient: the client is trusted.
 	TrustedClient
-	// PrivateClient: the address is not public.
+	// PrivateClient: the address is not public, or there is none.
 	PrivateClient
 
 	// HeloSPFFail: the SPF record of the HELO name denies it to this address. A milder action
@@ -69,10 +69,14 @@ const (
 	// NoPTR: the address has no usable PTR name. A stricter action hurts small senders whose
 	// provider sets no PTR record, and everyone behind a NAT pool of such a provider.
 	NoPTR
-	// TooManyPTR: the address has more PTR names than were looked up, and none of these ties
-	// it to HELO. A stricter action hurts servers of many domains that have a PTR record for
-	// each.
+	// TooManyPTR: the address has more PTR names than were looked up, and none of these is
+	// confirmed. A stricter action hurts servers of many domains that have a PTR record for
+	// each. To refuse clients without a confirmed PTR name, set NoPTR, Unconfirmed and this.
 	TooManyPTR
+	// OtherPTRSkipped: a PTR name of the address is confirmed, but has no organization in
+	// common with the HELO name, and there are more PTR names than were looked up. A stricter
+	// action hurts the clients of TooManyPTR that did all they could.
+	OtherPTRSkipped
 	// Unconfirmed: no PTR name of the address resolves back to it. A stricter action hurts
 	// small senders whose provider writes PTR names that do not exist, and servers that moved.
 	Unconfirmed
@@ -139,7 +143,7 @@ var reasonText = []string{
 	HeloSPFFail: "helo-spf-fail", CSADenied: "csa-denied", OwnName: "own-name", OtherAddress: "other-address",
 	ReverseUnknown: "reverse-unknown", OtherPTRUnknown: "other-ptr-unknown", HeloUnknown: "helo-unknown", HeloSPFUnknown: "helo-spf-unknown", CSAUnknown: "csa-unknown",
 	MailFromUnknown: "mail-from-unknown", NullMXUnknown: "null-mx-unknown", SessionExhausted: "session-exhausted",
-	NoPTR: "no-ptr", TooManyPTR: "too-many-ptr", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
+	NoPTR: "no-ptr", TooManyPTR: "too-many-ptr", OtherPTRSkipped: "other-ptr-skipped", Unconfirmed: "unconfirmed", GenericName: "generic-name", NoHelo: "no-helo", MalformedHelo: "malformed-helo",
 	UnqualifiedHelo: "unqualified-helo", AddressLiteral: "address-literal", HeloUnresolved: "helo-unresolved", HeloAlone: "helo-alone", HeloUnrelated: "helo-unrelated", HeloIsPTR: "helo-is-ptr",
 	HeloSPFPass: "helo-spf-pass", CSAPass: "csa-pass",
 	MalformedSender: "malformed-sender", NullMXSender: "null-mx-sender", NullSPFSender: "null-spf-sender", MailFromFail: "mail-from-fail",
@@ -166,8 +170,9 @@ var reasonPhrase = []string{
 	HeloUnknown: "DNS gave no answer about the addresses of the HELO name", HeloSPFUnknown: "DNS gave no answer about the HELO name's SPF policy",
 	CSAUnknown: "DNS gave no answer about the HELO name's CSA records", MailFromUnknown: "DNS gave no answer about the sender's SPF policy",
 	NullMXUnknown: "DNS gave no answer about whether the sender's domain takes mail", SessionExhausted: "the connection has used up its DNS lookups",
-	NoPTR: "the address has no usable PTR name", TooManyPTR: "the address has more PTR names than were looked up, and none of these ties it to HELO",
-	Unconfirmed: "no PTR name of the address resolves back to it", GenericName: "the PTR name looks generic",
+	NoPTR: "the address has no usable PTR name", TooManyPTR: "the address has more PTR names than were looked up, and none of these is confirmed",
+	OtherPTRSkipped: "the address has more PTR names than were looked up, and none of these ties it to HELO",
+	Unconfirmed:     "no PTR name of the address resolves back to it", GenericName: "the PTR name looks generic",
 	NoHelo: "no HELO", MalformedHelo: "the HELO is malformed", UnqualifiedHelo: "the HELO name means nothing in the public DNS",
 	AddressLiteral: "the HELO is an address", HeloUnresolved: "the HELO name does not resolve to the client", HeloAlone: "the HELO name resolves to the client, and no PTR name does",
 	HeloUnrelated: "the HELO name and the PTR name have no organization in common", HeloIsPTR: "the HELO name is the PTR name, which anyone can look up",

@@ -34,7 +34,8 @@ var replies = []struct {
 	{OwnName, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} is this server, which {client} is not"},
 	{OtherAddress, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} is an address, and not {client}"},
 	{NoPTR, 550, envelope.EnhancedCode{5, 7, 25}, "{client} has no usable PTR name"}, // RFC 7372, Section 3.3
-	{TooManyPTR, 550, envelope.EnhancedCode{5, 7, 25}, "{client} has too many PTR names, and none of those that were looked up ties it to HELO {helo}"},
+	{TooManyPTR, 550, envelope.EnhancedCode{5, 7, 25}, "{client} has too many PTR names, and none of those looked up resolves back to it"},
+	{OtherPTRSkipped, 550, envelope.EnhancedCode{5, 7, 1}, "{client} has too many PTR names, and none of those looked up has an organization in common with HELO {helo}"},
 	{Unconfirmed, 550, envelope.EnhancedCode{5, 7, 25}, "no PTR name of {client} resolves back to it"},
 	{GenericName, 550, envelope.EnhancedCode{5, 7, 1}, "the PTR name {ptr} of {client} looks generic"},
 	{HeloUnrelated, 550, envelope.EnhancedCode{5, 7, 1}, "HELO {helo} and the PTR name {ptr} of {client} have no organization in common"},

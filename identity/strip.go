@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,8 @@ const resultsName = "Authentication-Results"
 const maxHeld = 16 << 10
 
 // StripForged returns a reader of a message without the Authentication-Results fields that
-// are [ForgedResults]. Put our own field above it with io.MultiReader; RFC 8601, Section 4.1,
+// are [ForgedResults], and without all fields that have one of the other names, such as the one
+// that tells a spam filter the verdict. Put our own field above it with io.MultiReader; RFC 8601, Section 4.1,
 // wants it above our Received field. The message is that of RFC 5322, without the dots that
 // SMTP adds to lines (RFC 5321, Section 4.5.2). It can have any length.
 //
@@ -32,21 +34,22 @@ const maxHeld = 16 << 10
 // An error of message, io.EOF or another, comes after what was read before it, and again at
 // each further Read. The reader is for one goroutine. With an empty authservID only fields
 // without a readable authserv-id are deleted.
-func StripForged(message io.Reader, authservID string) io.Reader {
+func StripForged(message io.Reader, authservID string, others ...string) io.Reader {
 	// The struct hides a *bufio.Reader, whose buffer may be larger.
-	return &stripper{message: bufio.NewReader(struct{ io.Reader }{message}), authservID: authservID}
+	return &stripper{message: bufio.NewReader(struct{ io.Reader }{message}), authservID: authservID, others: others}
 }
 
 // A stripper reads a message through its header.
 type stripper struct {
 	message    *bufio.Reader
 	authservID string
-	out        []byte // of the header
-	read       int    // octets of out
-	err        error  // of message, after out
-	inLine     bool   // the last line goes on
-	ended      bool   // the header has
-	field      []byte // what is held of a field
+	others     []string // names of fields
+	out        []byte   // of the header
+	read       int      // octets of out
+	err        error    // of message, after out
+	inLine     bool     // the last line goes on
+	ended      bool     // the header has
+	field      []byte   // what is held of a field
 	fate       fate
 }
 
@@ -127,15 +130,15 @@ func (s *stripper) endField() {
 // space.
 func (s *stripper) decide() {
 	s.fate = deleted
-	if !s.mayBeOurs(string(s.field)) {
+	if !s.forged(string(s.field)) {
 		s.fate = passed
 		s.out = append(s.out, bytes.TrimLeft(s.field, " \t\r\n")...)
 	}
 	s.field = s.field[:0]
 }
 
-// mayBeOurs reports whether a field, which may go on if it is long, may claim to be ours.
-func (s *stripper) mayBeOurs(field string) bool {
+// forged reports whether a field, which may go on if it is long, may claim to be ours.
+func (s *stripper) forged(field string) bool {
 	name, value, colon := strings.Cut(field, ":")
 	name = strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {
@@ -143,15 +146,14 @@ func (s *stripper) mayBeOurs(field string) bool {
 		}
 		return r
 	}, name)
-	if !strings.EqualFold(name, resultsName[:min(len(name), len(resultsName))]) {
-		return false
-	}
 	long := len(field) >= maxHeld
+	begins := func(full string) bool { return strings.EqualFold(name, full[:min(len(name), len(full))]) }
+	if !colon {
+		return long && (begins(resultsName) || slices.ContainsFunc(s.others, begins))
+	}
 	if long {
 		value += "\x00" // in no authserv-id, and nothing after the semicolon behind one
 	}
-	if !colon {
-		return long
-	}
-	return len(name) == len(resultsName) && ForgedResults(value, s.authservID)
+	return strings.EqualFold(name, resultsName) && ForgedResults(value, s.authservID) ||
+		slices.ContainsFunc(s.others, func(other string) bool { return strings.EqualFold(name, other) })
 }

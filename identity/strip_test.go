@@ -113,6 +113,27 @@ func TestStripForgedID(t *testing.T) {
 	}
 }
 
+// Fields of other names go whatever they say, however they are spelled.
+func TestStripForgedOthers(t *testing.T) {
+	const message = "X-Bonafide: explicit []\r\n\tfolded\r\nx-BONAFIDE\t: none\r\nX-Bonafide-2: a\r\nX-Bona: b\r\nReceived-SPF: pass\r\nA: 1\r\n\r\nX-Bonafide: body\r\n"
+	for _, tt := range []struct {
+		others []string
+		want   string
+	}{
+		{nil, message},
+		{[]string{"x-bonafide"}, "X-Bonafide-2: a\r\nX-Bona: b\r\nReceived-SPF: pass\r\nA: 1\r\n\r\nX-Bonafide: body\r\n"},
+		{[]string{"", "X-Bonafide", "Received-SPF"}, "X-Bonafide-2: a\r\nX-Bona: b\r\nA: 1\r\n\r\nX-Bonafide: body\r\n"},
+	} {
+		if got, err := io.ReadAll(identity.StripForged(strings.NewReader(message), "mx.here.test", tt.others...)); string(got) != tt.want || err != nil {
+			t.Errorf("%q: %q, %v", tt.others, got, err)
+		}
+	}
+	hidden := "X-Bonafide" + strings.Repeat(" ", 20<<10) + ": explicit\r\nA: 1\r\n"
+	if got, err := io.ReadAll(identity.StripForged(strings.NewReader(hidden), "mx.here.test", "X-Bonafide")); string(got) != "A: 1\r\n" || err != nil {
+		t.Errorf("%.40q, %v", got, err)
+	}
+}
+
 // An error comes where it was, and remains.
 func TestStripForgedErrors(t *testing.T) {
 	failure := errors.New("lost")

@@ -77,8 +77,9 @@ type Verdict struct {
 	Questions int `json:"questions"` // asked so far in the session
 }
 
-// MarshalJSON writes the verdict with its results, and the keys of LogValue and LogDetails:
-// a verdict that is read back has the same Advise.
+// MarshalJSON writes the verdict with its results. The keys are those of LogValue and
+// LogDetails, except that what is advised is in advice. A verdict that is read back has the
+// same Advise.
 func (v Verdict) MarshalJSON() ([]byte, error) {
 	type plain Verdict
 	return jsonform.Marshal(plain(v))
@@ -88,8 +89,8 @@ func (v Verdict) MarshalJSON() ([]byte, error) {
 func (v *Verdict) Has(r Reason) bool { return slices.Contains(v.Reasons, r) }
 
 // LogValue groups the attributes for a log line, a dozen at most: step, client, level, action,
-// reasons as a list, questions and took; helo and sender from their steps on; reply, withheld
-// and ptr_name if there are any. LogDetails has the results.
+// reasons as a list, questions and took; helo and sender from their steps on; reply, withheld,
+// excepted and ptr_name if there are any. LogDetails has the results.
 func (v *Verdict) LogValue() slog.Value {
 	reasons := make([]string, len(v.Reasons))
 	for i, r := range v.Reasons {
@@ -104,6 +105,9 @@ func (v *Verdict) LogValue() slog.Value {
 	}
 	if v.Advice.Withheld != 0 {
 		attrs = append(attrs, slog.String("withheld", v.Advice.Withheld.String()))
+	}
+	if v.Advice.Excepted != 0 {
+		attrs = append(attrs, slog.String("excepted", v.Advice.Excepted.String()))
 	}
 	if v.Step >= AtHelo {
 		attrs = append(attrs, slog.String("helo", untrusted.Line(v.HeloText)))

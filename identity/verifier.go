@@ -104,7 +104,8 @@ type mailStep struct {
 }
 
 // Session begins a session with the client of an address, and starts looking up its PTR
-// names at once. The end of the context is that of the session, as by Close; the context of a
+// names at once. A client without a valid address, as over a Unix socket, is not judged: it is
+// NotApplicable, like one with a private address. The end of the context is that of the session, as by Close; the context of a
 // step bounds only how long the step waits.
 func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	if v.Timeout <= 0 {
@@ -123,7 +124,7 @@ func (v Verifier) Session(ctx context.Context, client netip.Addr) *Session {
 	switch {
 	case slices.ContainsFunc(v.Trusted, func(p netip.Prefix) bool { return address.Holds(p, client) }):
 		s.exempt = TrustedClient
-	case checker.Check(s.ctx, s.client).Status == fcrdns.NotApplicable: // which it tells without a resolver
+	case !s.client.IsValid(), checker.Check(s.ctx, s.client).Status == fcrdns.NotApplicable: // which it tells without a resolver
 		s.exempt = PrivateClient
 	}
 	if s.exempt == 0 {

@@ -262,7 +262,7 @@ func holdsVerdict(t reporter, v *identity.Verdict) {
 	a := v.Advice
 	switch a.Action {
 	case identity.Accept, identity.Score:
-		if a != (identity.Advice{Action: a.Action, Reason: a.Reason, Withheld: a.Withheld}) || (a.Reason != 0) && a.Withheld < identity.Defer {
+		if a.Reply != (envelope.Reply{}) || a.Reason != 0 && a.Withheld < identity.Defer {
 			t.Errorf("a reply to %s: %+v", a.Action, a)
 		}
 	case identity.Defer, identity.Reject:
@@ -272,7 +272,7 @@ func holdsVerdict(t reporter, v *identity.Verdict) {
 	default:
 		t.Errorf("action %v", a.Action)
 	}
-	if a.Reason.Temporary() && max(a.Action, a.Withheld) > identity.Defer || a.Withheld != 0 && a.Withheld <= a.Action {
+	if a.Reason.Temporary() && max(a.Action, a.Withheld) > identity.Defer || a.Withheld != 0 && a.Withheld <= a.Action || a.Excepted != 0 && a.Excepted <= max(a.Action, a.Withheld) {
 		t.Errorf("%+v", a)
 	}
 	if len(a.Reply.Text) >= 450 || strings.ContainsFunc(a.Reply.Text, func(r rune) bool { return r < ' ' || r > '~' }) {

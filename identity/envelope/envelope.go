@@ -32,7 +32,8 @@ type Path struct {
 // without the quotes of a local part that needs them. Parameters may follow the closing
 // bracket, and are ignored, but they must not contain @: without its quotes, the local part
 // "<a@b.example> c" looks like an address with parameters. "" and "<>" are the null sender.
-// A domain without a local part, with or without @, is postmaster there.
+// A domain without a local part, with or without @, is postmaster there, so a server must
+// look for the "<Postmaster>" of RCPT TO (RFC 5321, Section 4.1.1.3) before.
 //
 // The domain begins after the last @, and only it must have a form: the error is [ErrPath]
 // for a path of more than 1,000 octets or with control characters, for parameters with @,
