@@ -318,3 +318,14 @@ func decisive(t *testing.T, v identity.Verdict, reasons []identity.Reason) (iden
 	}
 	return 0, false
 }
+
+// An action for what is not a level counts for no verdict, not even for one without a level.
+func TestInvalidLevelAction(t *testing.T) {
+	v := &identity.Verdict{Step: identity.AtHelo}
+	for _, level := range []identity.Level{0, 200} {
+		v.Level = level
+		if got := v.Advise(identity.Policy{Levels: map[identity.Level]identity.Action{level: identity.Reject}}); got != (v.Advise(identity.Policy{})) {
+			t.Errorf("%s: %v", level, got)
+		}
+	}
+}

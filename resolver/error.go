@@ -140,8 +140,11 @@ func (e *Error) about(name string, qtype uint16) *Error {
 	return e
 }
 
-// asError finds an *Error in err.
-func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
+// asError finds an *Error in err; a nil one, as a careless Resolver returns, says nothing.
+func asError(err error) (*Error, bool) {
+	e, ok := errors.AsType[*Error](err)
+	return e, ok && e != nil
+}
 
 // wrap makes sure that an error of any Resolver names the question.
 func wrap(name string, qtype uint16, err error) error {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -22,8 +23,12 @@ type Proof struct {
 
 // WriteText writes both reports side by side, for people: what each rule says about which
 // subjects as it is and as it will be, in the sections of a report. Findings that pass or do
-// not apply in both, and advice that cannot be decided, are only counted.
+// not apply in both, and advice that cannot be decided, are only counted. It is an error if
+// a report is missing, or one is about other rules and subjects than the other.
 func (p *Proof) WriteText(w io.Writer) error {
+	if p.Before == nil || p.After == nil || !slices.EqualFunc(p.Before.Findings, p.After.Findings, sameQuestion) {
+		return errors.New("report: the two reports of a proof are not about the same rules and subjects")
+	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("Mail server identity of %s, as it is -> as it will be", p.Before.Organization)
@@ -70,6 +75,11 @@ func (p *Proof) WriteText(w io.Writer) error {
 	line("nothing to look at, and not listed: %d", same)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// sameQuestion reports whether two findings say whether the same is so.
+func sameQuestion(a, b Finding) bool {
+	return a.Rule == b.Rule && a.Level == b.Level && a.Subject == b.Subject
 }
 
 // A proofChange is what a finding was and will be.

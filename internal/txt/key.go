@@ -24,6 +24,9 @@ var errNoWire = errors.New("not a record that a message can hold")
 
 // dataOf returns the data of a record as a message has them.
 func dataOf(rr dns.RR) ([]byte, error) {
+	if isNil(rr) {
+		return nil, errNoWire
+	}
 	if h := rr.Header(); h.Rrtype == 0 || h.Name == "" {
 		return nil, errNoWire
 	}
@@ -41,7 +44,7 @@ func dataOf(rr dns.RR) ([]byte, error) {
 
 // LooseKey is Key for readers to whom the strings of a text are one (RFC 7208, Section 3.3).
 func LooseKey(rr dns.RR) string {
-	if t, ok := rr.(*dns.TXT); ok {
+	if t, ok := rr.(*dns.TXT); ok && t != nil {
 		return strconv.Itoa(int(dns.TypeTXT)) + " " + Join(t.Txt)
 	}
 	return Key(rr)

@@ -9,8 +9,12 @@ import (
 
 // Record returns a record as one line of a zone file, with a space between its fields.
 // Data print with the escapes of zone files, so it is one line whatever the record says. A
-// dollar sign that the owner begins with is escaped, or the line would be a directive.
+// dollar sign that the owner begins with is escaped, or the line would be a directive. A
+// missing record, as JSON can have it in a list, is "" here and in the other texts.
 func Record(rr dns.RR) string {
+	if isNil(rr) {
+		return ""
+	}
 	line := strings.ReplaceAll(rr.String(), "\t", " ")
 	if strings.HasPrefix(line, "$") {
 		return `\` + line
@@ -20,6 +24,9 @@ func Record(rr dns.RR) string {
 
 // Data returns the data of a record as a zone file has them.
 func Data(rr dns.RR) string {
+	if isNil(rr) {
+		return ""
+	}
 	return strings.TrimSpace(strings.TrimPrefix(rr.String(), rr.Header().String()))
 }
 

@@ -213,6 +213,12 @@ var negativeMutants = []mutant{
 			}
 			return a
 		})},
+	{"denies services when their servers fail", []string{"faults are errors"}, afterAll(func(q resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
+		if err != nil && q.Type == dns.TypeSRV {
+			return resolver.Answer{Status: resolver.NXDomain}, nil
+		}
+		return a, err
+	})},
 	{"takes no MX for an error", []string{"NODATA"}, afterAll(func(q resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
 		if err == nil && q.Type == dns.TypeMX && isNegative(a) {
 			err = errors.New("no MX")

@@ -424,6 +424,12 @@ var faultPromises = []promise{
 				p.during = kind.String()
 				p.expectError(q)
 			}
+			for _, rtype := range []uint16{dns.TypeAAAA, dns.TypeMX, dns.TypePTR, dns.TypeSRV} {
+				of := resolver.Question{Name: "_client._smtp.mail.conformance.test.", Type: rtype}
+				fake.Fail(of.Name, of.Type, dnsfake.ServFail)
+				p.during = dnsfake.ServFail.String()
+				p.expectError(of)
+			}
 			p.during = "a fault of the type A alone"
 			p.expect(q.Name, dns.TypeTXT, `"which does not fail"`)
 		},
