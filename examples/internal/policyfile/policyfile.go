@@ -16,8 +16,11 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/yamldoc"
 )
 
-// Read reads a policy from a file. The error has one line for each mistake: file, line and
-// column, the value, and what was expected. Entries that Policy.Validate refuses are mistakes.
+// maxPrinted is how many mistakes an error lists before it only counts.
+const maxPrinted = 20
+
+// Read reads a policy from a file. The error has one line for each of the first twenty mistakes:
+// file, line and column, the value, and what was expected. Entries that Policy.Validate refuses are mistakes.
 func Read(file string) (identity.Policy, error) {
 	text, err := bounded.ReadFile(file, yamldoc.MaxSize)
 	if err != nil {
@@ -46,9 +49,13 @@ func parse(file string, text []byte) (identity.Policy, error) {
 		return r.read, nil
 	}
 	slices.SortStableFunc(problems, yamldoc.Problem.Compare)
-	errs := make([]error, len(problems))
+	var errs []error
 	for i, p := range problems {
-		errs[i] = errors.New(untrusted.Line(file + ":" + p.String()))
+		if i == maxPrinted {
+			errs = append(errs, fmt.Errorf("and %d more", len(problems)-maxPrinted))
+			break
+		}
+		errs = append(errs, errors.New(untrusted.Line(file+":"+p.String())))
 	}
 	return identity.Policy{}, errors.Join(errs...)
 }

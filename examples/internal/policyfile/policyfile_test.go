@@ -87,6 +87,9 @@ p.yaml:5:31: exceptions[3].network: expected text, in quotes if it has a colon, 
 			t.Errorf("%s-want +got:\n%s", tt.text, cmp.Diff(tt.want, err))
 		}
 	}
+	if _, err := read(t, "report_only: 1\nexplain: 1\nexceptions:\n"+strings.Repeat("  - {}\n", 30)); strings.Count(err, "\n") != 20 || !strings.HasSuffix(err, "\nand 12 more") {
+		t.Errorf("32 mistakes:\n%s", err)
+	}
 	if _, err := policyfile.Read(filepath.Join(t.TempDir(), "none")); !os.IsNotExist(err) {
 		t.Errorf("a missing file: %v", err)
 	}
