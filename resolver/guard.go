@@ -353,7 +353,6 @@ func isPackable(rr dns.RR) (ok bool) {
 	if reflect.TypeOf(rr) != want && (!octets || lossless[rr.Header().Rrtype]) {
 		return false
 	}
-	m := dns.Msg{Answer: []dns.RR{rr}} // dns.PackRR would write to the header of the record
-	_, err := m.Pack()
+	_, err := txt.Wire(rr)
 	return err == nil && rr.String() != ""
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/txt"
 )
 
 // A dataForm says how the data of a type are written. Without an example, mail does not use
@@ -318,7 +319,7 @@ func (d *dataReader) rare(rtype uint16) error {
 	if discovery { // RFC 8777, Section 4.2.3: miekg/dns leaves the relay out where this bit is set
 		relay.GatewayType &= 0x7f
 	}
-	packed, err := dataOf(rr)
+	packed, err := txt.Wire(rr)
 	if err != nil {
 		return errUnread
 	}
@@ -327,18 +328,4 @@ func (d *dataReader) rare(rtype uint16) error {
 	}
 	d.out = append(d.out, packed...)
 	return nil
-}
-
-// dataOf returns the data of a record in wire form.
-func dataOf(rr dns.RR) ([]byte, error) {
-	buf := make([]byte, dns.Len(rr)+1)
-	end, err := dns.PackRR(rr, buf, 0, nil, false)
-	if err != nil {
-		return nil, err
-	}
-	_, start, err := dns.UnpackDomainName(buf, 0)
-	if err != nil {
-		return nil, err
-	}
-	return buf[start+10 : end], nil // behind type, class, TTL and length
 }

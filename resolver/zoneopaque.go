@@ -56,7 +56,7 @@ var lossless = map[uint16]bool{
 
 // keeps reports whether a record has data on the wire and in its text.
 func keeps(rr dns.RR, data []byte) bool {
-	packed, err := dataOf(rr)
+	packed, err := txt.Wire(rr)
 	if err != nil || !bytes.Equal(packed, data) {
 		return false
 	}

@@ -350,7 +350,7 @@ func (z *zoneReader) addRR(rr dns.RR) {
 	unread, isUnread := rr.(*txt.Unread)
 	if isUnread {
 		z.data.out = append(z.data.out, unread.Text...)
-	} else if data, err := dataOf(rr); err == nil { // which the zone's were made of
+	} else if data, err := txt.Wire(rr); err == nil { // which the zone's were made of
 		z.data.out = append(z.data.out, data...)
 	}
 	h := rr.Header()

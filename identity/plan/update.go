@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -26,12 +27,11 @@ const (
 // message, which can have 64 KiB.
 func WriteUpdate(w io.Writer, changes []Change) error {
 	var b strings.Builder
-	buf := make([]byte, dns.MaxMsgSize)
 	for zone, changes := range byZone(changes) {
 		for len(changes) > 0 {
 			n, size := 0, 0
 			for n < min(len(changes), perUpdate) {
-				if size += changes[n].updateSize(buf); size > maxUpdate {
+				if size += changes[n].updateSize(); size > maxUpdate {
 					break
 				}
 				n++
@@ -54,20 +54,14 @@ func WriteUpdate(w io.Writer, changes []Change) error {
 	return err
 }
 
-// updateSize returns the octets of a change in a message, or more than a message has. It
-// packs records in buf.
-func (c Change) updateSize(buf []byte) int {
-	size, names := len(c.Name)+10, make(map[string]int) // of nxrrset
-	for _, records := range [][]dns.RR{c.Before, c.Removed(), c.Added()} {
-		for _, rr := range records {
-			n, err := dns.PackRR(rr, buf, size, names, true)
-			if err != nil {
-				return maxUpdate + 1
-			}
-			size = n
-		}
+// updateSize returns the octets of a change in a message, or more than a message has.
+func (c Change) updateSize() int {
+	m := dns.Msg{Answer: c.Before, Ns: slices.Concat(c.Removed(), c.Added()), Compress: true}
+	packed, err := m.Pack()
+	if err != nil {
+		return maxUpdate + 1
 	}
-	return size
+	return len(c.Name) + 10 + len(packed) // with nxrrset
 }
 
 func (c Change) writePrerequisites(b *strings.Builder) {

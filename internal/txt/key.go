@@ -11,7 +11,7 @@ import (
 // whatever their names and TTLs: to compare many records, keep the keys in a map. Names in
 // the data match in any case (RFC 4343), as they do for dns.IsDuplicate.
 func Key(rr dns.RR) string {
-	data, err := dataOf(rr)
+	data, err := Wire(rr)
 	if err != nil {
 		return Record(rr)
 	}
@@ -22,15 +22,16 @@ func Key(rr dns.RR) string {
 
 var errNoWire = errors.New("not a record that a message can hold")
 
-// dataOf returns the data of a record as a message has them.
-func dataOf(rr dns.RR) ([]byte, error) {
+// Wire returns the data of a record as a message has them, and only reads the record:
+// dns.PackRR would write to its header.
+func Wire(rr dns.RR) ([]byte, error) {
 	if isNil(rr) {
 		return nil, errNoWire
 	}
 	if h := rr.Header(); h.Rrtype == 0 || h.Name == "" {
 		return nil, errNoWire
 	}
-	m := dns.Msg{Answer: []dns.RR{rr}} // dns.PackRR would write to the header of the record
+	m := dns.Msg{Answer: []dns.RR{rr}}
 	wire, err := m.Pack()
 	if err != nil {
 		return nil, err

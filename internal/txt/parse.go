@@ -31,7 +31,7 @@ func Exact(rr dns.RR) string {
 
 // opaque returns a record with its data as octets.
 func opaque(rr dns.RR) (*dns.RFC3597, error) {
-	data, err := dataOf(rr)
+	data, err := Wire(rr)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func known(octets *dns.RFC3597) dns.RR {
 
 // hasData reports whether a record has these octets as its data.
 func hasData(rr dns.RR, octets string) bool {
-	data, err := dataOf(rr)
+	data, err := Wire(rr)
 	return err == nil && hex.EncodeToString(data) == octets
 }
 
