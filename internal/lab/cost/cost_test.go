@@ -2,6 +2,7 @@ package cost_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/bonafide-mta/bonafide/internal/lab/cost"
@@ -15,6 +16,28 @@ func TestCost(t *testing.T) {
 	}
 	if c := cost.Once(work); c.Live < size/2 || c.Live > 2*size {
 		t.Errorf("Once: %+v", c)
+	}
+}
+
+// Allocated repeats the work only while it is over its bound, and keeps the least.
+func TestAllocated(t *testing.T) {
+	const size = 1 << 20
+	for _, tt := range []struct {
+		sizes []int // of the runs
+		runs  int
+	}{
+		{[]int{size / 2, 4 * size, 4 * size}, 1},
+		{[]int{4 * size, size / 2, 4 * size}, 2},
+		{[]int{4 * size, 2 * size, 8 * size}, 3},
+	} {
+		runs := 0
+		got := cost.Allocated(size, func() any {
+			runs++
+			return make([]byte, tt.sizes[runs-1])
+		})
+		if least := int64(slices.Min(tt.sizes)); runs != tt.runs || got < least || got > least+size/4 {
+			t.Errorf("%v: %d after %d runs", tt.sizes, got, runs)
+		}
 	}
 }
 
