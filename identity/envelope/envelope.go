@@ -37,17 +37,16 @@ type Path struct {
 //
 // The domain begins after the last @, and only it must have a form: the error is [ErrPath]
 // for a path of more than 1,000 octets or with control characters, for parameters with @,
-// and for a domain that is neither a host name (underscores, a final dot and a single label
-// are allowed) nor an address literal.
+// for a second pair of brackets or source route, and for a domain that is neither a host name (underscores, a final dot and a single label
+// are allowed) nor an address literal. ParsePath reads the Address of a Path as that Path.
 func ParsePath(path string) (Path, error) {
-	path, ok := withoutBrackets(path)
+	path, ok := mailbox(path)
 	if !ok || len(path) > maxPath || strings.ContainsFunc(path, unicode.IsControl) {
 		return Path{}, ErrPath
 	}
 	if path == "" {
 		return Path{}, nil
 	}
-	path = withoutRoute(path)
 	at := strings.LastIndexByte(path, '@')
 	domain := path[at+1:]
 	p := Path{Address: path}
@@ -69,6 +68,18 @@ func ParsePath(path string) (Path, error) {
 		return Path{}, ErrPath
 	}
 	return p, nil
+}
+
+// mailbox returns a path without its angle brackets and its source route. It fails if what is
+// left has brackets or a route again, so that an Address is read as itself.
+func mailbox(path string) (string, bool) {
+	inner, ok := withoutBrackets(path)
+	if !ok || inner == "" {
+		return "", ok
+	}
+	inner = withoutRoute(inner)
+	again, ok := withoutBrackets(inner)
+	return inner, ok && inner != "" && withoutRoute(again) == inner
 }
 
 // withoutBrackets returns the text between angle brackets, if the path begins with one. The
