@@ -19,6 +19,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -144,9 +145,8 @@ func ours(e *comparedEntry) {
 			got = append(got, err.Error())
 			continue
 		}
-		size := int(rr.Header().Rdlength)
-		if _, isOctets := rr.(*dns.RFC3597); !isOctets && size == 0 {
-			e.unread = strings.Contains(fmt.Sprintf("%T", rr), "unread")
+		if _, unread := rr.(*txt.Unread); unread {
+			e.unread = true
 		}
 		got = append(got, fmt.Sprintf("%s %d %d %x", name, rr.Header().Ttl, rr.Header().Rrtype, dataOf(buf[:end])))
 	}
