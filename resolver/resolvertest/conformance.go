@@ -74,6 +74,7 @@ type promise struct {
 	says   string // the sentence of the documentation of package resolver
 	remedy string // what to do about an implementation that breaks it
 	zone   string // the records, below those of apex
+	brief  string // the same records in fewer lines, for messages
 
 	// One of these tests it.
 	test     func(*probe)
@@ -88,6 +89,9 @@ $TTL 300
 @ NS ns
 ns A 192.0.2.1
 `
+
+// otherApex begins the records of another zone.
+const otherApex = "@ SOA ns.conformance.test. hostmaster.conformance.test. 1 7200 900 1209600 60\n@ NS ns.conformance.test.\n"
 
 // zoneText returns the records of a promise with those that a zone must have.
 func (p *promise) zoneText() string { return apex + p.zone + "\n" }
