@@ -123,7 +123,8 @@ func question(method, name string, qtype uint16) resolver.Question {
 
 // Questions returns the questions asked so far, in the order in which they came. Questions
 // that callers ask concurrently are in any order. For a Server and for Exchange each message is a
-// question, so that a client that tries again asks twice. A question whose context is
+// question, so that a client that tries again asks twice; zone transfers, other opcodes and
+// classes are not questions. A question whose context is
 // already done is not asked.
 func (f *Fake) Questions() []resolver.Question {
 	f.mu.Lock()

@@ -16,8 +16,8 @@ import (
 //
 //	client := &resolver.Client{Exchange: fake.Exchange}
 //
-// and the other end for a test of a transport of your own, such as a DoH client. It answers the
-// same to every server; wrap it to tell servers apart.
+// and the other end for a test of a transport of your own, such as a DoH client. It
+// ignores server; wrap it if servers are to answer differently.
 //
 // The kinds of failures show as follows:
 //   - ServFail, Refused and FormErr are responses with these codes;
@@ -30,7 +30,7 @@ import (
 // If ctx ends during a Delay, Exchange returns its error. If it was done before, nothing is
 // asked. A query that is not a DNS message gets FORMERR if it has the 12 octets of a header,
 // and an error otherwise. Neither is in Questions.
-func (f *Fake) Exchange(ctx context.Context, _ netip.AddrPort, query []byte) ([]byte, error) {
+func (f *Fake) Exchange(ctx context.Context, server netip.AddrPort, query []byte) (response []byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ type memory struct {
 	closed   bool
 }
 
-// RemoteAddr says that there is no limit of a datagram.
+// RemoteAddr tells what answers that they need not fit a datagram.
 func (m *memory) RemoteAddr() net.Addr { return new(net.TCPAddr) }
 
 // WriteMsg packs a message.

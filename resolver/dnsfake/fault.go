@@ -37,7 +37,7 @@ const (
 	Forged         // the response answers another question, as a forged one does
 	Network        // no server can be reached; a Server is silent over UDP and closes TCP connections
 
-	NXDomain // the answer that the name does not exist; other types of the name still have their answers
+	NXDomain // the answer that the name does not exist; other types keep their answers, except with dns.TypeANY
 	NoData   // the answer that the name exists, without records of this type
 )
 
