@@ -49,7 +49,7 @@ const usage = `usage: harden [flags]
   -axfr ZONE=ADDR[:PORT]    a zone, by a transfer from its server; repeatable
   -org FILE                 description of the organization, YAML or JSON
   -deny                     deny each name in HELO too, by a CSA record
-  -all                      list all names that are left alone, not only the first 10 of each reason
+  -all                      list all names that are left alone, not only 10 of each kind
   -o FILE                   write to this file, which must not exist
 Hardens host names and wildcards that have an address. Names that seem to send or receive
 mail are left alone, with the reason.

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/harden"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -205,7 +206,7 @@ func (d *draft) describeNames(records []dns.RR) {
 	if more := len(hardening.Names) - len(d.o.Names); more > 0 {
 		d.comment("names", "there are %d more", more)
 	}
-	left := slices.DeleteFunc(hardening.Left, func(n harden.Left) bool {
+	left := slices.DeleteFunc(hardening.Left, func(n flow.Note) bool {
 		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return dnsname.CanonicalOrEmpty(m.Helo) == n.Name || m.PTR == n.Name })
 	})
 	for _, n := range left[:min(len(left), maxDraftLeft)] {

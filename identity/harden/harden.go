@@ -36,7 +36,7 @@ type Hardening struct {
 	// sorted. Check them before you publish anything: programs of a machine, such as cron,
 	// send as root@ its name. Remove names from the list to leave them alone.
 	Names  []string    `json:"names"`
-	Left   []Left      `json:"left,omitzero"`   // names with an address that are left alone, and aliases, sorted
+	Left   []flow.Note `json:"left,omitzero"`   // names with an address that are left alone, and aliases: the reason, and what to do
 	Shared []Shared    `json:"shared,omitzero"` // addresses of mail servers that names in Left have too, sorted
 	Notes  []flow.Note `json:"notes,omitzero"`  // doubts about Names, what wildcards do, and zones that are signed, sorted
 	// Foreign are names outside the zones that SPF records of the zones refer to, sorted: the
@@ -47,16 +47,9 @@ type Hardening struct {
 	// ignores it for names that do not exist, such as _client._smtp below most names.
 	DenyNames bool `json:"deny_names,omitzero"`
 	// ListAll makes WriteZone list all names that are left alone and all notes, not only the
-	// first ten with the same reason.
+	// first ten of each kind.
 	ListAll bool         `json:"list_all,omitzero"`
 	survey  *flow.Survey // nil in a Hardening that Zones did not make
-}
-
-// A Left is a name that is left alone. The Text is the reason, and how to have the name
-// hardened all the same.
-type Left struct {
-	flow.Note
-	Why Why `json:"why,omitzero"`
 }
 
 // A Shared is an address of a mail server, and the names that have it although nothing else
@@ -148,15 +141,15 @@ func (h *Hardening) judge(n *flow.Node, shared map[netip.Addr]*Shared) {
 	if n.Has(flow.Apex) && n.Has(flow.Signed) {
 		note("it is signed with DNSSEC: sign it again after you add records")
 	}
-	why, text := whyLeft(h.survey, n)
+	f, reason := whyLeft(h.survey, n)
 	switch {
-	case why != 0:
-		h.Left = append(h.Left, Left{flow.Note{Name: n.Name, Text: text}, why})
+	case reason != "":
+		h.Left = append(h.Left, flow.Note{Name: n.Name, Text: reason})
 	case len(n.Addrs) > 0:
 		h.Names = append(h.Names, n.Name)
 		note(doubt(h.survey, n))
 	}
-	if why != SharedAddress {
+	if f.Sign != flow.Address {
 		return
 	}
 	for _, addr := range n.Addrs {

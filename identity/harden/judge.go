@@ -9,42 +9,44 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// whyLeft returns why a name is left alone and what to do about it; 0 if it is not, or if it
-// is not a name that a reader would look for: it has no address and is not an alias.
-func whyLeft(s *flow.Survey, n *flow.Node) (Why, string) {
+// whyLeft returns why a name is left alone, a colon and what to do about it, and the flow that
+// is the reason, if one is. It returns "" for a name that is not left alone, or that no reader
+// would look for: it has no address and is not an alias.
+func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
+	var none flow.Flow
 	name := n.Name
 	if len(n.Addrs) == 0 {
 		if n.Has(flow.Alias) && dnsname.FormOf(name) == dnsname.Host {
-			return Alias, "it is an alias: the records of its target count"
+			return none, "it is an alias: the records of its target count"
 		}
-		return 0, ""
+		return none, ""
 	}
 	if reason := s.NotInZone(name); reason != "" {
-		return NotInZone, reason + ": harden the zone that has its records"
+		return none, reason + ": harden the zone that has its records"
 	}
 	switch {
 	case s.Described(name) != "":
-		return Described, s.Described(name) + ": the plan has its records"
+		return none, s.Described(name) + ": the plan has its records"
 	case n.Has(flow.GetsMail):
-		return HasMX, "it has mail servers: describe it as a mail domain, or remove its MX records if it has no mail"
+		return none, "it has mail servers: describe it as a mail domain, or remove its MX records if it has no mail"
 	case n.Has(flow.SeveralSPF):
-		return HasSPF, "it has several SPF records, which receivers reject (permerror: RFC 7208, Section 4.5): remove all but one"
+		return none, "it has several SPF records, which receivers reject (permerror: RFC 7208, Section 4.5): remove all but one"
 	case n.Has(flow.Sends):
-		return HasSPF, "its SPF record does not deny everybody: describe it as a mail domain, or replace the record with v=spf1 -all if it has no mail"
+		return none, "its SPF record does not deny everybody: describe it as a mail domain, or replace the record with v=spf1 -all if it has no mail"
 	case s.NearMiss(name) != "":
-		return MeantSPF, flow.MeantToSend(s.NearMiss(name))
+		return none, flow.MeantToSend(s.NearMiss(name))
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
-		return NotHost, "it is not a host name, so nobody should send mail as user@ it"
+		return none, "it is not a host name, so nobody should send mail as user@ it"
 	case s.NoMail(name):
-		return 0, ""
+		return none, ""
 	}
 	if f := firstFlow(s, name); f.Sign != 0 {
-		return whyOf(f), f.String() + wayOut(f)
+		return f, f.String() + wayOut(f)
 	}
 	if word := ptrname.MailWord(name); word != "" {
-		return MailWord, fmt.Sprintf("its name has the word %q: describe it as an MTA, or list it in names", word)
+		return none, fmt.Sprintf("its name has the word %q: describe it as an MTA, or list it in names", word)
 	}
-	return 0, ""
+	return none, ""
 }
 
 // firstFlow returns the surest flow that records at a name could hurt, or the zero Flow.
@@ -56,19 +58,6 @@ func firstFlow(s *flow.Survey, name string) flow.Flow {
 		return f
 	}
 	return flow.Flow{}
-}
-
-// whyOf returns the reason that a flow is.
-func whyOf(f flow.Flow) Why {
-	switch f.Sign {
-	case flow.Address:
-		return SharedAddress
-	case flow.Authorized:
-		return Authorized
-	case flow.Described:
-		return Described
-	}
-	return TakesPart
 }
 
 // wayOut returns how a name that a flow is about can be hardened.

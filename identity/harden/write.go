@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
@@ -37,7 +38,10 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 		for _, s := range z.Shared {
 			fmt.Fprintf(b, "; note: %s\n", s)
 		}
-		writeListed(b, "note", z.Notes, h.ListAll, func(n flow.Note) (string, string) { return n.Text, n.Text })
+		h.writeListed(b, "note", z.Notes, func(text string) string {
+			doubt, _, _ := strings.Cut(text, ": ")
+			return doubt
+		})
 		before := added
 		for r := range z.Records() {
 			if added++; added == before+1 {
@@ -46,31 +50,50 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 			fmt.Fprintf(b, "%s ; %s\n", r, r.Rules[0])
 		}
 		if !h.ListAll { // the notes above tell
-			z.Left = slices.DeleteFunc(z.Left, func(n Left) bool { return n.Why == SharedAddress })
+			z.Left = withoutShared(z.Left, z.Shared)
 		}
-		writeListed(b, "left alone", z.Left, h.ListAll, func(n Left) (Why, string) { return n.Why, "they " + several[n.Why] })
+		h.writeListed(b, "left alone", z.Left, func(text string) string {
+			return text[strings.LastIndex(text, ": ")+1:] // what to do
+		})
 	}
 	fmt.Fprintf(b, "; names without mail: %d, left alone: %d, records added: %d\n", len(h.Names), len(h.Left), added)
 	return b.Flush()
 }
 
-// writeListed writes a line for each of some notes, for the first of each kind only unless all
-// are wanted. Of the others it writes how many there are, and what they have in common.
-func writeListed[T fmt.Stringer, K comparable](b *bufio.Writer, prefix string, notes []T, all bool, kind func(T) (K, string)) {
-	counts := make(map[K]int)
+// writeListed writes a line for each of some notes, or for the first of each kind, and then
+// how many more there are of that kind. The kind is a part of the text.
+func (h *Hardening) writeListed(b *bufio.Writer, prefix string, notes []flow.Note, kind func(text string) string) {
+	counts := make(map[string]int)
 	for _, n := range notes {
-		key, _ := kind(n)
-		if counts[key]++; all || counts[key] <= maxListed {
+		key := kind(n.Text)
+		if counts[key]++; h.ListAll || counts[key] <= maxListed {
 			fmt.Fprintf(b, "; %s: %s\n", prefix, n)
 		}
 	}
 	for _, n := range notes {
-		key, common := kind(n)
-		if more := counts[key] - maxListed; more > 0 && !all {
-			fmt.Fprintf(b, "; %s: and %d more names: %s\n", prefix, more, untrusted.Line(common))
+		key := kind(n.Text)
+		if more := counts[key] - maxListed; more > 0 && !h.ListAll {
+			fmt.Fprintf(b, "; %s: and %d more: %s\n", prefix, more, untrusted.Line(strings.TrimSpace(key)))
 			delete(counts, key)
 		}
 	}
+}
+
+// withoutShared returns the notes about names that are not listed with an address.
+func withoutShared(left []flow.Note, shared []Shared) []flow.Note {
+	listed := make(map[string]bool)
+	for _, s := range shared {
+		for _, name := range s.Names {
+			listed[name] = true
+		}
+	}
+	var out []flow.Note
+	for _, n := range left {
+		if !listed[n.Name] {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // writeUnknown writes which mail the zones cannot show.

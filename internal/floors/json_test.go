@@ -42,7 +42,7 @@ var jsonTypes = []any{
 	envelope.Path{}, envelope.Reply{},
 	fcrdns.Name{}, fcrdns.Result{},
 	flow.Flow{}, flow.Node{}, flow.Note{}, flow.Observation{},
-	harden.Hardening{}, harden.Left{}, harden.Shared{},
+	harden.Hardening{}, harden.Shared{},
 	helo.Argument{}, helo.Error{}, helo.Result{},
 	identity.Advice{}, identity.Exception{}, identity.Policy{}, identity.Verdict{},
 	nullmx.Lint{}, nullmx.Result{}, nullmx.Target{},

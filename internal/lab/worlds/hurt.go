@@ -95,8 +95,8 @@ func (j judged) affected(ctx context.Context, after resolver.Resolver, changed m
 	for q, was := range j.answers {
 		differs, ok := changed[q]
 		if !ok {
-			is, err := after.Lookup(ctx, q.Name, q.Type)
-			differs = err != nil || is.Status != was.Status || !same(is.Records, was.Records) || !same(is.Chain, was.Chain)
+			is := resolver.Ask(ctx, after, q.Name, q.Type)
+			differs = is.Err != nil || is.Status != was.Status || !same(is.Records, was.Records) || !same(is.Chain, was.Chain)
 			changed[q] = differs
 		}
 		if differs {
