@@ -31,6 +31,7 @@ type generator struct {
 	domains       []*domain
 	servers       []*server
 	silent        map[string]bool
+	meant         []Flow
 }
 
 // A place is a name, and where its records are.
@@ -139,6 +140,7 @@ func (g *generator) organization() {
 		g.server(i)
 	}
 	g.loadBalancer()
+	g.nearMiss()
 	g.quiet()
 	for _, d := range g.domains {
 		g.publish(d)
@@ -266,6 +268,10 @@ func (g *generator) server(i int) {
 	for range g.IntN(3) {
 		g.box(s)
 	}
+	if i == 0 && g.in(30) && !slices.ContainsFunc(g.domains, func(d *domain) bool { return d.name == second }) {
+		g.address(second, s.addrs...) // a whole domain in one box
+		s.boxed = append(s.boxed, second)
+	}
 	g.pointer(s)
 }
 
@@ -339,6 +345,21 @@ func (g *generator) loadBalancer() {
 	}
 	d := g.domains[g.IntN(len(g.domains))]
 	d.mx = append(d.mx, g.place(append(g.next(), g.next()...)).name)
+}
+
+// nearMiss adds a machine that sends, whose owner meant to publish so in an SPF record.
+func (g *generator) nearMiss() {
+	if !g.in(40) {
+		return
+	}
+	addrs := g.next()
+	at := g.place(addrs)
+	g.add(at.node, "TXT %s", g.one(`" v=spf1 a -all"`, `"v=spf1; a -all"`, `"\"v=spf1 a -all\""`, `v=spf1 a -all`, `"v=spf10 a -all"`))
+	for _, addr := range addrs {
+		for _, sender := range []string{"", "root@" + trim(at.name)} {
+			g.meant = append(g.meant, Flow{addr, trim(at.name), sender, ByZones})
+		}
+	}
 }
 
 // quiet adds names without mail.
@@ -444,6 +465,7 @@ func (g *generator) describe() {
 // flows lists the mail that there is.
 func (g *generator) flows() {
 	w := g.world
+	w.Flows = append(w.Flows, g.meant...)
 	for _, s := range g.servers {
 		source := s.source()
 		for _, addr := range s.addrs {
