@@ -176,11 +176,59 @@ func (s *Survey) addRecord(rr dns.RR) {
 	if cut := n.Traits & (Apex | Delegated | Redirects); cut != 0 {
 		s.cuts[name] |= cut
 	}
-	for _, label := range []string{"._domainkey.", "_dmarc."} {
-		if i := strings.Index(name, label); i >= 0 && (i == 0) == (label[0] == '_') {
-			s.tie(name[i+len(label):], "it has "+name)
+	if domain := signOfMail(name, rr); domain != "" {
+		s.tie(domain, "it has "+name)
+	}
+}
+
+// signOfMail returns the name that a record below it shows to have mail, "" for none: the
+// record is a DKIM key (RFC 6376, Section 3.6.2), a DMARC policy, or one of those about how
+// its mail is to be delivered (RFC 7672, RFC 8461, RFC 8460).
+func signOfMail(name string, rr dns.RR) string {
+	text, isText := rr.(*dns.TXT)
+	if _, domain, ok := strings.Cut("."+name, "._domainkey."); ok {
+		if isText && !hasKey(txt.Join(text.Txt)) {
+			return ""
+		}
+		return domain
+	}
+	for _, label := range []string{"_dmarc.", "_mta-sts.", "_smtp._tls.", "_25._tcp."} {
+		domain, ok := strings.CutPrefix(name, label)
+		switch {
+		case !ok:
+		case label == "_25._tcp." && rr.Header().Rrtype != dns.TypeTLSA:
+		case label == "_dmarc." && isText && !ExpectsMail(txt.Join(text.Txt)):
+		default:
+			return domain
 		}
 	}
+	return ""
+}
+
+// hasKey reports whether a text is a DKIM key that was not revoked: it has a tag p that is
+// not empty (RFC 6376, Section 3.6.1).
+func hasKey(text string) bool {
+	p, _ := tag(text, "p")
+	return p != ""
+}
+
+// ExpectsMail reports whether a text is a DMARC policy of a domain that may have mail: any
+// but p=reject, which parked domains have (RFC 7489, Section 6.3). Whether a domain with
+// p=reject has mail is not known by it.
+func ExpectsMail(policy string) bool {
+	version, _ := tag(policy, "v")
+	p, _ := tag(policy, "p")
+	return version == "DMARC1" && !strings.EqualFold(p, "reject")
+}
+
+// tag returns the value of a tag in a list such as "v=DMARC1; p=none".
+func tag(text, name string) (value string, ok bool) {
+	for field := range strings.SplitSeq(text, ";") {
+		if key, value, ok := strings.Cut(field, "="); ok && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value), true
+		}
+	}
+	return "", false
 }
 
 // addService adds what an SRV record shows: CSA (draft-ietf-marid-csv-csa-02, Section 3) or
