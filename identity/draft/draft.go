@@ -334,6 +334,10 @@ func (d *draft) addTerm(ctx context.Context, t spf.Term) {
 	case strings.Contains(t.Domain, "%"), t.Kind == spf.PTR, t.Kind == spf.Exists:
 		d.comment("mail", "the SPF record has %s, which cannot be described", t.Text)
 	case t.Kind == spf.Include, t.Kind == spf.Redirect:
+		if _, err := spf.ParseDomain(t.Domain); err != nil || target == d.o.Domain {
+			d.comment("mail", "the SPF record has %s, which cannot be described", t.Text)
+			return
+		}
 		d.mail.Includes = append(d.mail.Includes, target)
 	case t.Prefix.IsValid():
 		d.addSender(ctx, t.Prefix.Masked())
