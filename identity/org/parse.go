@@ -161,6 +161,7 @@ func (r *reader) mail(path string, n yamldoc.Node) MailDomain {
 	var d MailDomain
 	r.Mapping(path, n, map[string]func(string, yamldoc.Node){
 		"domain":   func(path string, n yamldoc.Node) { d.Domain = r.Text(path, n) },
+		"mtas":     func(path string, n yamldoc.Node) { d.MTAs = append([]string{}, r.Texts(path, n)...) },
 		"softfail": func(path string, n yamldoc.Node) { d.SoftFail = r.Boolean(path, n) },
 		"includes": func(path string, n yamldoc.Node) { d.Includes = r.Texts(path, n) },
 		"networks": func(path string, n yamldoc.Node) {

@@ -301,7 +301,12 @@ func TestParseRefusesMail(t *testing.T) {
 	refused(t, mail("[{domain: b.test, includes: [a..b, ''], softfail: 1, senders: []}]"),
 		`3:36: mail[0].includes[0]: not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all`,
 		"3:42: mail[0].includes[1]: expected a DNS name", `3:57: mail[0].softfail: expected true or false, got "1"`,
-		`3:60: mail[0]: unknown key "senders": expected one of domain, includes, networks, softfail`)
+		`3:60: mail[0]: unknown key "senders": expected one of domain, includes, mtas, networks, softfail`)
+	refused(t, "domain: a.test\nmtas: [{id: out, addresses: [192.0.2.1], helo: h.test}, {id: in, addresses: [192.0.2.2], roles: [inbound]}]\nmail:\n  - {domain: b.test, mtas: [out, other, in, out]}\n  - {domain: c.test, mtas: none}\n",
+		`4:34: mail[0].mtas[1]: "other" is not the ID of an MTA: expected IDs of those that send for the domain, or an empty list for none`,
+		`4:41: mail[0].mtas[2]: "in" only receives: expected an MTA that sends (mtas[1].roles is in line 2)`,
+		`4:45: mail[0].mtas[3]: "out" is there already`,
+		`5:28: mail[1].mtas: expected a list, got the text "none"`)
 	refused(t, mail("[{domain: b.test, includes: ['include:_spf.svc.test', 'a.test,c.test', '*.a.test'], networks: ['ip4:192.0.2.1', 0.0.0.0/0, '::ffff:192.0.2.0/120']}]"),
 		`3:36: mail[0].includes[0]: "include:_spf.svc.test" is a term of an SPF record: expected the domain alone: write _spf.svc.test`,
 		`3:61: mail[0].includes[1]: "a.test,c.test" is not one domain: write each by itself, a.test and c.test`,

@@ -273,7 +273,24 @@ func (v *validator) mail(o *Organization) {
 				first[canonical] = path
 			}
 		}
+		v.mailMTAs(path, d, o.MTAs)
 		v.senders(path, d)
+	}
+}
+
+// mailMTAs finds IDs that no MTA has which sends.
+func (v *validator) mailMTAs(path string, d MailDomain, mtas []MTA) {
+	for j, id := range d.MTAs {
+		at := fmt.Sprintf("%s.mtas[%d]", path, j)
+		i := slices.IndexFunc(mtas, func(m MTA) bool { return m.ID == id })
+		switch {
+		case i < 0:
+			v.fail(at, "%q is not the ID of an MTA: expected IDs of those that send for the domain, or an empty list for none", id)
+		case !mtas[i].Sends():
+			v.contradict(at, fmt.Sprintf("mtas[%d].roles", i), "%q only receives: expected an MTA that sends", id)
+		case slices.Contains(d.MTAs[:j], id):
+			v.fail(at, "%q is there already", id)
+		}
 	}
 }
 
