@@ -16,6 +16,9 @@
 //	    includes: [_spf.provider.example]     # whose SPF records say who else sends
 //	    networks: [198.51.100.0/28]           # where else mail comes from
 //	    softfail: true                        # not sure yet that this is all
+//	  - domain: news.example.org
+//	    mtas: []                              # which MTAs send for it: none here, all by default
+//	    includes: [_spf.provider.example]
 //	names: [www.example.org]                  # what neither sends mail nor gets any
 //	zones: [example.org, 2.0.192.in-addr.arpa] # what you write in DNS, if you want it checked
 //	exceptions:                               # what is meant to be as it is
@@ -148,16 +151,28 @@ func (o *Organization) MailDomains() []MailDomain {
 	return o.Mail
 }
 
-// A MailDomain is the domain of envelope senders, after their @. All MTAs
-// that send do so in its name, and so may others.
+// A MailDomain is the domain of envelope senders, after their @.
 type MailDomain struct {
-	Domain   string         `json:"domain"`             // canonical after Parse, as those of Includes
+	Domain string `json:"domain"` // canonical after Parse, as those of Includes
+	// MTAs lists the IDs of the MTAs that send in the name of the domain. Nil means all that
+	// send. An empty list that is not nil means none, as for a domain that only a provider
+	// of newsletters sends for. See SentBy.
+	MTAs     []string       `json:"mtas,omitzero"`
 	Includes []string       `json:"includes,omitempty"` // domains whose SPF records say who else sends, as a provider's
 	Networks []netip.Prefix `json:"networks,omitempty"` // where else its mail comes from
 	// SoftFail says that there may be more senders, so that its record ends with ~all for
 	// a time, not with -all.
 	SoftFail bool `json:"softfail,omitempty"`
 }
+
+// SentBy reports whether an MTA of the same description sends in the name of the domain.
+func (d MailDomain) SentBy(m MTA) bool {
+	return m.Sends() && (d.MTAs == nil || slices.Contains(d.MTAs, m.ID))
+}
+
+// SentByNone reports whether the description says that no MTA of it sends in the name of the
+// domain: its list of MTAs is empty, not missing.
+func (d MailDomain) SentByNone() bool { return d.MTAs != nil && len(d.MTAs) == 0 }
 
 // An MTA is one mail server, as others see it.
 type MTA struct {

@@ -122,6 +122,20 @@ func TestMailDomains(t *testing.T) {
 	if diff := cmp.Diff([]org.MailDomain{{Domain: "Example.Test"}}, o.MailDomains(), sameAddr); diff != "" {
 		t.Error(diff)
 	}
+	for _, tt := range []struct {
+		mtas []string
+		want string
+	}{{nil, "all"}, {[]string{}, ""}, {[]string{"out", "in"}, "out"}} {
+		got := ""
+		for _, m := range []org.MTA{{ID: "all"}, {ID: "out", Roles: []org.Role{org.Outbound}}, {ID: "in", Roles: []org.Role{org.Inbound}}} {
+			if d := (org.MailDomain{MTAs: tt.mtas}); d.SentBy(m) && got == "" {
+				got = m.ID
+			}
+		}
+		if got != tt.want {
+			t.Errorf("sent by %q of %v: expected %q", got, tt.mtas, tt.want)
+		}
+	}
 	o.Mail = []org.MailDomain{{Domain: "news.example.test"}}
 	if diff := cmp.Diff(o.Mail, o.MailDomains(), sameAddr); diff != "" {
 		t.Error(diff)

@@ -35,7 +35,7 @@ type Refusal struct {
 // Addresses for documentation are accepted.
 //
 // An MTA without a PTR name needs no PTR record, and one that only receives no record for
-// its HELO name. The SPF record of a mail domain authorizes every MTA that sends; its MX
+// its HELO name. The SPF record of a mail domain authorizes every MTA that sends for it; its MX
 // records name those that receive, and New leaves them out if mail already has somewhere
 // to go. Want never asks for a Null MX at a HELO name, because postmaster@ must work
 // there, nor for a CSA policy there, which would deny the MTA. Records that only rules
@@ -47,8 +47,8 @@ func Want(o *org.Organization) ([]rule.Record, []Refusal) {
 
 func want(o *org.Organization) *wanted {
 	w := &wanted{org: o, spf: make(map[string]*spfBuilder)}
-	var sending []netip.Addr
-	var exchangers []string // names of MTAs that take mail
+	sending := make(map[string][]netip.Addr) // by the ID of the MTA
+	var exchangers []string                  // names of MTAs that take mail
 	for _, m := range o.MTAs {
 		addrs := w.publicAddresses(m)
 		if len(addrs) == 0 {
@@ -60,7 +60,7 @@ func want(o *org.Organization) *wanted {
 			name = m.PTR
 		}
 		if m.Sends() {
-			sending = append(sending, addrs...)
+			sending[m.ID] = addrs
 			if w.wantHelo(m, addrs) {
 				name = m.Helo // rather than the PTR name, which can be locked then
 			}
@@ -356,13 +356,19 @@ func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...
 	return s
 }
 
-// wantMailSPF wants the SPF record of a mail domain: it authorizes the MTAs that send, and
-// what else the description lists.
-func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
-	if len(sending) == 0 {
+// wantMailSPF wants the SPF record of a mail domain: it authorizes the MTAs that send for it,
+// with their addresses by ID, and what else the description lists.
+func (w *wanted) wantMailSPF(d org.MailDomain, sending map[string][]netip.Addr) {
+	var addrs []netip.Addr
+	for _, m := range w.org.MTAs {
+		if d.SentBy(m) {
+			addrs = append(addrs, sending[m.ID]...)
+		}
+	}
+	if len(addrs) == 0 && !d.SentByNone() {
 		return // their addresses are refused, and the record would authorize nobody
 	}
-	s := w.authorize(d.Domain, org.MTA{}, sending, rule.MailSPF)
+	s := w.authorize(d.Domain, org.MTA{}, addrs, rule.MailSPF)
 	for _, network := range d.Networks {
 		if !address.IsPublic(network.Addr()) {
 			_, block := address.ClassOf(network.Addr())
