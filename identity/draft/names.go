@@ -208,9 +208,8 @@ func (t *ties) sender(addr netip.Addr) string {
 		return reason
 	}
 	for _, m := range t.domainOrder {
-		listed := slices.ContainsFunc(m.senders, func(s sender) bool { return s.prefix.Contains(addr) })
 		switch status := t.authorizes(t.ctx, m, addr); {
-		case listed || status == spf.Pass:
+		case m.lists(addr) || status == spf.Pass:
 			reason = fmt.Sprintf("the SPF record of %s authorizes its address %s", m.name, addr)
 		case status == spf.TempError:
 			if about := "names " + m.name; !t.said[about] {

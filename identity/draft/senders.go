@@ -25,6 +25,7 @@ type mailDomain struct {
 	softfail string   // why its record is to end with ~all, "" if it is to end with -all
 	notes    []string // on what a description does not keep
 	has      bool     // it has an SPF record
+	null     bool     // the SPF record denies everybody
 	broken   bool     // receivers reject its SPF record, or it is not known
 	ours     bool     // it authorizes an MTA
 	unsure   bool     // whether it authorizes an MTA is not known
@@ -82,6 +83,7 @@ func (d *draft) lookupSPF(ctx context.Context, m *mailDomain) {
 		m.note("%s has %d SPF records, which receivers reject: these are the senders of all of them", m.name, len(texts))
 	}
 	for _, text := range texts {
+		m.null = spf.IsNull(text)
 		record, err := spf.Parse(text) // the terms that it could read count even if others are broken
 		if err != nil {
 			m.broken = true
@@ -202,7 +204,6 @@ func (d *draft) addTerm(ctx context.Context, m *mailDomain, t spf.Term) {
 		}
 		if len(mx) > maxMX {
 			mx = mx[:maxMX]
-			m.broken = true
 			m.note("the SPF record has %.200s, and %s has more than %d mail servers, for which receivers reject the record", t.Text, target, maxMX)
 		}
 		for _, rr := range mx {
@@ -222,7 +223,6 @@ func (d *draft) addInclude(ctx context.Context, m *mailDomain, t spf.Term) {
 	}
 	if texts, err := resolver.LookupTXT(ctx, d.resolver, target); err == nil {
 		if _, err := spf.Select(texts); err != nil { // RFC 7208, Section 5.2: a permerror
-			m.broken = true
 			m.note("the SPF record has %.200s, which is left out: receivers reject the whole record because of it, as %s has none or several (%v)", t.Text, target, err)
 			return
 		}
@@ -306,6 +306,12 @@ func (d *draft) commentNearMisses(name string, texts []string) {
 	}
 }
 
+// lists reports whether the SPF record of the domain has an address or a network around it,
+// even if receivers reject the record.
+func (m *mailDomain) lists(addr netip.Addr) bool {
+	return slices.ContainsFunc(m.senders, func(s sender) bool { return s.prefix.Contains(addr) })
+}
+
 // judgeSenders finds out which of the mail domains authorize an MTA, by a check as receivers
 // make it.
 func (d *draft) judgeSenders(ctx context.Context) {
@@ -313,15 +319,12 @@ func (d *draft) judgeSenders(ctx context.Context) {
 		a := d.addrs[addr]
 		a.denied = true
 		for _, m := range d.domainOrder {
-			switch d.authorizes(ctx, m, addr) {
-			case spf.Pass:
-				m.ours, a.sends, a.denied = true, true, false
-			case spf.Fail:
-			case spf.TempError, spf.PermError:
-				m.unsure, a.denied = true, false
-			default:
-				a.denied = false
+			status := d.authorizes(ctx, m, addr)
+			if m.lists(addr) || status == spf.Pass {
+				m.ours, a.sends = true, true
 			}
+			m.unsure = m.unsure || status == spf.TempError || status == spf.PermError
+			a.denied = a.denied && status == spf.Fail
 		}
 	}
 }

@@ -118,9 +118,10 @@ func (s *Survey) nodeOf(name string) *Node {
 	return &s.nodes[last+1]
 }
 
-// tie records how a name takes part in mail; the first reason counts.
+// tie records how a name takes part in mail. Of several reasons, the one that counts does not
+// depend on the order of records.
 func (s *Survey) tie(name, reason string) {
-	if name = dnsname.CanonicalOrEmpty(name); name != "" && s.ties[name] == "" {
+	if name = dnsname.CanonicalOrEmpty(name); name != "" && (s.ties[name] == "" || reason < s.ties[name]) {
 		s.ties[name] = reason
 	}
 }
@@ -186,8 +187,8 @@ func (s *Survey) addRecord(rr dns.RR) {
 // its mail is to be delivered (RFC 7672, RFC 8461, RFC 8460).
 func signOfMail(name string, rr dns.RR) string {
 	text, isText := rr.(*dns.TXT)
-	if _, domain, ok := strings.Cut("."+name, "._domainkey."); ok {
-		if isText && !hasKey(txt.Join(text.Txt)) {
+	if selector, domain, ok := strings.Cut("."+name, "._domainkey."); ok {
+		if isText && (selector == "" || isRevoked(txt.Join(text.Txt))) { // without a selector it is no key
 			return ""
 		}
 		return domain
@@ -205,11 +206,11 @@ func signOfMail(name string, rr dns.RR) string {
 	return ""
 }
 
-// hasKey reports whether a text is a DKIM key that was not revoked: it has a tag p that is
-// not empty (RFC 6376, Section 3.6.1).
-func hasKey(text string) bool {
-	p, _ := tag(text, "p")
-	return p != ""
+// isRevoked reports whether a text is a DKIM key that was revoked, as those of parked domains
+// are: its tag p is empty (RFC 6376, Section 3.6.1).
+func isRevoked(text string) bool {
+	p, ok := tag(text, "p")
+	return ok && p == ""
 }
 
 // ExpectsMail reports whether a text is a DMARC policy of a domain that may have mail: any
@@ -271,7 +272,9 @@ func (s *Survey) addText(name string, n *Node, rr *dns.TXT) {
 		switch {
 		case t.Qualifier == spf.Fail:
 		case t.Prefix.IsValid() && t.Prefix.Bits() > 0:
-			s.networks[t.Prefix.Masked()] = name
+			if p := t.Prefix.Masked(); s.networks[p] == "" || dnsname.Compare(name, s.networks[p]) < 0 {
+				s.networks[p] = name
+			}
 		case t.Domain == "" || strings.Contains(t.Domain, "%"):
 		case t.Kind == spf.Redirect:
 			s.redirects[name] = redirect{text, t.Domain}

@@ -54,6 +54,7 @@ func Read(records iter.Seq2[dns.RR, error], o *org.Organization) (*Survey, error
 	s.nodes = s.nodes.merged()
 	for i := range s.nodes {
 		s.nodes[i].Traits |= s.traits[s.nodes[i].Name]
+		slices.SortFunc(s.nodes[i].Addrs, netip.Addr.Compare)
 	}
 	for p := range s.networks {
 		if !slices.Contains(s.lengths, p.Bits()) {

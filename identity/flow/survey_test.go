@@ -54,7 +54,15 @@ _client._smtp.post SRV 1 2 1 post
 _client._smtp.idle SRV 1 1 0 idle
 _submission._tcp SRV 0 0 587 submit
 _imap._tcp SRV 0 0 143 imap
-s1._domainkey.signs TXT "v=DKIM1; p="
+s1._domainkey.signs TXT "v=DKIM1; p=QUJD"
+s1._domainkey.revoked TXT "v=DKIM1; p="
+s1._domainkey.hosted CNAME s1.dkim.provider.test.
+_domainkey.delegated NS ns.provider.test.
+_25._tcp.pinned TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+_443._tcp.web TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+_mta-sts.strict TXT "v=STSv1; id=1"
+_smtp._tls.told TXT "v=TLSRPTv1; rua=mailto:tls@example.test"
+_dmarc.parked TXT "v=DMARC1; p=Reject; sp=none"
 _domainkey.unsigned TXT "o=-"
 _dmarc.aligns TXT "v=DMARC1; p=none"
 x_dmarc.unaligned TXT "nothing"
@@ -186,6 +194,14 @@ func TestTies(t *testing.T) {
 		"post.example.test.":      "a CSA record authorizes it in HELO",
 		"submit.example.test.":    "it is the target of _submission._tcp.example.test.",
 		"signs.example.test.":     "it has s1._domainkey.signs.example.test.",
+		"revoked.example.test.":   "",
+		"hosted.example.test.":    "it has s1._domainkey.hosted.example.test.",
+		"delegated.example.test.": "it has _domainkey.delegated.example.test.",
+		"pinned.example.test.":    "it has _25._tcp.pinned.example.test.",
+		"web.example.test.":       "",
+		"strict.example.test.":    "it has _mta-sts.strict.example.test.",
+		"told.example.test.":      "it has _smtp._tls.told.example.test.",
+		"parked.example.test.":    "",
 		"aligns.example.test.":    "it has _dmarc.aligns.example.test.",
 		"idle.example.test.":      "",
 		"imap.example.test.":      "",
