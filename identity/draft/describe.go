@@ -83,6 +83,9 @@ func (d *draft) describeMTA(ctx context.Context, addrs []netip.Addr) {
 	if h := d.hosts[helo]; h != nil && h.alias != "" {
 		d.comment(path+".helo", "%s is an alias of %s, so that records for one are records for both: give the HELO name addresses of its own, in place of its CNAME record", helo, h.alias)
 	}
+	if d.domains[helo] != nil {
+		d.comment(path+".helo", "%s is a mail domain, too: a HELO name of its own can be denied to all others, and gets no addresses of a web server", helo)
+	}
 	d.describeRoles(path, &m, hosts)
 	d.comment(path+".dedicated", "write dedicated: true if its addresses serve only mail")
 	d.o.MTAs = append(d.o.MTAs, m)
@@ -173,6 +176,9 @@ func (d *draft) newHelo(ctx context.Context) string {
 	for _, label := range []string{"mail", "smtp", "mta", "post", "mailout"} {
 		name := label + "." + domain
 		addrs, end, err := d.addrsOf(ctx, name+".")
+		if err != nil {
+			d.notKnown("the addresses of "+name+".", err)
+		}
 		if err == nil && len(addrs) == 0 && end == name+"." || errors.Is(err, resolver.ErrNoZone) {
 			return name
 		}

@@ -202,11 +202,14 @@ func (d *draft) hostFacts(ctx context.Context, name string) *draftHost {
 	return h
 }
 
+// isForeign reports whether a host is an alias of a name of others, who have its addresses.
+func (d *draft) isForeign(h *draftHost) bool { return h.alias != "" && !d.isOwnHost(h.alias) }
+
 // addHost adds a name of an MTA, and its addresses.
 func (d *draft) addHost(ctx context.Context, name string) *draftHost {
 	h := d.hostFacts(ctx, name)
-	if h == nil {
-		return nil
+	if h == nil || d.isForeign(h) {
+		return h
 	}
 	for _, addr := range h.addrs {
 		if !address.IsPublic(addr) {
@@ -264,7 +267,7 @@ func (d *draft) lookupMX(ctx context.Context, m *mailDomain) {
 		h := d.hostFacts(ctx, name)
 		switch {
 		case h == nil:
-		case h.alias != "" && !d.isOwnHost(h.alias):
+		case d.isForeign(h):
 			foreign = append(foreign, rr.Mx)
 		case len(h.addrs) == 0 && !d.said["the addresses of "+name]:
 			m.note("an MX record points to %s, which has no address", name)
@@ -370,6 +373,7 @@ func (d *draft) addRecords(ctx context.Context) {
 			continue
 		}
 		switch addressed := len(n.Addrs) > 0; {
+		case addressed && n.Has(flow.Sends) && len(d.hosts) == maxDraftHosts:
 		case addressed && n.Has(flow.Sends) && d.authorizesItself(ctx, n):
 			d.addHost(ctx, n.Name)
 		case n.Has(flow.Sends):
@@ -412,7 +416,7 @@ func (d *draft) lookupPTR(ctx context.Context, addr netip.Addr) {
 		if a.ptr == "" || confirmed && !slices.Contains(d.hosts[a.ptr].addrsOrNone(), addr) {
 			a.ptr = name
 		}
-		if h == nil || d.domains[name] != nil { // a mail domain may have the addresses of its web server
+		if h == nil || d.isForeign(h) || d.domains[name] != nil { // a mail domain may have the addresses of its web server
 			continue
 		}
 		for _, other := range h.addrs {

@@ -72,6 +72,7 @@ func (d *draft) describeNames(ctx context.Context) {
 		d.o.Zones = nil
 		d.comment("zones", "list the zones that you write: those given do not have all HELO names")
 	}
+	d.commentZones()
 	hardening, err := harden.Zones(resolver.SeqOf(d.records...), d.o)
 	if err != nil {
 		d.err = err
@@ -102,6 +103,24 @@ func (d *draft) describeNames(ctx context.Context) {
 		}
 	}
 	d.commentNames(ties, left, more)
+}
+
+// commentZones comments on names that are in none of the zones, for which no records are
+// planned.
+func (d *draft) commentZones() {
+	var names []string
+	for _, m := range d.o.MailDomains() {
+		names = append(names, dnsname.CanonicalOrEmpty(m.Domain))
+	}
+	for _, m := range d.o.MTAs {
+		names = append(names, m.PTR)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return name == "" || slices.ContainsFunc(d.o.Zones, func(zone string) bool { return dnsname.Under(name, zone) })
+	})
+	if slices.Sort(names); len(d.o.Zones) > 0 && len(names) > 0 {
+		d.comment("zones", "add the zones of these names if you write them: %s", listed(slices.Compact(names)))
+	}
 }
 
 // commentNames comments on the names without mail, and on those that are not listed.

@@ -243,7 +243,8 @@ func TestPlanOfDraft(t *testing.T) {
 		}
 		for _, r := range p.Refused {
 			name, _, _ := strings.Cut(strings.TrimPrefix(r.Value, "_client._smtp."), " ")
-			if !said(comments, name) && !said(comments, strings.TrimSuffix(name, ".")) {
+			cause, _, _ := strings.Cut(r.Reason, " ") // a name that the draft says is an alias
+			if !said(comments, name) && !said(comments, strings.TrimSuffix(name, ".")) && !said(comments, cause+" is an alias of") {
 				t.Fatalf("refused: %+v\n%s\n%s", r, text, w.text)
 			}
 		}
