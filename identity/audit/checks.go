@@ -66,7 +66,7 @@ func orgDomain(s subject) outcome {
 	case form == dnsname.Malformed, form == dnsname.Numeric:
 		out.code = rule.CodeMalformed
 		return out
-	case dnsname.Reserved(s.domain):
+	case dnsname.SpecialUse(s.domain):
 		out.code = rule.CodeReserved
 		return out
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
