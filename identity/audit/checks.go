@@ -72,7 +72,7 @@ func orgDomain(s subject) outcome {
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
 		out.code = rule.CodeDocumentation
 		return out
-	case suffix.Organizational(s.domain) == "":
+	case suffix.Organizational(s.domain) == "" && !suffix.Private(s.domain):
 		out.code = rule.CodePublicSuffix
 		return out
 	}
@@ -85,6 +85,8 @@ func orgDomain(s subject) outcome {
 		out.code = rule.CodeNotInDNS
 	case exists.Status == resolver.NotFound:
 		out.code = rule.CodeCannotTell
+	case suffix.Private(s.domain): // the description says whose it is
+		out.code = rule.CodePrivateSuffix
 	}
 	return out
 }
