@@ -72,7 +72,7 @@ func TestParseNetwork(t *testing.T) {
 		{"::ffff:192.0.2.0/120", `"::ffff:192.0.2.0/120" is an IPv4 network in IPv6 notation: expected an IPv4 or IPv6 network: write 192.0.2.0/24`},
 		{"::ffff:0.0.0.0/90", `"::ffff:0.0.0.0/90" has IPv4 addresses in IPv6 notation: expected an IPv4 or IPv6 network`},
 		{"0.0.0.0/0", `"0.0.0.0/0" is everybody: expected a network of senders`},
-		{"ff00::/8", `"ff00::/8" is no network of hosts`},
+		{"ff00::/8", `"ff00::/8" is` + ` no network of hosts`},
 	} {
 		network, err := spf.ParseNetwork(tt.text)
 		got := network.String()
@@ -155,4 +155,14 @@ func ExampleParseDomain() {
 	// Output:
 	// _spf.provider.example <nil>
 	// "include:_spf.provider.example" is a term of an SPF record: expected the domain alone: write _spf.provider.example
+}
+
+func ExampleParseNetwork() {
+	network, err := spf.ParseNetwork("192.0.2.0/28")
+	fmt.Println(network, err)
+	_, err = spf.ParseNetwork("192.0.2.9/28")
+	fmt.Println(err)
+	// Output:
+	// 192.0.2.0/28 <nil>
+	// "192.0.2.9/28" has bits beyond its length: expected 192.0.2.0/28, or 192.0.2.9/32 for the one address
 }

@@ -179,8 +179,9 @@ func (s *Survey) addDescription(o *org.Organization) {
 		name = dnsname.CanonicalOrEmpty(name)
 		s.noMail[name] = s.described[name] == ""
 	}
+	owns := o.OwnsFunc()
 	for _, n := range s.nodes {
-		if !o.Owns(n.Name) {
+		if !owns(n.Name) {
 			s.ties[n.Name] = "it is not a name of " + o.Domain
 			delete(s.noMail, n.Name)
 		}

@@ -255,15 +255,14 @@ func TestNearMiss(t *testing.T) {
 	}
 }
 
-// A name that is described twice, or that is another organization's, is not one without
-// mail.
+// A name that is described twice, or not at all, is not one without mail.
 func TestContradictoryDescription(t *testing.T) {
 	o := parseOrg(t)
 	o.Names = []string{"Post.example.test", "alone.test"}
 	s := read(t, resolver.SeqOf(records(t)...), o)
-	for _, name := range []string{"post.example.test.", "alone.test."} {
-		if s.NoMail(name) {
-			t.Errorf("%s is described as a name without mail", name)
+	for name, want := range map[string]bool{"post.example.test.": false, "alone.test.": true, "www.alone.test.": false} {
+		if s.NoMail(name) != want {
+			t.Errorf("%s is described as a name without mail: %v, expected %v", name, !want, want)
 		}
 	}
 }

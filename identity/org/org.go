@@ -46,7 +46,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/lastday"
-	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
 //go:embed schema.json
@@ -72,7 +71,8 @@ type Organization struct {
 	// HELO name and a mail domain are none. Canonical after Parse.
 	Names []string `json:"names,omitempty"`
 	// Zones lists those that the organization writes, itself or at its DNS host. If
-	// there are any, one of them has each HELO name. Canonical after Parse.
+	// there are any, one of them has each HELO name that the public DNS can hold. Canonical
+	// after Parse.
 	Zones      []string    `json:"zones,omitempty"`
 	Contacts   Contacts    `json:"contacts,omitzero"`
 	Exceptions []Exception `json:"exceptions,omitempty"`
@@ -103,24 +103,6 @@ func (o *Organization) At(t time.Time) *Organization {
 	at := *o
 	at.Exceptions = slices.DeleteFunc(slices.Clone(o.Exceptions), func(e Exception) bool { return e.Expired(t) })
 	return &at
-}
-
-// Owns reports whether a name is the organization's: Domain, a name below Domain, or one
-// with the same registered domain by the public suffix list. If Domain is deeper than a
-// registered domain, such as museum.example.org, all names of example.org count, because
-// receivers see one organization. If Domain is itself a public suffix, only names below it
-// count. The name may be in any form; a text that is not a DNS name is nobody's. Zones does
-// not matter: it lists what the organization writes.
-func (o *Organization) Owns(name string) bool {
-	n, domain := dnsname.CanonicalOrEmpty(name), dnsname.CanonicalOrEmpty(o.Domain)
-	switch {
-	case n == "" || domain == "":
-		return false
-	case n == domain, domain != "." && dnsname.Under(n, domain):
-		return true
-	}
-	registered := suffix.Organizational(domain)
-	return registered != "" && registered == suffix.Organizational(n)
 }
 
 // Contacts lists the responsible persons; any may be nil.

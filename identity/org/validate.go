@@ -208,7 +208,7 @@ func (v *validator) zones(o *Organization) {
 	}
 	for i, m := range o.MTAs {
 		name, err := dnsname.Canonical(m.Helo)
-		if len(zones) == 0 || err != nil || m.Helo == "" || !m.Sends() || dnsname.FormOf(name) != dnsname.Host {
+		if len(zones) == 0 || err != nil || m.Helo == "" || !m.Sends() || dnsname.FormOf(name) != dnsname.Host || dnsname.SpecialUse(name) {
 			continue // whether it is a name at all is for the audit to say
 		}
 		if !slices.ContainsFunc(zones, func(zone string) bool { return dnsname.Under(name, zone) }) {
