@@ -27,6 +27,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -80,7 +81,7 @@ func FromDNS(ctx context.Context, r resolver.Resolver, domain string, addrs []ne
 			}
 			d.records = append(d.records, rr)
 		}
-		d.survey, _ = flow.Read(resolver.SeqOf(d.records...), nil) // nil if there is no whole zone
+		d.survey, _ = flow.Read(resolver.SeqOf(d.records...), nil) // nil without a whole zone
 	}
 	for _, addr := range addrs {
 		d.addAddr(addr.Unmap())
@@ -131,7 +132,7 @@ type draft struct {
 	o        *org.Organization
 	others   []string     // domains that were given, too
 	records  []dns.RR     // of whole zones
-	survey   *flow.Survey // of records, nil if there is no whole zone
+	survey   *flow.Survey // of records, nil without a whole zone
 
 	domains     map[string]*mailDomain
 	domainOrder []*mailDomain   // as they were found, the domain first
@@ -152,7 +153,7 @@ type draft struct {
 	nearMiss int             // texts that are meant as SPF records
 	said     map[string]bool // what notKnown commented on
 	unknown  error           // of the first question without an answer
-	err      error           // why there is no description
+	err      error           // why nothing can be described
 }
 
 // A draftHost is a name of the organization that an MTA seems to have.
@@ -187,7 +188,7 @@ func (d *draft) comment(path, format string, args ...any) {
 		d.more++
 		return
 	}
-	d.comments = append(d.comments, org.Comment{Path: path, Text: shortened(fmt.Sprintf(format, args...))})
+	d.comments = append(d.comments, org.Comment{Path: path, Text: shortened(untrusted.Line(fmt.Sprintf(format, args...)))})
 }
 
 // shortened cuts a text to maxDraftComment octets.

@@ -188,7 +188,7 @@ func (s *Survey) addRecord(rr dns.RR) {
 func signOfMail(name string, rr dns.RR) string {
 	text, isText := rr.(*dns.TXT)
 	if selector, domain, ok := strings.Cut("."+name, "._domainkey."); ok {
-		if isText && (selector == "" || isRevoked(txt.Join(text.Txt))) { // without a selector it is no key
+		if isText && (selector == "" || isRevoked(txt.Join(text.Txt))) { // a key has a selector
 			return ""
 		}
 		return domain
