@@ -79,6 +79,9 @@ func (d *draft) describeMTA(ctx context.Context, addrs []netip.Addr) {
 	if helo == m.PTR {
 		d.comment(path+".ptr", "the HELO name is the PTR name, which malware can look up: choose another name for one of them")
 	}
+	if h := d.hosts[m.PTR]; h != nil && h.sends && helo != m.PTR {
+		d.comment(path+".ptr", "%s has an SPF record that authorizes: if the MTA uses it in HELO, write it below helo; else remove that record", m.PTR)
+	}
 	d.comment(path+".helo", "a guess, because %s: check the configuration of the MTA, or a Received field of its mail", why)
 	if h := d.hosts[helo]; h != nil && h.alias != "" {
 		d.comment(path+".helo", "%s is an alias of %s, so that records for one are records for both: give the HELO name addresses of its own, in place of its CNAME record", helo, h.alias)
@@ -155,6 +158,7 @@ func (d *draft) guessHelo(ctx context.Context, m org.MTA, hosts []string) (heloN
 	}{
 		{func(_ string, h *draftHost) bool { return h.authorized }, "a CSA record authorizes it in HELO"},
 		{func(name string, h *draftHost) bool { return h.sends && name != m.PTR && d.domains[name] == nil }, "it has an SPF record of its own"},
+		{func(name string, h *draftHost) bool { return h.sends && d.domains[name] == nil }, "it has an SPF record of its own"},
 		{func(name string, h *draftHost) bool { return h.exchanger && name != m.PTR && d.domains[name] == nil }, "MX records point to it"},
 		{func(name string, h *draftHost) bool { return name != m.PTR && d.domains[name] == nil }, "it resolves to the addresses"},
 		{func(name string, _ *draftHost) bool { return name == m.PTR }, "it is the PTR name of the addresses"},
