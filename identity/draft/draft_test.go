@@ -29,13 +29,14 @@ import (
 var update = flag.Bool("update", false, "rewrite the descriptions in testdata")
 
 // A sketch is an archive of testdata: zones that are given whole or only asked,
-// the domain with addresses of its MTAs, and the description wanted.
+// the domain with addresses of its MTAs and other domains, and the description wanted.
 type sketch struct {
 	archive *txtar.Archive
 	zones   *resolver.Zones
 	records iter.Seq2[dns.RR, error]
 	domain  string
 	addrs   []netip.Addr
+	others  []string
 }
 
 func sketches(t *testing.T) map[string]sketch {
@@ -56,8 +57,12 @@ func sketches(t *testing.T) map[string]sketch {
 		}
 		fields := strings.Fields(string(archive.Files[1].Data))
 		s.domain = fields[0]
-		for _, addr := range fields[1:] {
-			s.addrs = append(s.addrs, netip.MustParseAddr(addr))
+		for _, field := range fields[1:] {
+			if addr, err := netip.ParseAddr(field); err == nil {
+				s.addrs = append(s.addrs, addr)
+			} else {
+				s.others = append(s.others, field)
+			}
 		}
 		all[file] = s
 	}
@@ -68,7 +73,7 @@ func sketches(t *testing.T) map[string]sketch {
 func TestDraft(t *testing.T) {
 	for file, s := range sketches(t) {
 		var got strings.Builder
-		o, comments, err := draft.FromDNS(t.Context(), s.zones, s.domain, s.addrs, s.records)
+		o, comments, err := draft.FromDNS(t.Context(), s.zones, s.domain, s.addrs, s.records, s.others...)
 		if err != nil {
 			fmt.Fprintln(&got, err)
 		} else if err := o.WriteYAML(&got, comments...); err != nil {
@@ -95,14 +100,14 @@ func TestDraft(t *testing.T) {
 func TestDraftFaults(t *testing.T) {
 	for file, s := range sketches(t) {
 		healthy := dnsfake.FromZones(s.zones)
-		whole, _, err := draft.FromDNS(t.Context(), healthy, s.domain, s.addrs, s.records)
+		whole, _, err := draft.FromDNS(t.Context(), healthy, s.domain, s.addrs, s.records, s.others...)
 		if err != nil && !errors.Is(err, draft.ErrNoServer) {
 			t.Fatal(err)
 		}
 		for _, q := range healthy.Questions() {
 			fake := dnsfake.FromZones(s.zones)
 			fake.Fail(q.Name, q.Type, dnsfake.ServFail)
-			o, comments, err := draft.FromDNS(t.Context(), fake, s.domain, s.addrs, s.records)
+			o, comments, err := draft.FromDNS(t.Context(), fake, s.domain, s.addrs, s.records, s.others...)
 			if err != nil {
 				if !errors.Is(err, draft.ErrNoServer) {
 					t.Errorf("%s: %s has no answer: %v", file, q, err)

@@ -133,7 +133,7 @@ func (d *draft) commentNames(ties *ties, left []flow.Note, more int) {
 	}
 	for i, m := range d.o.MTAs {
 		if names := ties.atMTA[i]; len(names) > 0 {
-			d.comment("names", "not %s: they resolve to the addresses of %s, which may use any of them in HELO or as sender: list those that it does not use", listed(names), m.ID)
+			d.comment("names", "not %s: %s has the address, and may use the name in HELO or in senders: list what it does not use", listed(names), m.ID)
 		}
 	}
 	slices.SortStableFunc(left, flow.Note.Compare)
