@@ -202,7 +202,7 @@ func (d *draft) hostFacts(ctx context.Context, name string) *draftHost {
 	return h
 }
 
-// isForeign reports whether a host is an alias of a name of others, who have its addresses.
+// isForeign reports whether a host is an alias of a name of another organization.
 func (d *draft) isForeign(h *draftHost) bool { return h.alias != "" && !d.isOwnHost(h.alias) }
 
 // addHost adds a name of an MTA, and its addresses.

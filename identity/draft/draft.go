@@ -146,6 +146,7 @@ type draft struct {
 	order       []netip.Addr      // those of addrs, as they were found
 	behind      map[string]string // names that a name in mail is an alias of, and that name
 	mxUnknown   bool              // a mail server, or an address of one, is not known
+	spfUnknown  bool              // an SPF record of a mail domain, or a host of the organization in it, is not known
 	probed      int               // senders whose PTR names were looked up
 
 	comments []org.Comment

@@ -78,8 +78,8 @@ func (d *draft) describeNames(ctx context.Context) {
 		d.err = err
 		return
 	}
-	if d.mxUnknown {
-		d.comment("names", "not all mail servers are known, so that no name is known to have no mail")
+	if d.mxUnknown || d.spfUnknown {
+		d.comment("names", "not all mail servers and senders are known, so that none is listed")
 		return
 	}
 	left := slices.DeleteFunc(hardening.Left, func(n flow.Note) bool {

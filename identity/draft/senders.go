@@ -61,7 +61,7 @@ func (d *draft) lookupSPF(ctx context.Context, m *mailDomain) {
 	all, err := resolver.LookupTXT(ctx, d.resolver, m.name)
 	if err != nil {
 		d.notKnown("the SPF record of "+m.name, err)
-		m.broken = true
+		m.broken, d.spfUnknown = true, true
 		m.note("its SPF record is not known: describe its senders before you adopt a plan")
 		m.soften("the SPF record is not known")
 		return
@@ -200,7 +200,7 @@ func (d *draft) addTerm(ctx context.Context, m *mailDomain, t spf.Term) {
 		if err != nil {
 			d.notKnown("the mail servers of "+target, err)
 			m.lost(t, "the mail servers of %s are not known", target)
-			m.unsure = true
+			m.unsure, d.spfUnknown = true, d.spfUnknown || d.o.Owns(target)
 		}
 		if len(mx) > maxMX {
 			mx = mx[:maxMX]
@@ -257,7 +257,7 @@ func (d *draft) addSendersAt(ctx context.Context, m *mailDomain, name string, t 
 	if err != nil {
 		d.notKnown("the addresses of "+name, err)
 		m.lost(t, "the addresses of %s are not known", name)
-		m.unsure = true
+		m.unsure, d.spfUnknown = true, d.spfUnknown || d.o.Owns(name)
 	}
 	whole := t.Len4 == 32 && t.Len6 == 128
 	if whole && err == nil && name != m.name && d.domains[name] == nil && d.isOwnHost(name) && d.isOwnHost(end) {
