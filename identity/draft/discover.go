@@ -183,7 +183,7 @@ func (d *draft) hostFacts(ctx context.Context, name string) *draftHost {
 		d.mxUnknown = true
 	}
 	if end != name {
-		h.alias, d.behind[end] = end, name
+		h.alias = end
 	}
 	texts, err := resolver.LookupTXT(ctx, d.resolver, name)
 	if record, _ := spf.Select(answerOrComment(d, "the SPF record of "+name, texts, err)); record != "" {

@@ -111,7 +111,7 @@ func newDraft(r resolver.Resolver, domain string, others []string) (*draft, erro
 	}
 	d := &draft{
 		resolver: &asker{resolver: r, domain: domain, answers: make(map[resolver.Question]resolver.Response)}, o: &org.Organization{Domain: name},
-		hosts: make(map[string]*draftHost), addrs: make(map[netip.Addr]*draftAddr), domains: make(map[string]*mailDomain), behind: make(map[string]string), said: make(map[string]bool), parents: make(map[string]bool),
+		hosts: make(map[string]*draftHost), addrs: make(map[netip.Addr]*draftAddr), domains: make(map[string]*mailDomain), said: make(map[string]bool), parents: make(map[string]bool),
 	}
 	d.addDomain(name, "")
 	for _, other := range others {
@@ -143,11 +143,10 @@ type draft struct {
 	hosts       map[string]*draftHost
 	hostOrder   []string // as they were found
 	addrs       map[netip.Addr]*draftAddr
-	order       []netip.Addr      // those of addrs, as they were found
-	behind      map[string]string // names that a name in mail is an alias of, and that name
-	mxUnknown   bool              // a mail server, or an address of one, is not known
-	spfUnknown  bool              // an SPF record of a mail domain, or a host of the organization in it, is not known
-	probed      int               // senders whose PTR names were looked up
+	order       []netip.Addr // those of addrs, as they were found
+	mxUnknown   bool         // a mail server, or an address of one, is not known
+	spfUnknown  bool         // an SPF record of a mail domain, or a host of the organization in it, is not known
+	probed      int          // senders whose PTR names were looked up
 
 	comments []org.Comment
 	more     int             // comments above maxDraftComments

@@ -203,8 +203,6 @@ func (t *ties) reason(name string) string {
 	switch {
 	case strings.HasPrefix(name, "*."):
 		return "it answers for every name that does not exist: list it if none of them is used in mail"
-	case t.behind[name] != "":
-		return t.behind[name] + ", which is used in mail, is an alias of it"
 	case t.services[name] != "":
 		return "it is the target of " + t.services[name] + ": list it if it neither sends nor receives mail"
 	}
