@@ -12,7 +12,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
-	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A Builder builds the SPF record of a name from those who may use it. For a HELO name,
@@ -34,7 +33,8 @@ type Builder struct {
 
 // Record returns the record: networks first, since they need no lookup. It refuses
 // what a Check would, and what is surely a mistake: addresses that no host has, a
-// network that is everybody, the name as its own include, and Others that pass.
+// network that is everybody, an include that ParseDomain refuses or that is the name
+// itself, and Others that pass. Parse reads the text of the record back to the same terms.
 func (b Builder) Record() (*Record, error) {
 	if name, ok := judged(b.Name); !ok || dnsname.Reserved(name) {
 		return nil, fmt.Errorf("spf: %q: expected the name of a host or a domain in the public DNS, of two labels at least", b.Name)
@@ -85,13 +85,8 @@ func (b Builder) networks() ([]string, error) {
 		prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
 	}
 	for _, p := range b.Networks {
-		switch {
-		case !p.IsValid() || p.Addr().Is4In6():
-			return nil, fmt.Errorf("spf: %s: expected an IPv4 or IPv6 network", p)
-		case p.Bits() == 0:
-			return nil, fmt.Errorf("spf: %s is everybody", p)
-		case p.Addr().IsMulticast():
-			return nil, fmt.Errorf("spf: %s is no network of hosts", p)
+		if err := checkNetwork(p); err != nil {
+			return nil, fmt.Errorf("spf: %s %w", p, err)
 		}
 		prefixes = append(prefixes, p.Masked())
 	}
@@ -116,17 +111,16 @@ func network(p netip.Prefix) string {
 
 // includes returns the names to include, each once.
 func (b Builder) includes() ([]string, error) {
-	own, _ := resolver.Canonical(b.Name)
 	var names []string
 	for _, include := range b.Includes {
-		name, ok := judged(include)
+		name, err := ParseDomain(include)
 		switch {
-		case !ok || dnsname.Reserved(name):
-			return nil, fmt.Errorf("spf: include %q: expected the name of a domain in the public DNS, of two labels at least", include)
-		case name == own:
-			return nil, fmt.Errorf("spf: %s includes itself", name)
+		case err != nil:
+			return nil, fmt.Errorf("spf: include %w", err)
+		case dnsname.Same(b.Name, name):
+			return nil, fmt.Errorf("spf: %s. includes itself", name)
 		}
-		if name = strings.TrimSuffix(name, "."); !slices.Contains(names, name) {
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/miekg/dns"
 	"go4.org/netipx"
@@ -171,7 +170,11 @@ func (a *Analysis) records(chunks [][]FlatTerm, names []string, end string, ttl 
 	names = append([]string{a.Domain}, names...)
 	includes := ""
 	for _, name := range names[1:] {
-		includes += " include:" + strings.TrimSuffix(name, ".")
+		domain, err := ParseDomain(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w: include %w", ErrNotFlat, err)
+		}
+		includes += " include:" + domain
 	}
 	end = includes + end
 	var out []FlatRecord

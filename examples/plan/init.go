@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 
 	"github.com/bonafide-mta/bonafide/examples/internal/command"
 	"github.com/bonafide-mta/bonafide/identity/draft"
@@ -18,12 +19,12 @@ import (
 // describe writes a first description of an organization.
 func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	var s source
-	var domain string
+	var domains []string
 	var addrs []netip.Addr
 	fs := command.NewFlags("plan init")
 	s.register(fs)
 	fs.Bool("allow-documentation", false, "") // accepted as by the other commands: a description may have them anyway
-	fs.StringVar(&domain, "domain", "", "")
+	command.Strings(fs, "domain", &domains)
 	fs.Func("ip", "", func(value string) error {
 		addr, err := netip.ParseAddr(value)
 		if err != nil {
@@ -35,7 +36,7 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return 2, err
 	}
-	if domain == "" {
+	if len(domains) == 0 {
 		return 2, errors.New("init without -domain: whose mail servers are to be described?")
 	}
 	if err := s.check(); err != nil {
@@ -43,7 +44,7 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("it took longer than -timeout %v", s.timeout))
 	defer cancel()
-	text, err := s.draft(ctx, domain, addrs, stderr)
+	text, err := s.draft(ctx, domains, addrs, stderr)
 	if err != nil {
 		return 2, err
 	}
@@ -54,12 +55,18 @@ func describe(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 }
 
 // draft returns the text of a description.
-func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, stderr io.Writer) (*bytes.Buffer, error) {
-	canonical, err := resolver.Canonical(domain)
-	if err != nil {
-		return nil, fmt.Errorf("-domain: %w", err)
+func (s *source) draft(ctx context.Context, domains []string, addrs []netip.Addr, stderr io.Writer) (*bytes.Buffer, error) {
+	var zones []string
+	for _, domain := range domains {
+		canonical, err := resolver.Canonical(domain)
+		if err != nil {
+			return nil, fmt.Errorf("-domain: %w", err)
+		}
+		if !slices.Contains(zones, canonical) {
+			zones = append(zones, canonical)
+		}
 	}
-	now, err := s.read(ctx, []string{canonical}, stderr)
+	now, err := s.read(ctx, zones[:1], stderr) // the others may be in the zone of the first
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +79,7 @@ func (s *source) draft(ctx context.Context, domain string, addrs []netip.Addr, s
 	if err != nil {
 		return nil, err
 	}
-	described, comments, err := draft.FromDNS(ctx, layered, domain, addrs, resolver.SeqOf(now.records...))
+	described, comments, err := draft.FromDNS(ctx, layered, zones[0], addrs, resolver.SeqOf(now.records...), zones[1:]...)
 	if errors.Is(err, draft.ErrNoServer) {
 		err = fmt.Errorf("%w (-ip ADDR)", err)
 	}

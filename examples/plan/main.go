@@ -8,6 +8,7 @@
 //	plan -org org.yaml -format nsupdate -step prepare  # the first step, for nsupdate -l
 //	plan -org org.yaml -format letter -step reverse    # the letter to the ISP
 //	plan init -domain example.org -o org.yaml          # a first description, to be completed
+//	plan init -domain example.org -domain example.net  # with a second domain of the organization
 //
 // It publishes nothing and overwrites no file. Carry out a step, wait for the gates before
 // the next, and plan again: finished steps are no longer in the plan.
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 const usage = `usage: plan [flags]
-       plan init -domain NAME [-ip ADDR]... [flags]
+       plan init -domain NAME... [-ip ADDR]... [flags]
 What is published now:
   -zone [ORIGIN=]FILE        a whole zone, from its file; repeatable
   -axfr [ZONE=]ADDR[:PORT]   a whole zone, by a transfer from its server; without
@@ -101,8 +102,9 @@ What to write:
 Exit status: 0 no rule fails at the threshold once the plan is carried out, 1 a rule does,
 2 flags, input, DNS or output, 3 a rule there cannot be decided.
 Without -org a demonstration is planned, with exit status 0 or 2. init writes a first
-description to complete; it has -zone, -axfr, -server, -offline, -o and -timeout as above,
-and each -ip is an address of an MTA.
+description to complete; it has -zone, -axfr, -server, -offline, -o and -timeout as above.
+Its first -domain is that of the organization; each other one is a mail domain, a
+subdomain or a domain of its own. Each -ip is an address of an MTA.
 `
 
 // options holds the values of the flags.

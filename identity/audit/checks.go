@@ -66,13 +66,13 @@ func orgDomain(s subject) outcome {
 	case form == dnsname.Malformed, form == dnsname.Numeric:
 		out.code = rule.CodeMalformed
 		return out
-	case dnsname.Reserved(s.domain):
+	case dnsname.SpecialUse(s.domain):
 		out.code = rule.CodeReserved
 		return out
 	case dnsname.Documentation(s.domain) && !s.allowDocumentation:
 		out.code = rule.CodeDocumentation
 		return out
-	case suffix.Organizational(s.domain) == "":
+	case suffix.Organizational(s.domain) == "" && !suffix.Private(s.domain):
 		out.code = rule.CodePublicSuffix
 		return out
 	}
@@ -85,6 +85,8 @@ func orgDomain(s subject) outcome {
 		out.code = rule.CodeNotInDNS
 	case exists.Status == resolver.NotFound:
 		out.code = rule.CodeCannotTell
+	case suffix.Private(s.domain): // the description says whose it is
+		out.code = rule.CodePrivateSuffix
 	}
 	return out
 }

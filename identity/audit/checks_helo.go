@@ -7,6 +7,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
 func heloName(s subject) outcome {
@@ -21,7 +22,7 @@ func heloName(s subject) outcome {
 		out.code, out.detail = rule.CodeMalformed, err.Error()
 	case arg.Name == "":
 		out.code = rule.CodeLiteral
-	case !arg.Resolvable():
+	case !arg.Resolvable(), dnsname.SpecialUse(arg.Name):
 		out.code = rule.CodeNotQualified
 	case has(helo.Underscore):
 		out.code = rule.CodeUnderscore

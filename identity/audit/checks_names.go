@@ -68,12 +68,44 @@ func heloCSA(s subject) outcome {
 	return out
 }
 
-func domainCSA(s subject) outcome {
-	if slices.ContainsFunc(s.mtas, func(m *mtaFacts) bool { return m.name != nil && m.name.name == s.domain }) {
-		return outcome{code: rule.CodeGreets, detail: s.domain}
+// eachDomain judges each domain of the organization. The outcome is the worst, the first of
+// several, with the evidence and the fixes of all.
+func (s subject) eachDomain(id rule.ID, judge func(*domainFacts) outcome) outcome {
+	rank := map[rule.Status]int{rule.NotApplicable: 1, rule.Pass: 2, rule.Undecided: 3, rule.Fail: 4}
+	r, _ := rule.Lookup(id)
+	worst := 0
+	var out, all outcome
+	for _, d := range s.domains {
+		one := judge(d)
+		all.evidence = append(all.evidence, one.evidence...)
+		if fix := all.fix; fix == nil {
+			all.fix = one.fix
+		} else {
+			all.fix = either(fix, one.fix)
+		}
+		if known, _ := r.Outcome(one.code); rank[known.Status] > worst {
+			worst, out = rank[known.Status], one
+			if d.name != s.domain && known.Status != rule.Pass && !strings.Contains(out.detail, d.name) {
+				out.detail = strings.TrimSuffix(d.name+": "+out.detail, ": ")
+			}
+		}
 	}
-	result := s.csa()
-	out := outcome{code: rule.CodeNoPolicy, evidence: result.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(s.domain))}
+	out.evidence, out.fix = all.evidence, all.fix
+	return out
+}
+
+func domainCSA(s subject) outcome {
+	return s.eachDomain(rule.DomainCSA, func(d *domainFacts) outcome { return s.csaPolicy(d) })
+}
+
+// csaPolicy judges the CSA policy of a domain.
+func (s subject) csaPolicy(d *domainFacts) outcome {
+	none := func(rule.Record) bool { return false }
+	if slices.ContainsFunc(s.mtas, func(m *mtaFacts) bool { return m.name != nil && m.name.name == d.name }) {
+		return outcome{code: rule.CodeGreets, detail: d.name, fix: none}
+	}
+	result := d.csa()
+	out := outcome{code: rule.CodeNoPolicy, evidence: result.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(d.name))}
 	switch result.Reason {
 	case csa.Temporary:
 		out.code = rule.CodeNoAnswer
@@ -140,13 +172,18 @@ func (s subject) contactNames(name string) []string {
 }
 
 func domainRP(s subject) outcome {
-	texts := s.contactNames(s.domain)
-	out := s.rp().responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
+	return s.eachDomain(rule.DomainRP, func(d *domainFacts) outcome { return s.contactsOf(d) })
+}
+
+// contactsOf judges the RP records of a domain.
+func (s subject) contactsOf(d *domainFacts) outcome {
+	texts := s.contactNames(d.name)
+	out := d.rp().responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
 	if out.code != rule.CodeOK {
 		return out
 	}
 	for _, text := range texts[1:] {
-		if !slices.ContainsFunc(s.rp().persons, func(p rp.Person) bool { return p.Text == text }) {
+		if !slices.ContainsFunc(d.rp().persons, func(p rp.Person) bool { return p.Text == text }) {
 			out.code, out.detail = rule.CodeNotAllContacts, text
 			return out
 		}

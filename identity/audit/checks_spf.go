@@ -118,7 +118,7 @@ func heloSPF(s subject) outcome {
 
 func mailSPF(s subject) outcome {
 	own := func(sender *senderFacts) bool { return !sender.atHelo }
-	if !slices.ContainsFunc(s.mail.senders, own) {
+	if !s.mail.senderless && !slices.ContainsFunc(s.mail.senders, own) {
 		return outcome{code: rule.CodeNotPublic}
 	}
 	out, ok := withPolicy(s.mail)

@@ -36,8 +36,7 @@ type facts struct {
 	names              []*nameFacts
 	ptrNames           []*noMailFacts
 	otherNames         []*noMailFacts
-	csa                func() *csa.Result // of the domain, for no address at all
-	rp                 func() personFacts // of the domain
+	domains            []*domainFacts
 	now                time.Time
 	exceptions         []org.Exception // all of the description, expired or not
 	wanted             []rule.Record
@@ -150,7 +149,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, now: now(), exceptions: o.Exceptions}
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.OwnsFunc(), now: now(), exceptions: o.Exceptions}
 	f.wanted, _ = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}

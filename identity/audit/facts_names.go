@@ -27,6 +27,13 @@ type noMailFacts struct {
 	csa         func() *csa.Result // of a PTR name, for no address at all
 }
 
+// domainFacts is what is known of a domain of the organization.
+type domainFacts struct {
+	name string             // canonical
+	csa  func() *csa.Result // for no address at all
+	rp   func() personFacts
+}
+
 // personFacts is who is responsible for a name.
 type personFacts struct {
 	response resolver.Response
@@ -44,8 +51,11 @@ func (p personFacts) evidence() []resolver.Response {
 	return out
 }
 
-// describeNoMail lists the PTR names and the names without mail.
+// describeNoMail lists the PTR names, the names without mail, and the domains.
 func (f *facts) describeNoMail(o *org.Organization) {
+	for _, name := range o.Domains() {
+		f.domains = append(f.domains, &domainFacts{name: name})
+	}
 	lockable := plan.Lockable(o)
 	seen := make(map[string]bool)
 	for _, m := range f.mtas {
@@ -102,8 +112,9 @@ func (a Auditor) gatherNames(ctx context.Context, f *facts, q *jobs) {
 			n.csa = denied(n.name)
 		}
 	}
-	f.csa = denied(f.domain)
-	f.rp = responsible(f.domain)
+	for _, d := range f.domains {
+		d.csa, d.rp = denied(d.name), responsible(d.name)
+	}
 }
 
 // askPersons asks who is responsible for a name.

@@ -19,6 +19,7 @@ import (
 type nameFacts struct {
 	name       string // canonical
 	mailDomain bool   // a mail domain
+	senderless bool   // a mail domain for which no MTA sends
 	policy     func() *spf.Analysis
 	senders    []*senderFacts
 	tree       []resolver.Response // see evidence
@@ -56,9 +57,9 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 	}
 	for _, d := range mail {
 		n := factsOf(dnsname.CanonicalOrEmpty(d.Domain))
-		n.mailDomain = true
+		n.mailDomain, n.senderless = true, d.SentByNone()
 		for _, m := range f.mtas {
-			if m.Sends() {
+			if d.SentBy(m.MTA) {
 				n.addSenders(m, f.publicAddresses(m), false)
 			}
 		}

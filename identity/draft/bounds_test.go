@@ -57,7 +57,7 @@ func TestTooManyNetworks(t *testing.T) {
 			return resolver.Answer{Records: []dns.RR{rr}}, nil
 		}
 		if name == "other.test." {
-			return hostile.DNS(600).Lookup(ctx, name, qtype)
+			return hostile.DNS(1200).Lookup(ctx, name, qtype)
 		}
 		return resolver.Answer{}, nil
 	})

@@ -51,6 +51,14 @@ ftp   A   192.0.2.10
 	// 192.0.2.40 is authorized by example.org.
 }
 
+func ExampleExpectsMail() {
+	fmt.Println(flow.ExpectsMail("v=DMARC1; p=none; rua=mailto:dmarc@example.org"))
+	fmt.Println(flow.ExpectsMail("v=DMARC1; p=reject")) // as parked domains have it
+	// Output:
+	// true
+	// false
+}
+
 func ExampleObservations() {
 	mail := `Received: from post.example.org (mta1.example.org [192.0.2.10])
 	by mx.example.net (Postfix) with ESMTPS id 4Y; Fri, 2 Jan 2026 03:04:05 +0000

@@ -60,7 +60,7 @@ func shows(s Sign, rr dns.RR, atLabel bool) bool {
 		text := txt.Join(rr.Txt)
 		switch s {
 		case DMARC:
-			return tag(text, "v") == "DMARC1" && !strings.EqualFold(tag(text, "p"), "reject")
+			return ExpectsMail(text)
 		case DKIM: // RFC 6376, Section 3.6.1: an empty key is revoked
 			return !atLabel && tag(text, "p") != ""
 		case MTASTS:
@@ -70,6 +70,13 @@ func shows(s Sign, rr dns.RR, atLabel bool) bool {
 		}
 	}
 	return false
+}
+
+// ExpectsMail reports whether a text is a DMARC policy of a domain that may have mail: any
+// except one that rejects, which is what domains without mail publish, too (RFC 7489,
+// Section 6.3). A text that is not a policy expects none.
+func ExpectsMail(policy string) bool {
+	return tag(policy, "v") == "DMARC1" && !strings.EqualFold(tag(policy, "p"), "reject")
 }
 
 // tag returns the value of a tag in a list of tags (RFC 6376, Section 3.2), "" if it is not

@@ -94,7 +94,7 @@ _client._smtp.denied SRV 1 1 0 denied
 submit  A   192.0.2.58
 _submission._tcp SRV 0 0 587 submit
 signs   A   192.0.2.59
-k1._domainkey.signs TXT "v=DKIM1; p="
+k1._domainkey.signs TXT "v=DKIM1; p=QUJD"
 aligns  A   192.0.2.60
 _dmarc.aligns TXT "v=DMARC1; p=none"
 mailman A   192.0.2.61

@@ -16,6 +16,9 @@
 //	    includes: [_spf.provider.example]     # whose SPF records say who else sends
 //	    networks: [198.51.100.0/28]           # where else mail comes from
 //	    softfail: true                        # not sure yet that this is all
+//	  - domain: news.example.org
+//	    mtas: []                              # which MTAs send for it: none here, all by default
+//	    includes: [_spf.provider.example]
 //	names: [www.example.org]                  # what neither sends mail nor gets any
 //	zones: [example.org, 2.0.192.in-addr.arpa] # what you write in DNS, if you want it checked
 //	exceptions:                               # what is meant to be as it is
@@ -43,7 +46,6 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/lastday"
-	"github.com/bonafide-mta/bonafide/internal/suffix"
 )
 
 //go:embed schema.json
@@ -69,7 +71,8 @@ type Organization struct {
 	// HELO name and a mail domain are none. Canonical after Parse.
 	Names []string `json:"names,omitempty"`
 	// Zones lists those that the organization writes, itself or at its DNS host. If
-	// there are any, one of them has each HELO name. Canonical after Parse.
+	// there are any, one of them has each HELO name that the public DNS can hold. Canonical
+	// after Parse.
 	Zones      []string    `json:"zones,omitempty"`
 	Contacts   Contacts    `json:"contacts,omitzero"`
 	Exceptions []Exception `json:"exceptions,omitempty"`
@@ -102,24 +105,6 @@ func (o *Organization) At(t time.Time) *Organization {
 	return &at
 }
 
-// Owns reports whether a name is the organization's: Domain, a name below Domain, or one
-// with the same registered domain by the public suffix list. If Domain is deeper than a
-// registered domain, such as museum.example.org, all names of example.org count, because
-// receivers see one organization. If Domain is itself a public suffix, only names below it
-// count. The name may be in any form; a text that is not a DNS name is nobody's. Zones does
-// not matter: it lists what the organization writes.
-func (o *Organization) Owns(name string) bool {
-	n, domain := dnsname.CanonicalOrEmpty(name), dnsname.CanonicalOrEmpty(o.Domain)
-	switch {
-	case n == "" || domain == "":
-		return false
-	case n == domain, domain != "." && dnsname.Under(n, domain):
-		return true
-	}
-	registered := suffix.Organizational(domain)
-	return registered != "" && registered == suffix.Organizational(n)
-}
-
 // Contacts lists the responsible persons; any may be nil.
 type Contacts struct {
 	MTA   *Contact `json:"mta,omitempty"`   // for the mail servers
@@ -148,16 +133,28 @@ func (o *Organization) MailDomains() []MailDomain {
 	return o.Mail
 }
 
-// A MailDomain is the domain of envelope senders, after their @. All MTAs
-// that send do so in its name, and so may others.
+// A MailDomain is the domain of envelope senders, after their @.
 type MailDomain struct {
-	Domain   string         `json:"domain"`             // canonical after Parse, as those of Includes
+	Domain string `json:"domain"` // canonical after Parse, as those of Includes
+	// MTAs lists the IDs of the MTAs that send in the name of the domain. Nil means all that
+	// send. An empty list that is not nil means none, as for a domain that only a provider
+	// of newsletters sends for. See SentBy.
+	MTAs     []string       `json:"mtas,omitzero"`
 	Includes []string       `json:"includes,omitempty"` // domains whose SPF records say who else sends, as a provider's
 	Networks []netip.Prefix `json:"networks,omitempty"` // where else its mail comes from
 	// SoftFail says that there may be more senders, so that its record ends with ~all for
 	// a time, not with -all.
 	SoftFail bool `json:"softfail,omitempty"`
 }
+
+// SentBy reports whether an MTA of the same description sends in the name of the domain.
+func (d MailDomain) SentBy(m MTA) bool {
+	return m.Sends() && (d.MTAs == nil || slices.Contains(d.MTAs, m.ID))
+}
+
+// SentByNone reports whether the description says that no MTA of it sends in the name of the
+// domain: its list of MTAs is empty, not missing.
+func (d MailDomain) SentByNone() bool { return d.MTAs != nil && len(d.MTAs) == 0 }
 
 // An MTA is one mail server, as others see it.
 type MTA struct {

@@ -116,11 +116,67 @@ func TestValidateInGo(t *testing.T) {
 	}
 }
 
+// What is described is the organization's, whatever its parent, and nothing beside it.
+func TestOwnsWhatIsDescribed(t *testing.T) {
+	o := &org.Organization{
+		Domain: "museum.friends.example",
+		MTAs:   []org.MTA{{PTR: "host.provider.test", Helo: "mail.provider.test"}},
+		Mail:   []org.MailDomain{{Domain: "Second.test"}, {Domain: "news.esp.test"}, {Domain: "shop.github.io"}, {Domain: "b.second.test"}},
+		Names:  []string{"www.elsewhere.test", "third.test"},
+		Zones:  []string{"museum.friends.example", "third.test.", "gitlab.io", "2.0.192.in-addr.arpa", "co.uk", "firma.lan", "deep.other.test"},
+	}
+	if err := (&org.Organization{Domain: "."}).Validate(); err == nil {
+		t.Error("the root")
+	}
+	for name, want := range map[string]bool{
+		"museum.friends.example": true, "other.friends.example": true, "friends.example": true,
+		"second.test": true, "A.B.second.test.": true, "notsecond.test": false,
+		"news.esp.test": true, "x.news.esp.test": true, "esp.test": false, "other.esp.test": false,
+		"shop.github.io": true, "other.github.io": false,
+		"www.elsewhere.test": true, "x.www.elsewhere.test": false, "elsewhere.test": false,
+		"third.test": true, "x.third.test": true, "gitlab.io": true, "x.gitlab.io": true,
+		"10.2.0.192.in-addr.arpa": true, "10.3.0.192.in-addr.arpa": false, "firma.lan": true,
+		"deep.other.test": true, "other.test": false,
+		"host.provider.test": false, "mail.provider.test": false, "provider.test": false, ".": false, "": false, "a..second.test": false,
+	} {
+		if got := o.Owns(name); got != want {
+			t.Errorf("owns %q: %v, want %v", name, got, want)
+		}
+		if got := o.OwnsFunc()(name); got != want {
+			t.Errorf("the function for many names owns %q: %v, want %v", name, got, want)
+		}
+	}
+	want := []string{"museum.friends.example.", "second.test.", "shop.github.io.", "third.test.", "gitlab.io."}
+	if diff := cmp.Diff(want, o.Domains()); diff != "" {
+		t.Errorf("domains (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"gitlab.io."}, (&org.Organization{Domain: "gitlab.io", Zones: []string{"x.gitlab.io", "gitlab.io"}}).Domains()); diff != "" {
+		t.Errorf("below the domain (-want +got):\n%s", diff)
+	}
+	if got := (&org.Organization{}).Domains(); len(got) > 0 {
+		t.Errorf("domains of nobody: %v", got)
+	}
+}
+
 // Mail comes from the domain itself where no other is described.
 func TestMailDomains(t *testing.T) {
 	o := good()
 	if diff := cmp.Diff([]org.MailDomain{{Domain: "Example.Test"}}, o.MailDomains(), sameAddr); diff != "" {
 		t.Error(diff)
+	}
+	for _, tt := range []struct {
+		mtas []string
+		want string
+	}{{nil, "all"}, {[]string{}, ""}, {[]string{"out", "in"}, "out"}} {
+		got := ""
+		for _, m := range []org.MTA{{ID: "all"}, {ID: "out", Roles: []org.Role{org.Outbound}}, {ID: "in", Roles: []org.Role{org.Inbound}}} {
+			if d := (org.MailDomain{MTAs: tt.mtas}); d.SentBy(m) && got == "" {
+				got = m.ID
+			}
+		}
+		if got != tt.want {
+			t.Errorf("sent by %q of %v: expected %q", got, tt.mtas, tt.want)
+		}
 	}
 	o.Mail = []org.MailDomain{{Domain: "news.example.test"}}
 	if diff := cmp.Diff(o.Mail, o.MailDomains(), sameAddr); diff != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/bounded"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/yamldoc"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // Read reads the description of one organization from r as [Parse] does. It reads no more
@@ -160,6 +161,7 @@ func (r *reader) mail(path string, n yamldoc.Node) MailDomain {
 	var d MailDomain
 	r.Mapping(path, n, map[string]func(string, yamldoc.Node){
 		"domain":   func(path string, n yamldoc.Node) { d.Domain = r.Text(path, n) },
+		"mtas":     func(path string, n yamldoc.Node) { d.MTAs = append([]string{}, r.Texts(path, n)...) },
 		"softfail": func(path string, n yamldoc.Node) { d.SoftFail = r.Boolean(path, n) },
 		"includes": func(path string, n yamldoc.Node) { d.Includes = r.Texts(path, n) },
 		"networks": func(path string, n yamldoc.Node) {
@@ -218,9 +220,10 @@ func (r *reader) network(path string, n yamldoc.Node) netip.Prefix {
 	if r.Unread(path) {
 		return netip.Prefix{}
 	}
-	network, err := netip.ParsePrefix(text)
-	if err != nil {
-		r.Refuse(n, path, "%q: expected an IPv4 or IPv6 network, as 192.0.2.0/28", text)
+	if network, err := netip.ParsePrefix(text); err == nil {
+		return network // Validate says what else is wrong
 	}
-	return network
+	_, err := spf.ParseNetwork(text)
+	r.Refuse(n, path, "%v", err)
+	return netip.Prefix{}
 }

@@ -291,7 +291,7 @@ func TestParseRefusesMail(t *testing.T) {
 	}
 	refused(t, mail("a.test"), `3:7: mail: expected a list, got the text "a.test"`)
 	refused(t, mail("[a.test, {}]"), `3:8: mail[0]: expected keys and values, got the text "a.test"`, "3:16: mail[1].domain: expected a DNS name")
-	refused(t, mail("[{domain: user@a.test}]"), `3:17: mail[0].domain: "user@a.test": expected what stands behind the @`)
+	refused(t, mail("[{domain: user@a.test}]"), `3:17: mail[0].domain: "user@a.test": expected what stands behind the @, "a.test"`)
 	// The address of an MTA, and another one.
 	refused(t, mail("[{domain: '[192.0.2.1]'}]"),
 		`3:17: mail[0].domain: "[192.0.2.1]" is an address, that of mtas[0].addresses[0]: expected a domain, as stands behind the @ of senders (mtas[0].addresses[0] is in line 2)`)
@@ -301,10 +301,25 @@ func TestParseRefusesMail(t *testing.T) {
 	refused(t, mail("[{domain: b.test, includes: [a..b, ''], softfail: 1, senders: []}]"),
 		`3:36: mail[0].includes[0]: not a DNS name: "a..b": expected labels of 1 to 63 octets, 255 in all`,
 		"3:42: mail[0].includes[1]: expected a DNS name", `3:57: mail[0].softfail: expected true or false, got "1"`,
-		`3:60: mail[0]: unknown key "senders": expected one of domain, includes, networks, softfail`)
+		`3:60: mail[0]: unknown key "senders": expected one of domain, includes, mtas, networks, softfail`)
+	refused(t, "domain: a.test\nmtas: [{id: out, addresses: [192.0.2.1], helo: h.test}, {id: in, addresses: [192.0.2.2], roles: [inbound]}]\nmail:\n  - {domain: b.test, mtas: [out, other, in, out]}\n  - {domain: c.test, mtas: none}\n",
+		`4:34: mail[0].mtas[1]: "other" is not the ID of an MTA: expected IDs of those that send for the domain, or an empty list for none`,
+		`4:41: mail[0].mtas[2]: "in" only receives: expected an MTA that sends (mtas[1].roles is in line 2)`,
+		`4:45: mail[0].mtas[3]: "out" is there already`,
+		`5:28: mail[1].mtas: expected a list, got the text "none"`)
+	refused(t, mail("[{domain: b.test, includes: ['include:_spf.svc.test', 'a.test,c.test', '*.a.test'], networks: ['ip4:192.0.2.1', 0.0.0.0/0, '::ffff:192.0.2.0/120']}]"),
+		`3:36: mail[0].includes[0]: "include:_spf.svc.test" is a term of an SPF record: expected the domain alone: write _spf.svc.test`,
+		`3:61: mail[0].includes[1]: "a.test,c.test" is not one domain: write each by itself, a.test and c.test`,
+		`3:78: mail[0].includes[2]: "*.a.test" is a wildcard: expected a domain that publishes an SPF record: write a.test`,
+		`3:102: mail[0].networks[0]: "ip4:192.0.2.1": expected an IPv4 or IPv6 network, as 192.0.2.0/28: write 192.0.2.1/32`,
+		`3:119: mail[0].networks[1]: "0.0.0.0/0" is everybody: expected a network of senders`,
+		`3:130: mail[0].networks[2]: "::ffff:192.0.2.0/120" is an IPv4 network in IPv6 notation: expected an IPv4 or IPv6 network: write 192.0.2.0/24`)
+	refused(t, mail("[{domain: 'https://a.test/'}, {domain: '*.a.test'}]"),
+		`3:17: mail[0].domain: "https://a.test/" is a URL: expected a domain: write a.test`,
+		`3:46: mail[1].domain: "*.a.test" is a wildcard: expected a domain that publishes an SPF record: write a.test`)
 	refused(t, mail("[{domain: b.test, networks: [192.0.2.1, 192.0.2.9/28, ~, 192.0.2.0/24]}]"),
-		`3:36: mail[0].networks[0]: "192.0.2.1": expected an IPv4 or IPv6 network, as 192.0.2.0/28`,
-		`3:47: mail[0].networks[1]: "192.0.2.9/28" has bits beyond its length: expected 192.0.2.0/28`,
+		`3:36: mail[0].networks[0]: "192.0.2.1": expected an IPv4 or IPv6 network, as 192.0.2.0/28: write 192.0.2.1/32`,
+		`3:47: mail[0].networks[1]: "192.0.2.9/28" has bits beyond its length: expected 192.0.2.0/28, or 192.0.2.9/32 for the one address`,
 		"3:61: mail[0].networks[2]: expected text, got nothing")
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/lastday"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // A Problem is one thing that is wrong with a description.
@@ -207,7 +208,7 @@ func (v *validator) zones(o *Organization) {
 	}
 	for i, m := range o.MTAs {
 		name, err := dnsname.Canonical(m.Helo)
-		if len(zones) == 0 || err != nil || m.Helo == "" || !m.Sends() || dnsname.FormOf(name) != dnsname.Host {
+		if len(zones) == 0 || err != nil || m.Helo == "" || !m.Sends() || dnsname.FormOf(name) != dnsname.Host || dnsname.SpecialUse(name) {
 			continue // whether it is a name at all is for the audit to say
 		}
 		if !slices.ContainsFunc(zones, func(zone string) bool { return dnsname.Under(name, zone) }) {
@@ -261,9 +262,9 @@ func (v *validator) mail(o *Organization) {
 		case addr.IsValid():
 			v.fail(path+".domain", "%q is an address: expected a domain, as stands behind the @ of senders", d.Domain)
 		case strings.Contains(d.Domain, "@"):
-			v.fail(path+".domain", "%q: expected what stands behind the @", d.Domain)
+			v.fail(path+".domain", "%q: expected what stands behind the @, %q", d.Domain, d.Domain[strings.LastIndexByte(d.Domain, '@')+1:])
 		default:
-			v.name(path+".domain", d.Domain)
+			v.mailDomain(path+".domain", d.Domain)
 		}
 		if canonical, err := dnsname.Canonical(d.Domain); err == nil {
 			if other, ok := first[canonical]; ok {
@@ -272,17 +273,55 @@ func (v *validator) mail(o *Organization) {
 				first[canonical] = path
 			}
 		}
-		for j, name := range d.Includes {
-			v.name(fmt.Sprintf("%s.includes[%d]", path, j), name)
+		v.mailMTAs(path, d, o.MTAs)
+		v.senders(path, d)
+	}
+}
+
+// mailMTAs finds IDs that no MTA has which sends.
+func (v *validator) mailMTAs(path string, d MailDomain, mtas []MTA) {
+	for j, id := range d.MTAs {
+		at := fmt.Sprintf("%s.mtas[%d]", path, j)
+		i := slices.IndexFunc(mtas, func(m MTA) bool { return m.ID == id })
+		switch {
+		case i < 0:
+			v.fail(at, "%q is not the ID of an MTA: expected IDs of those that send for the domain, or an empty list for none", id)
+		case !mtas[i].Sends():
+			v.contradict(at, fmt.Sprintf("mtas[%d].roles", i), "%q only receives: expected an MTA that sends", id)
+		case slices.Contains(d.MTAs[:j], id):
+			v.fail(at, "%q is there already", id)
 		}
-		for j, network := range d.Networks {
-			at := fmt.Sprintf("%s.networks[%d]", path, j)
-			switch {
-			case !network.IsValid():
-				v.fail(at, "expected an IPv4 or IPv6 network")
-			case network != network.Masked():
-				v.fail(at, "%q has bits beyond its length: expected %s", network, network.Masked())
-			}
+	}
+}
+
+// mailDomain checks the name of a mail domain. One with characters that no mail domain has is
+// another thing, such as a URL or a wildcard.
+func (v *validator) mailDomain(path, name string) {
+	canonical, err := dnsname.Canonical(name)
+	if err != nil || canonical == "." || dnsname.FormOf(canonical) != dnsname.Malformed {
+		v.name(path, name)
+	} else if _, err := spf.ParseDomain(name); err != nil {
+		v.fail(path, "%v", err)
+	}
+}
+
+// senders finds what cannot be in the SPF record of a mail domain.
+func (v *validator) senders(path string, d MailDomain) {
+	for j, name := range d.Includes {
+		at := fmt.Sprintf("%s.includes[%d]", path, j)
+		switch _, err := spf.ParseDomain(name); {
+		case name == "":
+			v.fail(at, "expected a DNS name")
+		case err != nil:
+			v.fail(at, "%v", err)
+		}
+	}
+	for j, network := range d.Networks {
+		at := fmt.Sprintf("%s.networks[%d]", path, j)
+		if !network.IsValid() {
+			v.fail(at, "expected an IPv4 or IPv6 network")
+		} else if _, err := spf.ParseNetwork(network.String()); err != nil {
+			v.fail(at, "%v", err)
 		}
 	}
 }

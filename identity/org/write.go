@@ -121,6 +121,10 @@ func (y *yamlWriter) organization(o *Organization) {
 	for i, d := range o.Mail {
 		path := fmt.Sprintf("mail[%d]", i)
 		y.item(path, "domain", name(d.Domain))
+		y.field(4, path+".mtas", "mtas", flow(each(d.MTAs, scalar)))
+		if d.SentByNone() {
+			y.field(4, "", "mtas", "[]")
+		}
 		y.list(4, path+".includes", "includes", each(d.Includes, name))
 		y.list(4, path+".networks", "networks", each(d.Networks, network))
 		y.field(4, path+".softfail", "softfail", boolean(d.SoftFail))

@@ -61,6 +61,7 @@ func described(t *rapid.T) *org.Organization {
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "mail") {
 		d := org.MailDomain{Domain: dnsName().Draw(t, "mail domain"), SoftFail: rapid.Bool().Draw(t, "softfail")}
+		d.MTAs = rapid.SampledFrom([][]string{nil, {}, {o.MTAs[0].ID}}).Draw(t, "senders")
 		if list := names.Draw(t, "includes"); len(list) > 0 {
 			d.Includes = list
 			d.Networks = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28"), netip.MustParsePrefix("2001:db8::/32")}
@@ -168,7 +169,10 @@ func ExampleOrganization_WriteYAML() {
 	o := &org.Organization{
 		Domain: "example.test",
 		MTAs:   []org.MTA{{ID: "mx1", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")}, Helo: "post.example.test"}},
-		Mail:   []org.MailDomain{{Domain: "example.test", Includes: []string{"_spf.provider.test"}}},
+		Mail: []org.MailDomain{
+			{Domain: "example.test"},
+			{Domain: "news.example.test", MTAs: []string{}, Includes: []string{"_spf.provider.test"}}, // sent by others alone
+		},
 	}
 	err := o.WriteYAML(os.Stdout,
 		org.Comment{Path: "mtas[0].ptr", Text: "not decided"},
@@ -186,6 +190,8 @@ func ExampleOrganization_WriteYAML() {
 	//     helo: post.example.test
 	// mail:
 	//   - domain: example.test
+	//   - domain: news.example.test
+	//     mtas: []
 	//     includes:
 	//       - _spf.provider.test
 }

@@ -95,7 +95,7 @@ func (p *planner) planChanges(adopt bool) {
 		p.planSet(set, wanted[set], adopt)
 	}
 	p.removeNullMX(adopt)
-	p.dropCSAPolicy()
+	p.dropCSAPolicies()
 }
 
 // planSet makes the change of one RRset, or says why there is none.
@@ -372,14 +372,20 @@ func (p *planner) removeNullMX(adopt bool) {
 	}
 }
 
-// dropCSAPolicy removes the CSA policy from the plan if it would deny an MTA whose HELO
-// name has no record of its own after the plan.
-func (p *planner) dropCSAPolicy() {
-	policy := resolver.Question{Name: csa.Owner(p.Organization.Domain), Type: dns.TypeSRV}
+// dropCSAPolicies removes the CSA policy of a domain from the plan if it would deny an MTA
+// whose HELO name has no record of its own after the plan.
+func (p *planner) dropCSAPolicies() {
+	for _, domain := range p.Organization.Domains() {
+		p.dropCSAPolicy(domain)
+	}
+}
+
+func (p *planner) dropCSAPolicy(domain string) {
+	policy := resolver.Question{Name: csa.Owner(domain), Type: dns.TypeSRV}
 	for _, m := range p.Organization.MTAs {
 		name := dnsname.CanonicalOrEmpty(m.Helo)
 		at := resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV}
-		if name == "" || !m.Sends() || !dnsname.Under(name, dnsname.CanonicalOrEmpty(p.Organization.Domain)) || at == policy || len(p.recordsAfter(at)) > 0 {
+		if name == "" || !m.Sends() || !dnsname.Under(name, domain) || at == policy || len(p.recordsAfter(at)) > 0 {
 			continue
 		}
 		n := len(p.Changes)

@@ -126,7 +126,9 @@ func (w *world) restsOn(f report.Finding) map[string]bool {
 		}
 	}
 	if f.Subject == (report.Subject{}) {
-		name(domain)
+		for _, domain := range w.org.Domains() {
+			name(domain)
+		}
 	}
 	switch f.Rule {
 	case rule.HeloRP, rule.DomainRP:

@@ -35,7 +35,7 @@ type Refusal struct {
 // Addresses for documentation are accepted.
 //
 // An MTA without a PTR name needs no PTR record, and one that only receives no record for
-// its HELO name. The SPF record of a mail domain authorizes every MTA that sends; its MX
+// its HELO name. The SPF record of a mail domain authorizes every MTA that sends for it; its MX
 // records name those that receive, and New leaves them out if mail already has somewhere
 // to go. Want never asks for a Null MX at a HELO name, because postmaster@ must work
 // there, nor for a CSA policy there, which would deny the MTA. Records that only rules
@@ -46,9 +46,9 @@ func Want(o *org.Organization) ([]rule.Record, []Refusal) {
 }
 
 func want(o *org.Organization) *wanted {
-	w := &wanted{org: o, spf: make(map[string]*spfBuilder)}
-	var sending []netip.Addr
-	var exchangers []string // names of MTAs that take mail
+	w := &wanted{org: o, owns: o.OwnsFunc(), spf: make(map[string]*spfBuilder)}
+	sending := make(map[string][]netip.Addr) // by the ID of the MTA
+	var exchangers []string                  // names of MTAs that take mail
 	for _, m := range o.MTAs {
 		addrs := w.publicAddresses(m)
 		if len(addrs) == 0 {
@@ -60,7 +60,7 @@ func want(o *org.Organization) *wanted {
 			name = m.PTR
 		}
 		if m.Sends() {
-			sending = append(sending, addrs...)
+			sending[m.ID] = addrs
 			if w.wantHelo(m, addrs) {
 				name = m.Helo // rather than the PTR name, which can be locked then
 			}
@@ -83,6 +83,7 @@ func want(o *org.Organization) *wanted {
 // wanted collects the records and refusals of an organization.
 type wanted struct {
 	org      *org.Organization
+	owns     func(name string) bool
 	spf      map[string]*spfBuilder // by canonical name
 	withPTR  []string               // PTR names that got PTR records, canonical
 	records  []rule.Record
@@ -201,14 +202,16 @@ func (w *wanted) wantHeloRecords(m org.MTA) {
 	w.wantContact(name, org.MTALabel, w.org.Contacts.MTA, m.ID, rule.HeloRP)
 }
 
-// wantContacts wants the RP records of the domain, and the texts that they point to.
+// wantContacts wants the RP records of the domains, and the texts that they point to.
 func (w *wanted) wantContacts() {
 	contacts := w.org.Contacts
 	for _, c := range []struct {
 		label   string
 		contact *org.Contact
 	}{{org.MTALabel, contacts.MTA}, {org.AdminLabel, contacts.Admin}, {org.AbuseLabel, contacts.Abuse}} {
-		w.wantContact(w.org.Domain, c.label, c.contact, organization, rule.DomainRP)
+		for _, domain := range w.org.Domains() {
+			w.wantContact(domain, c.label, c.contact, organization, rule.DomainRP)
+		}
 	}
 }
 
@@ -270,15 +273,16 @@ func (w *wanted) wantNull(name string, forSPF, forMX rule.ID) bool {
 	return true
 }
 
-// wantCSAPolicy wants the CSA policy of the domain.
+// wantCSAPolicy wants the CSA policy of each domain.
 func (w *wanted) wantCSAPolicy() {
-	domain := dnsname.CanonicalOrEmpty(w.org.Domain)
-	if w.org.UsesInHelo(domain) {
-		w.refuse("", w.org.Domain, "an MTA uses it in HELO, which a CSA policy would deny")
-		return
-	}
-	if rr, err := csa.DenyUnlisted(domain, rule.TTL); w.checkMade("", w.org.Domain, err) {
-		w.addRecord(rr, organization, rule.DomainCSA)
+	for _, domain := range w.org.Domains() {
+		if w.org.UsesInHelo(domain) {
+			w.refuse("", domain, "an MTA uses it in HELO, which a CSA policy would deny")
+			continue
+		}
+		if rr, err := csa.DenyUnlisted(domain, rule.TTL); w.checkMade("", domain, err) {
+			w.addRecord(rr, organization, rule.DomainCSA)
+		}
 	}
 }
 
@@ -296,11 +300,15 @@ func (w *wanted) wantDenials(names []string) {
 
 // checkOwned reports whether a name is the organization's, and refuses it if not.
 func (w *wanted) checkOwned(mta, name string) bool {
-	owned := w.org.Owns(name)
-	if !owned {
+	switch {
+	case dnsname.SpecialUse(dnsname.CanonicalOrEmpty(name)):
+		w.refuse(mta, name, "not a name of the public DNS, where receivers look")
+	case !w.owns(name):
 		w.refuse(mta, name, "not a name of "+w.org.Domain+": its owner publishes its records")
+	default:
+		return true
 	}
-	return owned
+	return false
 }
 
 // checkMade reports whether a record could be made, and refuses its name if not.
@@ -356,13 +364,19 @@ func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...
 	return s
 }
 
-// wantMailSPF wants the SPF record of a mail domain: it authorizes the MTAs that send, and
-// what else the description lists.
-func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
-	if len(sending) == 0 {
+// wantMailSPF wants the SPF record of a mail domain: it authorizes the MTAs that send for it,
+// with their addresses by ID, and what else the description lists.
+func (w *wanted) wantMailSPF(d org.MailDomain, sending map[string][]netip.Addr) {
+	var addrs []netip.Addr
+	for _, m := range w.org.MTAs {
+		if d.SentBy(m) {
+			addrs = append(addrs, sending[m.ID]...)
+		}
+	}
+	if len(addrs) == 0 && !d.SentByNone() {
 		return // their addresses are refused, and the record would authorize nobody
 	}
-	s := w.authorize(d.Domain, org.MTA{}, sending, rule.MailSPF)
+	s := w.authorize(d.Domain, org.MTA{}, addrs, rule.MailSPF)
 	for _, network := range d.Networks {
 		if !address.IsPublic(network.Addr()) {
 			_, block := address.ClassOf(network.Addr())

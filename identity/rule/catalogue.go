@@ -58,7 +58,8 @@ var identities = []Rule{
 		Impact: "Nothing that follows is tied to anybody, and Postfix with reject_unknown_sender_domain, as many others, refuses mail from a domain that does not exist.",
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "the domain exists", ""},
-			{CodePublicSuffix, Fail, "the domain is a public suffix, under which others have their names", "Name the domain that is registered to the organization."},
+			{CodePrivateSuffix, Pass, "the domain exists, and is in the private part of the public suffix list: receivers that use the list see no organization that the names below it have in common", ""},
+			{CodePublicSuffix, Fail, "the domain is a registry's public suffix, under which others have their names", "Name the domain that is registered to the organization."},
 			{CodeMalformed, Fail, "the domain is no host name", "Correct the description."},
 			{CodeReserved, Fail, "the domain is reserved and means nothing in the public DNS", "Use a registered domain."},
 			{CodeDocumentation, Fail, "the domain is set aside for documentation and tests", "Use a registered domain."},

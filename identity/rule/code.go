@@ -32,6 +32,7 @@ const (
 
 	// Of the organization's domain, and of addresses.
 	CodePublicSuffix  // others have their names under the domain
+	CodePrivateSuffix // the organization's own domain, under which others may have their names, too
 	CodeReserved      // the domain means nothing in the public DNS
 	CodeDocumentation // set aside for documentation
 	CodeNotInDNS      // the domain does not exist
@@ -119,7 +120,7 @@ var codeText = []string{
 	CodeUnderscore: "underscore", CodeNoHostName: "no-host-name", CodeNoAnswer: "no-answer", CodeNotPublic: "not-public",
 	CodeNotAllAddresses: "not-all-addresses", CodeOtherOrganization: "other-organization", CodeMailDomain: "mail-domain", CodeNoRecord: "no-record",
 	CodeNoAddress: "no-address", CodeUnclear: "unclear", CodeUnusable: "unusable", CodeCutOff: "cut-off", CodeOther: "other",
-	CodePublicSuffix: "public-suffix", CodeReserved: "reserved", CodeDocumentation: "documentation", CodeNotInDNS: "not-in-dns",
+	CodePublicSuffix: "public-suffix", CodePrivateSuffix: "private-suffix", CodeReserved: "reserved", CodeDocumentation: "documentation", CodeNotInDNS: "not-in-dns",
 	CodeCannotTell: "cannot-tell", CodeAllowed: "allowed", CodePrivate: "private", CodeShared: "shared",
 	CodeSpecial: "special", CodeIPv4: "ipv4",
 	CodeNoPTR: "no-ptr", CodeTooManyNames: "too-many-names", CodeUnconfirmed: "unconfirmed", CodeSomeUnconfirmed: "some-unconfirmed",

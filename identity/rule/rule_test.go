@@ -80,7 +80,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		}
 	}
 	want := []string{
-		"org-domain [ok] [public-suffix malformed reserved documentation not-in-dns] [no-answer cannot-tell] []",
+		"org-domain [ok private-suffix] [public-suffix malformed reserved documentation not-in-dns] [no-answer cannot-tell] []",
 		"address-public [ok allowed] [private shared documentation special] [] []",
 		"ptr-exists [ok] [missing] [no-answer] [not-public]",
 		"ptr-confirmed [ok] [some-unconfirmed mismatch unusable] [too-many-names no-answer] [no-ptr not-public]",

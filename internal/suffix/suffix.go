@@ -42,6 +42,12 @@ func Registered(name string) string {
 	return name[strings.LastIndexByte(below, '.')+1:]
 }
 
+// Private reports whether a canonical name is a suffix in the part of the list that is not
+// about registries: it is somebody's, who lets others have names below it, as a hosting
+// provider's domain or a university's. Receivers that go by the whole list take the names below
+// it for those of strangers.
+func Private(name string) bool { return Organizational(name) == "" && Registered(name) != "" }
+
 func withoutEscapes(name string) string {
 	if strings.IndexByte(name, '\\') < 0 {
 		return name

@@ -26,6 +26,17 @@ func TestRegistered(t *testing.T) {
 	}
 }
 
+func TestPrivate(t *testing.T) {
+	for name, want := range map[string]bool{
+		"github.io.": true, "s3.amazonaws.com.": true, "compute.aws.ck.": false,
+		"b.github.io.": false, "example.com.": false, "com.": false, "co.uk.": false, "anything.ck.": false, "test.": false, ".": false, `github\.io.`: false,
+	} {
+		if got := suffix.Private(name); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestOrganizational(t *testing.T) {
 	for name, want := range map[string]string{
 		"mail.example.com.":       "example.com.",

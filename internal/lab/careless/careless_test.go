@@ -181,8 +181,9 @@ var probes = map[string]func(ctx context.Context, r resolver.Resolver) []string{
 		return []string{orError(err, text.String())}
 	},
 	"draft": func(ctx context.Context, r resolver.Resolver) []string {
-		o, _, err := draft.FromDNS(ctx, r, "example.test", nil, nil)
-		if err != nil {
+		o, comments, err := draft.FromDNS(ctx, r, "example.test", nil, nil)
+		unknown := func(c org.Comment) bool { return strings.HasPrefix(c.Text, "not known: ") }
+		if err != nil || slices.ContainsFunc(comments, unknown) {
 			return []string{"error"}
 		}
 		var text bytes.Buffer
