@@ -264,7 +264,6 @@ func ptrLocked(s subject) outcome {
 	}{
 		{"null SPF", policy.IsNull(), policy.Err != nil && !authorizesSome(policy)},
 		{"Null MX", mx.Status == nullmx.Null, mx.Status.Temporary()},
-		{"CSA denial", denied.Reason == csa.Denied, denied.Status.Temporary()},
 	} {
 		switch {
 		case part.unknown:
@@ -273,11 +272,17 @@ func ptrLocked(s subject) outcome {
 			lacks = append(lacks, part.what)
 		}
 	}
+	open := denied.Reason != csa.Denied && denied.Reason != csa.ExplicitRequired // or by the policy of a name above
+	if len(lacks) > 0 && open && !denied.Status.Temporary() {
+		lacks = append(lacks, "CSA denial")
+	}
 	switch {
 	case len(lacks) > 0:
 		out.code, out.detail = rule.CodeOpen, fmt.Sprintf("without %s", strings.Join(lacks, ", "))
-	case unknown:
+	case unknown, denied.Status.Temporary():
 		out.code = rule.CodeNoAnswer
+	case open:
+		out.code = rule.CodeNoDenial // which is minor: domain-csa is about it
 	}
 	return out
 }

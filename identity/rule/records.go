@@ -59,7 +59,7 @@ var policies = []Rule{
 	},
 	{
 		ID: MailSPF, Level: ShouldMajor, Scope: MailDomain,
-		Title:  "The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all",
+		Title:  "The SPF record of the mail domain passes every address of the MTAs that send for it, and ends in -all, or in ~all if softfail is described",
 		Advice: "this means setting up a spf record autorising mail from user @ your-domain to come from ALL IPs possibly allowed to be seen by recievers",
 		RFC:    []string{"RFC 7208, Section 2.4", "RFC 7208, Section 10.1"},
 		Why:    "Receivers then know the organization's mail from forgeries in its name.",
@@ -68,7 +68,8 @@ var policies = []Rule{
 			{CodeMissing, Fail, "the mail domain has no SPF record", "Describe whatever else sends in its name, then publish the record."},
 			noPolicy,
 			{CodeNotAllAddresses, Fail, "the SPF record does not pass an address of the MTAs", "Add the address to the record; or describe whatever else sends in its name, then publish the record of the fix in its place."},
-			{CodeOthersAllowed, Fail, "the SPF record does not deny others", "End the record in -all, or in ~all as long as you are not sure who else sends."},
+			{CodeOthersAllowed, Fail, "the SPF record does not deny others", "End the record in -all, or in ~all as long as you are not sure who else sends, and say softfail in the description then."},
+			{CodeNoFail, Fail, "the SPF record ends in ~all, and softfail is not described", "End the record in -all; or say softfail in the description as long as you are not sure who else sends."},
 			noAnswer, notPublic,
 		},
 	},
@@ -130,12 +131,13 @@ var policies = []Rule{
 	},
 	{
 		ID: PTRLocked, Level: ShouldMajor, Scope: PTRName,
-		Title:  "The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it",
+		Title:  "The PTR name is used for nothing else: null SPF, Null MX, and a CSA record or policy that denies it",
 		Advice: "have their PTR identities protected via SPF and CSA records instructing others that they should never be accepted in HELO identity ever from any IP",
 		RFC:    []string{"RFC 7208, Section 10.1.2", "RFC 7505"},
 		Why:    "The PTR name is the one that an infected machine at the address finds and greets with. Once the MTA greets with another, its owner can say that this one is never meant.",
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "the PTR name is denied as HELO name, sender and recipient", ""},
+			{CodeNoDenial, Pass, "the PTR name is denied as sender and recipient, and in HELO by SPF alone: few receivers look for the CSA record that denies it, too", ""},
 			{CodeOpen, Fail, "the PTR name can be forged", "Publish the records, once nothing sends mail as user@ this name, as programs of the machine itself may."},
 			{CodeGreets, NotApplicable, "an MTA greets with the PTR name: it can be locked when all of them greet with another", ""},
 			{CodeMailDomain, NotApplicable, "the PTR name is a mail domain", ""},
