@@ -125,7 +125,12 @@ func (s subject) csaPolicy(d *domainFacts) outcome {
 func (p personFacts) responsible(out outcome) outcome {
 	out.evidence = p.evidence()
 	var dangling, failed error
+	somebody, nobody := len(p.persons) == 0, ""
 	for _, person := range p.persons {
+		somebody = somebody || person.NamesSomebody() || errors.Is(person.Err, rp.ErrTooManyPersons)
+		for _, text := range person.Texts {
+			nobody = text
+		}
 		if errors.Is(person.Err, rp.ErrDangling) {
 			dangling = person.Err
 		} else if person.Err != nil && !errors.Is(person.Err, rp.ErrTooManyPersons) {
@@ -142,6 +147,11 @@ func (p personFacts) responsible(out outcome) outcome {
 		out.addDetail("%v", strings.TrimPrefix(dangling.Error(), rp.ErrDangling.Error()+": "))
 	case failed != nil:
 		out.code = rule.CodeNoAnswer
+	case !somebody:
+		out.code = rule.CodeNamesNobody
+		if nobody != "" {
+			out.addDetail("%q", nobody)
+		}
 	default:
 		out.code = rule.CodeOK
 	}

@@ -87,6 +87,7 @@ const (
 	CodeNoPolicy       // the CSA record is not a policy for the whole domain
 	CodeDangling       // an RP record points to a text that is not there
 	CodeNotAllContacts // a contact of the description is not published
+	CodeNamesNobody    // the RP records name nobody
 
 	// Of names without mail, and of wildcards.
 	CodeReceives // the name receives mail
@@ -135,8 +136,8 @@ var codeText = []string{
 	CodeBroken: "broken", CodeDisagreed: "disagreed", CodeOthersAllowed: "others-allowed", CodeNoFail: "no-fail",
 	CodeMoreAddresses: "more-addresses",
 	CodeDenied:        "denied", CodeUnknown: "unknown", CodeNoPolicy: "no-policy", CodeDangling: "dangling",
-	CodeNotAllContacts: "not-all-contacts",
-	CodeReceives:       "receives", CodeSends: "sends", CodeMail: "mail", CodeAddress: "address",
+	CodeNotAllContacts: "not-all-contacts", CodeNamesNobody: "names-nobody",
+	CodeReceives: "receives", CodeSends: "sends", CodeMail: "mail", CodeAddress: "address",
 	CodeText: "text", CodeSilenced: "silenced",
 	CodeNullMX: "null-mx", CodeNowhere: "nowhere", CodeNoTarget: "no-target", CodeSomeLost: "some-lost",
 	CodeNoExchanger: "no-exchanger", CodeProvider: "provider", CodeNoServer: "no-server", CodeRefused: "refused",
