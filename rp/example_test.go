@@ -64,3 +64,13 @@ func ExampleParseContact() {
 	// +35312345678
 	// http://noc.example.org/
 }
+
+func ExampleNamesNobody() {
+	for _, text := range []string{"support dept, phone:+35312345678", "-", "v=spf1 -all"} {
+		fmt.Println(text, rp.NamesNobody(text))
+	}
+	// Output:
+	// support dept, phone:+35312345678 false
+	// - true
+	// v=spf1 -all true
+}

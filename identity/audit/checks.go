@@ -27,6 +27,7 @@ var checks = map[rule.ID]func(subject) outcome{
 	rule.PTRStatic:     ptrStatic,
 	rule.PTRRole:       ptrRole,
 	rule.HeloName:      heloName,
+	rule.HeloRole:      heloRole,
 	rule.HeloResolves:  heloResolves,
 	rule.HeloSameOrg:   heloSameOrg,
 	rule.HeloDiffers:   heloDiffers,

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -44,6 +45,37 @@ func withHelo(s subject) (outcome, bool) {
 		return outcome{code: rule.CodeNoName, detail: s.mta.Helo}, false
 	}
 	return outcome{code: rule.CodeOK, detail: s.mta.helo().Argument.Name}, true
+}
+
+func heloRole(s subject) outcome {
+	out, ok := withHelo(s)
+	if !ok {
+		return out
+	}
+	h := s.mta.helo()
+	name := h.Argument.Name
+	out.evidence = h.Responses
+	others := slices.DeleteFunc(slices.Clone(h.Others), s.described)
+	word := ptrname.MailWord(name)
+	switch {
+	case len(others) > 0 && len(h.Found) > 0: // else helo-resolves says that it is another host's
+		out.code = rule.CodeMoreAddresses
+		out.detail += " has " + joinAddrs(others[:min(len(others), maxListed)])
+	case word == "":
+		out.code = rule.CodeNoRole
+	case h.Err != nil:
+		out.code = rule.CodeNoAnswer
+	default:
+		out.detail = fmt.Sprintf("%q in %s", word, name)
+	}
+	return out
+}
+
+// described reports whether an address is one of an MTA.
+func (f *facts) described(addr netip.Addr) bool {
+	return slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool {
+		return slices.ContainsFunc(m.addresses, func(a *addressFacts) bool { return a.addr == addr })
+	})
 }
 
 func heloResolves(s subject) outcome {

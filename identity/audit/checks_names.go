@@ -125,7 +125,12 @@ func (s subject) csaPolicy(d *domainFacts) outcome {
 func (p personFacts) responsible(out outcome) outcome {
 	out.evidence = p.evidence()
 	var dangling, failed error
+	somebody, nobody := len(p.persons) == 0, ""
 	for _, person := range p.persons {
+		somebody = somebody || person.NamesSomebody() || errors.Is(person.Err, rp.ErrTooManyPersons)
+		for _, text := range person.Texts {
+			nobody = text
+		}
 		if errors.Is(person.Err, rp.ErrDangling) {
 			dangling = person.Err
 		} else if person.Err != nil && !errors.Is(person.Err, rp.ErrTooManyPersons) {
@@ -142,6 +147,11 @@ func (p personFacts) responsible(out outcome) outcome {
 		out.addDetail("%v", strings.TrimPrefix(dangling.Error(), rp.ErrDangling.Error()+": "))
 	case failed != nil:
 		out.code = rule.CodeNoAnswer
+	case !somebody:
+		out.code = rule.CodeNamesNobody
+		if nobody != "" {
+			out.addDetail("%q", nobody)
+		}
 	default:
 		out.code = rule.CodeOK
 	}
@@ -264,7 +274,6 @@ func ptrLocked(s subject) outcome {
 	}{
 		{"null SPF", policy.IsNull(), policy.Err != nil && !authorizesSome(policy)},
 		{"Null MX", mx.Status == nullmx.Null, mx.Status.Temporary()},
-		{"CSA denial", denied.Reason == csa.Denied, denied.Status.Temporary()},
 	} {
 		switch {
 		case part.unknown:
@@ -273,11 +282,17 @@ func ptrLocked(s subject) outcome {
 			lacks = append(lacks, part.what)
 		}
 	}
+	open := denied.Reason != csa.Denied && denied.Reason != csa.ExplicitRequired // or by the policy of a name above
+	if len(lacks) > 0 && open && !denied.Status.Temporary() {
+		lacks = append(lacks, "CSA denial")
+	}
 	switch {
 	case len(lacks) > 0:
 		out.code, out.detail = rule.CodeOpen, fmt.Sprintf("without %s", strings.Join(lacks, ", "))
-	case unknown:
+	case unknown, denied.Status.Temporary():
 		out.code = rule.CodeNoAnswer
+	case open:
+		out.code = rule.CodeNoDenial // which is minor: domain-csa is about it
 	}
 	return out
 }

@@ -123,6 +123,7 @@ func ptrOneName(s subject) outcome {
 		skipped = skipped || rdns.Skipped > 0
 	}
 	best := oneName(s.mta.ptr, addrs)
+	others := s.otherNames(addrs)
 	switch {
 	case !hasNames && !failed:
 		out.code = rule.CodeNoPTR
@@ -137,10 +138,31 @@ func ptrOneName(s subject) outcome {
 	case len(best.unconfirmed) > 0:
 		out.code, out.detail = rule.CodeNotAllAddresses, best.name+" without "+joinAddrs(best.unconfirmed)
 		out.fix = addressOf(s.mta.ptr, best.unconfirmed...)
+	case len(others) > 0:
+		out.code, out.detail = rule.CodeSeveralNames, best.name+", which is described, and "+listed(others)
 	case best.unanswered > 0:
 		out.code = rule.CodeNoAnswer
 	default:
 		out.detail = best.name
+	}
+	return out
+}
+
+// otherNames returns the PTR names of addresses beside the one that is described, each with
+// the first address that has it: none if the description does not say which is the one.
+func (s subject) otherNames(addrs []*addressFacts) []string {
+	var out []string
+	if s.mta.ptr == "" {
+		return nil
+	}
+	seen := map[string]bool{s.mta.ptr: true}
+	for _, a := range addrs {
+		for other := range heed(s.meter, a.names()) {
+			if !seen[other] {
+				seen[other] = true
+				out = append(out, fmt.Sprintf("%s at %s", other, a.addr))
+			}
+		}
 	}
 	return out
 }

@@ -113,7 +113,24 @@ func heloSPF(s subject) outcome {
 		}
 		return out
 	}
-	return authorizes(out, s.mta.name, func(sender *senderFacts) bool { return sender.atHelo && sender.mta == s.mta })
+	out = authorizes(out, s.mta.name, func(sender *senderFacts) bool { return sender.atHelo && sender.mta == s.mta })
+	if term := firstLookup(s.mta.name.policy()); out.code == rule.CodeOK && term != "" {
+		out.addDetail("receivers need no lookup for ip4 and ip6, which are better than %q", term)
+	}
+	return out
+}
+
+// firstLookup returns the first term of a record for which receivers ask DNS, "" for none.
+func firstLookup(a *spf.Analysis) string {
+	if a.Root.Record == nil {
+		return ""
+	}
+	for _, t := range a.Root.Record.Terms {
+		if t.Kind != spf.All && t.Kind != spf.IP4 && t.Kind != spf.IP6 && t.Kind != spf.Exp && t.Kind != spf.Modifier {
+			return t.Text
+		}
+	}
+	return ""
 }
 
 func mailSPF(s subject) outcome {
@@ -128,7 +145,11 @@ func mailSPF(s subject) outcome {
 		}
 		return out
 	}
-	return authorizes(out, s.mail, own)
+	out = authorizes(out, s.mail, own)
+	if out.code == rule.CodeOK && !s.mail.softfail && statusOfOthers(s.mail.policy()) == spf.SoftFail {
+		out.code = rule.CodeNoFail
+	}
+	return out
 }
 
 // authorizes judges whether a record passes the addresses of some senders, and

@@ -20,6 +20,7 @@ type nameFacts struct {
 	name       string // canonical
 	mailDomain bool   // a mail domain
 	senderless bool   // a mail domain for which no MTA sends
+	softfail   bool   // a mail domain that may have senders which are not described
 	policy     func() *spf.Analysis
 	senders    []*senderFacts
 	tree       []resolver.Response // see evidence
@@ -57,7 +58,7 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 	}
 	for _, d := range mail {
 		n := factsOf(dnsname.CanonicalOrEmpty(d.Domain))
-		n.mailDomain, n.senderless = true, d.SentByNone()
+		n.mailDomain, n.senderless, n.softfail = true, d.SentByNone(), d.SoftFail
 		for _, m := range f.mtas {
 			if d.SentBy(m.MTA) {
 				n.addSenders(m, f.publicAddresses(m), false)

@@ -232,7 +232,7 @@ func ExampleAuditor_Prove() {
 	fmt.Println(proof.After.Summary)
 	fmt.Println("green:", !proof.After.Failed(rule.ShouldMinor))
 	// Output:
-	// 12 failed, 1 undecided, 26 passed, 0 waived, 8 not applicable
-	// 0 failed, 1 undecided, 42 passed, 0 waived, 4 not applicable
+	// 12 failed, 1 undecided, 27 passed, 0 waived, 8 not applicable
+	// 0 failed, 1 undecided, 43 passed, 0 waived, 4 not applicable
 	// green: true
 }

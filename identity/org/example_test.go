@@ -79,3 +79,34 @@ func ExampleRead() {
 	fmt.Println(o.Domain, o.MTAs[0].Addresses)
 	// Output: example.test. [192.0.2.20]
 }
+
+// A provider alone sends in the name of news.example.test, and both domains are the
+// organization's.
+func ExampleMailDomain_SentBy() {
+	o, err := org.Parse("example.yaml", []byte(`
+domain: example.test
+mtas: [{id: mx1, addresses: [192.0.2.10], helo: post.example.test}]
+mail:
+  - {domain: example.test}
+  - {domain: news.second.test, mtas: [], includes: [_spf.provider.test]}
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, d := range o.MailDomains() {
+		fmt.Println(d.Domain, d.SentBy(o.MTAs[0]), d.SentByNone())
+	}
+	owns := o.OwnsFunc()
+	fmt.Println(owns("www.news.second.test"), owns("second.test"), o.Domains())
+	// Output:
+	// example.test. true false
+	// news.second.test. false true
+	// true false [example.test.]
+}
+
+func ExampleContact_Published() {
+	c := org.Contact{Name: "John Smith", Phone: "+35312345678", Address: "1 Main Street, Dublin 2"}
+	fmt.Println(c.Published())
+	// Output: John Smith, phone:+35312345678, address:1 Main Street, Dublin 2
+}

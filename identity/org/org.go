@@ -25,7 +25,7 @@
 //	  - {rule: helo-csa, subject: mx1, reason: nobody asks for CSA records of ours}
 //	  - {rule: helo-differs, subject: mx1, reason: moves in spring, until: 2027-03-31}
 //	contacts:                                 # who is responsible: mta, admin, abuse
-//	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"}
+//	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"} # email, address, web, too
 //
 // Put IPv6 addresses in quotes, because a colon has a meaning in YAML. Errors count
 // the list from 0, as Go does: mtas[0] is the first MTA. [Organization.WriteYAML]
@@ -46,6 +46,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/lastday"
+	"github.com/bonafide-mta/bonafide/rp"
 )
 
 //go:embed schema.json
@@ -119,10 +120,17 @@ type Contact struct {
 	Role  string `json:"role,omitempty"`  // such as "email administrator"
 	Phone string `json:"phone,omitempty"` // international, such as +35312345678
 	Email string `json:"email,omitempty"` // an address, or "postmaster" for the one at the name itself
-	Web   string `json:"web,omitempty"`   // the URL of a page
+	// Address is the postal address, on one line, as 1 Main Street, Dublin 2.
+	Address string `json:"address,omitempty"`
+	Web     string `json:"web,omitempty"` // the URL of a page
 	// Mailbox is an address for the RP record itself; most leave it out, since those
 	// who send junk look there.
 	Mailbox string `json:"mailbox,omitempty"`
+}
+
+// Published returns what the contact says in DNS.
+func (c Contact) Published() rp.Contact {
+	return rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Address: c.Address, Web: c.Web}
 }
 
 // MailDomains returns Mail, or Domain where that is empty.

@@ -152,7 +152,7 @@ func (r *reader) organization(o *Organization, body yamldoc.Node) {
 func (r *reader) contact(path string, n yamldoc.Node) *Contact {
 	c := new(Contact)
 	r.Strings(path, n, map[string]*string{
-		"name": &c.Name, "role": &c.Role, "phone": &c.Phone, "email": &c.Email, "web": &c.Web, "mailbox": &c.Mailbox,
+		"name": &c.Name, "role": &c.Role, "phone": &c.Phone, "email": &c.Email, "address": &c.Address, "web": &c.Web, "mailbox": &c.Mailbox,
 	})
 	return c
 }

@@ -338,10 +338,13 @@ func TestParseRefusesNamesAndContacts(t *testing.T) {
 	refused(t, more("contacts: [mta]"), "3:11: contacts: expected keys and values, got a list")
 	refused(t, more("contacts: {mta: John, boss: {}}"), `3:17: contacts.mta: expected keys and values, got the text "John"`,
 		`3:23: contacts: unknown key "boss": expected one of abuse, admin, mta`)
+	refused(t, more("contacts: {mta: {name: '-'}, admin: {name: John, address: '1 Main Street, web:x'}}"),
+		`3:24: contacts.mta.name: "-" names nobody: expected the name of a person or a department`,
+		`3:59: contacts.admin.address: "1 Main Street, web:x": expected one line without another part of the published text in it, such as phone: or web:`)
 	refused(t, more("contacts: {admin: {}, abuse: {name: 'Smith, John', tel: 1}}"),
 		"3:19: contacts.admin.name: expected the name of a person or a department",
 		`3:37: contacts.abuse.name: "Smith, John": expected no comma before a space, which ends a part of the published text`,
-		`3:52: contacts.abuse: unknown key "tel": expected one of email, mailbox, name, phone, role, web`)
+		`3:52: contacts.abuse: unknown key "tel": expected one of address, email, mailbox, name, phone, role, web`)
 }
 
 // The same name in two spellings, or one that is not described, contradicts

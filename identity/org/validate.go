@@ -10,6 +10,7 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/lastday"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/rp"
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
@@ -364,10 +365,15 @@ func (v *validator) contact(path string, c *Contact) {
 	}
 	if c.Name == "" {
 		v.fail(path+".name", "expected the name of a person or a department")
+	} else if rp.NamesNobody(c.Name) {
+		v.fail(path+".name", "%q names nobody: expected the name of a person or a department", c.Name)
 	}
 	for _, f := range []struct{ key, value string }{{"name", c.Name}, {"role", c.Role}, {"phone", c.Phone}, {"email", c.Email}, {"web", c.Web}} {
 		if strings.Contains(f.value, ", ") {
 			v.fail(path+"."+f.key, "%q: expected no comma before a space, which ends a part of the published text", f.value)
 		}
+	}
+	if postal := (rp.Contact{Name: "x", Address: c.Address}); c.Address != "" && rp.ParseContact(postal.String()) != postal {
+		v.fail(path+".address", "%q: expected one line without another part of the published text in it, such as phone: or web:", c.Address)
 	}
 }

@@ -159,7 +159,7 @@ func (y *yamlWriter) contact(key string, c *Contact) {
 	}
 	fmt.Fprintf(y, "  %s:\n", key)
 	for _, f := range []struct{ key, value string }{
-		{"name", c.Name}, {"role", c.Role}, {"phone", c.Phone}, {"email", c.Email}, {"web", c.Web}, {"mailbox", c.Mailbox},
+		{"name", c.Name}, {"role", c.Role}, {"phone", c.Phone}, {"email", c.Email}, {"address", c.Address}, {"web", c.Web}, {"mailbox", c.Mailbox},
 	} {
 		y.field(4, path+"."+f.key, f.key, scalar(f.value))
 	}

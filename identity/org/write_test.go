@@ -78,7 +78,7 @@ func described(t *rapid.T) *org.Organization {
 	}
 	for _, c := range []**org.Contact{&o.Contacts.MTA, &o.Contacts.Admin, &o.Contacts.Abuse} {
 		if rapid.Bool().Draw(t, "contact?") {
-			*c = &org.Contact{Name: text().Draw(t, "name"), Role: text().Draw(t, "role"), Phone: text().Draw(t, "phone"), Email: text().Draw(t, "email"), Web: text().Draw(t, "web"), Mailbox: text().Draw(t, "mailbox")}
+			*c = &org.Contact{Name: text().Draw(t, "name"), Role: text().Draw(t, "role"), Phone: text().Draw(t, "phone"), Email: text().Draw(t, "email"), Address: text().Draw(t, "address"), Web: text().Draw(t, "web"), Mailbox: text().Draw(t, "mailbox")}
 		}
 	}
 	return o

@@ -26,6 +26,9 @@ func (p *planner) addNotes() {
 		if name, types := p.lostWildcardTypes(c.Name); name != "" && p.Published.apexes[c.Zone] {
 			p.Notes = append(p.Notes, flow.Note{Name: name, Text: fmt.Sprintf("it will exist, so %s no longer answers for it: it loses %s of the wildcard", p.Published.wildcardFor(name), types)})
 		}
+		if removed := c.Removed(); c.Type == dns.TypePTR && len(removed) > 0 && len(c.After) > 0 && len(c.Before) > 1 {
+			p.Notes = append(p.Notes, flow.Note{Name: c.Name, Text: fmt.Sprintf("the description says that its PTR name is %s: if %s is the right one, describe that as ptr instead", c.After[0].(*dns.PTR).Ptr, removed[0].(*dns.PTR).Ptr)})
+		}
 		p.noteWildcard(resolver.Question{Name: c.Name, Type: c.Type}, c.After)
 		size := 0
 		for _, rr := range c.After {

@@ -221,7 +221,7 @@ func (w *wanted) wantContact(name, label string, c *org.Contact, subject string,
 		return
 	}
 	textName := label + w.org.Domain
-	text, err := rp.Contact{Name: c.Name, Role: c.Role, Phone: c.Phone, Email: c.Email, Web: c.Web}.RR(textName, rule.TTL)
+	text, err := c.Published().RR(textName, rule.TTL)
 	if !w.checkMade("", textName, err) {
 		return
 	}

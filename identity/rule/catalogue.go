@@ -14,6 +14,7 @@ const (
 	PTRStatic     ID = "ptr-static"
 	PTRRole       ID = "ptr-role"
 	HeloName      ID = "helo-fqdn"
+	HeloRole      ID = "helo-role"
 	HeloResolves  ID = "helo-resolves"
 	HeloSameOrg   ID = "helo-same-org"
 	HeloDiffers   ID = "helo-differs"
@@ -141,6 +142,7 @@ var identities = []Rule{
 			{CodeOK, Pass, "one name stands at every address and has every address", ""},
 			{CodeOtherName, Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
 			tooMany,
+			{CodeSeveralNames, Fail, "an address has another PTR name beside the MTA's one name", "Have the PTR records of the other names removed; or, if one of them is the name that the MTA should have, describe that one as ptr, and have the record of this one removed."},
 			{CodeNotAllAddresses, Fail, "the PTR name does not have all addresses of the MTA", "Give the name every address of the MTA. A DNS host that cannot do so should be changed."},
 			noAnswer, noPTR, notPublic,
 			{CodeSingleAddress, NotApplicable, "the MTA has one address, and its description names no PTR name to compare with", ""},
@@ -200,6 +202,18 @@ var identities = []Rule{
 			{CodeNotQualified, Fail, "the HELO name is not fully qualified: it means nothing in the public DNS", "Configure the full name, with the organization's domain, in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
 			{CodeMalformed, Fail, "what the MTA says in HELO is not as RFC 5321 has it", "Configure a host name of the organization in the MTA (Postfix: smtp_helo_name, Exim: helo_data)."},
 			receives,
+		},
+	},
+	{
+		ID: HeloRole, Level: Advice, Scope: MTA,
+		Title:  "The HELO name is for mail alone: it has a word for mail in it, and no addresses of others",
+		Advice: "Select and use an e-mail client specific role name for this identity",
+		Why:    "A name that is used for nothing but mail can be protected by strict records. A name of the whole domain, of a web server or of a load balancer needs records for all that it serves.",
+		Outcomes: []Outcome{
+			{CodeOK, Pass, "the HELO name has a word for mail in it, and no addresses of others", ""},
+			{CodeMoreAddresses, Fail, "the HELO name has addresses of no MTA that is described", "Set up a new name for the HELO of the MTA, with its addresses alone; or describe the MTAs that have the others."},
+			{CodeNoRole, Fail, "the HELO name has no word for mail in it, such as mail, smtp, mx or post", "Set up a new name for the HELO of the MTA that says what it is for, such as post or smtp within the domain, with the addresses of the MTA."},
+			noAnswer, noName, notPublic, receives,
 		},
 	},
 	{

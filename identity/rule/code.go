@@ -50,6 +50,7 @@ const (
 	CodeSomeUnconfirmed // a PTR name does not have the address, and another has
 	CodeMismatch        // no PTR name has the address
 	CodeOtherName       // an address lacks the MTA's PTR name
+	CodeSeveralNames    // an address has another name beside the MTA's PTR name
 	CodeSingleAddress   // there is one address, and nothing to compare with
 	CodeGeneric         // a PTR name looks generic
 	CodePattern         // a PTR name matches a pattern for end users' lines
@@ -58,6 +59,7 @@ const (
 	CodeNoRole          // no PTR name has a word for mail
 	CodeNotDedicated    // the address is not described as dedicated to mail
 	CodeOpen            // the PTR name can be forged
+	CodeNoDenial        // the PTR name can be forged in HELO, by CSA alone
 
 	// Of HELO.
 	CodeReceivesOnly // the MTA only receives
@@ -85,6 +87,7 @@ const (
 	CodeNoPolicy       // the CSA record is not a policy for the whole domain
 	CodeDangling       // an RP record points to a text that is not there
 	CodeNotAllContacts // a contact of the description is not published
+	CodeNamesNobody    // the RP records name nobody
 
 	// Of names without mail, and of wildcards.
 	CodeReceives // the name receives mail
@@ -124,17 +127,17 @@ var codeText = []string{
 	CodeCannotTell: "cannot-tell", CodeAllowed: "allowed", CodePrivate: "private", CodeShared: "shared",
 	CodeSpecial: "special", CodeIPv4: "ipv4",
 	CodeNoPTR: "no-ptr", CodeTooManyNames: "too-many-names", CodeUnconfirmed: "unconfirmed", CodeSomeUnconfirmed: "some-unconfirmed",
-	CodeMismatch: "mismatch", CodeOtherName: "other-name", CodeSingleAddress: "single-address", CodeGeneric: "generic",
+	CodeMismatch: "mismatch", CodeOtherName: "other-name", CodeSeveralNames: "several-names", CodeSingleAddress: "single-address", CodeGeneric: "generic",
 	CodePattern: "pattern", CodeDynamic: "dynamic", CodeUnproven: "unproven", CodeNoRole: "no-role",
-	CodeNotDedicated: "not-dedicated", CodeOpen: "open",
+	CodeNotDedicated: "not-dedicated", CodeOpen: "open", CodeNoDenial: "no-denial",
 	CodeReceivesOnly: "receives-only", CodeNoName: "no-name", CodeLiteral: "literal", CodeNotQualified: "not-qualified",
 	CodeNotFound: "not-found", CodeNotVerified: "not-verified", CodeOtherAddress: "other-address", CodeUnrelated: "unrelated",
 	CodeIdentical: "identical", CodeDiffers: "differs", CodeGreets: "greets",
 	CodeBroken: "broken", CodeDisagreed: "disagreed", CodeOthersAllowed: "others-allowed", CodeNoFail: "no-fail",
 	CodeMoreAddresses: "more-addresses",
 	CodeDenied:        "denied", CodeUnknown: "unknown", CodeNoPolicy: "no-policy", CodeDangling: "dangling",
-	CodeNotAllContacts: "not-all-contacts",
-	CodeReceives:       "receives", CodeSends: "sends", CodeMail: "mail", CodeAddress: "address",
+	CodeNotAllContacts: "not-all-contacts", CodeNamesNobody: "names-nobody",
+	CodeReceives: "receives", CodeSends: "sends", CodeMail: "mail", CodeAddress: "address",
 	CodeText: "text", CodeSilenced: "silenced",
 	CodeNullMX: "null-mx", CodeNowhere: "nowhere", CodeNoTarget: "no-target", CodeSomeLost: "some-lost",
 	CodeNoExchanger: "no-exchanger", CodeProvider: "provider", CodeNoServer: "no-server", CodeRefused: "refused",

@@ -38,6 +38,7 @@ func ExampleAll() {
 	// ptr-static      advice       No PTR name has a sign of dynamic assignment
 	// ptr-role        advice       The PTR name says what the address serves: mail alone, or more
 	// helo-fqdn       must         The MTA greets with a fully qualified host name
+	// helo-role       advice       The HELO name is for mail alone: it has a word for mail in it, and no addresses of others
 	// helo-resolves   must         The HELO name has all addresses of the MTA
 	// helo-same-org   must         The HELO name and the PTR names belong to the organization
 	// helo-differs    should-major The HELO name is another name than the PTR name
@@ -45,12 +46,12 @@ func ExampleAll() {
 	// spf-agreed      advice       Strict and lenient receivers read the SPF record in the same way
 	// helo-spf        should-major The SPF record of the HELO name passes every address of the MTA, and denies others
 	// helo-spf-strict advice       The SPF record of the HELO name authorizes the MTA alone, and ends in -all
-	// mail-spf        should-major The SPF record of the mail domain passes every address of the MTAs, and ends in -all or ~all
+	// mail-spf        should-major The SPF record of the mail domain passes every address of the MTAs that send for it, and ends in -all, or in ~all if softfail is described
 	// helo-csa        should-minor A CSA record (Client SMTP Authorization) authorizes the HELO name from every address of the MTA
 	// helo-rp         should-minor An RP record (Responsible Person) says who is responsible for the HELO name
 	// null-mx         should-major A name without mail says so by a Null MX record
 	// null-spf        should-major A name without mail says so by the SPF record v=spf1 -all
-	// ptr-locked      should-major The PTR name is used for nothing else: null SPF, Null MX, and a CSA record that denies it
+	// ptr-locked      should-major The PTR name is used for nothing else: null SPF, Null MX, and a CSA record or policy that denies it
 	// domain-csa      should-minor A CSA policy denies every name of the domain that has no record of its own
 	// domain-rp       should-minor RP records say who is responsible for the domain
 	// mail-route      must         Mail for postmaster and abuse at the name has somewhere to go

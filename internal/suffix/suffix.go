@@ -43,8 +43,8 @@ func Registered(name string) string {
 }
 
 // Private reports whether a canonical name is a suffix in the part of the list that is not
-// about registries: it is somebody's, who lets others have names below it, as a hosting
-// provider's domain or a university's. Receivers that go by the whole list take the names below
+// about registries: its owner lets others have names below it, as a hosting
+// provider or a university does. Receivers that go by the whole list take the names below
 // it for those of strangers.
 func Private(name string) bool { return Organizational(name) == "" && Registered(name) != "" }
 
