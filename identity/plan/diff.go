@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -53,6 +54,15 @@ type Change struct {
 	Before []dns.RR  `json:"before"` // as it is now; nil also if it was not asked for
 	After  []dns.RR  `json:"after"`  // as it will be; nil if it is removed
 	Rules  []rule.ID `json:"rules"`  // that want it, in the order of the catalogue
+	// Signed says that the zone is signed with DNSSEC: sign it again after the change, unless
+	// its server does that.
+	Signed bool `json:"signed"`
+	// Wait is for how long resolvers may have the answers from before the change: the longest
+	// TTL in Before; if Before is empty, the negative TTL of the zone (RFC 2308, Section 5); and
+	// at least the TTLs of a wildcard that answered for the name. If the SOA record of the zone
+	// is not known, its negative TTL counts as 3h, as long as resolvers commonly keep negative
+	// answers. 0 if nothing can be cached. A TTL that a cache told may be too short.
+	Wait time.Duration `json:"wait"`
 }
 
 // Added returns the records that only After has.

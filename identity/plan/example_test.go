@@ -178,6 +178,7 @@ func ExampleWriteUpdate() {
 		log.Fatal(err)
 	}
 	// Output:
+	// ; then wait 5m before the next step: until then, resolvers may have the old answers
 	// zone example.org.
 	// prereq nxrrset mta1.example.org. IN A
 	// prereq nxrrset post.example.org. IN A
@@ -210,6 +211,8 @@ func ExampleWriteLetter() {
 	//
 	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//
+	// Please tell us when it is done: resolvers may have the old answers for 3h after that, and we wait until they are gone.
+	//
 	// If you prefer to delegate these names to us, RFC 2317 describes how.
 }
 
@@ -222,6 +225,7 @@ func ExampleWriteZone() {
 	// Output:
 	// $ORIGIN example.org.
 	// ; with these, raise the serial number in the SOA record: secondaries do not fetch them otherwise
+	// ; then wait 5m before the next step: until then, resolvers may have the old answers
 	// ; domain-csa: A CSA policy denies every name of the domain that has no record of its own
 	// _client._smtp.example.org. 3600 IN SRV 1 1 1 example.org.
 }

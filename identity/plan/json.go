@@ -40,18 +40,19 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	}{domain, p.Partial, nonNil(p.Steps), nonNil(p.Wanted), nonNil(p.Kept), nonNil(p.Refused), nonNil(p.Notes)})
 }
 
-// MarshalJSON writes the step, with what Gate and Owners return. Lists are never null, nor
+// MarshalJSON writes the step, with what Gate, Owners and Wait return. Lists are never null, nor
 // are they in the JSON of its parts.
 func (s Step) MarshalJSON() ([]byte, error) {
 	owners := slices.DeleteFunc(s.Owners(), func(o Owner) bool { return o == 0 })
 	return jsonform.Marshal(struct {
-		Stage   Stage    `json:"stage,omitzero"`
-		Gate    bool     `json:"gate"`
-		Owners  []Owner  `json:"owners"`
-		Changes []Change `json:"changes"`
-		Hosts   []Host   `json:"hosts"`
-		Names   []string `json:"names"`
-	}{s.Stage, s.Gate(), nonNil(owners), nonNil(s.Changes), nonNil(s.Hosts), nonNil(s.Names)})
+		Stage   Stage             `json:"stage,omitzero"`
+		Gate    bool              `json:"gate"`
+		Owners  []Owner           `json:"owners"`
+		Changes []Change          `json:"changes"`
+		Hosts   []Host            `json:"hosts"`
+		Names   []string          `json:"names"`
+		Wait    jsonform.Duration `json:"wait"`
+	}{s.Stage, s.Gate(), nonNil(owners), nonNil(s.Changes), nonNil(s.Hosts), nonNil(s.Names), jsonform.Duration(s.Wait())})
 }
 
 // MarshalJSON writes the host.
@@ -79,7 +80,9 @@ func (c *Change) form() any {
 		Before txt.JSONList[dns.RR] `json:"before"`
 		After  txt.JSONList[dns.RR] `json:"after"`
 		Rules  *[]rule.ID           `json:"rules"`
-	}{(*plain)(c), (*txt.JSONType)(&c.Type), txt.JSONListAt(&c.Before), txt.JSONListAt(&c.After), &c.Rules}
+		Signed *bool                `json:"signed"`
+		Wait   *jsonform.Duration   `json:"wait"`
+	}{(*plain)(c), (*txt.JSONType)(&c.Type), txt.JSONListAt(&c.Before), txt.JSONListAt(&c.After), &c.Rules, &c.Signed, (*jsonform.Duration)(&c.Wait)}
 }
 
 // MarshalJSON writes the records as lines of zone text, and why they stay.

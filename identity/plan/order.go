@@ -105,8 +105,7 @@ func (o *order) changesOf(s Stage) []Change {
 	return o.steps[s].Changes
 }
 
-// lockedNames returns the names that the steps Lock and NoMail declare to send no mail,
-// and that an MTA may send as now.
+// lockedNames returns the names that the steps Lock and NoMail declare to send no mail.
 func (o *order) lockedNames() []string {
 	var names []string
 	locked := make(map[string]bool)
@@ -118,17 +117,8 @@ func (o *order) lockedNames() []string {
 			names = append(names, name)
 		}
 	}
-	ofMTAs := make(map[netip.Addr]bool)
-	for _, h := range o.hosts {
-		for _, addr := range h.Addrs {
-			ofMTAs[addr] = true
-		}
-	}
-	isMTA := func(addr netip.Addr) bool { return ofMTAs[addr] }
-	for _, c := range o.changesOf(NoMail) { // cron on an MTA sends as root@ any name that the machine has
-		if slices.ContainsFunc(o.addrsAfter(c.Name), isMTA) {
-			names = append(names, c.Name)
-		}
+	for _, c := range o.changesOf(NoMail) {
+		names = append(names, c.Name)
 	}
 	slices.SortFunc(names, dnsname.Compare)
 	return slices.Compact(names)
@@ -138,6 +128,7 @@ func (o *order) lockedNames() []string {
 // or a HELO name, SetHelo and Observe if they get a HELO name.
 func (o *order) addHosts() {
 	for _, h := range o.hosts {
+		h.Refused = o.whyHeloRefused(h)
 		newHelo := h.Helo != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.whyNotObserved(addr) != "" })
 		if newHelo || slices.ContainsFunc(o.changesOf(Reverse), h.isNamedBy) {
 			confirm := o.step(Confirm)
@@ -213,6 +204,7 @@ func (o *order) splitChange(c Change) []Change {
 		return []Change{c}
 	}
 	second.Before = first.After
+	o.Published.addWait(&second)
 	return []Change{first, second}
 }
 

@@ -18,7 +18,8 @@
 //
 // After each step, and for any order of its changes, an MTA is judged no worse than before
 // by what it says in HELO at that time, and its mail by its senders. Receivers may cache
-// the records before a step for as long as their TTL says: wait for that time.
+// the records before a step for as long as their TTL says: wait for [Step.Wait], which is
+// printed with the step.
 //
 // Only Options.Observed shows what an MTA says in HELO before the step SetHelo. An MTA that
 // was not observed is assumed to use its described HELO name, an address literal, a name of
@@ -133,6 +134,9 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	planning := planner{Plan: p, hosts: hostsOf(o), after: make(map[resolver.Question][]dns.RR)}
 	planning.planChanges(options.Adopt)
 	slices.SortStableFunc(p.Changes, compareChanges)
+	for i := range p.Changes {
+		pub.addWait(&p.Changes[i])
+	}
 	planning.addNotes()
 	planning.orderSteps(observed)
 	return p, nil
