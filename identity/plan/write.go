@@ -100,6 +100,9 @@ func (s Step) writeText(line func(string, ...any)) {
 	for _, n := range s.Names {
 		line("   user@%s", strings.TrimSuffix(n, "."))
 	}
+	for _, f := range s.Flows {
+		line("   %s: %s", strings.TrimSuffix(f.Node, "."), f)
+	}
 	for _, h := range s.Hosts {
 		h.writeText(s.Stage, line)
 	}
