@@ -1,9 +1,7 @@
 package flow
 
 import (
-	"cmp"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,133 +10,65 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// A Node is what the records of zones show about one name. A survey can have millions.
-type Node struct {
-	Name    string       `json:"name"`              // canonical
-	Addrs   []netip.Addr `json:"addrs,omitzero"`    // of its A and AAAA records
-	Traits  Trait        `json:"traits,omitzero"`   // all that it has: see Has
-	TextTTL uint32       `json:"text_ttl,omitzero"` // TTL of its TXT records in seconds, 0 without any
+// A reader makes a survey.
+type reader struct {
+	*Survey
+	hosts map[string]Flow // that records tie to mail, by name: the surest flow of each
+	other map[Flow]bool   // further flows, without their nodes
+	terms map[term]string // of SPF records, and the first record that has them
 }
 
-// Has reports whether the name has any of the traits. A nil Node has none.
-func (n *Node) Has(t Trait) bool { return n != nil && n.Traits&t != 0 }
-
-// A Trait is a property of a name. Traits are bits: a Node has a set of them. The zero
-// Trait is the empty set.
-type Trait uint16
-
-// The traits of a name.
-const (
-	Apex       Trait = 1 << iota // has a SOA record
-	Delegated                    // has NS records
-	Redirects                    // has a DNAME record: no records exist below it
-	Alias                        // has a CNAME record
-	GetsMail                     // has an MX record that is not a Null MX
-	NullMX                       // has a Null MX
-	Sends                        // has an SPF record that is not null
-	NullSPF                      // has a null SPF record, or one that redirects to a null one
-	SeveralSPF                   // has several SPF records, which receivers reject (RFC 7208, Section 4.5)
-	Serves                       // has an SRV record
-	Exchanger                    // is the target of an MX record
-	Machine                      // has an SSHFP or HINFO record, or is a PTR name
-)
-
-var traitText = []string{"apex", "delegated", "redirects", "alias", "gets-mail", "null-mx", "sends", "null-spf", "several-spf", "serves", "exchanger", "machine"}
-
-// String lists the keywords of the traits, separated by commas; "" is the empty set.
-func (t Trait) String() string { return enum.SetString(t, traitText) }
-
-// MarshalText returns the text of String; a set with other traits is an error.
-func (t Trait) MarshalText() ([]byte, error) { return enum.MarshalSet(t, traitText) }
-
-// UnmarshalText accepts what MarshalText returns, in any case.
-func (t *Trait) UnmarshalText(text []byte) error { return enum.UnmarshalSet(t, text, traitText) }
-
-// nodes are the nodes of names. Once sorted they are searched rather than hashed: a map with
-// millions of names is slow, and records mostly come sorted.
-type nodes []Node
-
-// find returns the node of a name in sorted nodes, nil if there is none.
-func (all nodes) find(name string) *Node {
-	i, ok := slices.BinarySearchFunc(all, name, func(n Node, name string) int { return dnsname.Compare(n.Name, name) })
-	if !ok {
-		return nil
-	}
-	return &all[i]
-}
-
-// merged returns the nodes sorted by name, with one node for each name.
-func (all nodes) merged() nodes {
-	byName := func(a, b Node) int { return dnsname.Compare(a.Name, b.Name) }
-	if !slices.IsSortedFunc(all, byName) {
-		slices.SortStableFunc(all, byName)
-	}
-	out := all[:0]
-	for _, n := range all {
-		if last := len(out) - 1; last >= 0 && out[last].Name == n.Name {
-			out[last].merge(n)
-		} else {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// merge adds what another node shows about the same name.
-func (n *Node) merge(other Node) {
-	if n.Has(Sends|NullSPF) && other.Has(Sends|NullSPF) {
-		n.Traits |= SeveralSPF
-	}
-	n.Traits |= other.Traits
-	n.Addrs = append(n.Addrs, other.Addrs...)
-	n.TextTTL = cmp.Or(other.TextTTL, n.TextTTL)
-}
-
-// addAddress adds the address of an A or AAAA record.
-func (n *Node) addAddress(ip net.IP) {
-	if addr, ok := netip.AddrFromSlice(ip); ok {
-		n.Addrs = append(n.Addrs, addr.Unmap())
-	}
+// A term is a mechanism a or mx of an SPF record, with the name whose addresses count.
+type term struct {
+	domain     string
+	mx         bool
+	len4, len6 uint8
 }
 
 // nodeOf returns the last node if it has the name, else a new one. The pointer is valid
 // until the next call.
-func (s *Survey) nodeOf(name string) *Node {
-	last := len(s.nodes) - 1
-	if last >= 0 && s.nodes[last].Name == name {
-		return &s.nodes[last]
+func (r *reader) nodeOf(name string) *Node {
+	last := len(r.nodes) - 1
+	if last >= 0 && r.nodes[last].Name == name {
+		return &r.nodes[last]
 	}
-	s.nodes = append(s.nodes, Node{Name: name})
-	return &s.nodes[last+1]
+	r.nodes = append(r.nodes, Node{Name: name})
+	return &r.nodes[last+1]
 }
 
-// tie records how a name takes part in mail; the first reason counts.
-func (s *Survey) tie(name, reason string) {
-	if name = dnsname.CanonicalOrEmpty(name); name != "" && s.ties[name] == "" {
-		s.ties[name] = reason
+// addHost ties a name to mail by a record. Of several records the surest counts, whatever
+// their order.
+func (r *reader) addHost(f Flow) {
+	if f.Name = dnsname.CanonicalOrEmpty(f.Name); f.Name == "" {
+		return
+	}
+	if old, ok := r.hosts[f.Name]; !ok || compareFlows(f, old) < 0 {
+		r.hosts[f.Name] = f
 	}
 }
+
+// add adds a flow that is one beside others of its name.
+func (r *reader) add(f Flow) { r.other[f] = true }
 
 // addTrait gives a trait to a name that a record points to.
-func (s *Survey) addTrait(name string, t Trait) {
+func (r *reader) addTrait(name string, t Trait) {
 	if name = dnsname.CanonicalOrEmpty(name); name != "" {
-		s.traits[name] |= t
+		r.traits[name] |= t
 	}
 }
 
 // addRecord adds what a record shows.
-func (s *Survey) addRecord(rr dns.RR) {
+func (r *reader) addRecord(rr dns.RR) {
 	name := dnsname.CanonicalOrEmpty(rr.Header().Name)
 	if name == "" {
 		return // not a name that a host or a mail domain can have
 	}
-	n := s.nodeOf(name)
+	n := r.nodeOf(name)
 	switch rr := rr.(type) {
 	case *dns.A:
 		n.addAddress(rr.A)
@@ -146,67 +76,68 @@ func (s *Survey) addRecord(rr dns.RR) {
 		n.addAddress(rr.AAAA)
 	case *dns.SOA:
 		n.Traits |= Apex
-		s.apexes[name] = true
+		r.apexes[name] = true
 	case *dns.NS:
 		n.Traits |= Delegated
 	case *dns.DNAME:
 		n.Traits |= Redirects
+		r.targets[name] = dnsname.CanonicalOrEmpty(rr.Target)
 	case *dns.CNAME:
 		n.Traits |= Alias
+		r.targets[name] = dnsname.CanonicalOrEmpty(rr.Target)
 	case *dns.MX:
 		if nullmx.IsNull(rr) {
 			n.Traits |= NullMX
 			break
 		}
 		n.Traits |= GetsMail
-		s.addTrait(rr.Mx, Exchanger)
-		s.tie(rr.Mx, "it takes the mail of "+name)
+		r.mx = append(r.mx, edge{name, dnsname.CanonicalOrEmpty(rr.Mx)})
+		r.addHost(Flow{Kind: Helo, Name: rr.Mx, Sign: MX, By: name})
 	case *dns.SRV:
 		n.Traits |= Serves
-		s.addService(name, rr)
+		r.addService(name, rr)
 	case *dns.SSHFP, *dns.HINFO:
 		n.Traits |= Machine
 	case *dns.PTR:
+		r.ptrs = append(r.ptrs, edge{name, dnsname.CanonicalOrEmpty(rr.Ptr)})
 		if dnsname.FromReverse(name).IsValid() {
-			s.addTrait(rr.Ptr, Machine)
+			r.addTrait(rr.Ptr, Machine)
 		}
 	case *dns.TXT:
-		s.addText(name, n, rr)
+		r.addText(name, n, rr)
 	}
 	if cut := n.Traits & (Apex | Delegated | Redirects); cut != 0 {
-		s.cuts[name] |= cut
+		r.cuts[name] |= cut
 	}
-	for _, label := range []string{"._domainkey.", "_dmarc."} {
-		if i := strings.Index(name, label); i >= 0 && (i == 0) == (label[0] == '_') {
-			s.tie(name[i+len(label):], "it has "+name)
-		}
+	if strings.Contains(name, "_") {
+		r.addPolicy(name, rr)
 	}
 }
 
 // addService adds what an SRV record shows: CSA (draft-ietf-marid-csv-csa-02, Section 3) or
 // a mail service (RFC 6186, RFC 8314).
-func (s *Survey) addService(name string, rr *dns.SRV) {
+func (r *reader) addService(name string, rr *dns.SRV) {
 	if host, ok := csa.NameOf(name); ok {
 		if csa.Authorizes(rr) {
-			s.tie(host, "a CSA record authorizes it in HELO")
+			r.addHost(Flow{Kind: Helo, Name: host, Host: dnsname.CanonicalOrEmpty(rr.Target), Sign: CSA, By: name})
 		}
 		return
 	}
 	service, _, _ := strings.Cut(name, ".")
 	switch service {
 	case "_submission", "_submissions", "_smtp", "_smtps":
-		s.tie(rr.Target, "it is the target of "+name)
+		r.addHost(Flow{Kind: Helo, Name: rr.Target, Sign: SRV, By: name})
 	}
 }
 
 // addText adds what a TXT record shows: an SPF record, and whom it authorizes.
-func (s *Survey) addText(name string, n *Node, rr *dns.TXT) {
+func (r *reader) addText(name string, n *Node, rr *dns.TXT) {
 	n.TextTTL = rr.Hdr.Ttl
 	text := txt.Join(rr.Txt)
 	if !spf.IsRecord(text) {
 		// Of several, the reason does not depend on the order of records.
-		if fault := spf.NearMiss(text); fault != "" && (s.nearMisses[name] == "" || fault < s.nearMisses[name]) {
-			s.nearMisses[name] = fault
+		if fault := spf.NearMiss(text); fault != "" && (r.nearMisses[name] == "" || fault < r.nearMisses[name]) {
+			r.nearMisses[name] = fault
 		}
 		return
 	}
@@ -220,43 +151,85 @@ func (s *Survey) addText(name string, n *Node, rr *dns.TXT) {
 	n.Traits |= Sends
 	record, _ := spf.Parse(text) // the terms that it could read count even if others are broken
 	for _, t := range record.Terms {
-		switch {
-		case t.Qualifier == spf.Fail:
-		case t.Prefix.IsValid() && t.Prefix.Bits() > 0:
-			s.networks[t.Prefix.Masked()] = name
-		case t.Domain == "" || strings.Contains(t.Domain, "%"):
-		case t.Kind == spf.Redirect:
-			s.redirects[name] = redirect{text, t.Domain}
-		default:
-			s.tie(t.Domain, inSPF(name))
+		if t.Qualifier == spf.Fail || strings.Contains(t.Domain, "%") {
+			continue
 		}
+		if t.Kind == spf.Redirect {
+			r.redirects[name] = redirect{text, t.Domain}
+			continue
+		}
+		r.addTerm(name, t)
 	}
 }
 
-// inSPF is the tie of a name that the SPF record of another name has.
-func inSPF(name string) string { return "the SPF record of " + name + " names it" }
+// addTerm adds whom a term of the SPF record of a name authorizes.
+func (r *reader) addTerm(name string, t spf.Term) {
+	domain := name
+	if t.Domain != "" {
+		domain = dnsname.CanonicalOrEmpty(t.Domain)
+	}
+	switch t.Kind {
+	case spf.IP4, spf.IP6:
+		if t.Prefix.Bits() > 0 {
+			r.addNetwork(t.Prefix.Masked(), name)
+			r.add(Flow{Kind: Sender, Name: name, Net: t.Prefix.Masked(), Sign: SPF, By: name})
+		}
+		return
+	case spf.A, spf.MX:
+		at := term{domain, t.Kind == spf.MX, lenOf(t.Len4, 32), lenOf(t.Len6, 128)}
+		if old, ok := r.terms[at]; !ok || dnsname.Compare(name, old) < 0 {
+			r.terms[at] = name
+		}
+		sign := SPF
+		if at.mx {
+			sign = SPFMX
+		}
+		r.add(Flow{Kind: Sender, Name: name, Host: domain, Len4: at.len4, Len6: at.len6, Sign: sign, By: name})
+	case spf.Include, spf.Exists:
+		r.add(Flow{Kind: Sender, Name: name, Host: domain, Sign: Include, By: name})
+		return
+	}
+	if t.Domain != "" {
+		r.addHost(Flow{Kind: Helo, Name: domain, Sign: SPF, By: name})
+	}
+}
+
+// lenOf returns the prefix length of a term, 0 for whole addresses.
+func lenOf(bits, whole uint8) uint8 {
+	if bits == whole {
+		return 0
+	}
+	return bits
+}
+
+// addNetwork adds a network that the SPF record of a name authorizes; the first name counts.
+func (r *reader) addNetwork(p netip.Prefix, name string) {
+	if old, ok := r.networks[p]; !ok || dnsname.Compare(name, old) < 0 {
+		r.networks[p] = name
+	}
+}
 
 // A redirect is an SPF record with a redirect, and the domain that it names.
 type redirect struct{ text, domain string }
 
 // followRedirects finds the names whose SPF record redirects to a null one. The other
 // redirects tie their domain to mail.
-func (s *Survey) followRedirects() {
+func (r *reader) followRedirects() {
 	record := func(domain string) string {
-		switch n := s.Node(domain); {
-		case n.Has(SeveralSPF), s.described[domain] != "", s.NotInZone(domain) != "":
+		switch n := r.Node(domain); {
+		case n.Has(SeveralSPF), r.described[domain] != "", r.NotInZone(domain) != "":
 			return "" // it is broken, authorizes senders soon, or is not known
 		case n.Has(NullSPF):
 			return "v=spf1 -all" // or a record with that meaning
 		}
-		return s.redirects[domain].text
+		return r.redirects[domain].text
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.redirects)) {
-		r := s.redirects[name]
-		if n := s.Node(name); !n.Has(SeveralSPF) && spf.IsNullBy(r.text, record) {
+	for _, name := range slices.Sorted(maps.Keys(r.redirects)) {
+		to := r.redirects[name]
+		if n := r.Node(name); !n.Has(SeveralSPF) && spf.IsNullBy(to.text, record) {
 			n.Traits = n.Traits&^Sends | NullSPF
 		} else {
-			s.tie(r.domain, inSPF(name))
+			r.add(Flow{Kind: Sender, Name: name, Host: dnsname.CanonicalOrEmpty(to.domain), Sign: Include, By: name})
 		}
 	}
 }

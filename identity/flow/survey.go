@@ -1,71 +1,78 @@
 package flow
 
 import (
-	"errors"
+	"cmp"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// A Survey is what the records of zones, and a description, show about mail. [Read] makes
-// it. The zero Survey knows nothing. It is safe for concurrent use as long as nobody
-// changes its Nodes.
+// A Survey is what the records of zones, a description and observations show about mail.
+// [Read] makes it. The zero Survey knows nothing. It is safe for concurrent use as long as
+// nobody changes its Nodes.
 type Survey struct {
 	nodes      nodes                   // sorted by name once all records are read
 	traits     map[string]Trait        // of names that records point to, which need not exist
 	cuts       map[string]Trait        // of names at which a zone begins, ends or redirects
 	apexes     map[string]bool         // of the zones
-	ties       map[string]string       // names that records tie to mail, and how
+	targets    map[string]string       // of CNAME and DNAME records
+	mx         []edge                  // domains and the hosts that take their mail, sorted
+	ptrs       []edge                  // reverse names and PTR names
+	flows      []Flow                  // except those of mx and of shared addresses, sorted by node
 	networks   map[netip.Prefix]string // that an SPF record authorizes, and the name of that record
 	lengths    []int                   // prefix lengths of networks, the shortest first
 	redirects  map[string]redirect     // SPF records with a redirect, by their names
 	nearMisses map[string]string       // names with a text that is meant as an SPF record, and what is wrong with it
+	servers    map[netip.Addr]string   // addresses of mail servers, and whose they are
+	senders    []netip.Prefix          // addresses of the described MTAs that send
+	org        *org.Organization       // nil without a description
 	noMail     map[string]bool         // described as names without mail
 	described  map[string]string       // described as names with mail, and their use
-	servers    map[netip.Addr]string   // addresses of mail servers, and whose they are
 }
 
-// Read surveys the records of whole zones, which may come in any order, each once, and
-// what an organization says about its names; o may be nil. Names that are not the
-// organization's own are tied to their owner, so that nobody plans records for them.
+// An edge is a record of one name that names another.
+type edge struct{ from, to string }
+
+// Read surveys the records of zones, which may come in any order, each once, what an
+// organization says about its names, and what its servers were observed to say; o may be nil.
+// Of a part of a zone it knows only the names in it.
 //
-// The error is the first of records, or says that none of them is a SOA record. Memory
-// grows with the number of names.
-func Read(records iter.Seq2[dns.RR, error], o *org.Organization) (*Survey, error) {
+// The error is the first of records. Memory grows with the number of names and records.
+func Read(records iter.Seq2[dns.RR, error], o *org.Organization, observed ...Observation) (*Survey, error) {
 	s := &Survey{
-		traits: make(map[string]Trait), cuts: make(map[string]Trait), apexes: make(map[string]bool), ties: make(map[string]string),
+		traits: make(map[string]Trait), cuts: make(map[string]Trait), apexes: make(map[string]bool), targets: make(map[string]string),
 		networks: make(map[netip.Prefix]string), noMail: make(map[string]bool), described: make(map[string]string), servers: make(map[netip.Addr]string),
-		redirects: make(map[string]redirect), nearMisses: make(map[string]string),
+		redirects: make(map[string]redirect), nearMisses: make(map[string]string), org: o,
 	}
+	r := reader{Survey: s, hosts: make(map[string]Flow), other: make(map[Flow]bool), terms: make(map[term]string)}
 	for rr, err := range records {
 		if err != nil {
 			return nil, err
 		}
-		s.addRecord(rr)
-	}
-	if len(s.apexes) == 0 {
-		return nil, errors.New("expected a whole zone, with its SOA record")
+		r.addRecord(rr)
 	}
 	s.nodes = s.nodes.merged()
 	for i := range s.nodes {
 		s.nodes[i].Traits |= s.traits[s.nodes[i].Name]
 	}
-	for p := range s.networks {
-		if !slices.Contains(s.lengths, p.Bits()) {
-			s.lengths = append(s.lengths, p.Bits())
-		}
-	}
-	slices.Sort(s.lengths)
-	s.addExchangers()
+	slices.SortFunc(s.mx, func(a, b edge) int { return cmp.Or(dnsname.Compare(a.from, b.from), dnsname.Compare(a.to, b.to)) })
+	r.addServers()
 	if o != nil {
-		s.addDescription(o)
+		r.addDescription(o)
 	}
-	s.followRedirects()
+	r.addObservations(observed)
+	r.addNetworks()
+	r.followRedirects()
+	r.addPTRs()
+	r.finish()
 	return s, nil
 }
 
@@ -77,10 +84,57 @@ func (s *Survey) Nodes() []Node { return s.nodes }
 // Node returns the entry of Nodes for a canonical name, nil if it has no records.
 func (s *Survey) Node(name string) *Node { return s.nodes.find(name) }
 
-// Tie returns which record shows that a canonical name takes part in mail, although the
-// records of the name itself may not; "" for none. For a name that is not the
-// organization's it says so.
-func (s *Survey) Tie(name string) string { return s.ties[name] }
+// maxChain is how many aliases are followed.
+const maxChain = 16
+
+// Locate returns the name that has the records which DNS answers with for a canonical name:
+// the name itself, the last target that the zones have if it is an alias (RFC 1034, Section
+// 4.3.2) or below a DNAME (RFC 6672), or the wildcard that answers for it (RFC 4592). It
+// returns the name for one that the zones do not have.
+func (s *Survey) Locate(name string) string {
+	for range maxChain {
+		next := s.target(name)
+		if next == "" {
+			return name
+		}
+		if strings.HasPrefix(next, "*.") && s.targets[next] == "" {
+			return next
+		}
+		name = cmp.Or(s.targets[next], next) // a wildcard that is an alias
+	}
+	return name
+}
+
+// target returns where DNS goes on from a name: to the target of an alias or DNAME, or to a
+// wildcard; "" if the name is the last one.
+func (s *Survey) target(name string) string {
+	if s.Node(name).Has(Alias) {
+		return s.targets[name]
+	}
+	encloser := "" // the closest name that exists
+	for at := name; at != ""; at = dnsname.Parent(at) {
+		cut := s.cuts[at]
+		if at != name && cut&Redirects != 0 {
+			return strings.TrimSuffix(name, at) + s.targets[at]
+		}
+		if encloser == "" && s.exists(at) {
+			encloser = at
+		}
+		if cut&(Apex|Delegated) != 0 {
+			break
+		}
+	}
+	if wildcard := "*." + encloser; encloser != "" && encloser != name && s.Node(wildcard) != nil && s.NotInZone(name) == "" {
+		return wildcard
+	}
+	return ""
+}
+
+// exists reports whether a name has records, or names below it have.
+func (s *Survey) exists(name string) bool {
+	i, ok := s.nodes.search(name)
+	return ok || i < len(s.nodes) && dnsname.Under(s.nodes[i].Name, name)
+}
 
 // Described returns what the description uses a canonical name for in mail, "" for
 // nothing.
@@ -89,6 +143,15 @@ func (s *Survey) Described(name string) string { return s.described[name] }
 // NoMail reports whether the description lists a canonical name as one without mail, and
 // does not also use it for mail.
 func (s *Survey) NoMail(name string) bool { return s.noMail[name] }
+
+// NotOwned returns why records at a canonical name are not the organization's to publish, ""
+// if they are, or without a description.
+func (s *Survey) NotOwned(name string) string {
+	if s.org == nil || s.org.Owns(name) {
+		return ""
+	}
+	return "it is not a name of " + s.org.Domain
+}
 
 // NearMiss returns why receivers ignore a text of a canonical name that is meant as an SPF
 // record, "" if the name has no such text or has an SPF record. Its owner meant to say who
@@ -106,8 +169,9 @@ func MeantToSend(fault string) string {
 	return "a text is meant to say who sends, but is not an SPF record: " + fault
 }
 
-// Authorizer returns the name whose SPF record authorizes a network with an address, "" for
-// none. Of several it is the one with the largest network.
+// Authorizer returns the name whose SPF record authorizes a network with an address, by any
+// mechanism that the zones show, "" for none. Of several it is the one with the largest
+// network.
 func (s *Survey) Authorizer(addr netip.Addr) string {
 	for _, bits := range s.lengths {
 		if p, err := addr.Prefix(bits); err == nil && s.networks[p] != "" {
@@ -118,8 +182,11 @@ func (s *Survey) Authorizer(addr netip.Addr) string {
 }
 
 // Server returns the mail server that has an address: the ID of a described MTA, else the
-// name of a mail exchanger, "" for none.
+// name of a host that a record shows to take or send mail, "" for none.
 func (s *Survey) Server(addr netip.Addr) string { return s.servers[addr] }
+
+// Zones returns the names of the zones, sorted: those with a SOA record.
+func (s *Survey) Zones() []string { return slices.SortedFunc(maps.Keys(s.apexes), dnsname.Compare) }
 
 // Zone returns the apex of the zone that has a canonical name, "." if none has it.
 func (s *Survey) Zone(name string) string {
@@ -148,40 +215,42 @@ func (s *Survey) NotInZone(name string) string {
 	return ""
 }
 
-// addExchangers adds the addresses of the names that MX records point to.
-func (s *Survey) addExchangers() {
-	for _, n := range s.nodes {
-		if !n.Has(Exchanger) {
-			continue
+// addDescription adds what an organization says about its names and MTAs.
+func (r *reader) addDescription(o *org.Organization) {
+	for _, m := range o.MTAs {
+		ptr, said := dnsname.CanonicalOrEmpty(m.PTR), ""
+		if arg, err := helo.Parse(m.Helo); err == nil {
+			said = arg.Name
 		}
-		for _, addr := range n.Addrs {
-			if first := s.servers[addr]; first == "" || dnsname.Compare(n.Name, first) < 0 {
-				s.servers[addr] = n.Name
+		r.describe(said, "it is the HELO name of "+m.ID)
+		r.describe(ptr, "it is the PTR name of "+m.ID)
+		for _, addr := range m.Addresses {
+			addr = addr.Unmap()
+			r.servers[addr] = m.ID
+			if said != "" {
+				r.add(Flow{Kind: Helo, Name: said, Net: single(addr), Sign: Described, By: m.ID})
+			}
+			if ptr != "" {
+				r.add(Flow{Kind: Helo, Name: ptr, Host: ptr, Net: single(addr), Sign: Described, By: m.ID})
+			}
+			if m.Sends() {
+				r.senders = append(r.senders, single(addr))
 			}
 		}
 	}
-}
-
-// addDescription adds what an organization says about its names and MTAs.
-func (s *Survey) addDescription(o *org.Organization) {
-	for _, m := range o.MTAs {
-		s.described[dnsname.CanonicalOrEmpty(m.Helo)] = "it is the HELO name of " + m.ID
-		s.described[dnsname.CanonicalOrEmpty(m.PTR)] = "it is the PTR name of " + m.ID
-		for _, addr := range m.Addresses {
-			s.servers[addr.Unmap()] = m.ID
-		}
-	}
 	for _, d := range o.MailDomains() {
-		s.described[dnsname.CanonicalOrEmpty(d.Domain)] = "it is a mail domain"
+		domain := dnsname.CanonicalOrEmpty(d.Domain)
+		r.describe(domain, "it is a mail domain")
+		r.add(Flow{Kind: Sender, Name: domain, Sign: Described})
 	}
 	for _, name := range o.Names {
 		name = dnsname.CanonicalOrEmpty(name)
-		s.noMail[name] = s.described[name] == ""
+		r.noMail[name] = r.described[name] == "" && o.Owns(name)
 	}
-	for _, n := range s.nodes {
-		if !o.Owns(n.Name) {
-			s.ties[n.Name] = "it is not a name of " + o.Domain
-			delete(s.noMail, n.Name)
-		}
+}
+
+func (r *reader) describe(name, use string) {
+	if name != "" {
+		r.described[name] = use
 	}
 }

@@ -8,6 +8,7 @@ package harden
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -61,6 +62,9 @@ func Zones(records iter.Seq2[dns.RR, error], o *org.Organization) (*Hardening, e
 	s, err := flow.Read(records, o)
 	if err != nil {
 		return nil, fmt.Errorf("harden: %w", err)
+	}
+	if len(s.Zones()) == 0 {
+		return nil, errors.New("harden: expected a whole zone, with its SOA record")
 	}
 	h := &Hardening{survey: s, Notes: emptyNonTerminals(s)}
 	nodes := s.Nodes()

@@ -23,6 +23,8 @@ func whyLeft(s *flow.Survey, n flow.Node) string {
 		return reason
 	}
 	switch {
+	case s.NotOwned(name) != "":
+		return s.NotOwned(name)
 	case s.Described(name) != "":
 		return s.Described(name)
 	case n.Has(flow.GetsMail):
@@ -37,8 +39,9 @@ func whyLeft(s *flow.Survey, n flow.Node) string {
 		return "it is not a host name, so nobody should send mail as user@ it"
 	case s.NoMail(name):
 		return ""
-	case s.Tie(name) != "":
-		return s.Tie(name)
+	}
+	if flows := s.At(name); len(flows) > 0 {
+		return flows[0].String()
 	}
 	for _, addr := range n.Addrs {
 		if owner := s.Authorizer(addr); owner != "" {

@@ -18,9 +18,10 @@ func ExampleWant() {
 	o, err := org.Parse("org.yaml", []byte(`
 domain: example.org
 mtas:
-  - addresses: [192.0.2.10, 10.0.0.1]
+  - addresses: [192.0.2.10]
     ptr: mta1.example.org
     helo: post.example.org
+names: [www.example.net]
 `))
 	if err != nil {
 		log.Fatal(err)
@@ -44,7 +45,7 @@ mtas:
 	// post.example.org. 3600 IN A 192.0.2.10 [helo-resolves]
 	// post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]
 	// _client._smtp.post.example.org. 3600 IN SRV 1 2 1 post.example.org. [helo-csa]
-	// refused: mta1 10.0.0.1 not a public address (private, RFC 1918)
+	// refused:  www.example.net. not a name of example.org.: its owner publishes its records
 }
 
 func ExampleNew() {

@@ -36,8 +36,10 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		Wanted       []rule.Record `json:"wanted"`
 		Kept         []Kept        `json:"kept"`
 		Refused      []Refusal     `json:"refused"`
+		Dropped      []Dropped     `json:"dropped"`
+		Unlisted     []flow.Flow   `json:"unlisted"`
 		Notes        []flow.Note   `json:"notes"`
-	}{domain, p.Partial, nonNil(p.Steps), nonNil(p.Wanted), nonNil(p.Kept), nonNil(p.Refused), nonNil(p.Notes)})
+	}{domain, p.Partial, nonNil(p.Steps), nonNil(p.Wanted), nonNil(p.Kept), nonNil(p.Refused), nonNil(p.Dropped), nonNil(p.Unlisted), nonNil(p.Notes)})
 }
 
 // MarshalJSON writes the step, with what Gate, Owners and Wait return. Lists are never null, nor
@@ -51,8 +53,9 @@ func (s Step) MarshalJSON() ([]byte, error) {
 		Changes []Change          `json:"changes"`
 		Hosts   []Host            `json:"hosts"`
 		Names   []string          `json:"names"`
+		Flows   []flow.Flow       `json:"flows"`
 		Wait    jsonform.Duration `json:"wait"`
-	}{s.Stage, s.Gate(), nonNil(owners), nonNil(s.Changes), nonNil(s.Hosts), nonNil(s.Names), jsonform.Duration(s.Wait())})
+	}{s.Stage, s.Gate(), nonNil(owners), nonNil(s.Changes), nonNil(s.Hosts), nonNil(s.Names), nonNil(s.Flows), jsonform.Duration(s.Wait())})
 }
 
 // MarshalJSON writes the host.
@@ -100,6 +103,13 @@ func (k *Kept) form() any {
 		Wanted  *[]rule.Record       `json:"wanted"`
 		Reason  *string              `json:"reason"`
 	}{txt.JSONListAt(&k.Records), &k.Wanted, &k.Reason}
+}
+
+// MarshalJSON writes whom a record drops.
+func (d Dropped) MarshalJSON() ([]byte, error) {
+	type plain Dropped
+	d.Terms, d.Networks, d.Includes = nonNil(d.Terms), nonNil(d.Networks), nonNil(d.Includes)
+	return jsonform.Marshal(plain(d))
 }
 
 // nonNil returns the list, or an empty one for nil.

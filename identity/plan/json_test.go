@@ -24,10 +24,10 @@ func TestJSON(t *testing.T) {
 		{plan.Change{}, new(plan.Change), `{"zone":"","name":"","type":"None","before":[],"after":[],"rules":[],"signed":false,"wait":"0s"}`},
 		{plan.Kept{Records: []dns.RR{rr}, Reason: "x"}, new(plan.Kept), `{"records":["1.2.0.192.in-addr.arpa. 60 IN PTR a.test."],"wanted":[],"reason":"x"}`},
 		{plan.Kept{}, new(plan.Kept), `{"records":[],"wanted":[],"reason":""}`},
-		{plan.Step{Stage: plan.Observe, Hosts: []plan.Host{{MTA: "mx1"}}}, new(plan.Step), `{"stage":"observe","gate":true,"owners":[],"changes":[],"hosts":[{"mta":"mx1","addresses":[],"ptr":"","helo":"","observed":[],"refused":""}],"names":[],"wait":"0s"}`},
-		{plan.Step{Changes: []plan.Change{{}}}, new(plan.Step), `{"gate":false,"owners":[],"changes":[{"zone":"","name":"","type":"None","before":[],"after":[],"rules":[],"signed":false,"wait":"0s"}],"hosts":[],"names":[],"wait":"0s"}`},
+		{plan.Step{Stage: plan.Observe, Hosts: []plan.Host{{MTA: "mx1"}}}, new(plan.Step), `{"stage":"observe","gate":true,"owners":[],"changes":[],"hosts":[{"mta":"mx1","addresses":[],"ptr":"","helo":"","observed":[],"refused":""}],"names":[],"flows":[],"wait":"0s"}`},
+		{plan.Step{Changes: []plan.Change{{}}}, new(plan.Step), `{"gate":false,"owners":[],"changes":[{"zone":"","name":"","type":"None","before":[],"after":[],"rules":[],"signed":false,"wait":"0s"}],"hosts":[],"names":[],"flows":[],"wait":"0s"}`},
 		{plan.Refusal{}, new(plan.Refusal), `{"mta":"","value":"","reason":""}`},
-		{plan.Plan{}, new(any), `{"organization":"","partial":false,"steps":[],"wanted":[],"kept":[],"refused":[],"notes":[]}`},
+		{plan.Plan{}, new(any), `{"organization":"","partial":false,"steps":[],"wanted":[],"kept":[],"refused":[],"dropped":[],"unlisted":[],"notes":[]}`},
 	} {
 		first, err := json.Marshal(tt.value)
 		if err != nil || string(first) != tt.want {

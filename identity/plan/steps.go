@@ -24,6 +24,9 @@ type Step struct {
 	Changes []Change `json:"changes"` // in the order of their names; nil at gates and at SetHelo
 	Hosts   []Host   `json:"hosts"`   // of Confirm, SetHelo and Observe: the MTAs that they are about
 	Names   []string `json:"names"`   // of CheckSenders: all names that nothing may use in HELO or send as, sorted
+	// Flows are what shows that some of Names may be used in mail: none of it may be so when
+	// the gate is passed.
+	Flows []flow.Flow `json:"flows"`
 }
 
 // Gate reports whether the step only waits.
@@ -85,7 +88,7 @@ type Host struct {
 func hostsOf(o *org.Organization) []Host {
 	var out []Host
 	for _, m := range o.MTAs {
-		h := Host{MTA: m.ID, Addrs: new(wanted).publicAddresses(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
+		h := Host{MTA: m.ID, Addrs: publicOf(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
 		if arg, err := helo.Parse(m.Helo); err == nil && m.Sends() {
 			h.Helo = arg.Name
 		}

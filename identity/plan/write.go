@@ -88,6 +88,13 @@ func (s Step) writeText(line func(string, ...any)) {
 			line("   %s", strings.TrimSuffix(n, "."))
 		}
 	}
+	for i, f := range s.Flows {
+		if i == manyLines {
+			line("   and %d more reasons (all in JSON)", len(s.Flows)-i)
+			break
+		}
+		line("   %s: %s", strings.TrimSuffix(f.Node, "."), f)
+	}
 	for _, h := range s.Hosts {
 		h.writeText(s.Stage, line)
 	}

@@ -1,0 +1,258 @@
+package flow
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/enum"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
+)
+
+// A Kind is one of the ways in which a name takes part in mail. The zero Kind is invalid.
+type Kind uint8
+
+// The kinds of flows.
+const (
+	_       Kind = iota
+	Helo         // clients use the name in HELO
+	Sender       // clients send mail as user@ the name
+	Inbound      // mail for user@ the name goes to a host
+)
+
+var kindText = []string{Helo: "helo", Sender: "sender", Inbound: "inbound"}
+
+// String returns helo, sender or inbound.
+func (k Kind) String() string { return enum.String(k, kindText) }
+
+// MarshalText returns the text of String; an invalid Kind is an error.
+func (k Kind) MarshalText() ([]byte, error) { return enum.Marshal(k, kindText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (k *Kind) UnmarshalText(text []byte) error { return enum.Unmarshal(k, text, kindText) }
+
+// A Sign is what shows a flow, the surest first. The zero Sign is invalid.
+type Sign uint8
+
+// The signs of flows.
+const (
+	_         Sign = iota
+	Described      // the description: By is the ID of an MTA, or "" for a mail domain
+	Observed       // an observation of a client
+	MX             // an MX record
+	CSA            // a CSA record that authorizes
+	SPF            // a term of an SPF record that names a network or a host
+	SPFMX          // the term mx of an SPF record
+	Include        // the term include, exists or redirect of an SPF record
+	SRV            // an SRV record of a mail service (RFC 6186, RFC 8314)
+	TLSA           // a TLSA record for port 25 (RFC 7672)
+	MTASTS         // a record at _mta-sts (RFC 8461)
+	TLSRPT         // a record at _smtp._tls (RFC 8460)
+	DKIM           // a record or a zone of its own at or below _domainkey (RFC 6376), except a key that is revoked
+	DMARC          // a record at _dmarc (RFC 7489), except a policy that rejects
+	PTR            // a PTR record of an address that a mail server has
+	Address        // an address that a mail server has
+)
+
+var signText = []string{
+	Described: "described", Observed: "observed", MX: "mx", CSA: "csa", SPF: "spf", SPFMX: "spf-mx", Include: "include", SRV: "srv",
+	TLSA: "tlsa", MTASTS: "mta-sts", TLSRPT: "tls-rpt", DKIM: "dkim", DMARC: "dmarc", PTR: "ptr", Address: "address",
+}
+
+// String returns the keyword of the sign in lower case.
+func (s Sign) String() string { return enum.String(s, signText) }
+
+// MarshalText returns the text of String; an invalid Sign is an error.
+func (s Sign) MarshalText() ([]byte, error) { return enum.Marshal(s, signText) }
+
+// UnmarshalText accepts what MarshalText returns, in any case.
+func (s *Sign) UnmarshalText(text []byte) error { return enum.Unmarshal(s, text, signText) }
+
+// A Flow is a way in which mail goes, as a record, a description or an observation shows it.
+// [Survey.Clients] returns where its clients are. Names are canonical.
+type Flow struct {
+	Kind Kind   `json:"kind,omitzero"`
+	Name string `json:"name"` // the HELO name, or the domain of the senders or recipients
+	// Node is where records about the flow must be: Name, the target if Name is an alias, or
+	// the wildcard that answers for it. Of an Include it is the node of the included name.
+	Node string       `json:"node"`
+	Host string       `json:"host,omitzero"` // the host that mail goes to, or whose addresses the clients have; "" for Name
+	Net  netip.Prefix `json:"net,omitzero"`  // the clients, if they are known by address
+	Len4 uint8        `json:"len4,omitzero"` // of an SPF term: how many bits of Host's IPv4 addresses count; 0 for all
+	Len6 uint8        `json:"len6,omitzero"` // the same for IPv6
+	Sign Sign         `json:"sign,omitzero"`
+	By   string       `json:"by,omitzero"` // the name of the record that shows the flow, the ID of an MTA, or "" for the description
+}
+
+// String says what shows the flow as a sentence about Node without a final period, printable
+// on any terminal: "it takes the mail of example.org".
+func (f Flow) String() string {
+	subject := "it"
+	switch {
+	case f.Sign == Include || f.Node == f.Name:
+	case strings.HasPrefix(f.Node, "*."):
+		subject = display(f.Name) + ", which it answers for,"
+	default:
+		subject = "its alias " + display(f.Name)
+	}
+	return untrusted.Line(f.about(subject))
+}
+
+// about returns what the sign says about a subject.
+func (f Flow) about(subject string) string {
+	by := display(f.By)
+	switch f.Sign {
+	case Described:
+		switch {
+		case f.Kind == Sender:
+			return subject + " is a mail domain"
+		case f.Host != "":
+			return subject + " is the PTR name of " + f.By
+		}
+		return subject + " is the HELO name of " + f.By
+	case Observed:
+		return "a client at " + f.Net.Addr().String() + " uses " + subject + " in HELO"
+	case MX:
+		if f.Kind == Inbound {
+			return subject + " has mail servers"
+		}
+		return subject + " takes the mail of " + by
+	case CSA:
+		return "a CSA record authorizes " + subject + " in HELO"
+	case SPF, SPFMX, Include:
+		if f.Kind == Sender && f.Sign != Include {
+			return "the SPF record of " + subject + " authorizes clients"
+		}
+		return "the SPF record of " + by + " names " + subject
+	case SRV:
+		return subject + " is the target of " + by
+	case PTR:
+		return subject + " is the PTR name of " + f.Net.Addr().String() + ", an address of " + by
+	case Address:
+		return subject + " has " + f.Net.Addr().String() + ", an address of " + by
+	}
+	return subject + " has " + by
+}
+
+// display returns a name without its final dot.
+func display(name string) string { return cmp.Or(strings.TrimSuffix(name, "."), ".") }
+
+// compareFlows orders flows by node, then the surest first.
+func compareFlows(a, b Flow) int {
+	return cmp.Or(dnsname.Compare(a.Node, b.Node), cmp.Compare(a.Sign, b.Sign), cmp.Compare(a.Kind, b.Kind), dnsname.Compare(a.Name, b.Name),
+		dnsname.Compare(a.By, b.By), dnsname.Compare(a.Host, b.Host), a.Net.Addr().Compare(b.Net.Addr()), cmp.Compare(a.Net.Bits(), b.Net.Bits()))
+}
+
+// At returns the flows that records at a canonical name are about, the surest first.
+func (s *Survey) At(node string) []Flow {
+	i, _ := slices.BinarySearchFunc(s.flows, node, func(f Flow, node string) int { return dnsname.Compare(f.Node, node) })
+	end := i
+	for end < len(s.flows) && s.flows[end].Node == node {
+		end++
+	}
+	out := slices.Clone(s.flows[i:end])
+	first, _ := slices.BinarySearchFunc(s.mx, node, func(e edge, node string) int { return dnsname.Compare(e.from, node) })
+	for ; first < len(s.mx) && s.mx[first].from == node; first++ {
+		out = append(out, Flow{Kind: Inbound, Name: node, Node: node, Host: s.mx[first].to, Sign: MX, By: node})
+	}
+	if n := s.Node(node); n != nil && s.NotInZone(node) == "" {
+		for _, addr := range n.Addrs {
+			if server := s.Server(addr); server != "" && server != node {
+				out = append(out, Flow{Kind: Helo, Name: node, Node: node, Net: single(addr), Sign: Address, By: server})
+			}
+		}
+	}
+	slices.SortFunc(out, compareFlows)
+	return out
+}
+
+// Flows yields every flow, sorted by Node.
+func (s *Survey) Flows() iter.Seq[Flow] {
+	return func(yield func(Flow) bool) {
+		names := make([]string, 0, len(s.flows)+len(s.nodes))
+		for _, f := range s.flows {
+			names = append(names, f.Node)
+		}
+		for _, n := range s.nodes {
+			names = append(names, n.Name)
+		}
+		slices.SortFunc(names, dnsname.Compare)
+		for _, name := range slices.Compact(names) {
+			for _, f := range s.At(name) {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// maxExchangers is how many hosts the term mx of an SPF record can have (RFC 7208, Section
+// 4.6.4).
+const maxExchangers = 10
+
+// Clients returns where the clients of a Helo or Sender flow are, sorted: nil if that is not
+// known, as for what another organization's SPF record authorizes.
+func (s *Survey) Clients(f Flow) []netip.Prefix {
+	var out []netip.Prefix
+	switch {
+	case f.Kind == Inbound, f.Sign == Include:
+		return nil
+	case f.Net.IsValid():
+		return []netip.Prefix{f.Net}
+	case f.Kind == Sender && f.Sign == Described:
+		out = slices.Clone(s.senders)
+	case f.Kind == Sender && f.Sign == SPFMX:
+		for _, host := range s.exchangers(s.Locate(f.Host)) {
+			out = append(out, s.addrs(host)...)
+		}
+	case f.Kind == Sender && f.Sign != SPF:
+		return nil
+	default:
+		out = s.addrs(cmp.Or(f.Host, f.Name))
+	}
+	for i, p := range out {
+		if bits := cmp.Or(f.lenOf(p.Addr()), p.Bits()); bits < p.Bits() {
+			out[i] = netip.PrefixFrom(p.Addr(), bits).Masked()
+		}
+	}
+	slices.SortFunc(out, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	return slices.Compact(out)
+}
+
+// lenOf returns the prefix length of an SPF term for an address, 0 for the whole address.
+func (f Flow) lenOf(addr netip.Addr) int {
+	if addr.Is4() {
+		return int(f.Len4)
+	}
+	return int(f.Len6)
+}
+
+// addrs returns the addresses of a name, through aliases and wildcards.
+func (s *Survey) addrs(name string) []netip.Prefix {
+	var out []netip.Prefix
+	if n := s.Node(s.Locate(name)); n != nil {
+		for _, addr := range n.Addrs {
+			out = append(out, single(addr))
+		}
+	}
+	return out
+}
+
+// exchangers returns the hosts of a node's MX records, as many as SPF looks at.
+func (s *Survey) exchangers(node string) []string {
+	var out []string
+	i, _ := slices.BinarySearchFunc(s.mx, node, func(e edge, node string) int { return dnsname.Compare(e.from, node) })
+	for ; i < len(s.mx) && s.mx[i].from == node && len(out) < maxExchangers; i++ {
+		out = append(out, s.mx[i].to)
+	}
+	return out
+}
+
+// single returns the network of one address.
+func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
