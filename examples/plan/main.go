@@ -9,8 +9,9 @@
 //	plan -org org.yaml -format letter -step reverse    # the letter to the ISP
 //	plan init -domain example.org -o org.yaml          # a first description, to be completed
 //
-// It publishes nothing and overwrites no file. Carry out a step, wait for the gates before
-// the next, and plan again: finished steps are no longer in the plan.
+// It publishes nothing and overwrites no file. Carry out a step, wait as long as it
+// says and for the gates before the next, and plan again: finished steps are no longer in the
+// plan. After -adopt, the notes list whom the SPF records authorize no longer.
 //
 // Exit status: 0 no rule fails at the threshold or above once the plan is carried out, or a
 // description was written; 1 a rule will still fail, because of records that are kept or
