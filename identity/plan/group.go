@@ -6,6 +6,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -57,12 +58,20 @@ func (c Change) kind() string {
 	return fmt.Sprintf("%s %d %q %q %v", c.Owner, c.Type, c.dataOf(c.Removed()), c.dataOf(c.Added()), c.Rules)
 }
 
-// dataOf returns records of a change with NAME in place of its name, one line each.
+// dataOf returns records of a change with NAME in place of its host, one line each.
 func (c Change) dataOf(records []dns.RR) []string {
-	name := strings.TrimPrefix(c.Name, "_client._smtp.") // what a CSA record points to
 	return each(records, func(rr dns.RR) string {
-		return fmt.Sprintf("%d IN %s %s", rr.Header().Ttl, resolver.TypeString(c.Type), strings.ReplaceAll(txt.Data(rr), name, "NAME."))
+		line := fmt.Sprintf("%s %d IN %s %s", c.Name, rr.Header().Ttl, resolver.TypeString(c.Type), txt.Data(rr))
+		return strings.ReplaceAll(line, c.host(), "NAME.")
 	})
+}
+
+// host returns the name of a change, and of a CSA record the name that it is about.
+func (c Change) host() string {
+	if name, ok := csa.NameOf(c.Name); ok {
+		return name
+	}
+	return c.Name
 }
 
 // writeLike writes a change, or many that differ only in their names.
@@ -78,13 +87,12 @@ func writeLike(like []Change, line func(string, ...any)) {
 		}
 		return
 	}
-	names := each(like, func(c Change) string { return c.Name })
-	line("   %d names, %s, for %s: %s", len(like), resolver.TypeString(c.Type), joined(c.Rules), few(names))
+	line("   %d names, %s, for %s: %s", len(like), resolver.TypeString(c.Type), joined(c.Rules), few(each(like, Change.host)))
 	for _, data := range c.dataOf(c.Removed()) {
-		line("     - NAME. %s", data)
+		line("     - %s", data)
 	}
 	for _, data := range c.dataOf(c.Added()) {
-		line("     + NAME. %s", data)
+		line("     + %s", data)
 	}
 }
 
