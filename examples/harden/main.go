@@ -6,9 +6,9 @@
 //	harden -zone example.org.zone -org org.yaml     # leaves names of MTAs and mail domains to the plan
 //	harden -axfr example.org=192.0.2.53 -o additions.zone
 //
-// Comments list the names it leaves alone with the reason, and what to check before you
-// publish: names of machines, whose programs may send mail as root@ the name. It hardens
-// nothing in a zone that it cannot read whole.
+// Comments list the names it leaves alone, each with the reason and the way out, what zones
+// cannot show, and what to check before you publish: names of machines, whose programs may
+// send mail as root@ the name. It hardens nothing in a zone that it cannot read whole.
 //
 // Exit status: 0 the additions were written, even if there are none; 2 bad flags, or what
 // it cannot read or write.
@@ -49,6 +49,7 @@ const usage = `usage: harden [flags]
   -axfr ZONE=ADDR[:PORT]    a zone, by a transfer from its server; repeatable
   -org FILE                 description of the organization, YAML or JSON
   -deny                     deny each name in HELO too, by a CSA record
+  -all                      list all names that are left alone, not only 10 of each kind
   -o FILE                   write to this file, which must not exist
 Hardens host names and wildcards that have an address. Names that seem to send or receive
 mail are left alone, with the reason.
@@ -62,6 +63,7 @@ type options struct {
 	transfers []string // ZONE=SERVER
 	orgFile   string
 	deny      bool
+	all       bool
 	out       string
 }
 
@@ -73,6 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	command.Strings(fs, "axfr", &o.transfers)
 	fs.StringVar(&o.orgFile, "org", "", "")
 	fs.BoolVar(&o.deny, "deny", false, "")
+	fs.BoolVar(&o.all, "all", false, "")
 	fs.StringVar(&o.out, "o", "", "")
 	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
 		return err
@@ -89,7 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h.DenyNames = o.deny
+	h.DenyNames, h.ListAll = o.deny, o.all
 	p.show("writing the additions for %d names", len(h.Names))
 	if o.out == "" {
 		p.clear() // standard output may be the same terminal

@@ -21,7 +21,9 @@ $TTL 3600
       MX  10 mx
       TXT "v=spf1 mx ip4:192.0.2.32/28 -all"
 mx    A   192.0.2.10
+mail  CNAME mx
 www   A   192.0.2.40
+ftp   A   192.0.2.10
 `)
 	if err != nil {
 		log.Fatal(err)
@@ -31,12 +33,20 @@ www   A   192.0.2.40
 		log.Fatal(err)
 	}
 	fmt.Println("example.org receives mail:", survey.Node("example.org.").Has(flow.GetsMail))
-	fmt.Println("mx.example.org:", survey.Tie("mx.example.org."))
+	for _, name := range []string{"mx.example.org.", "ftp.example.org.", "www.example.org."} {
+		for _, f := range append(survey.At(name), survey.Authorized(name)...) {
+			fmt.Printf("%s %v\n", name, f)
+		}
+	}
+	fmt.Println("mail.example.org. has the records of", survey.Locate("mail.example.org."))
 	fmt.Println("192.0.2.10 belongs to", survey.Server(netip.MustParseAddr("192.0.2.10")))
 	fmt.Println("192.0.2.40 is authorized by", survey.Authorizer(netip.MustParseAddr("192.0.2.40")))
 	// Output:
 	// example.org receives mail: true
-	// mx.example.org: it takes the mail of example.org.
+	// mx.example.org. it takes the mail of example.org
+	// ftp.example.org. it has 192.0.2.10, an address of mx.example.org
+	// www.example.org. it has 192.0.2.40, which the SPF record of example.org authorizes
+	// mail.example.org. has the records of mx.example.org.
 	// 192.0.2.10 belongs to mx.example.org.
 	// 192.0.2.40 is authorized by example.org.
 }
@@ -67,4 +77,27 @@ func ExampleMeantToSend() {
 	}
 	// Output:
 	// a text is meant to say who sends, but is not an SPF record: a semicolon after the version: write a space
+}
+
+// What is behind the SPF records of others is not known: tell about it.
+func ExampleSurvey_Foreign() {
+	zones, err := resolver.ParseZones(`
+$ORIGIN example.org.
+$TTL 3600
+@     SOA ns.provider.example. hostmaster 1 7200 900 1209600 300
+      TXT "v=spf1 include:_spf.example.org include:spf.provider.example -all"
+_spf  TXT "v=spf1 ip4:192.0.2.10 -all"
+`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	survey, err := flow.Read(zones.Records(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name := range survey.Foreign() {
+		fmt.Println(name, "is not in the zones")
+	}
+	// Output:
+	// spf.provider.example. is not in the zones
 }

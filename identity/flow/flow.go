@@ -39,27 +39,28 @@ type Sign uint8
 
 // The signs of flows.
 const (
-	_         Sign = iota
-	Described      // the description: By is the ID of an MTA, or "" for a mail domain
-	Observed       // an observation of a client
-	MX             // an MX record
-	CSA            // a CSA record that authorizes
-	SPF            // a term of an SPF record that names a network or a host
-	SPFMX          // the term mx of an SPF record
-	Include        // the term include, exists or redirect of an SPF record
-	SRV            // an SRV record of a mail service (RFC 6186, RFC 8314)
-	TLSA           // a TLSA record for port 25 (RFC 7672)
-	MTASTS         // a record at _mta-sts (RFC 8461)
-	TLSRPT         // a record at _smtp._tls (RFC 8460)
-	DKIM           // a record or a zone of its own at or below _domainkey (RFC 6376), except a key that is revoked
-	DMARC          // a record at _dmarc (RFC 7489), except a policy that rejects
-	PTR            // a PTR record of an address that a mail server has
-	Address        // an address that a mail server has
+	_          Sign = iota
+	Described       // the description: By is the ID of an MTA, or "" for a mail domain
+	Observed        // an observation of a client
+	MX              // an MX record
+	CSA             // a CSA record that authorizes
+	SPF             // a term of an SPF record that names a network or a host, or the term ptr and a PTR record
+	SPFMX           // the term mx of an SPF record
+	Include         // the term include, exists or redirect of an SPF record
+	SRV             // an SRV record for submission, IMAP or POP3 (RFC 6186, RFC 8314)
+	TLSA            // a TLSA record for port 25 (RFC 7672)
+	MTASTS          // a record at _mta-sts (RFC 8461)
+	TLSRPT          // a record at _smtp._tls (RFC 8460)
+	DKIM            // a record or a zone of its own at or below _domainkey (RFC 6376), except a key that is revoked
+	DMARC           // a record at _dmarc (RFC 7489), except a policy that rejects
+	PTR             // a PTR record of an address that a mail server has
+	Address         // an address that a mail server has
+	Authorized      // an address that the SPF record of another name authorizes
 )
 
 var signText = []string{
 	Described: "described", Observed: "observed", MX: "mx", CSA: "csa", SPF: "spf", SPFMX: "spf-mx", Include: "include", SRV: "srv",
-	TLSA: "tlsa", MTASTS: "mta-sts", TLSRPT: "tls-rpt", DKIM: "dkim", DMARC: "dmarc", PTR: "ptr", Address: "address",
+	TLSA: "tlsa", MTASTS: "mta-sts", TLSRPT: "tls-rpt", DKIM: "dkim", DMARC: "dmarc", PTR: "ptr", Address: "address", Authorized: "authorized",
 }
 
 // String returns the keyword of the sign in lower case.
@@ -133,6 +134,8 @@ func (f Flow) about(subject string) string {
 		return subject + " is the PTR name of " + f.Net.Addr().String() + ", an address of " + by
 	case Address:
 		return subject + " has " + f.Net.Addr().String() + ", an address of " + by
+	case Authorized:
+		return subject + " has " + f.Net.Addr().String() + ", which the SPF record of " + by + " authorizes"
 	}
 	return subject + " has " + by
 }
@@ -143,10 +146,12 @@ func display(name string) string { return cmp.Or(strings.TrimSuffix(name, "."), 
 // compareFlows orders flows by node, then the surest first.
 func compareFlows(a, b Flow) int {
 	return cmp.Or(dnsname.Compare(a.Node, b.Node), cmp.Compare(a.Sign, b.Sign), cmp.Compare(a.Kind, b.Kind), dnsname.Compare(a.Name, b.Name),
-		dnsname.Compare(a.By, b.By), dnsname.Compare(a.Host, b.Host), a.Net.Addr().Compare(b.Net.Addr()), cmp.Compare(a.Net.Bits(), b.Net.Bits()))
+		dnsname.Compare(a.By, b.By), dnsname.Compare(a.Host, b.Host), a.Net.Addr().Compare(b.Net.Addr()), cmp.Compare(a.Net.Bits(), b.Net.Bits()),
+		cmp.Compare(a.Len4, b.Len4), cmp.Compare(a.Len6, b.Len6))
 }
 
-// At returns the flows that records at a canonical name are about, the surest first.
+// At returns the flows that records at a canonical name are about, the surest first. Those of
+// [Survey.Authorized] are not among them.
 func (s *Survey) At(node string) []Flow {
 	i, _ := slices.BinarySearchFunc(s.flows, node, func(f Flow, node string) int { return dnsname.Compare(f.Node, node) })
 	end := i
@@ -154,22 +159,42 @@ func (s *Survey) At(node string) []Flow {
 		end++
 	}
 	out := slices.Clone(s.flows[i:end])
-	first, _ := slices.BinarySearchFunc(s.mx, node, func(e edge, node string) int { return dnsname.Compare(e.from, node) })
-	for ; first < len(s.mx) && s.mx[first].from == node; first++ {
-		out = append(out, Flow{Kind: Inbound, Name: node, Node: node, Host: s.mx[first].to, Sign: MX, By: node})
+	for _, e := range s.exchangers(node) {
+		out = append(out, Flow{Kind: Inbound, Name: node, Node: node, Host: e.to, Sign: MX, By: node})
 	}
-	if n := s.Node(node); n != nil && s.NotInZone(node) == "" {
-		for _, addr := range n.Addrs {
-			if server := s.Server(addr); server != "" && server != node {
-				out = append(out, Flow{Kind: Helo, Name: node, Node: node, Net: single(addr), Sign: Address, By: server})
-			}
+	for _, addr := range s.addressed(node) {
+		server := s.Server(addr)
+		if server != "" && server != node && s.Locate(server) != node {
+			out = append(out, Flow{Kind: Helo, Name: node, Node: node, Net: single(addr), Sign: Address, By: server})
 		}
 	}
 	slices.SortFunc(out, compareFlows)
 	return out
 }
 
-// Flows yields every flow, sorted by Node.
+// Authorized returns a flow for each address of a canonical name that the SPF record of
+// another name authorizes, and that is not known as the address of a mail server: the network
+// may be larger than the mail servers in it. The sign of these flows is Authorized.
+func (s *Survey) Authorized(node string) []Flow {
+	var out []Flow
+	for _, addr := range s.addressed(node) {
+		if owner := s.Authorizer(addr); owner != "" && owner != node && s.Server(addr) == "" {
+			out = append(out, Flow{Kind: Helo, Name: node, Node: node, Net: single(addr), Sign: Authorized, By: owner})
+		}
+	}
+	slices.SortFunc(out, compareFlows)
+	return out
+}
+
+// addressed returns the addresses of a name that its zone has.
+func (s *Survey) addressed(node string) []netip.Addr {
+	if n := s.Node(node); n != nil && s.NotInZone(node) == "" {
+		return n.Addrs
+	}
+	return nil
+}
+
+// Flows yields every flow that At returns for some name, sorted by Node.
 func (s *Survey) Flows() iter.Seq[Flow] {
 	return func(yield func(Flow) bool) {
 		names := make([]string, 0, len(s.flows)+len(s.nodes))
@@ -206,8 +231,8 @@ func (s *Survey) Clients(f Flow) []netip.Prefix {
 	case f.Kind == Sender && f.Sign == Described:
 		out = slices.Clone(s.senders)
 	case f.Kind == Sender && f.Sign == SPFMX:
-		for _, host := range s.exchangers(s.Locate(f.Host)) {
-			out = append(out, s.addrs(host)...)
+		for _, e := range s.exchangersOfSPF(f.Host) {
+			out = append(out, s.addrs(e.to)...)
 		}
 	case f.Kind == Sender && f.Sign != SPF:
 		return nil
@@ -244,15 +269,44 @@ func (s *Survey) addrs(name string) []netip.Prefix {
 	return out
 }
 
-// exchangers returns the hosts of a node's MX records, as many as SPF looks at.
-func (s *Survey) exchangers(node string) []string {
-	var out []string
+// exchangers returns the MX records of a node.
+func (s *Survey) exchangers(node string) []edge {
 	i, _ := slices.BinarySearchFunc(s.mx, node, func(e edge, node string) int { return dnsname.Compare(e.from, node) })
-	for ; i < len(s.mx) && s.mx[i].from == node && len(out) < maxExchangers; i++ {
-		out = append(out, s.mx[i].to)
+	end := i
+	for end < len(s.mx) && s.mx[end].from == node {
+		end++
 	}
-	return out
+	return s.mx[i:end]
 }
+
+// exchangersOfSPF returns the hosts that the term mx of an SPF record looks at.
+func (s *Survey) exchangersOfSPF(domain string) []edge {
+	all := s.exchangers(s.Locate(domain))
+	return all[:min(len(all), maxExchangers)]
+}
+
+// Foreign yields the names outside the zones whose records say whom SPF records of the zones
+// authorize, each once, sorted: those of includes and redirects, and the hosts of a and mx.
+// What networks are behind them is not known.
+func (s *Survey) Foreign() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var names []string
+		for _, f := range s.flows {
+			if f.Kind == Sender && f.Host != "" && !s.has(s.Locate(f.Host)) {
+				names = append(names, f.Host)
+			}
+		}
+		slices.SortFunc(names, dnsname.Compare)
+		for _, name := range slices.Compact(names) {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// has reports whether the zones are the ones to say what records a name has.
+func (s *Survey) has(name string) bool { return s.apexes[s.Zone(name)] && s.NotInZone(name) == "" }
 
 // single returns the network of one address.
 func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }

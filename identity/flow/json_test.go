@@ -10,13 +10,15 @@ import (
 
 // A value that was read back has the same JSON.
 func TestJSON(t *testing.T) {
-
 	for _, tt := range []struct {
 		value, again any
 		want         string
 	}{
 		{flow.Node{Name: "a.test.", Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Traits: flow.Alias | flow.Machine}, new(flow.Node), `{"name":"a.test.","addrs":["192.0.2.1"],"traits":"alias,machine"}`},
 		{flow.Node{}, new(flow.Node), `{"name":""}`},
+		{flow.Flow{Kind: flow.Sender, Name: "a.test.", Node: "*.test.", Host: "b.test.", Net: netip.MustParsePrefix("192.0.2.0/24"), Len4: 28, Len6: 64, Sign: flow.SPFMX, By: "a.test."}, new(flow.Flow),
+			`{"kind":"sender","name":"a.test.","node":"*.test.","host":"b.test.","net":"192.0.2.0/24","len4":28,"len6":64,"sign":"spf-mx","by":"a.test."}`},
+		{flow.Flow{}, new(flow.Flow), `{"name":"","node":""}`},
 		{flow.Note{}, new(flow.Note), `{"name":"","text":""}`},
 		{flow.Observation{Helo: "x"}, new(flow.Observation), `{"address":"","helo":"x"}`},
 	} {

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"cmp"
 	"net"
 	"net/netip"
 	"slices"
@@ -37,11 +36,11 @@ const (
 	NullSPF                      // has a null SPF record, or one that redirects to a null one
 	SeveralSPF                   // has several SPF records, which receivers reject (RFC 7208, Section 4.5)
 	Serves                       // has an SRV record
-	Exchanger                    // is the target of an MX record
 	Machine                      // has an SSHFP or HINFO record, or is a PTR name
+	Signed                       // has a DNSKEY record: the zone is signed with DNSSEC
 )
 
-var traitText = []string{"apex", "delegated", "redirects", "alias", "gets-mail", "null-mx", "sends", "null-spf", "several-spf", "serves", "exchanger", "machine"}
+var traitText = []string{"apex", "delegated", "redirects", "alias", "gets-mail", "null-mx", "sends", "null-spf", "several-spf", "serves", "machine", "signed"}
 
 // String lists the keywords of the traits, separated by commas; "" is the empty set.
 func (t Trait) String() string { return enum.SetString(t, traitText) }
@@ -94,7 +93,16 @@ func (n *Node) merge(other Node) {
 	}
 	n.Traits |= other.Traits
 	n.Addrs = append(n.Addrs, other.Addrs...)
-	n.TextTTL = cmp.Or(other.TextTTL, n.TextTTL)
+	n.TextTTL = leastTTL(n.TextTTL, other.TextTTL)
+}
+
+// leastTTL returns the lesser TTL, of which 0 is none. All texts of a name should have one
+// (RFC 2181, Section 5.2).
+func leastTTL(a, b uint32) uint32 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // addAddress adds the address of an A or AAAA record.

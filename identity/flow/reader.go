@@ -3,6 +3,7 @@ package flow
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ var policies = []struct {
 	{"_mta-sts.", Flow{Kind: Inbound, Sign: MTASTS}},
 	{"_smtp._tls.", Flow{Kind: Inbound, Sign: TLSRPT}},
 	{"_25._tcp.", Flow{Kind: Helo, Sign: TLSA}},
+	{"*._tcp.", Flow{Kind: Helo, Sign: TLSA}}, // of port 25, too
 }
 
 // addPolicy adds what a record at a name with an underscore shows about the name below which
@@ -85,22 +87,19 @@ func tag(text, name string) string {
 func (r *reader) addServers() {
 	names := make(map[string]string) // of nodes, the first host that is tied to mail
 	for name, f := range r.hosts {
-		if f.Sign == SPF {
-			continue // Authorizer knows
+		if f.Sign != SPF { // else Authorizer knows
+			addLeast(names, r.Locate(name), name)
 		}
-		at := r.Locate(cmp.Or(f.Host, name))
-		if old, ok := names[at]; !ok || dnsname.Compare(name, old) < 0 {
-			names[at] = name
+	}
+	for _, f := range r.flows {
+		if f.Sign == CSA { // of a client that has an address of the target
+			addLeast(names, r.Locate(f.Host), f.Name)
 		}
 	}
 	for at, name := range names {
-		n := r.Node(at)
-		if n == nil {
-			continue
-		}
-		for _, addr := range n.Addrs {
-			if first := r.servers[addr]; first == "" || dnsname.Compare(name, first) < 0 {
-				r.servers[addr] = name
+		if n := r.Node(at); n != nil {
+			for _, addr := range n.Addrs {
+				addLeast(r.servers, addr, name)
 			}
 		}
 	}
@@ -108,6 +107,7 @@ func (r *reader) addServers() {
 
 // addObservations adds what clients were observed to say in HELO.
 func (r *reader) addObservations(observed []Observation) {
+	said := make(map[netip.Addr]string)
 	for _, o := range observed {
 		arg, err := helo.Parse(o.Helo)
 		if err != nil || arg.Name == "" {
@@ -115,25 +115,40 @@ func (r *reader) addObservations(observed []Observation) {
 		}
 		addr := o.Addr.Unmap()
 		r.add(Flow{Kind: Helo, Name: arg.Name, Net: single(addr), Sign: Observed})
-		r.servers[addr] = cmp.Or(r.servers[addr], arg.Name)
+		addLeast(said, addr, arg.Name)
+	}
+	for addr, name := range said {
+		r.servers[addr] = cmp.Or(r.servers[addr], name)
 	}
 }
 
 // addNetworks adds the addresses that the terms a and mx of SPF records authorize, those of
-// each name once.
+// each name once for each prefix length.
 func (r *reader) addNetworks() {
-	done := make(map[term]bool)
-	expand := func(t term, owner string) {
-		t.domain, t.mx = r.Locate(t.domain), false
-		n := r.Node(t.domain)
-		if done[t] || n == nil {
+	type network struct {
+		node string
+		bits int
+		is4  bool
+	}
+	done := make(map[network]bool)
+	expand := func(host, owner string, f Flow) {
+		n := r.Node(r.Locate(host))
+		if n == nil {
 			return
 		}
-		done[t] = true
-		f := Flow{Len4: t.len4, Len6: t.len6}
-		for _, addr := range n.Addrs {
-			if p, err := addr.Prefix(cmp.Or(f.lenOf(addr), addr.BitLen())); err == nil {
-				r.addNetwork(p, owner)
+		for _, is4 := range []bool{true, false} {
+			of := network{n.Name, int(f.Len6), is4}
+			if is4 {
+				of.bits = int(f.Len4)
+			}
+			if done[of] {
+				continue
+			}
+			done[of] = true
+			for _, addr := range n.Addrs {
+				if p, err := addr.Prefix(cmp.Or(of.bits, addr.BitLen())); err == nil && addr.Is4() == is4 {
+					addLeast(r.networks, p, owner)
+				}
 			}
 		}
 	}
@@ -141,23 +156,24 @@ func (r *reader) addNetworks() {
 		return cmp.Or(dnsname.Compare(r.terms[a], r.terms[b]), dnsname.Compare(a.domain, b.domain))
 	}
 	for _, t := range slices.SortedFunc(maps.Keys(r.terms), byOwner) {
+		f := Flow{Len4: t.len4, Len6: t.len6}
 		if !t.mx {
-			expand(t, r.terms[t])
+			expand(t.domain, r.terms[t], f)
 			continue
 		}
-		for _, host := range r.exchangers(r.Locate(t.domain)) {
-			expand(term{domain: host, len4: t.len4, len6: t.len6}, r.terms[t])
+		for _, e := range r.exchangersOfSPF(t.domain) {
+			expand(e.to, r.terms[t], f)
 		}
 	}
+	bits := make(map[int]bool)
 	for p := range r.networks {
-		if !slices.Contains(r.lengths, p.Bits()) {
-			r.lengths = append(r.lengths, p.Bits())
-		}
+		bits[p.Bits()] = true
 	}
-	slices.Sort(r.lengths)
+	r.lengths = slices.Sorted(maps.Keys(bits))
 }
 
-// addPTRs adds the PTR names of addresses that mail servers have.
+// addPTRs adds the PTR names of addresses that mail servers have, and those below the domain
+// of an SPF mechanism ptr.
 func (r *reader) addPTRs() {
 	slices.SortFunc(r.ptrs, func(a, b edge) int { return cmp.Or(dnsname.Compare(a.from, b.from), dnsname.Compare(a.to, b.to)) })
 	for addr, server := range r.servers {
@@ -169,24 +185,32 @@ func (r *reader) addPTRs() {
 			}
 		}
 	}
+	for _, e := range r.ptrs {
+		if len(r.ptrTerms) == 0 {
+			break
+		}
+		for at := e.to; at != ""; at = dnsname.Parent(at) { // RFC 7208, Section 5.5
+			if owner, ok := r.ptrTerms[at]; ok {
+				r.addHost(Flow{Kind: Helo, Name: e.to, Sign: SPF, By: owner})
+				break
+			}
+		}
+	}
 	r.ptrs = nil
 }
 
 // finish gives the flows their nodes, and sorts them.
 func (r *reader) finish() {
-	r.flows = make([]Flow, 0, len(r.hosts)+len(r.other))
 	for _, f := range r.hosts {
-		f.Node = r.Locate(f.Name)
 		r.flows = append(r.flows, f)
 	}
-	for f := range r.other {
-		f.Node = f.Name
+	for i, f := range r.flows {
+		at := f.Name
 		if f.Sign == Include {
-			f.Node = f.Host
+			at = f.Host
 		}
-		if f.Node = r.Locate(f.Node); f.Node != "" {
-			r.flows = append(r.flows, f)
-		}
+		r.flows[i].Node = r.Locate(at)
 	}
 	slices.SortFunc(r.flows, compareFlows)
+	r.flows = slices.Compact(r.flows)
 }

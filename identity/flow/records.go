@@ -1,9 +1,6 @@
 package flow
 
 import (
-	"maps"
-	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -18,9 +15,9 @@ import (
 // A reader makes a survey.
 type reader struct {
 	*Survey
-	hosts map[string]Flow // that records tie to mail, by name: the surest flow of each
-	other map[Flow]bool   // further flows, without their nodes
-	terms map[term]string // of SPF records, and the first record that has them
+	hosts    map[string]Flow   // that records tie to mail, by name: the surest flow of each
+	terms    map[term]string   // of SPF records, and the first record that has them
+	ptrTerms map[string]string // domains of the SPF mechanism ptr, and the first record that has it
 }
 
 // A term is a mechanism a or mx of an SPF record, with the name whose addresses count.
@@ -52,8 +49,20 @@ func (r *reader) addHost(f Flow) {
 	}
 }
 
-// add adds a flow that is one beside others of its name.
-func (r *reader) add(f Flow) { r.other[f] = true }
+// add adds a flow that is one beside others of its name, without its node.
+func (r *reader) add(f Flow) {
+	if f.Name != "" { // else it is about the root
+		r.flows = append(r.flows, f)
+	}
+}
+
+// addLeast puts a name into a map unless it has a lesser one for the key: so the order of
+// records does not matter.
+func addLeast[K comparable](m map[K]string, key K, name string) {
+	if old, ok := m[key]; !ok || dnsname.Compare(name, old) < 0 {
+		m[key] = name
+	}
+}
 
 // addTrait gives a trait to a name that a record points to.
 func (r *reader) addTrait(name string, t Trait) {
@@ -81,23 +90,27 @@ func (r *reader) addRecord(rr dns.RR) {
 		n.Traits |= Delegated
 	case *dns.DNAME:
 		n.Traits |= Redirects
-		r.targets[name] = dnsname.CanonicalOrEmpty(rr.Target)
+		addLeast(r.dnames, name, dnsname.CanonicalOrEmpty(rr.Target))
 	case *dns.CNAME:
 		n.Traits |= Alias
-		r.targets[name] = dnsname.CanonicalOrEmpty(rr.Target)
+		addLeast(r.aliases, name, dnsname.CanonicalOrEmpty(rr.Target))
 	case *dns.MX:
 		if nullmx.IsNull(rr) {
 			n.Traits |= NullMX
 			break
 		}
 		n.Traits |= GetsMail
-		r.mx = append(r.mx, edge{name, dnsname.CanonicalOrEmpty(rr.Mx)})
-		r.addHost(Flow{Kind: Helo, Name: rr.Mx, Sign: MX, By: name})
+		if host := dnsname.CanonicalOrEmpty(rr.Mx); host != "" {
+			r.mx = append(r.mx, edge{name, host})
+			r.addHost(Flow{Kind: Helo, Name: host, Sign: MX, By: name})
+		}
 	case *dns.SRV:
 		n.Traits |= Serves
 		r.addService(name, rr)
 	case *dns.SSHFP, *dns.HINFO:
 		n.Traits |= Machine
+	case *dns.DNSKEY:
+		n.Traits |= Signed
 	case *dns.PTR:
 		r.ptrs = append(r.ptrs, edge{name, dnsname.CanonicalOrEmpty(rr.Ptr)})
 		if dnsname.FromReverse(name).IsValid() {
@@ -119,20 +132,20 @@ func (r *reader) addRecord(rr dns.RR) {
 func (r *reader) addService(name string, rr *dns.SRV) {
 	if host, ok := csa.NameOf(name); ok {
 		if csa.Authorizes(rr) {
-			r.addHost(Flow{Kind: Helo, Name: host, Host: dnsname.CanonicalOrEmpty(rr.Target), Sign: CSA, By: name})
+			r.add(Flow{Kind: Helo, Name: host, Host: dnsname.CanonicalOrEmpty(rr.Target), Sign: CSA, By: name})
 		}
 		return
 	}
 	service, _, _ := strings.Cut(name, ".")
 	switch service {
-	case "_submission", "_submissions", "_smtp", "_smtps":
+	case "_submission", "_submissions", "_smtp", "_smtps", "_imap", "_imaps", "_pop3", "_pop3s":
 		r.addHost(Flow{Kind: Helo, Name: rr.Target, Sign: SRV, By: name})
 	}
 }
 
 // addText adds what a TXT record shows: an SPF record, and whom it authorizes.
 func (r *reader) addText(name string, n *Node, rr *dns.TXT) {
-	n.TextTTL = rr.Hdr.Ttl
+	n.TextTTL = leastTTL(n.TextTTL, rr.Hdr.Ttl)
 	text := txt.Join(rr.Txt)
 	if !spf.IsRecord(text) {
 		// Of several, the reason does not depend on the order of records.
@@ -151,42 +164,59 @@ func (r *reader) addText(name string, n *Node, rr *dns.TXT) {
 	n.Traits |= Sends
 	record, _ := spf.Parse(text) // the terms that it could read count even if others are broken
 	for _, t := range record.Terms {
-		if t.Qualifier == spf.Fail || strings.Contains(t.Domain, "%") {
-			continue
+		switch {
+		case t.Qualifier == spf.Fail:
+		case t.Kind == spf.Redirect:
+			if old, ok := r.redirects[name]; !ok || text < old.text {
+				r.redirects[name] = redirect{text, domainOf(t, name)}
+			}
+		default:
+			r.addTerm(name, t)
 		}
-		if t.Kind == spf.Redirect {
-			r.redirects[name] = redirect{text, t.Domain}
-			continue
-		}
-		r.addTerm(name, t)
 	}
+}
+
+// domainOf returns the domain of a term in the record of a name, in canonical form: the name
+// if the term has none, "" if the domain is not known before a client connects.
+func domainOf(t spf.Term, name string) string {
+	if t.Domain == "" {
+		return name
+	}
+	domain := strings.NewReplacer("%{d}", display(name), "%{D}", display(name)).Replace(t.Domain) // RFC 7208, Section 7.2
+	if strings.Contains(domain, "%") {
+		return ""
+	}
+	return dnsname.CanonicalOrEmpty(domain)
 }
 
 // addTerm adds whom a term of the SPF record of a name authorizes.
 func (r *reader) addTerm(name string, t spf.Term) {
-	domain := name
-	if t.Domain != "" {
-		domain = dnsname.CanonicalOrEmpty(t.Domain)
-	}
-	switch t.Kind {
-	case spf.IP4, spf.IP6:
-		if t.Prefix.Bits() > 0 {
-			r.addNetwork(t.Prefix.Masked(), name)
+	if t.Kind == spf.IP4 || t.Kind == spf.IP6 {
+		if t.Prefix.Bits() > 0 { // else it authorizes everybody, which shows nothing
+			addLeast(r.networks, t.Prefix.Masked(), name)
 			r.add(Flow{Kind: Sender, Name: name, Net: t.Prefix.Masked(), Sign: SPF, By: name})
 		}
 		return
+	}
+	domain := domainOf(t, name)
+	if domain == "" {
+		return
+	}
+	switch t.Kind {
 	case spf.A, spf.MX:
 		at := term{domain, t.Kind == spf.MX, lenOf(t.Len4, 32), lenOf(t.Len6, 128)}
-		if old, ok := r.terms[at]; !ok || dnsname.Compare(name, old) < 0 {
-			r.terms[at] = name
-		}
+		addLeast(r.terms, at, name)
 		sign := SPF
 		if at.mx {
 			sign = SPFMX
 		}
 		r.add(Flow{Kind: Sender, Name: name, Host: domain, Len4: at.len4, Len6: at.len6, Sign: sign, By: name})
+	case spf.PTR:
+		addLeast(r.ptrTerms, domain, name)
 	case spf.Include, spf.Exists:
 		r.add(Flow{Kind: Sender, Name: name, Host: domain, Sign: Include, By: name})
+		return
+	default:
 		return
 	}
 	if t.Domain != "" {
@@ -202,13 +232,6 @@ func lenOf(bits, whole uint8) uint8 {
 	return bits
 }
 
-// addNetwork adds a network that the SPF record of a name authorizes; the first name counts.
-func (r *reader) addNetwork(p netip.Prefix, name string) {
-	if old, ok := r.networks[p]; !ok || dnsname.Compare(name, old) < 0 {
-		r.networks[p] = name
-	}
-}
-
 // A redirect is an SPF record with a redirect, and the domain that it names.
 type redirect struct{ text, domain string }
 
@@ -216,6 +239,7 @@ type redirect struct{ text, domain string }
 // redirects tie their domain to mail.
 func (r *reader) followRedirects() {
 	record := func(domain string) string {
+		domain = r.Locate(domain)
 		switch n := r.Node(domain); {
 		case n.Has(SeveralSPF), r.described[domain] != "", r.NotInZone(domain) != "":
 			return "" // it is broken, authorizes senders soon, or is not known
@@ -224,12 +248,16 @@ func (r *reader) followRedirects() {
 		}
 		return r.redirects[domain].text
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.redirects)) {
-		to := r.redirects[name]
-		if n := r.Node(name); !n.Has(SeveralSPF) && spf.IsNullBy(to.text, record) {
-			n.Traits = n.Traits&^Sends | NullSPF
-		} else {
-			r.add(Flow{Kind: Sender, Name: name, Host: dnsname.CanonicalOrEmpty(to.domain), Sign: Include, By: name})
+	var null []string
+	for name, to := range r.redirects {
+		if spf.IsNullBy(to.text, record) && !r.Node(name).Has(SeveralSPF) {
+			null = append(null, name)
+		} else if to.domain != "" {
+			r.add(Flow{Kind: Sender, Name: name, Host: to.domain, Sign: Include, By: name})
 		}
+	}
+	for _, name := range null {
+		n := r.Node(name)
+		n.Traits = n.Traits&^Sends | NullSPF
 	}
 }

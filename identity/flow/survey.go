@@ -23,7 +23,8 @@ type Survey struct {
 	traits     map[string]Trait        // of names that records point to, which need not exist
 	cuts       map[string]Trait        // of names at which a zone begins, ends or redirects
 	apexes     map[string]bool         // of the zones
-	targets    map[string]string       // of CNAME and DNAME records
+	aliases    map[string]string       // the targets of CNAME records, by their names
+	dnames     map[string]string       // the same of DNAME records
 	mx         []edge                  // domains and the hosts that take their mail, sorted
 	ptrs       []edge                  // reverse names and PTR names
 	flows      []Flow                  // except those of mx and of shared addresses, sorted by node
@@ -36,6 +37,7 @@ type Survey struct {
 	org        *org.Organization       // nil without a description
 	noMail     map[string]bool         // described as names without mail
 	described  map[string]string       // described as names with mail, and their use
+	owned      map[string]bool         // described as zones, mail domains or names
 }
 
 // An edge is a record of one name that names another.
@@ -48,11 +50,11 @@ type edge struct{ from, to string }
 // The error is the first of records. Memory grows with the number of names and records.
 func Read(records iter.Seq2[dns.RR, error], o *org.Organization, observed ...Observation) (*Survey, error) {
 	s := &Survey{
-		traits: make(map[string]Trait), cuts: make(map[string]Trait), apexes: make(map[string]bool), targets: make(map[string]string),
-		networks: make(map[netip.Prefix]string), noMail: make(map[string]bool), described: make(map[string]string), servers: make(map[netip.Addr]string),
+		traits: make(map[string]Trait), cuts: make(map[string]Trait), apexes: make(map[string]bool), aliases: make(map[string]string), dnames: make(map[string]string),
+		networks: make(map[netip.Prefix]string), noMail: make(map[string]bool), described: make(map[string]string), servers: make(map[netip.Addr]string), owned: make(map[string]bool),
 		redirects: make(map[string]redirect), nearMisses: make(map[string]string), org: o,
 	}
-	r := reader{Survey: s, hosts: make(map[string]Flow), other: make(map[Flow]bool), terms: make(map[term]string)}
+	r := reader{Survey: s, hosts: make(map[string]Flow), terms: make(map[term]string), ptrTerms: make(map[string]string)}
 	for rr, err := range records {
 		if err != nil {
 			return nil, err
@@ -84,51 +86,59 @@ func (s *Survey) Nodes() []Node { return s.nodes }
 // Node returns the entry of Nodes for a canonical name, nil if it has no records.
 func (s *Survey) Node(name string) *Node { return s.nodes.find(name) }
 
-// maxChain is how many aliases are followed.
+// maxChain is how many aliases are followed, as a Resolver does.
 const maxChain = 16
 
 // Locate returns the name that has the records which DNS answers with for a canonical name:
 // the name itself, the last target that the zones have if it is an alias (RFC 1034, Section
 // 4.3.2) or below a DNAME (RFC 6672), or the wildcard that answers for it (RFC 4592). It
-// returns the name for one that the zones do not have.
+// returns the name for one that the zones do not have, and some name of a loop of aliases.
 func (s *Survey) Locate(name string) string {
-	for range maxChain {
-		next := s.target(name)
+	for range maxChain + 1 {
+		node, next := s.step(name)
 		if next == "" {
-			return name
+			return node
 		}
-		if strings.HasPrefix(next, "*.") && s.targets[next] == "" {
-			return next
-		}
-		name = cmp.Or(s.targets[next], next) // a wildcard that is an alias
+		name = next
 	}
 	return name
 }
 
-// target returns where DNS goes on from a name: to the target of an alias or DNAME, or to a
-// wildcard; "" if the name is the last one.
-func (s *Survey) target(name string) string {
-	if s.Node(name).Has(Alias) {
-		return s.targets[name]
-	}
-	encloser := "" // the closest name that exists
+// step returns the name that has the records for a name in its zone, and the name with which
+// DNS goes on if that is an alias or redirected, "" if not.
+func (s *Survey) step(name string) (node, next string) {
+	encloser, redirect, delegated := "", "", false // the closest name that exists; the highest cut
 	for at := name; at != ""; at = dnsname.Parent(at) {
 		cut := s.cuts[at]
-		if at != name && cut&Redirects != 0 {
-			return strings.TrimSuffix(name, at) + s.targets[at]
+		if cut&Redirects != 0 && at != name { // RFC 6672, Section 2.4
+			redirect, delegated = at, false
 		}
 		if encloser == "" && s.exists(at) {
 			encloser = at
 		}
-		if cut&(Apex|Delegated) != 0 {
+		if cut&Apex != 0 {
 			break
 		}
+		if cut&Delegated != 0 {
+			redirect, delegated = "", true
+		}
 	}
-	if wildcard := "*." + encloser; encloser != "" && encloser != name && s.Node(wildcard) != nil && s.NotInZone(name) == "" {
-		return wildcard
+	switch {
+	case redirect != "":
+		// A name that gets too long is none (RFC 6672, Section 3.2).
+		return name, dnsname.CanonicalOrEmpty(below(strings.TrimSuffix(name, redirect), s.dnames[redirect]))
+	case delegated:
+		return name, ""
+	case encloser != name && encloser != "":
+		if wildcard := below("*.", encloser); s.Node(wildcard) != nil { // RFC 4592, Section 3.3.1
+			return wildcard, s.aliases[wildcard]
+		}
 	}
-	return ""
+	return name, s.aliases[name]
 }
+
+// below returns the name of labels, which end with a dot, below another name.
+func below(labels, name string) string { return labels + strings.TrimPrefix(name, ".") }
 
 // exists reports whether a name has records, or names below it have.
 func (s *Survey) exists(name string) bool {
@@ -145,12 +155,18 @@ func (s *Survey) Described(name string) string { return s.described[name] }
 func (s *Survey) NoMail(name string) bool { return s.noMail[name] }
 
 // NotOwned returns why records at a canonical name are not the organization's to publish, ""
-// if they are, or without a description.
+// if they are, or without a description. What is described is the organization's: its domain,
+// its zones, its mail domains, its names, and all names below these.
 func (s *Survey) NotOwned(name string) string {
 	if s.org == nil || s.org.Owns(name) {
 		return ""
 	}
-	return "it is not a name of " + s.org.Domain
+	for at := name; at != ""; at = dnsname.Parent(at) {
+		if s.owned[at] {
+			return ""
+		}
+	}
+	return "it is not a name of " + display(dnsname.CanonicalOrEmpty(s.org.Domain))
 }
 
 // NearMiss returns why receivers ignore a text of a canonical name that is meant as an SPF
@@ -242,10 +258,14 @@ func (r *reader) addDescription(o *org.Organization) {
 		domain := dnsname.CanonicalOrEmpty(d.Domain)
 		r.describe(domain, "it is a mail domain")
 		r.add(Flow{Kind: Sender, Name: domain, Sign: Described})
+		r.owned[domain] = true
+	}
+	for _, zone := range o.Zones {
+		r.owned[dnsname.CanonicalOrEmpty(zone)] = true
 	}
 	for _, name := range o.Names {
 		name = dnsname.CanonicalOrEmpty(name)
-		r.noMail[name] = r.described[name] == "" && o.Owns(name)
+		r.noMail[name], r.owned[name] = r.described[name] == "", true
 	}
 }
 

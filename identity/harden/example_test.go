@@ -35,6 +35,6 @@ shop  CNAME www
 	// Output:
 	// www.example.org. 3600 IN MX 0 .
 	// www.example.org. 3600 IN TXT "v=spf1 -all"
-	// left alone: mx.example.org: it takes the mail of example.org.
+	// left alone: mx.example.org: it takes the mail of example.org: describe it, or list it in names if it has no mail
 	// left alone: shop.example.org: it is an alias: the records of its target count
 }

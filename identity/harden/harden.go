@@ -2,7 +2,8 @@
 // declare it: null SPF, Null MX and, if wanted, a CSA record that denies.
 //
 // [Zones] reads the records of zones and returns a [Hardening]: the names without mail, the
-// names that it leaves alone, each with the reason, and notes. [Hardening.WriteZone] prints
+// names that it leaves alone, each with the reason and the way out, the addresses that names share
+// with mail servers, and notes. [Hardening.WriteZone] prints
 // all of it as zone text.
 package harden
 
@@ -11,7 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -20,6 +24,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -30,31 +35,75 @@ type Hardening struct {
 	// Names seem to have no mail: host names and wildcards with an address, canonical and
 	// sorted. Check them before you publish anything: programs of a machine, such as cron,
 	// send as root@ its name. Remove names from the list to leave them alone.
-	Names []string    `json:"names"`
-	Left  []flow.Note `json:"left,omitzero"`  // names with an address that are left alone, and aliases, each with the reason
-	Notes []flow.Note `json:"notes,omitzero"` // doubts about Names, and what wildcards do, sorted
+	Names  []string    `json:"names"`
+	Left   []flow.Note `json:"left,omitzero"`   // names with an address that are left alone, and aliases: the reason, and what to do
+	Shared []Shared    `json:"shared,omitzero"` // addresses of mail servers that names in Left have too, sorted
+	Notes  []flow.Note `json:"notes,omitzero"`  // doubts about Names, what wildcards do, and zones that are signed, sorted
+	// Foreign are names outside the zones that SPF records of the zones refer to, sorted: the
+	// servers that these authorize are not known, nor are the names that they use.
+	Foreign []string `json:"foreign,omitzero"`
 	// DenyNames adds a CSA record that denies each name, if it has none and can have one.
 	// The policy of the domain should be enough for all of them, but Exim from 4.95 on
 	// ignores it for names that do not exist, such as _client._smtp below most names.
-	DenyNames bool         `json:"deny_names,omitzero"`
-	survey    *flow.Survey // nil in a Hardening that Zones did not make
+	DenyNames bool `json:"deny_names,omitzero"`
+	// ListAll makes WriteZone list all names that are left alone and all notes, not only the
+	// first ten of each kind.
+	ListAll bool         `json:"list_all,omitzero"`
+	survey  *flow.Survey // nil in a Hardening that Zones did not make
 }
+
+// A Shared is an address of a mail server, and the names that have it although nothing else
+// ties them to mail, as www and ftp where one machine does everything. They are left alone,
+// because the server may use them in HELO, and its programs may send as root@ them.
+type Shared struct {
+	Addr   netip.Addr `json:"addr"`
+	Server string     `json:"server"` // the ID of an MTA, or the canonical name of a host
+	Names  []string   `json:"names"`  // canonical and sorted
+}
+
+// String says so in one line, with the first names.
+func (s Shared) String() string {
+	return untrusted.Line(fmt.Sprintf("%s is an address of %s: its other names are left alone, because programs there may use them in HELO or send as user@ them. List in names those that are never used so. %s",
+		s.Addr, display(s.Server), counted(s.Names, maxListed)))
+}
+
+// counted returns how many names there are, and lists the first, at most so many.
+func counted(names []string, most int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d in all:", len(names))
+	for i, name := range names[:min(len(names), most)] {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		b.WriteString(" " + display(name))
+	}
+	if len(names) > most {
+		b.WriteString(" ...")
+	}
+	return b.String()
+}
+
+// display returns a name without its final dot.
+func display(name string) string { return cmp.Or(strings.TrimSuffix(name, "."), ".") }
 
 // Zones reads the records of whole zones, as resolver.Transfer and resolver.Zones.Records
 // yield them, and finds the names without mail. It leaves alone:
 //
 //   - names with MX records, with an SPF record that is not null, or with a text that is
 //     meant as an SPF record;
-//   - names that mail may come from: targets of MX records and of SRV records for mail,
-//     names and addresses in SPF records, names with a CSA record that authorizes, with a
-//     DKIM key or a DMARC policy of their own, and names with a word for mail in them;
+//   - names that a flow of package flow is about, through aliases, DNAMEs and wildcards, as of
+//     targets of MX records and of SRV records for mail, names in SPF records, names with a CSA
+//     record that authorizes, with a TLSA record for port 25, with a DKIM key, or with a policy
+//     for DMARC, MTA-STS or TLSRPT of their own; see flow.Sign;
+//   - names with an address that a mail server has, or that an SPF record authorizes;
+//   - names with a word for mail in them;
 //   - names without records of their own: aliases, names at and below delegations and
 //     below DNAMEs;
 //   - names with underscores.
 //
 // The organization may be nil. Its HELO names, PTR names and mail domains are left to a
-// plan, names that are not its own to their owner, and its Names have no mail even if mail
-// may come from them.
+// plan. Its Names have no mail even if mail may come from them: a note then says what to wait
+// for. All other names of the zones are judged alike, whatever the domain of the organization.
 //
 // The records may come in any order, each once. The error is the first of records, or says
 // that none of them is a SOA record. Memory grows with the number of names.
@@ -66,25 +115,51 @@ func Zones(records iter.Seq2[dns.RR, error], o *org.Organization) (*Hardening, e
 	if len(s.Zones()) == 0 {
 		return nil, errors.New("harden: expected a whole zone, with its SOA record")
 	}
-	h := &Hardening{survey: s, Notes: emptyNonTerminals(s)}
-	nodes := s.Nodes()
-	for i, n := range nodes {
-		nodes[i].Addrs = nil // not needed any more, and there are millions
-		switch reason := whyLeft(s, n); {
-		case reason != "":
-			h.Left = append(h.Left, flow.Note{Name: n.Name, Text: reason})
-		case len(n.Addrs) > 0:
-			h.Names = append(h.Names, n.Name)
-			if text := doubt(s, n); text != "" {
-				h.Notes = append(h.Notes, flow.Note{Name: n.Name, Text: text})
-			}
-		}
-		if text := wildcardNote(n); text != "" {
-			h.Notes = append(h.Notes, flow.Note{Name: n.Name, Text: text})
-		}
+	h := &Hardening{survey: s, Notes: emptyNonTerminals(s), Foreign: slices.Collect(s.Foreign())}
+	shared := make(map[netip.Addr]*Shared)
+	for i := range s.Nodes() {
+		h.judge(&s.Nodes()[i], shared)
+	}
+	for i := range s.Nodes() {
+		s.Nodes()[i].Addrs = nil // not needed any more, and there are millions
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(shared), netip.Addr.Compare) {
+		h.Shared = append(h.Shared, *shared[addr])
 	}
 	slices.SortFunc(h.Notes, flow.Note.Compare)
 	return h, nil
+}
+
+// judge adds a name to Names or Left, and the notes about it.
+func (h *Hardening) judge(n *flow.Node, shared map[netip.Addr]*Shared) {
+	note := func(text string) {
+		if text != "" {
+			h.Notes = append(h.Notes, flow.Note{Name: n.Name, Text: text})
+		}
+	}
+	note(wildcardNote(n, h.survey))
+	if n.Has(flow.Apex) && n.Has(flow.Signed) {
+		note("it is signed with DNSSEC: sign it again after you add records")
+	}
+	f, reason := whyLeft(h.survey, n)
+	switch {
+	case reason != "":
+		h.Left = append(h.Left, flow.Note{Name: n.Name, Text: reason})
+	case len(n.Addrs) > 0:
+		h.Names = append(h.Names, n.Name)
+		note(doubt(h.survey, n))
+	}
+	if f.Sign != flow.Address {
+		return
+	}
+	for _, addr := range n.Addrs {
+		if server := h.survey.Server(addr); server != "" {
+			if shared[addr] == nil {
+				shared[addr] = &Shared{Addr: addr, Server: server}
+			}
+			shared[addr].Names = append(shared[addr].Names, n.Name)
+		}
+	}
 }
 
 // Records yields the Null MX and null SPF records that Names lack, and with DenyNames the
@@ -135,7 +210,7 @@ func (h *Hardening) missing(n *flow.Node) []rule.Record {
 		return out
 	}
 	rr, err := csa.Deny(n.Name, rule.TTL) // not for wildcards
-	if err == nil && !h.survey.Node(rr.Hdr.Name).Has(flow.Serves|flow.Alias) && h.survey.NotInZone(rr.Hdr.Name) == "" {
+	if err == nil && !h.survey.Node(h.survey.Locate(rr.Hdr.Name)).Has(flow.Serves) && !h.survey.Node(rr.Hdr.Name).Has(flow.Alias) && h.survey.NotInZone(rr.Hdr.Name) == "" {
 		out = append(out, rule.Record{RR: rr, Rules: []rule.ID{rule.DomainCSA}})
 	}
 	return out

@@ -9,64 +9,79 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
-// whyLeft returns why a name is left alone, "" if it is not, or if it is not a name that a
-// reader would look for: it has no address and is not an alias.
-func whyLeft(s *flow.Survey, n flow.Node) string {
+// whyLeft returns why a name is left alone, a colon and what to do about it, and the flow that
+// is the reason, if one is. It returns "" for a name that is not left alone, or that no reader
+// would look for: it has no address and is not an alias.
+func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
+	var none flow.Flow
 	name := n.Name
 	if len(n.Addrs) == 0 {
 		if n.Has(flow.Alias) && dnsname.FormOf(name) == dnsname.Host {
-			return "it is an alias: the records of its target count"
+			return none, "it is an alias: the records of its target count"
 		}
-		return ""
+		return none, ""
 	}
 	if reason := s.NotInZone(name); reason != "" {
-		return reason
+		return none, reason + ": harden the zone that has its records"
 	}
 	switch {
-	case s.NotOwned(name) != "":
-		return s.NotOwned(name)
 	case s.Described(name) != "":
-		return s.Described(name)
+		return none, s.Described(name) + ": the plan has its records"
 	case n.Has(flow.GetsMail):
-		return "it has mail servers: describe it as a mail domain"
+		return none, "it has mail servers: describe it as a mail domain, or remove its MX records if it has no mail"
 	case n.Has(flow.SeveralSPF):
-		return "it has several SPF records, which receivers reject (permerror: RFC 7208, Section 4.5)"
+		return none, "it has several SPF records, which receivers reject (permerror: RFC 7208, Section 4.5): remove all but one"
 	case n.Has(flow.Sends):
-		return "its SPF record does not deny everybody"
+		return none, "its SPF record does not deny everybody: describe it as a mail domain, or replace the record with v=spf1 -all if it has no mail"
 	case s.NearMiss(name) != "":
-		return flow.MeantToSend(s.NearMiss(name))
+		return none, flow.MeantToSend(s.NearMiss(name))
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
-		return "it is not a host name, so nobody should send mail as user@ it"
+		return none, "it is not a host name, so nobody should send mail as user@ it"
 	case s.NoMail(name):
-		return ""
+		return none, ""
 	}
-	if flows := s.At(name); len(flows) > 0 {
-		return flows[0].String()
-	}
-	for _, addr := range n.Addrs {
-		if owner := s.Authorizer(addr); owner != "" {
-			return "the SPF record of " + owner + " authorizes " + addr.String()
-		}
+	if f := firstFlow(s, name); f.Sign != 0 {
+		return f, f.String() + wayOut(f)
 	}
 	if word := ptrname.MailWord(name); word != "" {
-		return fmt.Sprintf("its name has the word %q: describe it as an MTA, or list it in names", word)
+		return none, fmt.Sprintf("its name has the word %q: describe it as an MTA, or list it in names", word)
 	}
-	return ""
+	return none, ""
+}
+
+// firstFlow returns the surest flow that records at a name could hurt, or the zero Flow.
+func firstFlow(s *flow.Survey, name string) flow.Flow {
+	for _, f := range s.At(name) {
+		return f
+	}
+	for _, f := range s.Authorized(name) {
+		return f
+	}
+	return flow.Flow{}
+}
+
+// wayOut returns how a name that a flow is about can be hardened.
+func wayOut(f flow.Flow) string {
+	switch f.Sign {
+	case flow.Described:
+		return ": the plan has its records"
+	case flow.Address, flow.Authorized:
+		return ": list it in names if nothing there uses it in HELO or sends as user@ it"
+	}
+	return ": describe it, or list it in names if it has no mail"
 }
 
 // doubt returns a sign that a name which seems to have no mail receives some, or that
-// programs send as user@ it, "" if there is none.
-func doubt(s *flow.Survey, n flow.Node) string {
+// programs use it in HELO or send as user@ it, "" if there is none.
+func doubt(s *flow.Survey, n *flow.Node) string {
+	if f := firstFlow(s, n.Name); f.Sign != 0 { // only if the description lists it in names
+		return "publish its records only when nothing uses it in HELO or sends as user@ it: " + f.String()
+	}
 	if n.Has(flow.Apex) && !n.Has(flow.NullMX) {
 		return "it is the name of the zone, and mail for it goes to its address: make sure that nobody receives mail there"
 	}
 	if n.Has(flow.Machine) {
 		return "it seems to be the name of a machine: make sure that cron and other programs there do not send as root@ it"
-	}
-	for _, addr := range n.Addrs {
-		if server := s.Server(addr); server != "" {
-			return fmt.Sprintf("its address %s is also an address of %s: make sure that nothing there sends as user@ it", addr, strings.TrimSuffix(server, "."))
-		}
 	}
 	return ""
 }
@@ -102,10 +117,12 @@ func emptyNonTerminals(s *flow.Survey) []flow.Note {
 }
 
 // wildcardNote returns what a wildcard does that its owner may not expect, "" for nothing.
-func wildcardNote(n flow.Node) string {
+func wildcardNote(n *flow.Node, s *flow.Survey) string {
 	switch {
 	case !strings.HasPrefix(n.Name, "*."):
 		return ""
+	case n.Has(flow.Alias):
+		return "it is an alias: names that do not exist have all records of " + display(s.Locate(n.Name)) + ", those about mail too"
 	case n.Has(flow.Sends | flow.NullSPF):
 		return "its SPF text is also the answer for _dmarc, _mta-sts and every other name that does not exist"
 	case len(n.Addrs) > 0:

@@ -226,7 +226,7 @@ func (p *planner) whyHarmful(set resolver.Question, wanted []rule.Record, ch Cha
 			return fmt.Sprintf("%s does not resolve to %s, and this plan does not change that", name, addr)
 		}
 	}
-	if reason := p.whyDeniedBy(set, wanted[0]); reason != "" {
+	if reason := cmp.Or(p.whyWild(set.Name), p.whyDeniedBy(set, wanted[0])); reason != "" {
 		return reason
 	}
 	if isAddress(wanted[0].RR) {

@@ -148,6 +148,7 @@ func (p *planner) findUnlisted() {
 	for f := range p.servers() {
 		for _, client := range p.survey.Clients(f) {
 			if !seen[client] && !allowed.ContainsPrefix(client) {
+				f.Net = client
 				p.Unlisted = append(p.Unlisted, f)
 				f.Node = f.Name
 				p.Notes = append(p.Notes, flow.Note{Name: f.Name, Text: fmt.Sprintf("%s, but no MTA is described at %s: describe it if it sends, because new SPF records of mail domains deny it", f, shortest(client))})

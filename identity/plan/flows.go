@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -69,12 +70,22 @@ func (t *traffic) at(name string) []flow.Flow {
 	return flows
 }
 
-// authorized returns a flow for each address of a name that an SPF record authorizes and that
-// is not known as an address of a mail server.
-func (t *traffic) authorized(name string) []flow.Flow {
+// tied returns a flow for each address of a name of which one is a mail server's, if the survey
+// does not list it at the name: because only an SPF record authorizes the server, because the
+// name is an alias, or because the address is another one of the same server.
+func (t *traffic) tied(name string) []flow.Flow {
+	server := func(addr netip.Addr) string { return cmp.Or(t.survey.Server(addr), t.survey.Authorizer(addr)) }
+	addrs, other := t.addrs(name), ""
+	for _, addr := range addrs {
+		if len(t.mtas[addr]) == 0 { // or else the description has all addresses of the server
+			other = cmp.Or(other, server(addr))
+		}
+	}
 	var flows []flow.Flow
-	for _, addr := range t.addrs(name) {
-		if by := t.survey.Authorizer(addr); by != "" && by != name && t.survey.Server(addr) == "" {
+	alias := t.survey.Node(name).Has(flow.Alias)
+	for _, addr := range addrs {
+		by := cmp.Or(server(addr), other)
+		if by != "" && (alias || t.survey.Server(addr) == "") && by != name {
 			flows = append(flows, flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address, By: by})
 		}
 	}
@@ -159,7 +170,7 @@ func remedy(f flow.Flow) string {
 // hints returns the flows at a name that only its owner can tell: a gate waits for them
 // before the name is declared to have no mail.
 func (t *traffic) hints(name string) []flow.Flow {
-	return slices.DeleteFunc(append(t.at(name), t.authorized(name)...), func(f flow.Flow) bool {
+	return slices.DeleteFunc(append(t.at(name), t.tied(name)...), func(f flow.Flow) bool {
 		own := f.Kind == flow.Sender && f.By == name && (f.Sign == flow.SPF || f.Sign == flow.SPFMX)
 		return !own && !isHint(f) || t.ends(f)
 	})
@@ -179,6 +190,36 @@ func (t *traffic) whyOthers(name string) string {
 		}
 	}
 	return ""
+}
+
+// whyWild returns why no records can be added at a name one by one, "" if they can: mail works
+// by a wildcard which answers no longer for the name, or for others that are or are not below
+// it, as soon as it exists (RFC 4592, Section 2.2.1).
+func (t *traffic) whyWild(name string) string {
+	top := ""
+	for at := name; at != "" && !t.pub.names[at]; at = dnsname.Parent(at) {
+		top = at
+	}
+	wildcard := t.pub.wildcardFor(name)
+	if top == "" || t.survey.Node(wildcard) == nil {
+		return ""
+	}
+	for _, f := range t.survey.At(t.survey.Locate(name)) {
+		through := dnsname.Under(f.Name, top) || t.survey.Node(f.Name).Has(flow.Alias)
+		if through && t.works(f) {
+			return fmt.Sprintf("%s answers for %s, and %s: give it all its records in one change first", strings.TrimSuffix(wildcard, "."), strings.TrimSuffix(f.Name, "."), f)
+		}
+	}
+	return ""
+}
+
+// works reports whether a flow may rest on the records of its node: what is only described or
+// observed does so if the name has an address of the client.
+func (t *traffic) works(f flow.Flow) bool {
+	if f.Kind != flow.Helo || f.Sign != flow.Described && f.Sign != flow.Observed {
+		return true
+	}
+	return slices.ContainsFunc(t.addrs(f.Name), func(addr netip.Addr) bool { return f.Net.Contains(addr) })
 }
 
 // newName returns a name of the domain that nothing has yet, for an MTA.
@@ -225,8 +266,7 @@ func (t *traffic) whyDenied(name string, allowed *netipx.IPSet) string {
 	return ""
 }
 
-// servers yields the Helo flows that do not end with the plan, also those of addresses that
-// only an SPF record shows.
+// servers yields the Helo flows that do not end with the plan, those of tied, too.
 func (t *traffic) servers() iter.Seq[flow.Flow] {
 	return func(yield func(flow.Flow) bool) {
 		shown := func(f flow.Flow) bool { return f.Kind != flow.Helo || t.ends(f) || yield(f) }
@@ -236,7 +276,7 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 			}
 		}
 		for _, n := range t.survey.Nodes() {
-			for _, f := range t.authorized(n.Name) {
+			for _, f := range t.tied(n.Name) {
 				if !shown(f) {
 					return
 				}
@@ -251,7 +291,7 @@ func (t *traffic) whyUnlisted(domain string, hasRecord func(name string) bool) s
 	var denied []string
 	last := ""
 	for f := range t.servers() {
-		if f.Name == last || !dnsname.Under(f.Name, domain) || dnsname.FormOf(f.Name) != dnsname.Host ||
+		if f.Name == last || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
 			hasRecord(f.Name) || isHint(f) && t.survey.NoMail(f.Name) {
 			continue
 		}

@@ -75,7 +75,7 @@ type Plan struct {
 	Refused      []Refusal         // those of Want, and RRsets that cannot or must not be changed
 	Dropped      []Dropped         // whom replaced SPF records authorize today and the new ones do not, by name
 	// Unlisted are mail servers that the records show and that new SPF records of mail
-	// domains deny, one flow for each address: describe them if they send.
+	// domains deny, one flow for each address, which is its Net: describe them if they send.
 	Unlisted []flow.Flow
 	Notes    []flow.Note // what else the changes do, sorted
 	// Partial says that some names of the organization were only looked up: the rest of

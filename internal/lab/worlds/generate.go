@@ -297,7 +297,7 @@ func (g *generator) show(s *server) {
 	case 6:
 		g.add("_25._tcp."+s.below, "TLSA 3 1 1 1111111111111111111111111111111111111111111111111111111111111111")
 	}
-	s.shown, d.shown = true, true
+	s.shown = true
 }
 
 // box adds another name at the addresses of a server: a one-box site.
@@ -338,7 +338,7 @@ func (g *generator) loadBalancer() {
 		return
 	}
 	d := g.domains[g.IntN(len(g.domains))]
-	d.mx, d.shown = append(d.mx, g.place(append(g.next(), g.next()...)).name), true
+	d.mx = append(d.mx, g.place(append(g.next(), g.next()...)).name)
 }
 
 // quiet adds names without mail.
@@ -369,8 +369,9 @@ func (g *generator) publish(d *domain) {
 	}
 	if g.in(15) {
 		g.add(d.node, "MX 90 mx.%s", provider)
-		d.mx, d.shown = append(d.mx, "mx."+provider), true
+		d.mx = append(d.mx, "mx."+provider)
 	}
+	shown := len(d.mx) > 0 || len(d.terms) > 0
 	if len(d.terms) > 0 || g.in(20) {
 		if g.in(20) {
 			d.terms = append(d.terms, "include:_spf."+trim(provider))
@@ -389,20 +390,19 @@ func (g *generator) publish(d *domain) {
 			record = fmt.Sprintf(`TXT "v=spf1 redirect=%s"`, trim(inner))
 		}
 		g.add(d.node, "%s", record)
-		d.shown = true
+		shown = true
 	}
 	switch {
-	case d.below != "" && (!d.shown || g.in(20)):
+	case d.below != "" && (!shown || g.in(20)):
 		g.sign(d)
-	case !d.shown: // a wildcard does not answer for a name that has names below it
+	case !shown: // a wildcard does not answer for a name that has names below it
 		g.add(d.node, "MX 10 mx.%s", provider)
-		d.mx, d.shown = append(d.mx, "mx."+provider), true
+		d.mx = append(d.mx, "mx."+provider)
 	}
 }
 
 // sign adds a record below the name of a domain that shows it to send or take mail.
 func (g *generator) sign(d *domain) {
-	d.shown = true
 	switch g.IntN(5) {
 	case 0:
 		g.add("s1._domainkey."+d.below, `TXT "v=DKIM1; p=MIIB"`)

@@ -1,7 +1,7 @@
 // Package worlds makes organizations with zones as real ones are, and knows the mail of each:
 // aliases and chains of them, wildcards, DNAMEs, delegations, empty non-terminals, one-box
 // sites, load balancers, exchangers that nobody described, policies by every SPF mechanism,
-// providers, RFC 2317 zones, parked domains. Tests that change zones ask [World.Hurt] whether
+// providers, RFC 2317 zones, parked domains. Tests that change zones ask [World.Judge] and [Baseline.Hurt] whether
 // a mail flow got worse.
 package worlds
 
