@@ -193,11 +193,12 @@ func TestTextOfManyDomains(t *testing.T) {
 		"replaced": {mta + mail, zone + strings.ReplaceAll(apexes, "60\n", "60\n@ TXT \"v=spf1 mx ~all\"\n")},
 		"signed":   {mta + mail, zone + strings.ReplaceAll(apexes, "60\n", "60\n"+key)},
 		"silenced": {mta + "names: [" + list("h%d.example.test, ") + "]\n", zone + list("h%d A 192.0.2.80\n")},
+		"denied":   {mta + "names: [" + list("h%d.example.test, ") + "]\n", zone + list("h%d A 192.0.2.80\n")},
 		"wildcard": {mta + "names: [" + list("h%d.example.test, ") + "]\n", zone + "* A 192.0.2.80\n* AAAA 2001:db8::80\n"},
 		"named":    {mta + "names: [" + list("h%d.sub.example.test, ") + "]\n", zone + "*.sub CAA 0 issue ca.test\nsub TXT x\n"},
 	} {
 		for _, adopt := range []bool{false, true} {
-			planned := scenario{org: parse(t, s.org), zones: collected(parseZones(t, s.zones)), options: plan.Options{Adopt: adopt}}.plan(t)
+			planned := scenario{org: parse(t, s.org), zones: collected(parseZones(t, s.zones)), options: plan.Options{Adopt: adopt, DenyNames: name == "denied"}}.plan(t)
 			var text, doc strings.Builder
 			if err := planned.WriteText(&text); err != nil {
 				t.Fatal(err)
@@ -212,6 +213,9 @@ func TestTextOfManyDomains(t *testing.T) {
 				if len(line) > 300 {
 					t.Errorf("%s: a line of %d octets: %s", name, len(line), line)
 				}
+			}
+			if each := "_client._smtp.NAME. 3600 IN SRV 1 1 0 NAME."; strings.Contains(text.String(), each) != (name == "denied") {
+				t.Errorf("%s: want %q in\n%s", name, each, &text)
 			}
 			label := map[bool]string{true: "h", false: "d"}[strings.Contains(s.org, "names:")]
 			if missing := fmt.Sprintf("%s%d.", label, n-1); !json.Valid([]byte(doc.String())) || !strings.Contains(doc.String(), missing) {
