@@ -36,6 +36,8 @@ func writeSettings(hosts []Host, line func(string, ...any)) {
 		return
 	case 1:
 		name = names[0]
+	default:
+		line("   For each, with NAME for the HELO name of the MTA:")
 	}
 	// The advice, last MUST: some system accepts mail for both.
 	line("   Also accept mail for postmaster@%s and abuse@%[1]s: it comes to the MTA itself, unless the name has MX records.", name)
