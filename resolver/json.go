@@ -3,29 +3,12 @@ package resolver
 import (
 	"encoding/json"
 	"reflect"
-	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/jsonform"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 )
-
-// A jsonTTL is the JSON form of a time to live: the text of a time.Duration, such as 5m0s.
-type jsonTTL time.Duration
-
-// IsZero is for omitzero.
-func (d jsonTTL) IsZero() bool { return d == 0 }
-
-// MarshalText returns the text of the duration.
-func (d jsonTTL) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-// UnmarshalText reads what time.ParseDuration does.
-func (d *jsonTTL) UnmarshalText(text []byte) error {
-	ttl, err := time.ParseDuration(string(text))
-	*d = jsonTTL(ttl)
-	return err
-}
 
 // The forms below replace each field that encoding/json cannot write by one of another type.
 
@@ -56,11 +39,11 @@ type jsonAnswer struct {
 	*plainAnswer
 	Records txt.JSONList[dns.RR] `json:"records,omitzero"`
 	Chain   txt.JSONList[dns.RR] `json:"chain,omitzero"`
-	TTL     *jsonTTL             `json:"ttl,omitzero"`
+	TTL     *jsonform.Duration   `json:"ttl,omitzero"`
 }
 
 func (a *Answer) form() jsonAnswer {
-	return jsonAnswer{(*plainAnswer)(a), txt.JSONListAt(&a.Records), txt.JSONListAt(&a.Chain), (*jsonTTL)(&a.TTL)}
+	return jsonAnswer{(*plainAnswer)(a), txt.JSONListAt(&a.Records), txt.JSONListAt(&a.Chain), (*jsonform.Duration)(&a.TTL)}
 }
 
 // MarshalJSON writes the answer with its records as lines of a zone file.

@@ -10,8 +10,9 @@
 //	plan init -domain example.org -o org.yaml          # a first description, to be completed
 //	plan init -domain example.org -domain example.net  # with a second domain of the organization
 //
-// It publishes nothing and overwrites no file. Carry out a step, wait for the gates before
-// the next, and plan again: finished steps are no longer in the plan.
+// It publishes nothing and overwrites no file. Carry out a step, wait as long as it
+// says and for the gates before the next, and plan again: finished steps are no longer in the
+// plan. After -adopt, the notes list whom the SPF records authorize no longer.
 //
 // Exit status: 0 no rule fails at the threshold or above once the plan is carried out, or a
 // description was written; 1 a rule will still fail, because of records that are kept or
@@ -30,6 +31,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +42,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 //go:embed demo.yaml
@@ -72,9 +75,10 @@ What to plan:
   -org FILE                  description of the organization, YAML or JSON. You edit
                              the zones it lists; without a list, all except the
                              reverse zones without a -zone or -axfr
-  -adopt                     replace other SPF, CSA, contact and Null MX records,
-                             which are kept without it; first describe every sender,
-                             under mail
+  -adopt [NAME,...]          replace other SPF, CSA, contact and Null MX records,
+                             of these names or of all; without it they are kept;
+                             repeatable. First describe every sender, under mail:
+                             the notes have whom SPF authorizes no longer
   -deny-names                deny every name without mail in HELO by a CSA record
                              of its own
   -observed ADDR=NAME        an MTA used NAME in HELO from ADDR; repeatable
@@ -131,7 +135,7 @@ func parseFlags(args []string, stdout io.Writer) (*options, error) {
 		o.orgFile = value
 		return nil
 	})
-	fs.BoolVar(&o.plan.Adopt, "adopt", false, "")
+	fs.BoolFunc("adopt", "", o.adopt)
 	fs.BoolVar(&o.plan.DenyNames, "deny-names", false, "")
 	fs.StringVar(&o.format, "format", "text", "")
 	fs.StringVar(&o.step, "step", "", "")
@@ -151,10 +155,39 @@ func parseFlags(args []string, stdout io.Writer) (*options, error) {
 	})
 	command.Strings(fs, "observed-log", &o.logs)
 	command.Strings(fs, "observed-by", &o.receivers)
-	if err := command.ParseAll(fs, args, usage, stdout); err != nil {
+	if err := command.ParseAll(fs, joinAdopt(args), usage, stdout); err != nil {
 		return nil, err
 	}
 	return o, o.check()
+}
+
+// joinAdopt returns args with "-adopt NAME" as one argument. Package flag has no values that
+// may be missing, and the program has no arguments that are not flags.
+func joinAdopt(args []string) []string {
+	var out []string
+	for _, arg := range args {
+		if n := len(out); n > 0 && (out[n-1] == "-adopt" || out[n-1] == "--adopt") && !strings.HasPrefix(arg, "-") {
+			arg, out = "-adopt="+arg, out[:n-1]
+		}
+		out = append(out, arg)
+	}
+	return out
+}
+
+// adopt reads a value of -adopt: "true" without one.
+func (o *options) adopt(value string) error {
+	if value == "true" || value == "false" {
+		o.plan.Adopt = value == "true"
+		return nil
+	}
+	for name := range strings.SplitSeq(value, ",") {
+		name, err := resolver.Canonical(name)
+		if err != nil {
+			return fmt.Errorf("expected names separated by commas, or none for all: %w", err)
+		}
+		o.plan.AdoptNames = append(o.plan.AdoptNames, name)
+	}
+	return nil
 }
 
 // check finds flags that do not go together.
@@ -207,6 +240,11 @@ func makePlan(ctx context.Context, args []string, stdout, stderr io.Writer) (int
 	p, err := plan.New(described.At(time.Now()), current, o.plan)
 	if err != nil {
 		return 2, err
+	}
+	for _, name := range o.plan.AdoptNames {
+		if !slices.ContainsFunc(p.Wanted, func(r rule.Record) bool { return strings.EqualFold(r.RR.Header().Name, name) }) {
+			fmt.Fprintf(stderr, "plan: warning: -adopt %s: the plan wants no records there\n", strings.TrimSuffix(name, "."))
+		}
 	}
 	proof, err := audit.Auditor{Resolver: now.answering, AllowDocumentation: o.allowDocumentation}.Prove(ctx, p)
 	if err != nil {

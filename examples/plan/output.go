@@ -51,13 +51,13 @@ func (o *options) changes(p *plan.Plan, stderr io.Writer) ([]plan.Change, error)
 	case i >= 0:
 		changes, before = p.Steps[i].Changes, p.Steps[:i]
 		if len(before) > 0 {
-			notef("warning: before %s come %s: see that all of it is done, and that the gates are passed", o.step, stages(before))
+			notef("warning: %s comes after %s: do these steps and pass the gates first", o.step, stages(before))
 		}
 	case o.step != "all":
-		notef("there is nothing to do in step %s", strings.ToLower(o.step))
+		notef("the plan has no step %s: there is nothing to do in it", strings.ToLower(o.step))
 		return nil, nil
 	case slices.ContainsFunc(before, plan.Step.Gate):
-		notef("warning: these are steps with gates between them, %s: made at once, they may turn mail away", stages(before))
+		notef("warning: these are several steps, with gates between them: %s. Receivers may reject mail if all are made at once", stages(before))
 	}
 	yours, isps := 0, 0
 	for _, c := range changes {
@@ -71,13 +71,13 @@ func (o *options) changes(p *plan.Plan, stderr io.Writer) ([]plan.Change, error)
 	case yours+isps == 0:
 		notef("step %s changes no records", o.step)
 	case letter && isps == 0:
-		notef("step %s asks nothing of the ISP: it is all yours to write, by the zones of the description", o.step)
+		notef("step %s has nothing for the ISP: its changes are in zones that you edit", o.step)
 	case letter && yours > 0:
-		notef("step %s has changes of your own, too: -format zone or nsupdate", o.step)
+		notef("step %s also has changes for you: -format zone or nsupdate", o.step)
 	case !letter && yours == 0:
-		notef("step %s is for the ISP to make: -format letter", o.step)
+		notef("step %s is for the ISP: -format letter", o.step)
 	case !letter && isps > 0:
-		notef("step %s has a part for the ISP, too: -format letter", o.step)
+		notef("step %s also has changes for the ISP: -format letter", o.step)
 	}
 	return changes, nil
 }
@@ -101,11 +101,11 @@ func gates(ctx context.Context, w io.Writer, p *plan.Plan, now *published) error
 		if s.Stage != plan.Confirm {
 			continue
 		}
-		state := "nobody was asked (-offline)"
+		state := "not known, because DNS was not asked (-offline)"
 		if now.resolver != nil {
-			state = "by what DNS says now, whatever zone files are given: passed"
+			state = "passed, by the DNS as it is now, without the zone files given"
 			if waiting := s.Waiting(ctx, identity.Verifier{Resolver: now.resolver}); len(waiting) > 0 {
-				state = "by what DNS says now, whatever zone files are given, it waits for\n   " + strings.Join(waiting, "\n   ")
+				state = "by the DNS as it is now, without the zone files given, it waits for\n   " + strings.Join(waiting, "\n   ")
 			}
 		}
 		if _, err := fmt.Fprintf(w, "\nGate %d, %s: %s\n", i+1, s.Stage, state); err != nil {

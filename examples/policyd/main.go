@@ -52,6 +52,9 @@ const usage = `usage: policyd [flags]
   -connections N        connections at a time; 200 by default
   -idle DURATION        close a connection without requests; 10m by default
   -timeout DURATION     for the lookups of one request; 20s by default
+In main.cf of Postfix:
+  smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated,
+      reject_unauth_destination, check_policy_service inet:127.0.0.1:10040
 Without flags a demonstration runs.
 Exit status: 0 success, 2 bad flags or what cannot be read or served.
 `

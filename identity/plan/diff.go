@@ -7,17 +7,21 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
+	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // An Owner makes a change. The zero Owner is invalid.
@@ -53,6 +57,15 @@ type Change struct {
 	Before []dns.RR  `json:"before"` // as it is now; nil also if it was not asked for
 	After  []dns.RR  `json:"after"`  // as it will be; nil if it is removed
 	Rules  []rule.ID `json:"rules"`  // that want it, in the order of the catalogue
+	// Signed says that the zone is signed with DNSSEC: sign it again after the change, unless
+	// its server does that.
+	Signed bool `json:"signed"`
+	// Wait is for how long resolvers may have the answers from before the change: the longest
+	// TTL in Before; if Before is empty, the negative TTL of the zone (RFC 2308, Section 5); and
+	// at least the TTLs of a wildcard that answered for the name. If the SOA record of the zone
+	// is not known, its negative TTL counts as 3h, as long as resolvers commonly keep negative
+	// answers. 0 if nothing can be cached. A TTL that a cache told may be too short.
+	Wait time.Duration `json:"wait"`
 }
 
 // Added returns the records that only After has.
@@ -72,8 +85,10 @@ type Kept struct {
 // A planner makes a plan.
 type planner struct {
 	*Plan
-	hosts []Host
-	after map[resolver.Question][]dns.RR // the changed RRsets, as they will be
+	*traffic
+	options Options
+	hosts   []Host
+	after   map[resolver.Question][]dns.RR // the changed RRsets, as they will be
 }
 
 // addChange adds a change to the plan.
@@ -83,7 +98,7 @@ func (p *planner) addChange(c Change) {
 }
 
 // planChanges makes the changes that are wanted.
-func (p *planner) planChanges(adopt bool) {
+func (p *planner) planChanges() {
 	wanted := make(map[resolver.Question][]rule.Record)
 	for _, r := range p.Wanted {
 		set := p.Published.storedAt(setOf(r.RR))
@@ -92,14 +107,17 @@ func (p *planner) planChanges(adopt bool) {
 	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
 	slices.SortStableFunc(sets, func(a, b resolver.Question) int { return cmp.Compare(dependencyRank(a), dependencyRank(b)) })
 	for _, set := range sets {
-		p.planSet(set, wanted[set], adopt)
+		p.planSet(set, wanted[set])
 	}
-	p.removeNullMX(adopt)
-	p.dropCSAPolicies()
+	p.removeNullMX()
+	for _, domain := range p.Organization.Domains() {
+		p.dropCSAPolicy(domain)
+	}
 }
 
 // planSet makes the change of one RRset, or says why there is none.
-func (p *planner) planSet(set resolver.Question, wanted []rule.Record, adopt bool) {
+func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
+	adopt := p.options.adopts(set.Name)
 	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) {
 		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
 		return
@@ -110,12 +128,15 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record, adopt boo
 	if reason == "" && len(obsolete) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
 		return // all of it is published
 	}
-	if reason == "" {
-		reason = p.mailUse(set, wanted, adopt)
+	if reason == "" && declaresNoMail(wanted[0]) {
+		reason = p.mailUse(set, adopt)
 	}
 	if reason != "" {
 		p.refuse(set, reason)
 		return
+	}
+	if set.Type == dns.TypePTR {
+		obsolete = p.obsoletePTRs(set, obsolete, wanted)
 	}
 	// An address has the one name described: other PTR records are removed.
 	if len(obsolete) > 0 && set.Type != dns.TypePTR && !adopt {
@@ -136,7 +157,7 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record, adopt boo
 	if len(ch.Added())+len(ch.Removed()) == 0 {
 		return
 	}
-	if reason := p.whyHarmful(set, wanted); reason != "" {
+	if reason := p.whyHarmful(set, wanted, ch); reason != "" {
 		p.refuse(set, reason)
 		return
 	}
@@ -157,6 +178,34 @@ func (p *planner) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
 	return others
 }
 
+// obsoletePTRs returns the PTR records that can go, and tells about each record: the HELO name
+// of an MTA may have only one of them in its organization.
+func (p *planner) obsoletePTRs(set resolver.Question, records []dns.RR, wanted []rule.Record) []dns.RR {
+	var out []dns.RR
+	name := wanted[0].RR.(*dns.PTR).Ptr
+	for _, rr := range records {
+		ptr, ok := rr.(*dns.PTR)
+		if !ok {
+			continue
+		}
+		related := func(m org.MTA) bool {
+			now, _ := helo.Relate(m.Helo, ptr.Ptr)
+			then, _ := helo.Relate(m.Helo, name)
+			return m.Sends() && now != helo.Unrelated && then == helo.Unrelated
+		}
+		mtas := p.mtas[dnsname.FromReverse(wanted[0].RR.Header().Name)]
+		if i := slices.IndexFunc(mtas, related); i >= 0 {
+			p.Kept = append(p.Kept, Kept{[]dns.RR{rr}, nil, fmt.Sprintf("%s uses %s in HELO, which is in the organization of this name alone", mtas[i].ID, mtas[i].Helo)})
+			continue
+		}
+		if p.Organization.Owns(ptr.Ptr) { // or else it is the provider's, as most are
+			p.Notes = append(p.Notes, flow.Note{Name: set.Name, Text: fmt.Sprintf("its PTR record %s is removed, because the address is described with the name %s: if that one is wrong, change the description", ptr.Ptr, name)})
+		}
+		out = append(out, rr)
+	}
+	return out
+}
+
 // keep returns why obsolete records stay, and what is not planned for that reason: an RP
 // record can be added beside one that dangles.
 func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
@@ -173,16 +222,44 @@ func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
 
 // whyHarmful returns why mail would suffer from the records wanted of an RRset, "" if it
 // would not.
-func (p *planner) whyHarmful(set resolver.Question, wanted []rule.Record) string {
+func (p *planner) whyHarmful(set resolver.Question, wanted []rule.Record, ch Change) string {
 	for _, w := range wanted {
 		if name, addr := p.missingAddress(w); addr.IsValid() {
 			return fmt.Sprintf("%s does not resolve to %s, and this plan does not change that", name, addr)
 		}
 	}
+	if reason := cmp.Or(p.whyWild(set.Name), p.whyDeniedBy(set, wanted[0])); reason != "" {
+		return reason
+	}
+	if isAddress(wanted[0].RR) {
+		added := resolver.Answer{Records: ch.Added()}.Addrs()
+		return cmp.Or(p.whyOthers(set.Name), p.whyNoMail(set.Name, added))
+	}
 	name, _ := p.lostWildcardTypes(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
 	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
-	if name != "" && dependencyRank(set) > 0 && !slices.ContainsFunc(p.Changes, exists) {
+	if name != "" && !slices.ContainsFunc(p.Changes, exists) {
 		return fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", p.Published.wildcardFor(name), name)
+	}
+	return ""
+}
+
+// whyDeniedBy returns why mail would suffer from clients that a wanted SPF or CSA record
+// denies, "" if it would not.
+func (p *planner) whyDeniedBy(set resolver.Question, wanted rule.Record) string {
+	switch {
+	case declaresNoMail(wanted): // mailUse
+	case slices.Contains(wanted.Rules, rule.HeloCSA):
+		name, _ := csa.NameOf(set.Name)
+		return p.whyDenied(name, ipSet(p.addrsAfter(name)))
+	case isSPF(wanted.RR):
+		if slices.Contains(wanted.Rules, rule.HeloSPF) {
+			if reason := p.whyOthers(set.Name); reason != "" {
+				return reason
+			}
+		}
+		if record, _ := spf.Parse(textOf(wanted.RR)); denies(record) {
+			return p.whyDenied(set.Name, networksOf(record))
+		}
 	}
 	return ""
 }
@@ -190,11 +267,18 @@ func (p *planner) whyHarmful(set resolver.Question, wanted []rule.Record) string
 // mailRouted reports whether MX records are not to be planned for a name: its mail has
 // somewhere to go, or has a Null MX, which removeNullMX handles.
 func (p *planner) mailRouted(set resolver.Question, adopt bool) bool {
-	now := p.Published.sets[set]
-	if len(now) == 0 {
-		return len(p.addrsAfter(set.Name)) > 0
+	at := p.survey.Locate(set.Name)
+	switch node := p.survey.Node(at); {
+	case at == set.Name && node.Has(flow.GetsMail):
+		return true
+	case node.Has(flow.NullMX):
+		return !adopt
+	case node.Has(flow.GetsMail): // by a wildcard, whose hosts may be gone
+		return slices.ContainsFunc(p.survey.At(at), func(f flow.Flow) bool {
+			return f.Sign == flow.MX && f.Kind == flow.Inbound && (len(p.addrs(f.Host)) > 0 || p.survey.Zone(f.Host) == ".")
+		})
 	}
-	return !adopt || slices.ContainsFunc(now, isExchanger)
+	return len(p.addrs(set.Name))+len(p.addrsAfter(set.Name)) > 0
 }
 
 // dependencyRank returns when an RRset is planned: addresses first, then texts, then
@@ -346,12 +430,10 @@ func (c *Change) addRecords(records ...dns.RR) {
 }
 
 // removeNullMX removes the Null MX of names at which postmaster@ must work.
-func (p *planner) removeNullMX(adopt bool) {
+func (p *planner) removeNullMX() {
 	var names []string
-	for _, m := range p.Organization.MTAs {
-		if arg, err := helo.Parse(m.Helo); err == nil && arg.Name != "" && m.Sends() {
-			names = append(names, arg.Name)
-		}
+	for _, h := range p.hosts {
+		names = append(names, h.Helo)
 	}
 	for _, d := range p.Organization.MailDomains() {
 		names = append(names, dnsname.CanonicalOrEmpty(d.Domain))
@@ -363,7 +445,7 @@ func (p *planner) removeNullMX(adopt bool) {
 		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(p.recordsAfter(set), isExchanger) {
 			continue
 		}
-		if !adopt {
+		if !p.options.adopts(name) {
 			p.Kept = append(p.Kept, Kept{ch.Before, nil, "it refuses the mail for postmaster@" + strings.TrimSuffix(name, ".")})
 			continue
 		}
@@ -372,29 +454,23 @@ func (p *planner) removeNullMX(adopt bool) {
 	}
 }
 
-// dropCSAPolicies removes the CSA policy of a domain from the plan if it would deny an MTA
-// whose HELO name has no record of its own after the plan.
-func (p *planner) dropCSAPolicies() {
-	for _, domain := range p.Organization.Domains() {
-		p.dropCSAPolicy(domain)
-	}
-}
-
+// dropCSAPolicy removes the CSA policy of a domain from the plan if it would deny a server whose name has
+// no record of its own after the plan.
 func (p *planner) dropCSAPolicy(domain string) {
 	policy := resolver.Question{Name: csa.Owner(domain), Type: dns.TypeSRV}
-	for _, m := range p.Organization.MTAs {
-		name := dnsname.CanonicalOrEmpty(m.Helo)
-		at := resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV}
-		if name == "" || !m.Sends() || !dnsname.Under(name, domain) || at == policy || len(p.recordsAfter(at)) > 0 {
-			continue
-		}
-		n := len(p.Changes)
-		p.Changes = slices.DeleteFunc(p.Changes, func(c Change) bool { return c.Name == policy.Name && c.Type == policy.Type })
-		if len(p.Changes) < n {
-			delete(p.after, policy)
-			p.refuse(policy, m.ID+" uses "+m.Helo+" in HELO, which gets no CSA record of its own and would be denied")
-		}
+	isPolicy := func(c Change) bool {
+		return c.Name == policy.Name && c.Type == policy.Type && slices.Contains(c.Rules, rule.DomainCSA)
+	}
+	if !slices.ContainsFunc(p.Changes, isPolicy) {
 		return
+	}
+	reason := p.whyUnlisted(domain, func(name string) bool {
+		return name != domain && len(p.recordsAfter(resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV})) > 0
+	})
+	if reason != "" {
+		p.Changes = slices.DeleteFunc(p.Changes, isPolicy)
+		delete(p.after, policy)
+		p.refuse(policy, reason)
 	}
 }
 
@@ -406,28 +482,29 @@ func (p *planner) recordsAfter(set resolver.Question) []dns.RR {
 	return p.Published.sets[set]
 }
 
-// mailUse returns why a name must not be declared to have no mail, "" if it can be: it has
-// mail servers, or an SPF record that is kept authorizes senders.
-func (p *planner) mailUse(set resolver.Question, wanted []rule.Record, adopt bool) string {
-	nullMX := isNullMX(wanted[0].RR)
-	if !nullMX && (set.Type != dns.TypeTXT || !p.isNullSPF(wanted[0].RR)) {
-		return ""
+// declaresNoMail reports whether a wanted record says that nothing sends or receives mail by
+// its name: a null SPF record, a Null MX, or a CSA record that denies the name.
+func declaresNoMail(wanted rule.Record) bool {
+	srv, ok := wanted.RR.(*dns.SRV)
+	return isNullMX(wanted.RR) || spf.IsNull(textOf(wanted.RR)) || ok && csa.Denies(srv) && !csa.RequiresExplicit(srv)
+}
+
+// mailUse returns why a name must not be declared to have no mail, "" if it can be: a flow
+// of mail needs it, or an SPF record that is kept authorizes senders.
+func (p *planner) mailUse(set resolver.Question, adopt bool) string {
+	name := set.Name
+	if at, ok := csa.NameOf(name); ok {
+		name = at
 	}
-	for _, rr := range p.Published.sets[resolver.Question{Name: set.Name, Type: dns.TypeMX}] {
-		if isExchanger(rr) {
-			return "it has mail servers: describe it as a mail domain, or remove its MX records"
-		}
-	}
-	if !nullMX || adopt {
-		return ""
+	if reason := p.whyUsed(name); reason != "" || set.Type != dns.TypeMX || adopt {
+		return reason
 	}
 	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
-	texts := p.Published.sets[resolver.Question{Name: set.Name, Type: dns.TypeTXT}]
-	if slices.ContainsFunc(texts, func(rr dns.RR) bool { return isSPF(rr) && !p.isNullSPF(rr) }) {
+	if node := p.survey.Node(name); node.Has(flow.Sends) {
 		return "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"
 	}
-	for _, rr := range nearMisses(texts) {
-		return meantToSend(rr)
+	if fault := p.survey.NearMiss(name); fault != "" {
+		return flow.MeantToSend(fault)
 	}
 	return ""
 }

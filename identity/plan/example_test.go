@@ -18,9 +18,10 @@ func ExampleWant() {
 	o, err := org.Parse("org.yaml", []byte(`
 domain: example.org
 mtas:
-  - addresses: [192.0.2.10, 10.0.0.1]
+  - addresses: [192.0.2.10]
     ptr: mta1.example.org
     helo: post.example.org
+names: [www_1.example.org]
 `))
 	if err != nil {
 		log.Fatal(err)
@@ -44,7 +45,7 @@ mtas:
 	// post.example.org. 3600 IN A 192.0.2.10 [helo-resolves]
 	// post.example.org. 3600 IN TXT "v=spf1 ip4:192.0.2.10 -all" [helo-spf helo-spf-strict]
 	// _client._smtp.post.example.org. 3600 IN SRV 1 2 1 post.example.org. [helo-csa]
-	// refused: mta1 10.0.0.1 not a public address (private, RFC 1918)
+	// refused:  www_1.example.org. no host and no mail domain has an underscore in its name
 }
 
 func ExampleNew() {
@@ -178,6 +179,7 @@ func ExampleWriteUpdate() {
 		log.Fatal(err)
 	}
 	// Output:
+	// ; then wait 5m before the next step: until then, resolvers may have the old answers
 	// zone example.org.
 	// prereq nxrrset mta1.example.org. IN A
 	// prereq nxrrset post.example.org. IN A
@@ -210,6 +212,8 @@ func ExampleWriteLetter() {
 	//
 	//     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//
+	// Please tell us when it is done: resolvers may have the old answers for 3h after that, and we wait until they are gone.
+	//
 	// If you prefer to delegate these names to us, RFC 2317 describes how.
 }
 
@@ -222,6 +226,7 @@ func ExampleWriteZone() {
 	// Output:
 	// $ORIGIN example.org.
 	// ; with these, raise the serial number in the SOA record: secondaries do not fetch them otherwise
+	// ; then wait 5m before the next step: until then, resolvers may have the old answers
 	// ; domain-csa: A CSA policy denies every name of the domain that has no record of its own
 	// _client._smtp.example.org. 3600 IN SRV 1 1 1 example.org.
 }

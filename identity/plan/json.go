@@ -36,22 +36,26 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		Wanted       []rule.Record `json:"wanted"`
 		Kept         []Kept        `json:"kept"`
 		Refused      []Refusal     `json:"refused"`
+		Dropped      []Dropped     `json:"dropped"`
+		Unlisted     []flow.Flow   `json:"unlisted"`
 		Notes        []flow.Note   `json:"notes"`
-	}{domain, p.Partial, nonNil(p.Steps), nonNil(p.Wanted), nonNil(p.Kept), nonNil(p.Refused), nonNil(p.Notes)})
+	}{domain, p.Partial, nonNil(p.Steps), nonNil(p.Wanted), nonNil(p.Kept), nonNil(p.Refused), nonNil(p.Dropped), nonNil(p.Unlisted), nonNil(p.Notes)})
 }
 
-// MarshalJSON writes the step, with what Gate and Owners return. Lists are never null, nor
+// MarshalJSON writes the step, with what Gate, Owners and Wait return. Lists are never null, nor
 // are they in the JSON of its parts.
 func (s Step) MarshalJSON() ([]byte, error) {
 	owners := slices.DeleteFunc(s.Owners(), func(o Owner) bool { return o == 0 })
 	return jsonform.Marshal(struct {
-		Stage   Stage    `json:"stage,omitzero"`
-		Gate    bool     `json:"gate"`
-		Owners  []Owner  `json:"owners"`
-		Changes []Change `json:"changes"`
-		Hosts   []Host   `json:"hosts"`
-		Names   []string `json:"names"`
-	}{s.Stage, s.Gate(), nonNil(owners), nonNil(s.Changes), nonNil(s.Hosts), nonNil(s.Names)})
+		Stage   Stage             `json:"stage,omitzero"`
+		Gate    bool              `json:"gate"`
+		Owners  []Owner           `json:"owners"`
+		Changes []Change          `json:"changes"`
+		Hosts   []Host            `json:"hosts"`
+		Names   []string          `json:"names"`
+		Flows   []flow.Flow       `json:"flows"`
+		Wait    jsonform.Duration `json:"wait"`
+	}{s.Stage, s.Gate(), nonNil(owners), nonNil(s.Changes), nonNil(s.Hosts), nonNil(s.Names), nonNil(s.Flows), jsonform.Duration(s.Wait())})
 }
 
 // MarshalJSON writes the host.
@@ -79,7 +83,9 @@ func (c *Change) form() any {
 		Before txt.JSONList[dns.RR] `json:"before"`
 		After  txt.JSONList[dns.RR] `json:"after"`
 		Rules  *[]rule.ID           `json:"rules"`
-	}{(*plain)(c), (*txt.JSONType)(&c.Type), txt.JSONListAt(&c.Before), txt.JSONListAt(&c.After), &c.Rules}
+		Signed *bool                `json:"signed"`
+		Wait   *jsonform.Duration   `json:"wait"`
+	}{(*plain)(c), (*txt.JSONType)(&c.Type), txt.JSONListAt(&c.Before), txt.JSONListAt(&c.After), &c.Rules, &c.Signed, (*jsonform.Duration)(&c.Wait)}
 }
 
 // MarshalJSON writes the records as lines of zone text, and why they stay.
@@ -97,6 +103,13 @@ func (k *Kept) form() any {
 		Wanted  *[]rule.Record       `json:"wanted"`
 		Reason  *string              `json:"reason"`
 	}{txt.JSONListAt(&k.Records), &k.Wanted, &k.Reason}
+}
+
+// MarshalJSON writes whom a record drops.
+func (d Dropped) MarshalJSON() ([]byte, error) {
+	type plain Dropped
+	d.Terms, d.Networks, d.Includes = nonNil(d.Terms), nonNil(d.Networks), nonNil(d.Includes)
+	return jsonform.Marshal(plain(d))
 }
 
 // nonNil returns the list, or an empty one for nil.

@@ -11,6 +11,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
@@ -80,9 +81,7 @@ func (p *planner) orderSteps(observed map[netip.Addr]string) {
 			lock.Changes = append(lock.Changes, parts[1])
 		}
 	}
-	if locked := o.lockedNames(); len(locked) > 0 {
-		o.step(CheckSenders).Names = locked
-	}
+	o.checkSenders()
 	o.addHosts()
 	for _, stage := range slices.Sorted(maps.Keys(o.steps)) {
 		p.Steps = append(p.Steps, *o.steps[stage])
@@ -105,9 +104,9 @@ func (o *order) changesOf(s Stage) []Change {
 	return o.steps[s].Changes
 }
 
-// lockedNames returns the names that the steps Lock and NoMail declare to send no mail,
-// and that an MTA may send as now.
-func (o *order) lockedNames() []string {
+// checkSenders adds all names that the steps Lock and NoMail declare to send no mail, and
+// those that get a CSA record of their own with the policy, to the gate before them.
+func (o *order) checkSenders() {
 	var names []string
 	locked := make(map[string]bool)
 	for _, c := range o.changesOf(Lock) {
@@ -118,26 +117,30 @@ func (o *order) lockedNames() []string {
 			names = append(names, name)
 		}
 	}
-	ofMTAs := make(map[netip.Addr]bool)
-	for _, h := range o.hosts {
-		for _, addr := range h.Addrs {
-			ofMTAs[addr] = true
-		}
+	for _, c := range o.changesOf(NoMail) {
+		names = append(names, c.Name)
 	}
-	isMTA := func(addr netip.Addr) bool { return ofMTAs[addr] }
-	for _, c := range o.changesOf(NoMail) { // cron on an MTA sends as root@ any name that the machine has
-		if slices.ContainsFunc(o.addrsAfter(c.Name), isMTA) {
-			names = append(names, c.Name)
+	for _, c := range o.changesOf(Policy) {
+		if name, _ := csa.NameOf(c.Name); o.survey.NoMail(name) {
+			names = append(names, name)
 		}
 	}
 	slices.SortFunc(names, dnsname.Compare)
-	return slices.Compact(names)
+	if names = slices.Compact(names); len(names) == 0 {
+		return
+	}
+	gate := o.step(CheckSenders)
+	gate.Names = names
+	for _, name := range names {
+		gate.Flows = append(gate.Flows, o.hints(name)...)
+	}
 }
 
 // addHosts adds the MTAs to the steps that are about them: Confirm if they get a PTR name
 // or a HELO name, SetHelo and Observe if they get a HELO name.
 func (o *order) addHosts() {
 	for _, h := range o.hosts {
+		h.Refused = o.whyHeloRefused(h)
 		newHelo := h.Helo != "" && slices.ContainsFunc(h.Addrs, func(addr netip.Addr) bool { return h.whyNotObserved(addr) != "" })
 		if newHelo || slices.ContainsFunc(o.changesOf(Reverse), h.isNamedBy) {
 			confirm := o.step(Confirm)
@@ -213,21 +216,22 @@ func (o *order) splitChange(c Change) []Change {
 		return []Change{c}
 	}
 	second.Before = first.After
+	o.Published.addWait(&second)
 	return []Change{first, second}
 }
 
-// addrsUsing returns the addresses that may use a name in HELO now, sorted: those that
-// were observed to use it, and of those not observed the ones that the name resolves to.
+// addrsUsing returns the addresses of MTAs that may use a name in HELO now, sorted: those that
+// were observed to use it, and of those not observed the ones that records tie to the name.
 func (o *order) addrsUsing(name string) []netip.Addr {
 	var out []netip.Addr
-	has := o.Published.addrs(name)
-	for _, h := range o.hosts {
-		for _, addr := range h.Addrs {
-			said, seen := o.observed[addr]
-			switch {
-			case h.Helo == "" && !seen:
-			case seen && dnsname.CanonicalOrEmpty(said) == name, !seen && has[addr]:
-				out = append(out, addr)
+	for _, f := range o.at(name) {
+		if f.Kind != flow.Helo {
+			continue
+		}
+		for _, p := range o.survey.Clients(f) {
+			_, seen := o.observed[p.Addr()]
+			if f.Sign == flow.Observed || !seen && slices.ContainsFunc(o.mtas[p.Addr()], org.MTA.Sends) {
+				out = append(out, p.Addr())
 			}
 		}
 	}

@@ -18,7 +18,8 @@
 //
 // After each step, and for any order of its changes, an MTA is judged no worse than before
 // by what it says in HELO at that time, and its mail by its senders. Receivers may cache
-// the records before a step for as long as their TTL says: wait for that time.
+// the records before a step for as long as their TTL says: wait for [Step.Wait], which is
+// printed with the step.
 //
 // Only Options.Observed shows what an MTA says in HELO before the step SetHelo. An MTA that
 // was not observed is assumed to use its described HELO name, an address literal, a name of
@@ -55,9 +56,11 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -70,7 +73,11 @@ type Plan struct {
 	Steps        []Step            // the changes in the order to make them, and the gates between them
 	Kept         []Kept            // records that stay in place of wanted ones, unless adopted
 	Refused      []Refusal         // those of Want, and RRsets that cannot or must not be changed
-	Notes        []flow.Note       // what else the changes do, sorted
+	Dropped      []Dropped         // whom replaced SPF records authorize today and the new ones do not, by name
+	// Unlisted are mail servers that the records show and that new SPF records of mail
+	// domains deny, one flow for each address, which is its Net: describe them if they send.
+	Unlisted []flow.Flow
+	Notes    []flow.Note // what else the changes do, sorted
 	// Partial says that some names of the organization were only looked up: the rest of
 	// their zones is not known.
 	Partial bool
@@ -81,6 +88,10 @@ type Options struct {
 	// Adopt replaces other SPF, CSA, contact and Null MX records with the wanted ones,
 	// and RP records whose text does not exist. Without it they are kept.
 	Adopt bool
+	// AdoptNames does the same for the records of these names alone, in any form of a name: of
+	// a HELO name also for its CSA record. Plan.Dropped lists whom the new SPF
+	// records do not authorize any more.
+	AdoptNames []string
 	// DenyNames wants a CSA record that denies each name without mail. The policy of the
 	// domain should be enough for all of them, but Exim from 4.95 on ignores it for names
 	// that do not exist, such as _client._smtp below most names.
@@ -89,6 +100,12 @@ type Options struct {
 	// as a Received field or the log of another server shows it (see
 	// flow.Observations). The banner of an MTA is not what it says in HELO.
 	Observed map[netip.Addr]string
+}
+
+// adopts reports whether records at a canonical name are replaced.
+func (o Options) adopts(name string) bool {
+	host, _ := csa.NameOf(name)
+	return o.Adopt || slices.ContainsFunc(o.AdoptNames, func(n string) bool { return dnsname.Same(n, name) || host != "" && dnsname.Same(n, host) })
 }
 
 // New plans the records of an organization. It leaves alone what is published as wanted,
@@ -124,15 +141,29 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 		}
 		observed[addr.Unmap()] = options.Observed[addr]
 	}
+	for _, name := range options.AdoptNames {
+		if dnsname.CanonicalOrEmpty(name) == "" {
+			return nil, fmt.Errorf("plan: AdoptNames has %q: expected a name of DNS", name)
+		}
+	}
 	p := &Plan{Organization: o, Published: pub, Partial: slices.ContainsFunc(slices.Collect(maps.Values(pub.asked)), func(apex string) bool { return apex != "" })}
 	w := want(o)
 	if options.DenyNames {
 		w.wantDenials(o.Names)
 	}
 	p.Wanted, p.Refused = w.merged(), w.refusals
-	planning := planner{Plan: p, hosts: hostsOf(o), after: make(map[resolver.Question][]dns.RR)}
-	planning.planChanges(options.Adopt)
+	known, err := trafficOf(o, pub, observed)
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	planning := planner{Plan: p, traffic: known, options: options, hosts: hostsOf(o), after: make(map[resolver.Question][]dns.RR)}
+	planning.planChanges()
 	slices.SortStableFunc(p.Changes, compareChanges)
+	for i := range p.Changes {
+		pub.addWait(&p.Changes[i])
+	}
+	planning.findDropped()
+	planning.findUnlisted()
 	planning.addNotes()
 	planning.orderSteps(observed)
 	return p, nil

@@ -42,6 +42,8 @@ func TestPlanPassesTheAudit(t *testing.T) {
 			idle = idle || f.Rule == rule.MailRoute && !slices.ContainsFunc(w.org.MTAs, org.MTA.Receives) || f.Rule == rule.Wildcards
 			// A plan chooses no names, and removes no addresses.
 			idle = idle || f.Rule == rule.HeloRole
+			// Nor does it name hosts in place of those of a wildcard that somebody else has.
+			idle = idle || f.Rule == rule.MailRoute && strings.HasSuffix(f.Message, ": mail.isp.test.")
 			// A host that takes mail may have addresses that nobody has described.
 			idle = idle || f.Rule == rule.MXHosts && !slices.ContainsFunc(w.org.MTAs, func(m org.MTA) bool {
 				return slices.ContainsFunc(m.Addresses, func(addr netip.Addr) bool {
@@ -71,6 +73,10 @@ func TestPlanPassesTheAudit(t *testing.T) {
 			rt.Fatal("a question that had an answer before")
 		}
 		for _, c := range again.Changes {
+			// What a record that was adopted away authorized stood in the way the first time.
+			if w.options.Adopt && slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Value == resolver.Question{Name: c.Name, Type: c.Type}.String() }) {
+				continue
+			}
 			if c.Owner != plan.OwnerISP || w.asked {
 				rt.Errorf("planned again: %+v", c)
 			}

@@ -122,7 +122,9 @@ func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *o
 			return nil, fmt.Errorf("plan: what is published now: %w", err)
 		}
 		if q.Type == dns.TypeSOA {
-			soa[q.Name] = len(a.Records) > 0 && len(a.Chain) == 0
+			if soa[q.Name] = len(a.Records) > 0 && len(a.Chain) == 0; soa[q.Name] {
+				known.sets[q] = a.Records // for the negative TTL
+			}
 		} else {
 			more.add(a)
 		}

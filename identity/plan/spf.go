@@ -8,31 +8,12 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/txt"
-	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // isSPF reports whether a record is an SPF record.
 func isSPF(rr dns.RR) bool {
 	return spf.IsRecord(textOf(rr))
-}
-
-// isNullSPF reports whether a record is a null SPF record, or redirects to one that is
-// published and stays one: a redirect to a name that the plan wants senders for is not.
-func (p *planner) isNullSPF(rr dns.RR) bool {
-	return textOf(rr) != "" && spf.IsNullBy(textOf(rr), func(domain string) string {
-		for _, w := range p.Wanted {
-			if isSPF(w.RR) && setOf(w.RR).Name == domain && !spf.IsNull(textOf(w.RR)) {
-				return ""
-			}
-		}
-		var texts []string
-		for _, rr := range p.Published.sets[resolver.Question{Name: domain, Type: dns.TypeTXT}] {
-			texts = append(texts, textOf(rr))
-		}
-		record, _ := spf.Select(texts)
-		return record
-	})
 }
 
 // textOf returns the text of a TXT record, "" of any other record.
@@ -72,10 +53,9 @@ func (p *planner) asPublished(published []dns.RR, wanted []rule.Record) []rule.R
 		switch {
 		case isNullMX(w.RR) && !slices.ContainsFunc(published, isExchanger):
 			same = published
-		case p.isNullSPF(w.RR):
-			same = slices.DeleteFunc(slices.Clone(published), func(rr dns.RR) bool { return !isSPF(rr) })
-			if len(same) != 1 || !p.isNullSPF(same[0]) {
-				same = nil
+		case spf.IsNull(textOf(w.RR)):
+			if n := p.survey.Node(setOf(w.RR).Name); n.Has(flow.NullSPF) && !n.Has(flow.SeveralSPF) {
+				same = slices.DeleteFunc(slices.Clone(published), func(rr dns.RR) bool { return !isSPF(rr) })
 			}
 		}
 		if len(same) == 0 {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A Step is what to do, or to wait for, before the next step.
@@ -21,7 +23,10 @@ type Step struct {
 	Stage   Stage    `json:"stage,omitzero"`
 	Changes []Change `json:"changes"` // in the order of their names; nil at gates and at SetHelo
 	Hosts   []Host   `json:"hosts"`   // of Confirm, SetHelo and Observe: the MTAs that they are about
-	Names   []string `json:"names"`   // of CheckSenders: the names that nothing may send as, sorted
+	Names   []string `json:"names"`   // of CheckSenders: all names that nothing may use in HELO or send as, sorted
+	// Flows are what shows that some of Names may be used in mail: none of it may be so when
+	// the gate is passed.
+	Flows []flow.Flow `json:"flows"`
 }
 
 // Gate reports whether the step only waits.
@@ -74,13 +79,16 @@ type Host struct {
 	// Observed is what it was observed to say in HELO, by address, sorted; addresses
 	// that were not observed are missing. Line is 0, because Options does not tell it.
 	Observed []flow.Observation `json:"observed"`
+	// Refused is why the plan refuses the HELO name; "" if it does not. Describe another one
+	// then: the MTA is not to use this one.
+	Refused string `json:"refused"`
 }
 
 // hostsOf returns the described MTAs as hosts, without observations.
 func hostsOf(o *org.Organization) []Host {
 	var out []Host
 	for _, m := range o.MTAs {
-		h := Host{MTA: m.ID, Addrs: new(wanted).publicAddresses(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
+		h := Host{MTA: m.ID, Addrs: publicOf(m), PTR: dnsname.CanonicalOrEmpty(m.PTR)}
 		if arg, err := helo.Parse(m.Helo); err == nil && m.Sends() {
 			h.Helo = arg.Name
 		}
@@ -90,6 +98,28 @@ func hostsOf(o *org.Organization) []Host {
 		out = append(out, h)
 	}
 	return out
+}
+
+// whyHeloRefused returns why the plan refuses the HELO name of an MTA, or addresses that it
+// needs there, "" if it does not.
+func (p *planner) whyHeloRefused(h Host) string {
+	at := h.Helo
+	for range 8 { // an alias of a name with the addresses will do; a loop has none
+		at = cmp.Or(p.Published.aliasTarget(at), at)
+	}
+	has := setOfAddrs(p.addrsAfter(at))
+	for _, r := range p.Refused {
+		if r.MTA == h.MTA && dnsname.CanonicalOrEmpty(r.Value) == h.Helo && h.Helo != "" {
+			return r.Reason
+		}
+		for i, q := range resolver.AddrQuestions(h.Helo) {
+			lacks := func(addr netip.Addr) bool { return addr.Is6() == (i == 1) && !has[addr] }
+			if r.Value == q.String() && slices.ContainsFunc(h.Addrs, lacks) {
+				return r.Reason
+			}
+		}
+	}
+	return ""
 }
 
 // whyNotObserved returns why the MTA is not known to use its HELO name from an address, ""

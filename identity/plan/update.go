@@ -22,13 +22,16 @@ const (
 
 // WriteUpdate writes changes as a script for nsupdate (RFC 2136): for each zone, messages
 // of at most fifty changes, and fewer if they are large. A server carries out a message as a
-// whole, or not at all if an RRset has changed since the plan was made. Changes of OwnerISP
-// are left out. It is an error, and nothing is written, if a change does not fit into a
-// message, which can have 64 KiB.
+// whole, or not at all if an RRset has changed since the plan was made. Comments say how
+// long to wait after the changes. Changes of OwnerISP are left out.
+//
+// It is an error, and nothing is written, if a change does not fit into a message, which can
+// have 64 KiB.
 func WriteUpdate(w io.Writer, changes []Change) error {
 	var b strings.Builder
-	for zone, changes := range byZone(changes) {
-		for len(changes) > 0 {
+	for zone, all := range byZone(changes) {
+		writeAfter(&b, zone, all)
+		for changes := all; len(changes) > 0; {
 			n, size := 0, 0
 			for n < min(len(changes), perUpdate) {
 				if size += changes[n].updateSize(); size > maxUpdate {

@@ -51,6 +51,9 @@ func want(o *org.Organization) *wanted {
 	var exchangers []string                  // names of MTAs that take mail
 	for _, m := range o.MTAs {
 		addrs := w.publicAddresses(m)
+		if m.Sends() && len(addrs) < len(m.Addresses) {
+			w.unknown = append(w.unknown, m)
+		}
 		if len(addrs) == 0 {
 			continue
 		}
@@ -86,6 +89,7 @@ type wanted struct {
 	owns     func(name string) bool
 	spf      map[string]*spfBuilder // by canonical name
 	withPTR  []string               // PTR names that got PTR records, canonical
+	unknown  []org.MTA              // those that send, and that have an address that is refused
 	records  []rule.Record
 	refusals []Refusal
 }
@@ -93,16 +97,18 @@ type wanted struct {
 // publicAddresses returns the addresses of an MTA that are public or for documentation,
 // and refuses the others.
 func (w *wanted) publicAddresses(m org.MTA) []netip.Addr {
-	var out []netip.Addr
 	for _, addr := range m.Addresses {
 		if !address.IsPublic(addr) {
 			_, block := address.ClassOf(addr)
 			w.refuse(m.ID, addr.String(), "not a public address ("+block+")")
-			continue
 		}
-		out = append(out, addr)
 	}
-	return out
+	return publicOf(m)
+}
+
+// publicOf returns the addresses of an MTA that are public or for documentation.
+func publicOf(m org.MTA) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(m.Addresses), func(addr netip.Addr) bool { return !address.IsPublic(addr) })
 }
 
 func (w *wanted) refuse(mta, value, reason string) {
@@ -196,7 +202,12 @@ const organization = "organization"
 // wantHeloRecords wants the CSA and RP records of a HELO name that wantAddresses accepted.
 func (w *wanted) wantHeloRecords(m org.MTA) {
 	name := dnsname.CanonicalOrEmpty(m.Helo)
-	if rr, err := csa.Authorize(name, rule.TTL); w.checkMade(m.ID, name, err) {
+	i := slices.IndexFunc(w.org.MTAs, func(o org.MTA) bool {
+		return o.Sends() && dnsname.Same(o.Helo, name) && len(publicOf(o)) < len(o.Addresses)
+	})
+	if i >= 0 {
+		w.refuse(m.ID, csa.Owner(name)+" SRV", unknownSender(w.org.MTAs[i])+"; the CSA record would deny it")
+	} else if rr, err := csa.Authorize(name, rule.TTL); w.checkMade(m.ID, name, err) {
 		w.addRecord(rr, m.ID, rule.HeloCSA)
 	}
 	w.wantContact(name, org.MTALabel, w.org.Contacts.MTA, m.ID, rule.HeloRP)
@@ -343,8 +354,15 @@ func Lockable(o *org.Organization) []string {
 // An spfBuilder makes the SPF record of a name: one, whatever the name is used for.
 type spfBuilder struct {
 	spf.Builder
-	mta   string // the first that uses the name in HELO; "" for a mail domain
-	rules []rule.ID
+	mta     string // the first that uses the name in HELO; "" for a mail domain
+	rules   []rule.ID
+	unknown string // a sender whose public address is not known, as a sentence; "" for none
+}
+
+// unknownSender says that an MTA sends from an address that is not public.
+func unknownSender(m org.MTA) string {
+	i := slices.IndexFunc(m.Addresses, func(addr netip.Addr) bool { return !address.IsPublic(addr) })
+	return fmt.Sprintf("%s sends from %s, which is not public, and the address that others see instead is not known: describe that one", m.ID, m.Addresses[i])
 }
 
 // authorize adds the addresses of an MTA to the SPF record of a name.
@@ -373,17 +391,22 @@ func (w *wanted) wantMailSPF(d org.MailDomain, sending map[string][]netip.Addr) 
 			addrs = append(addrs, sending[m.ID]...)
 		}
 	}
-	if len(addrs) == 0 && !d.SentByNone() {
-		return // their addresses are refused, and the record would authorize nobody
+	unknown := slices.IndexFunc(w.unknown, d.SentBy)
+	if len(addrs) == 0 && unknown < 0 && !d.SentByNone() {
+		return // nobody sends
 	}
 	s := w.authorize(d.Domain, org.MTA{}, addrs, rule.MailSPF)
 	for _, network := range d.Networks {
 		if !address.IsPublic(network.Addr()) {
 			_, block := address.ClassOf(network.Addr())
 			w.refuse("", network.String(), "not a public network ("+block+")")
+			s.unknown = "its network " + network.String() + " is not public"
 			continue
 		}
 		s.Networks = append(s.Networks, network)
+	}
+	if unknown >= 0 {
+		s.unknown = unknownSender(w.unknown[unknown])
 	}
 	s.Includes = append(s.Includes, d.Includes...)
 	if d.SoftFail {
@@ -408,6 +431,15 @@ func (w *wanted) wantMX(domain string, exchangers []string) {
 func (w *wanted) wantSPF() {
 	for _, name := range slices.SortedFunc(maps.Keys(w.spf), dnsname.Compare) {
 		s := w.spf[name]
+		for _, m := range w.unknown {
+			if dnsname.Same(m.Helo, name) {
+				s.unknown = unknownSender(m)
+			}
+		}
+		if s.unknown != "" && len(s.rules) > 0 {
+			w.refuse(s.mta, name+" TXT", s.unknown+"; the SPF record would deny mail from there")
+			continue
+		}
 		rr, err := s.RR()
 		if w.checkMade(s.mta, name, err) {
 			w.addRecord(rr, "", s.rules...) // authorize removed those with exceptions

@@ -8,9 +8,7 @@ import (
 	"strings"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
-	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // each returns f of each element, never nil.
@@ -30,15 +28,18 @@ var stageTitle = map[Stage]string{
 	Confirm:      "Wait until every address has its PTR name, and receivers accept the HELO names from it",
 	SetHelo:      "Configure the HELO names on the MTAs that do not use them yet, and restart these MTAs",
 	Observe:      "Wait until the MTAs are seen to use the HELO names, in a Received field or the log of another server",
-	CheckSenders: "Wait until nothing sends mail as user@ these names: check the envelope senders in the logs",
+	CheckSenders: "Wait until nothing uses these names in HELO, or in MAIL FROM as user@NAME: check the logs",
 	Lock:         "Declare that the PTR names are never used in HELO and send no mail, and remove records that are no longer needed",
-	Envelope:     "Publish which servers send for the mail domains, and where their mail goes; if you are not sure that the list is complete, describe them with softfail first",
-	NoMail:       "Declare that the other names neither send nor receive mail",
+	Envelope:     "Publish which servers send for the mail domains, and where their mail goes; if the list may be incomplete, describe them with softfail first",
+	NoMail:       "Declare that the other names neither send nor receive mail, and are not used in HELO",
 	Policy:       "Declare that no other name of the domain is used in HELO",
 }
 
-// WriteText writes the plan for people: the steps in their order, then what is kept and
-// refused, and the notes. The text is printable on any terminal.
+// WriteText writes the plan for people: the steps in their order, with how long to wait after
+// each, then what is kept and refused, and the notes. If more than ten changes differ only in
+// their names, or more than five records are kept, refused or noted for one reason, it has
+// the first names and how many there are: WriteJSON lists all. The text is printable on any
+// terminal.
 func (p *Plan) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -63,54 +64,45 @@ func (p *Plan) WriteText(w io.Writer) error {
 		}
 		line("\n%d. %s (%s): %s.", i+1, s.Stage, strings.Join(who, ", "), stageTitle[s.Stage])
 		s.writeText(line)
-	}
-	if len(p.Kept) > 0 {
-		line("\nKept, unless you adopt the plan in their place:")
-	}
-	for _, k := range p.Kept {
-		for _, rr := range k.Records {
-			line("   = %s", txt.Record(rr))
+		if zones := signedZones(s.Changes); len(zones) > 0 {
+			line("   Then sign again, unless the server does that: %s.", few(zones))
 		}
-		for _, r := range k.Wanted {
-			line("   wanted: %s", r)
+		if wait := waitText(s.Changes); wait != "" && i < len(p.Steps)-1 {
+			line("   Then %s.", wait)
 		}
-		line("     %s", untrusted.Line(k.Reason))
 	}
-	if len(p.Refused) > 0 {
-		line("\nRefused:")
-	}
-	for _, r := range p.Refused {
-		line("   %s", untrusted.Line(strings.TrimSpace(r.MTA+" "+r.Value+": "+r.Reason)))
-	}
-	if len(p.Notes) > 0 {
-		line("\nNotes:")
-	}
-	for _, n := range p.Notes {
-		line("   %s", n)
-	}
+	p.writeRest(line)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // ownerTitle says who an owner is, for people.
-var ownerTitle = map[Owner]string{OwnerYou: "you", OwnerDNSHost: "at your DNS host", OwnerISP: "your ISP", OwnerMTA: "on the MTA"}
+var ownerTitle = map[Owner]string{OwnerYou: "you", OwnerDNSHost: "at your DNS host", OwnerISP: "at your ISP", OwnerMTA: "on the MTA"}
 
 // writeText writes what to do in a step, or to wait for.
 func (s Step) writeText(line func(string, ...any)) {
-	for _, n := range s.Names {
-		line("   user@%s", strings.TrimSuffix(n, "."))
+	if len(s.Names) > manyLines {
+		line("   %d names: %s", len(s.Names), few(s.Names))
+	} else {
+		for _, n := range s.Names {
+			line("   %s", strings.TrimSuffix(n, "."))
+		}
+	}
+	for i, f := range s.Flows {
+		if i == manyLines {
+			line("   and %d more reasons (all in JSON)", len(s.Flows)-i)
+			break
+		}
+		line("   %s: %s", strings.TrimSuffix(f.Node, "."), f)
 	}
 	for _, h := range s.Hosts {
 		h.writeText(s.Stage, line)
 	}
-	for _, c := range s.Changes {
-		line("   %s %s, for %s", c.Name, resolver.TypeString(c.Type), joined(c.Rules))
-		for _, rr := range c.Removed() {
-			line("     - %s", txt.Record(rr))
-		}
-		for _, rr := range c.Added() {
-			line("     + %s", txt.Record(rr))
-		}
+	if s.Stage == SetHelo {
+		writeSettings(s.Hosts, line)
+	}
+	for _, like := range grouped(s.Changes, Change.kind, manyLines) {
+		writeLike(like, line)
 	}
 }
 
@@ -128,10 +120,16 @@ func (h Host) writeText(stage Stage, line func(string, ...any)) {
 		}
 		line("   %s at %s: %s", h.MTA, joined(h.Addrs), strings.Join(parts, ", "))
 	case SetHelo:
-		line("   %s", h.MTA)
-		line("     Postfix, main.cf:                  smtp_helo_name = %s", heloName)
-		line("     Exim, the transports of smtp:      helo_data = %s", heloName)
+		if h.Refused != "" {
+			line("   %s: describe another HELO name, and plan again: %s is refused: %s", h.MTA, heloName, untrusted.Line(h.Refused))
+			return
+		}
+		line("   %s: %s", h.MTA, heloName)
 	case Observe:
+		if h.Refused != "" {
+			line("   %s: describe another HELO name first: %s is refused", h.MTA, heloName)
+			return
+		}
 		line("   %s: HELO %s", h.MTA, heloName)
 		reasons := each(h.Addrs, h.whyNotObserved)
 		for i, reason := range reasons {

@@ -67,17 +67,21 @@ As lines of a zone file:
     10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
     11.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test.
 
-Please remove these names of our addresses:
+Please remove these PTR records of our addresses:
 
     192.0.2.10: host-10.isp.test.
+
+Please tell us when it is done: resolvers may have the old answers for 5m after that, and we wait until they are gone.
 
 If you prefer to delegate these names to us, RFC 2317 describes how.
 `},
 		{plan.Lock, `Subject: reverse DNS of our mail servers
 
-Please remove these names of our addresses:
+Please remove these PTR records of our addresses:
 
     192.0.2.11: old.example.test.
+
+Please tell us when it is done: resolvers may have the old answers for 1h after that, and we wait until they are gone.
 
 If you prefer to delegate these names to us, RFC 2317 describes how.
 `},

@@ -14,11 +14,12 @@ import (
 
 // WriteZone writes the records that changes add as zone text (RFC 1035, Section 5), each
 // RRset below the rules that want it. The records to remove are comments, because zone text
-// cannot say so. Changes of OwnerISP are left out.
+// cannot say so; so is how long to wait after the changes. Changes of OwnerISP are left out.
 func WriteZone(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for zone, changes := range byZone(changes) {
 		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, txt.RaiseSerial)
+		writeAfter(&b, zone, changes)
 		for _, c := range changes {
 			for _, id := range c.Rules {
 				fmt.Fprintf(&b, "; %s\n", id.Comment())
@@ -33,6 +34,16 @@ func WriteZone(w io.Writer, changes []Change) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeAfter writes comments on what to do after the changes of a zone.
+func writeAfter(b *strings.Builder, zone string, changes []Change) {
+	if changes[0].Signed {
+		fmt.Fprintf(b, "; then sign %s again, unless the server does that\n", zone)
+	}
+	if wait := waitText(changes); wait != "" {
+		fmt.Fprintf(b, "; then %s\n", wait)
+	}
 }
 
 // byZone yields the zones, sorted by name, each with its changes, except those of OwnerISP.
@@ -64,10 +75,8 @@ func byZone(changes []Change) func(yield func(string, []Change) bool) {
 func WriteLetter(w io.Writer, changes []Change) error {
 	var set, keep, remove []string
 	var lines strings.Builder
-	for _, c := range changes {
-		if c.Owner != OwnerISP {
-			continue
-		}
+	ofISP := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return c.Owner != OwnerISP })
+	for _, c := range ofISP {
 		where := c.Name
 		if addr := dnsname.FromReverse(c.Name); addr.IsValid() {
 			where = addr.String()
@@ -96,7 +105,10 @@ func WriteLetter(w io.Writer, changes []Change) error {
 		b.WriteString("As lines of a zone file:\n\n" + lines.String() + "\n")
 	}
 	if len(remove) > 0 {
-		fmt.Fprintf(&b, "Please remove these names of our addresses:\n\n%s\n\n", strings.Join(remove, "\n"))
+		fmt.Fprintf(&b, "Please remove these PTR records of our addresses:\n\n%s\n\n", strings.Join(remove, "\n"))
+	}
+	if wait := waitOf(ofISP); wait > 0 {
+		fmt.Fprintf(&b, "Please tell us when it is done: resolvers may have the old answers for %s after that, and we wait until they are gone.\n\n", short(wait))
 	}
 	b.WriteString("If you prefer to delegate these names to us, RFC 2317 describes how.\n")
 	_, err := io.WriteString(w, b.String())

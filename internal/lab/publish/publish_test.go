@@ -143,11 +143,17 @@ func (e *experiment) prepare(t *testing.T, step plan.Step) {
 			}
 		}
 	case plan.CheckSenders:
-		for _, name := range step.Names[:1] { // nothing was ever sent from the other MTA's
-			sender, log := "@"+strings.TrimSuffix(name, "."), e.exims.log(t)
-			if !strings.Contains(log[:e.logged], sender) || strings.Contains(log[e.logged:], sender) {
-				t.Errorf("expected user%s as a sender before the MTAs were told, and not since:\n%s", sender, log)
+		log := e.exims.log(t)
+		before := 0
+		for _, name := range step.Names {
+			sender := "@" + strings.TrimSuffix(name, ".")
+			before += strings.Count(log[:e.logged], sender)
+			if strings.Contains(log[e.logged:], sender) {
+				t.Errorf("user%s was a sender since the MTAs were told:\n%s", sender, log)
 			}
+		}
+		if before == 0 {
+			t.Errorf("none of %v was in a sender before the MTAs were told:\n%s", step.Names, log)
 		}
 	}
 }
@@ -218,13 +224,18 @@ func describe(t *testing.T) (*org.Organization, map[netip.Addr]string) {
 	return o, helos
 }
 
-var heloData = regexp.MustCompile(`(?m)^   (\S+)\n.*\n +Exim, .* helo_data = (\S+)$`)
+var heloName = regexp.MustCompile(`(?m)^   (\S+): (\S+)$`)
 
-// configured returns the HELO names of the MTAs once they have the line for Exim from the
-// text of the plan.
+// configured returns the HELO names of the MTAs once they have the setting for Exim from the
+// step set-helo of the text of the plan.
 func configured(text string, o *org.Organization) map[netip.Addr]string {
 	helos := make(map[netip.Addr]string)
-	for _, found := range heloData.FindAllStringSubmatch(text, -1) {
+	_, step, _ := strings.Cut(text, " set-helo (")
+	step, _, _ = strings.Cut(step, "\n\n")
+	if !strings.Contains(step, "\n     Exim       helo_data = ") {
+		return helos
+	}
+	for _, found := range heloName.FindAllStringSubmatch(step, -1) {
 		i := slices.IndexFunc(o.MTAs, func(m org.MTA) bool { return m.ID == found[1] })
 		for _, addr := range o.MTAs[i].Addresses {
 			helos[addr] = found[2]

@@ -1,0 +1,331 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+	"go4.org/netipx"
+
+	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/identity/helo"
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
+)
+
+// A traffic knows the mail that published records, the description and observations show,
+// and which of it a change would hurt.
+type traffic struct {
+	survey *flow.Survey
+	domain string
+	mtas   map[netip.Addr][]org.MTA // those that have an address
+	pub    *Published
+}
+
+// trafficOf surveys what is published.
+func trafficOf(o *org.Organization, pub *Published, observed map[netip.Addr]string) (*traffic, error) {
+	t := &traffic{domain: dnsname.CanonicalOrEmpty(o.Domain), mtas: make(map[netip.Addr][]org.MTA), pub: pub}
+	for _, m := range o.MTAs {
+		for _, addr := range m.Addresses {
+			t.mtas[addr.Unmap()] = append(t.mtas[addr.Unmap()], m)
+		}
+	}
+	var seen []flow.Observation
+	for addr, said := range observed {
+		seen = append(seen, flow.Observation{Addr: addr, Helo: said})
+	}
+	survey, err := flow.Read(pub.records(), o, seen...)
+	t.survey = survey
+	return t, err
+}
+
+// records yields all records that are known, those of whole zones and of answers.
+func (pub *Published) records() iter.Seq2[dns.RR, error] {
+	return func(yield func(dns.RR, error) bool) {
+		for _, records := range pub.sets {
+			for _, rr := range records {
+				if !yield(rr, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// at returns the flows that records at a name are about, the surest first: also those of a
+// wildcard that answers for the name until it exists.
+func (t *traffic) at(name string) []flow.Flow {
+	flows := t.survey.At(name)
+	if at := t.survey.Locate(name); t.survey.Node(name) == nil && strings.HasPrefix(at, "*.") {
+		for _, f := range t.survey.At(at) {
+			if f.Name == name || t.survey.Node(f.Name).Has(flow.Alias) {
+				flows = append(flows, f)
+			}
+		}
+	}
+	return flows
+}
+
+// tied returns a flow for each address of a name of which one is a mail server's, if the survey
+// does not list it at the name: because only an SPF record authorizes the server, because the
+// name is an alias, or because the address is another one of the same server.
+func (t *traffic) tied(name string) []flow.Flow {
+	server := func(addr netip.Addr) string { return cmp.Or(t.survey.Server(addr), t.survey.Authorizer(addr)) }
+	addrs, other := t.addrs(name), ""
+	for _, addr := range addrs {
+		if len(t.mtas[addr]) == 0 { // or else the description has all addresses of the server
+			other = cmp.Or(other, server(addr))
+		}
+	}
+	var flows []flow.Flow
+	alias := t.survey.Node(name).Has(flow.Alias)
+	for _, addr := range addrs {
+		by := cmp.Or(server(addr), other)
+		if by != "" && (alias || t.survey.Server(addr) == "") && by != name {
+			flows = append(flows, flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address, By: by})
+		}
+	}
+	return flows
+}
+
+// addrs returns the addresses that a name has now, by an alias or a wildcard, too.
+func (t *traffic) addrs(name string) []netip.Addr {
+	if node := t.survey.Node(t.survey.Locate(name)); node != nil {
+		return node.Addrs
+	}
+	return nil
+}
+
+// ends reports whether nothing of a flow is left after the gates: its clients are MTAs that
+// use another HELO name then, or that do not send.
+func (t *traffic) ends(f flow.Flow) bool {
+	if f.Kind != flow.Helo {
+		return false
+	}
+	clients := t.survey.Clients(f)
+	for _, p := range clients {
+		mtas := t.mtas[p.Addr()]
+		if !p.IsSingleIP() || len(mtas) == 0 || slices.ContainsFunc(mtas, func(m org.MTA) bool { return stays(m, f.Name) }) {
+			return false
+		}
+	}
+	// Without clients, the name is one that only MTAs can use: it has no addresses.
+	return len(clients) > 0 || t.survey.Zone(f.Node) != "."
+}
+
+// stays reports whether an MTA may use a name in HELO after the gates.
+func stays(m org.MTA, name string) bool {
+	if !m.Sends() {
+		return false
+	}
+	arg, err := helo.Parse(m.Helo)
+	return err != nil || arg.Name == "" || arg.Name == name
+}
+
+// isHint reports whether a flow is only likely: its name is at the address of a mail server,
+// or has keys or a policy for mail. The owner of the name can tell.
+func isHint(f flow.Flow) bool {
+	return f.Sign == flow.PTR || f.Sign == flow.Address || f.Sign == flow.DKIM || f.Sign == flow.DMARC
+}
+
+// whyUsed returns why a name must not be declared to have no mail, "" if it can be: a flow
+// that the records show, and that neither the plan nor its gates end.
+func (t *traffic) whyUsed(name string) string {
+	for _, f := range t.at(name) {
+		switch {
+		case f.Kind == flow.Sender && f.By == name && f.Sign != flow.Include, isHint(f), t.ends(f):
+			// Its own SPF record is kept or adopted; a gate waits for the others.
+		case f.Kind == flow.Sender && f.Name != name && t.survey.NoMail(f.Name):
+			// Described not to send.
+		case f.Sign == flow.MX && f.Kind == flow.Inbound && f.Name == name:
+			return "it has mail servers: describe it as a mail domain, or remove its MX records"
+		default:
+			return f.String() + remedy(f)
+		}
+	}
+	return ""
+}
+
+// remedy returns what to do so that a flow does not need a name as it is.
+func remedy(f flow.Flow) string {
+	switch {
+	case f.Name != f.Node && f.Sign == flow.Described && f.Kind == flow.Helo && !strings.HasPrefix(f.Node, "*."):
+		return fmt.Sprintf(": give %s addresses of its own first, in place of its CNAME record", strings.TrimSuffix(f.Name, "."))
+	case f.Sign == flow.Described, f.Sign == flow.Observed:
+		return ""
+	case f.Kind == flow.Helo && f.Sign != flow.CSA:
+		return ": describe that server as an MTA, or give it another name"
+	case f.Kind == flow.Helo:
+		return ": describe the server that uses it, or remove that record"
+	case f.Sign == flow.Include:
+		return ": remove it there first"
+	}
+	return ": describe it as a mail domain, or remove that record"
+}
+
+// hints returns the flows at a name that only its owner can tell: a gate waits for them
+// before the name is declared to have no mail.
+func (t *traffic) hints(name string) []flow.Flow {
+	return slices.DeleteFunc(append(t.at(name), t.tied(name)...), func(f flow.Flow) bool {
+		own := f.Kind == flow.Sender && f.By == name && (f.Sign == flow.SPF || f.Sign == flow.SPFMX)
+		return !own && !isHint(f) || t.ends(f)
+	})
+}
+
+// whyOthers returns why a name of MTAs must not get their addresses, or a record that denies
+// others, "" if it can: it resolves to an address of nobody described. What a wildcard
+// answers for a name that no record names does not count.
+func (t *traffic) whyOthers(name string) string {
+	named := func(f flow.Flow) bool { return f.Sign != flow.Described && f.Sign != flow.Observed }
+	if t.survey.Node(name) == nil && !slices.ContainsFunc(t.at(name), named) {
+		return ""
+	}
+	for _, addr := range t.addrs(name) {
+		if len(t.mtas[addr]) == 0 {
+			return fmt.Sprintf("it resolves to %s, which is not an address of a described MTA: choose a new name, such as %s, or describe whose address that is", addr, t.newName())
+		}
+	}
+	return ""
+}
+
+// whyWild returns why no records can be added at a name one by one, "" if they can: mail works
+// by a wildcard which answers no longer for the name, or for others that are or are not below
+// it, as soon as it exists (RFC 4592, Section 2.2.1).
+func (t *traffic) whyWild(name string) string {
+	top := ""
+	for at := name; at != "" && !t.pub.names[at]; at = dnsname.Parent(at) {
+		top = at
+	}
+	wildcard := t.pub.wildcardFor(name)
+	if top == "" || t.survey.Node(wildcard) == nil {
+		return ""
+	}
+	for _, f := range t.survey.At(t.survey.Locate(name)) {
+		through := dnsname.Under(f.Name, top) || t.survey.Node(f.Name).Has(flow.Alias)
+		if through && t.works(f) {
+			return fmt.Sprintf("%s answers for %s, and %s: give it all its records in one change first", strings.TrimSuffix(wildcard, "."), strings.TrimSuffix(f.Name, "."), f)
+		}
+	}
+	return ""
+}
+
+// works reports whether a flow may rest on the records of its node: what is only described or
+// observed does so if the name has an address of the client.
+func (t *traffic) works(f flow.Flow) bool {
+	if f.Kind != flow.Helo || f.Sign != flow.Described && f.Sign != flow.Observed {
+		return true
+	}
+	return slices.ContainsFunc(t.addrs(f.Name), func(addr netip.Addr) bool { return f.Net.Contains(addr) })
+}
+
+// newName returns a name of the domain that nothing has yet, for an MTA.
+func (t *traffic) newName() string {
+	for _, label := range []string{"post", "mailer", "mta", "smtp", "postbox", "mail-out"} {
+		if name := label + "." + t.domain; t.survey.Node(name) == nil && t.survey.Described(name) == "" && !t.pub.names[name] {
+			return strings.TrimSuffix(name, ".")
+		}
+	}
+	return "a name for mail alone"
+}
+
+// whyNoMail returns why addresses must not be added to a name, "" if they can: mail for a
+// domain goes to the name, and none of the MTAs at one of the addresses takes mail.
+func (t *traffic) whyNoMail(name string, added []netip.Addr) string {
+	takesMail := func(f flow.Flow) bool {
+		// RFC 5321, Section 5.1: without MX records, mail for a domain goes to its addresses.
+		implicit := f.Kind == flow.Sender && f.Sign == flow.Described && !t.survey.Node(name).Has(flow.GetsMail) && len(t.addrs(name)) > 0
+		return f.Kind == flow.Helo && f.Sign == flow.MX || implicit
+	}
+	flows := t.at(name)
+	i := slices.IndexFunc(flows, takesMail)
+	for _, addr := range added {
+		if mtas := t.mtas[addr]; i >= 0 && len(mtas) > 0 && !slices.ContainsFunc(mtas, org.MTA.Receives) {
+			return fmt.Sprintf("%s, and %s does not take mail: choose another name for %s, such as %s", flows[i], mtas[0].ID, mtas[0].ID, t.newName())
+		}
+	}
+	return ""
+}
+
+// whyDenied returns why a name must not get a record that denies all other clients, "" if it
+// can: a flow whose clients are not allowed, and that does not end with the plan.
+func (t *traffic) whyDenied(name string, allowed *netipx.IPSet) string {
+	for _, f := range t.at(name) {
+		if f.Kind != flow.Helo || t.ends(f) {
+			continue
+		}
+		for _, p := range t.survey.Clients(f) {
+			if !allowed.ContainsPrefix(p) {
+				return fmt.Sprintf("%s, and %s would be denied%s", f, shortest(p), remedy(f))
+			}
+		}
+	}
+	return ""
+}
+
+// servers yields the Helo flows that do not end with the plan, those of tied, too.
+func (t *traffic) servers() iter.Seq[flow.Flow] {
+	return func(yield func(flow.Flow) bool) {
+		shown := func(f flow.Flow) bool { return f.Kind != flow.Helo || t.ends(f) || yield(f) }
+		for f := range t.survey.Flows() {
+			if !shown(f) {
+				return
+			}
+		}
+		for _, n := range t.survey.Nodes() {
+			for _, f := range t.tied(n.Name) {
+				if !shown(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// whyUnlisted returns why the CSA policy of a domain must not be published, "" if it can: it
+// would deny servers that have no CSA record of their own.
+func (t *traffic) whyUnlisted(domain string, hasRecord func(name string) bool) string {
+	var denied []string
+	last := ""
+	for f := range t.servers() {
+		if f.Name == last || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
+			hasRecord(f.Name) || isHint(f) && t.survey.NoMail(f.Name) {
+			continue
+		}
+		last, f.Node = f.Name, f.Name
+		denied = append(denied, fmt.Sprintf("%s (%s)", strings.TrimSuffix(f.Name, "."), f))
+	}
+	slices.Sort(denied)
+	if denied = slices.Compact(denied); len(denied) == 0 {
+		return ""
+	}
+	more := ""
+	if rest := len(denied) - maxDenied; rest > 0 {
+		denied, more = denied[:maxDenied], fmt.Sprintf(" and %d more", rest)
+	}
+	return "it would deny " + strings.Join(denied, ", ") + more + ": describe these servers, publish CSA records for their names, or list the names in names"
+}
+
+// maxDenied is how many servers a reason names.
+const maxDenied = 10
+
+// shortest returns a network as text, one address without its length.
+func shortest(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+// ipSet returns addresses as a set.
+func ipSet(addrs []netip.Addr) *netipx.IPSet {
+	var b netipx.IPSetBuilder
+	for _, addr := range addrs {
+		b.Add(addr)
+	}
+	set, _ := b.IPSet() // the error is about addresses that are not valid
+	return set
+}
