@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -86,7 +87,10 @@ func (p *planner) addChange(c Change) {
 func (p *planner) planChanges(adopt bool) {
 	wanted := make(map[resolver.Question][]rule.Record)
 	for _, r := range p.Wanted {
-		set := p.Published.storedAt(setOf(r.RR))
+		set := p.storedAt(setOf(r.RR))
+		if set.Type == dns.TypePTR {
+			p.noteAlias(setOf(r.RR).Name, set.Name)
+		}
 		wanted[set] = append(wanted[set], r)
 	}
 	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
@@ -192,9 +196,21 @@ func (p *planner) whyHarmful(set resolver.Question, wanted []rule.Record) string
 func (p *planner) mailRouted(set resolver.Question, adopt bool) bool {
 	now := p.Published.sets[set]
 	if len(now) == 0 {
-		return len(p.addrsAfter(set.Name)) > 0
+		return len(p.addrsAfter(set.Name)) > 0 && !p.onlySends(set.Name)
 	}
-	return !adopt || slices.ContainsFunc(now, isExchanger)
+	lost := func(rr dns.RR) bool {
+		mx, ok := rr.(*dns.MX)
+		return ok && (isNullMX(rr) || p.onlySends(dnsname.CanonicalOrEmpty(mx.Mx)))
+	}
+	exchanges := slices.ContainsFunc(now, isExchanger)
+	return !adopt && !exchanges || exchanges && slices.ContainsFunc(now, func(rr dns.RR) bool { return !lost(rr) })
+}
+
+// onlySends reports whether mail to a name is lost after the changes planned so far: all of
+// its addresses are those of MTAs that only send.
+func (p *planner) onlySends(name string) bool {
+	addrs := p.addrsAfter(name)
+	return len(addrs) > 0 && !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !flow.OnlySends(p.Organization, addr) })
 }
 
 // dependencyRank returns when an RRset is planned: addresses first, then texts, then
@@ -296,7 +312,7 @@ func (p *planner) newChange(set resolver.Question) (Change, string) {
 	case obstacle != "":
 		return ch, obstacle
 	case target != "": // RFC 2181, Section 10.1
-		return ch, "it is an alias of " + target + ": give it addresses of its own instead"
+		return ch, "it " + flow.AtAlias(set.Name, target, set.Type, p.Organization.Owns(target) || p.wantsAddresses(set.Name))
 	case foreign && set.Type != dns.TypePTR:
 		return ch, "it is in none of the zones described"
 	case zone != "" && !foreign:
@@ -308,6 +324,11 @@ func (p *planner) newChange(set resolver.Question) (Change, string) {
 		return ch, "no zone is given that holds it"
 	}
 	return ch, ""
+}
+
+// wantsAddresses reports whether a name is to have addresses.
+func (p *planner) wantsAddresses(name string) bool {
+	return slices.ContainsFunc(p.Wanted, func(r rule.Record) bool { return isAddress(r.RR) && setOf(r.RR).Name == name })
 }
 
 // describedZone returns the deepest described zone that a name is in, "" for none.
@@ -360,13 +381,15 @@ func (p *planner) removeNullMX(adopt bool) {
 	for _, name := range slices.Compact(names) {
 		set := resolver.Question{Name: name, Type: dns.TypeMX}
 		ch, reason := p.newChange(set)
-		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(p.recordsAfter(set), isExchanger) {
+		null := slices.DeleteFunc(slices.Clone(ch.Before), isExchanger)
+		if reason != "" || len(null) == 0 || len(without(null, p.recordsAfter(set))) > 0 {
 			continue
 		}
 		if !adopt {
-			p.Kept = append(p.Kept, Kept{ch.Before, nil, "it refuses the mail for postmaster@" + strings.TrimSuffix(name, ".")})
+			p.Kept = append(p.Kept, Kept{null, nil, "it refuses the mail for postmaster@" + strings.TrimSuffix(name, ".")})
 			continue
 		}
+		ch.After = without(ch.Before, null)
 		ch.Rules = []rule.ID{rule.NullMX}
 		p.addChange(ch)
 	}

@@ -12,12 +12,14 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/rp"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -36,8 +38,8 @@ type Refusal struct {
 //
 // An MTA without a PTR name needs no PTR record, and one that only receives no record for
 // its HELO name. The SPF record of a mail domain authorizes every MTA that sends; its MX
-// records name those that receive, and New leaves them out if mail already has somewhere
-// to go. Want never asks for a Null MX at a HELO name, because postmaster@ must work
+// records, and those of a HELO name whose MTAs only send, name those that receive, and New
+// leaves them out if mail already has somewhere to go. Want never asks for a Null MX at a HELO name, because postmaster@ must work
 // there, nor for a CSA policy there, which would deny the MTA. Records that only rules
 // with an exception want are left out.
 func Want(o *org.Organization) ([]rule.Record, []Refusal) {
@@ -49,6 +51,7 @@ func want(o *org.Organization) *wanted {
 	w := &wanted{org: o, spf: make(map[string]*spfBuilder)}
 	var sending []netip.Addr
 	var exchangers []string // names of MTAs that take mail
+	var greeting []string   // HELO names, canonical
 	for _, m := range o.MTAs {
 		addrs := w.publicAddresses(m)
 		if len(addrs) == 0 {
@@ -63,6 +66,7 @@ func want(o *org.Organization) *wanted {
 			sending = append(sending, addrs...)
 			if w.wantHelo(m, addrs) {
 				name = m.Helo // rather than the PTR name, which can be locked then
+				greeting = append(greeting, dnsname.CanonicalOrEmpty(name))
 			}
 		}
 		if m.Receives() && name != "" {
@@ -72,6 +76,9 @@ func want(o *org.Organization) *wanted {
 	for _, d := range o.MailDomains() {
 		w.wantMailSPF(d, sending)
 		w.wantMX(dnsname.CanonicalOrEmpty(d.Domain), exchangers)
+	}
+	for _, name := range greeting {
+		w.wantMX(name, exchangers) // "or another by adding MX records directing the mail to another MTA"
 	}
 	w.wantSPF()
 	w.wantContacts()
@@ -359,8 +366,8 @@ func (w *wanted) authorize(name string, m org.MTA, addrs []netip.Addr, rules ...
 // wantMailSPF wants the SPF record of a mail domain: it authorizes the MTAs that send, and
 // what else the description lists.
 func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
-	if len(sending) == 0 {
-		return // their addresses are refused, and the record would authorize nobody
+	if len(sending) == 0 && (len(d.Includes)+len(d.Networks) == 0 || slices.ContainsFunc(w.org.MTAs, org.MTA.Sends)) {
+		return // their addresses are refused, or the record would authorize nobody
 	}
 	s := w.authorize(d.Domain, org.MTA{}, sending, rule.MailSPF)
 	for _, network := range d.Networks {
@@ -377,12 +384,14 @@ func (w *wanted) wantMailSPF(d org.MailDomain, sending []netip.Addr) {
 	}
 }
 
-// wantMX wants the MX records of a mail domain, unless its name has addresses by the plan.
+// wantMX wants the MX records of a mail domain or HELO name, unless its name has an address
+// by the plan that takes mail.
 func (w *wanted) wantMX(domain string, exchangers []string) {
-	if slices.ContainsFunc(w.records, func(r rule.Record) bool {
-		return isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain
-	}) {
-		return // RFC 5321, Section 5.1: without MX records, mail goes to them
+	for _, r := range w.records {
+		if isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain &&
+			!flow.OnlySends(w.org, resolver.Answer{Records: []dns.RR{r.RR}}.Addrs()[0]) {
+			return // RFC 5321, Section 5.1: without MX records, mail goes to it
+		}
 	}
 	for _, name := range exchangers {
 		hdr := dns.RR_Header{Name: domain, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: rule.TTL}
