@@ -34,6 +34,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
@@ -85,8 +86,9 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 	rep.Trim()
 	rep.Hosts = f.hosts()
 	for _, record := range f.wanted {
-		if fixes[record.String()] && !f.seen.all[publishedAs(record.RR)] && f.seen.aliases[record.RR.Header().Name] == "" {
-			rep.Publish = append(rep.Publish, record.String())
+		at, obstacle := subject{facts: f}.placed(record.RR)
+		if text := (rule.Record{RR: at}).String(); fixes[text] && !f.seen.all[publishedAs(record.RR)] && obstacle == "" {
+			rep.Publish = append(rep.Publish, text)
 		}
 	}
 	return rep, nil
@@ -99,7 +101,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 		return cutOff(r, s)
 	}
 	out := checkOf(r)(s)
-	shown, aliases := s.seen.add(s.meter, out.evidence)
+	shown := s.seen.add(s.meter, out.evidence)
 	if !s.meter.spend(2 + len(out.evidence)/64) {
 		return cutOff(r, s)
 	}
@@ -115,18 +117,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 	}
 	if f.Status == rule.Fail {
 		f.Mitigated = out.mitigation
-		for _, record := range s.wanted {
-			if !out.fixedBy(record) || shown[publishedAs(record.RR)] {
-				continue // or something else is wrong
-			}
-			// A CNAME record must be the only one at its name (RFC 1034, Section 3.6.2): a
-			// zone with the fix could not be loaded.
-			if owner := record.RR.Header().Name; aliases[owner] != "" {
-				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, aliases[owner])
-				continue
-			}
-			f.Fix = append(f.Fix, record.String())
-		}
+		s.addRemedy(&f, known, out, shown)
 	} else if f.Remedy == "" {
 		return f // no exception can be made
 	}
@@ -147,6 +138,9 @@ type outcome struct {
 	dialog     []report.Evidence      // what a mail server said
 	fix        func(rule.Record) bool // of a failure: which wanted records would fix it; nil: none
 	mitigation string                 // of a failure: what softens it, see Finding.Mitigated
+	remedy     string                 // of a failure: what to do, in place of what the catalogue says
+	otherwise  string                 // of a failure whose remedy mentions a fix: what to do if there is none; "": the reason is told
+	broken     []netip.Addr           // of a failure of an MTA: the addresses that it is about
 }
 
 // addDetail adds to the detail.

@@ -131,16 +131,34 @@ func ptrOneName(s subject) outcome {
 	case len(best.lacking) > 0:
 		// An answer that lacks the name is an answer, whatever the others are.
 		out.code, out.detail = rule.CodeOtherName, joinAddrs(best.lacking)+" without "+best.name
+		out.broken = best.lacking
 		out.fix = either(ptrOf(best.lacking...), addressOf(s.mta.ptr, public...))
 	case failed:
 		out.code = rule.CodeNoAnswer
 	case len(best.unconfirmed) > 0:
 		out.code, out.detail = rule.CodeNotAllAddresses, best.name+" without "+joinAddrs(best.unconfirmed)
+		out.broken = best.unconfirmed
 		out.fix = addressOf(s.mta.ptr, best.unconfirmed...)
+	case len(s.otherNames(addrs)) > 0:
+		out.code, out.detail = rule.CodeSeveralNames, listed(s.otherNames(addrs))
 	case best.unanswered > 0:
 		out.code = rule.CodeNoAnswer
 	default:
 		out.detail = best.name
+	}
+	return out
+}
+
+// otherNames lists the PTR names of addresses beside the one described, and where they are.
+// Without a description of the name, none of them is wrong.
+func (s subject) otherNames(addrs []*addressFacts) []string {
+	var out []string
+	for _, a := range addrs {
+		for name := range heed(s.meter, a.names()) {
+			if s.mta.ptr != "" && name != s.mta.ptr {
+				out = append(out, fmt.Sprintf("%s at %s, described as %s", name, a.addr, s.mta.ptr))
+			}
+		}
 	}
 	return out
 }

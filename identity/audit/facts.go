@@ -13,6 +13,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
@@ -31,6 +32,7 @@ type facts struct {
 	allowDocumentation bool
 	domain             string                 // canonical
 	owns               func(name string) bool // org.Organization.Owns
+	onlySends          func(netip.Addr) bool  // flow.OnlySends of the description
 	exists             func() resolver.Response
 	mtas               []*mtaFacts
 	names              []*nameFacts
@@ -41,6 +43,8 @@ type facts struct {
 	now                time.Time
 	exceptions         []org.Exception // all of the description, expired or not
 	wanted             []rule.Record
+	refused            []plan.Refusal
+	ask                func(name string, qtype uint16) resolver.Response // for what only a remedy needs to know
 	meter              *meter
 	seen               *observations
 }
@@ -150,8 +154,8 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, now: now(), exceptions: o.Exceptions}
-	f.wanted, _ = plan.Want(o.At(f.now))
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, onlySends: func(addr netip.Addr) bool { return flow.OnlySends(o, addr) }, now: now(), exceptions: o.Exceptions}
+	f.wanted, f.refused = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}
 		f.mtas = append(f.mtas, m)
@@ -171,6 +175,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 	q := new(jobs)
 	a.Resolver = alone(a.Resolver)
+	f.ask = func(name string, qtype uint16) resolver.Response { return resolver.Ask(ctx, a.Resolver, name, qtype) }
 	f.exists = enqueue(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {

@@ -22,6 +22,7 @@ type nameFacts struct {
 	policy     func() *spf.Analysis
 	senders    []*senderFacts
 	tree       []resolver.Response // see evidence
+	described  describedFacts      // of a mail domain
 
 	mailRoute func() *mailFacts
 	wildcard  func() []resolver.Response // at a label that nobody has; nil but for mail domains
@@ -57,6 +58,10 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 	for _, d := range mail {
 		n := factsOf(dnsname.CanonicalOrEmpty(d.Domain))
 		n.mailDomain = true
+		n.described.networks = d.Networks
+		for _, include := range d.Includes {
+			n.described.includes = append(n.described.includes, includeFacts{name: dnsname.CanonicalOrEmpty(include)})
+		}
 		for _, m := range f.mtas {
 			if m.Sends() {
 				n.addSenders(m, f.publicAddresses(m), false)
@@ -74,6 +79,7 @@ func (n *nameFacts) addSenders(m *mtaFacts, addrs []netip.Addr, greets bool) {
 // gatherPolicy lists what to ask about the SPF record of a name.
 func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *jobs) {
 	n.policy = enqueue(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
+	a.gatherDescribed(ctx, n, q)
 	strict := spf.Checker{Resolver: a.Resolver, NoExplanation: true}
 	lenient := blitiri.Checker{Resolver: a.Resolver}
 	name := strings.TrimSuffix(n.name, ".")

@@ -140,6 +140,7 @@ var identities = []Rule{
 			{CodeOK, Pass, "one name stands at every address and has every address", ""},
 			{CodeOtherName, Fail, "an address does not have the MTA's PTR name", "Have every PTR record of the MTA changed to the one name."},
 			tooMany,
+			{CodeSeveralNames, Fail, "an address has another PTR name beside the MTA's", "Have the PTR record of the other name removed; or describe the other as the MTA's PTR name, if that is the right one."},
 			{CodeNotAllAddresses, Fail, "the PTR name does not have all addresses of the MTA", "Give the name every address of the MTA. A DNS host that cannot do so should be changed."},
 			noAnswer, noPTR, notPublic,
 			{CodeSingleAddress, NotApplicable, "the MTA has one address, and its description names no PTR name to compare with", ""},
@@ -241,7 +242,7 @@ var identities = []Rule{
 		},
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "the HELO name is none of the PTR names", ""},
-			{CodeIdentical, Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix, if there is one; else choose a second name within the domain, give it the same addresses, and configure it as the HELO name (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{CodeIdentical, Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},

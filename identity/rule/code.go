@@ -49,6 +49,7 @@ const (
 	CodeSomeUnconfirmed // a PTR name does not have the address, and another has
 	CodeMismatch        // no PTR name has the address
 	CodeOtherName       // an address lacks the MTA's PTR name
+	CodeSeveralNames    // an address has another PTR name beside the MTA's
 	CodeSingleAddress   // there is one address, and nothing to compare with
 	CodeGeneric         // a PTR name looks generic
 	CodePattern         // a PTR name matches a pattern for end users' lines
@@ -77,6 +78,7 @@ const (
 	CodeOthersAllowed // the record does not deny other addresses
 	CodeNoFail        // the record does not end with -all
 	CodeMoreAddresses // the record authorizes more addresses than the MTAs have
+	CodeIgnored       // the record has terms that are never looked at
 
 	// Of CSA and RP records.
 	CodeDenied         // a CSA record denies an address the name
@@ -105,6 +107,8 @@ const (
 	CodeBareRefused // <postmaster> without a domain is refused
 	CodeDeferred    // the mail server asks to come back later
 	CodeCatchAll    // every mailbox is accepted
+	CodeSendsOnly   // the hosts that mail goes to are described as MTAs that only send
+	CodeMixed       // a Null MX is beside mail exchangers
 
 	// Of times to live, and of exceptions.
 	CodeTooHigh // a record lives for longer than a week
@@ -123,21 +127,22 @@ var codeText = []string{
 	CodeCannotTell: "cannot-tell", CodeAllowed: "allowed", CodePrivate: "private", CodeShared: "shared",
 	CodeSpecial: "special", CodeIPv4: "ipv4",
 	CodeNoPTR: "no-ptr", CodeTooManyNames: "too-many-names", CodeUnconfirmed: "unconfirmed", CodeSomeUnconfirmed: "some-unconfirmed",
-	CodeMismatch: "mismatch", CodeOtherName: "other-name", CodeSingleAddress: "single-address", CodeGeneric: "generic",
+	CodeMismatch: "mismatch", CodeOtherName: "other-name", CodeSeveralNames: "several-names", CodeSingleAddress: "single-address", CodeGeneric: "generic",
 	CodePattern: "pattern", CodeDynamic: "dynamic", CodeUnproven: "unproven", CodeNoRole: "no-role",
 	CodeNotDedicated: "not-dedicated", CodeOpen: "open",
 	CodeReceivesOnly: "receives-only", CodeNoName: "no-name", CodeLiteral: "literal", CodeNotQualified: "not-qualified",
 	CodeNotFound: "not-found", CodeNotVerified: "not-verified", CodeOtherAddress: "other-address", CodeUnrelated: "unrelated",
 	CodeIdentical: "identical", CodeDiffers: "differs", CodeGreets: "greets",
 	CodeBroken: "broken", CodeDisagreed: "disagreed", CodeOthersAllowed: "others-allowed", CodeNoFail: "no-fail",
-	CodeMoreAddresses: "more-addresses",
-	CodeDenied:        "denied", CodeUnknown: "unknown", CodeNoPolicy: "no-policy", CodeDangling: "dangling",
+	CodeMoreAddresses: "more-addresses", CodeIgnored: "ignored",
+	CodeDenied: "denied", CodeUnknown: "unknown", CodeNoPolicy: "no-policy", CodeDangling: "dangling",
 	CodeNotAllContacts: "not-all-contacts",
 	CodeReceives:       "receives", CodeSends: "sends", CodeMail: "mail", CodeAddress: "address",
 	CodeText: "text", CodeSilenced: "silenced",
 	CodeNullMX: "null-mx", CodeNowhere: "nowhere", CodeNoTarget: "no-target", CodeSomeLost: "some-lost",
 	CodeNoExchanger: "no-exchanger", CodeProvider: "provider", CodeNoServer: "no-server", CodeRefused: "refused",
-	CodeBareRefused: "bare-refused", CodeDeferred: "deferred", CodeCatchAll: "catch-all",
+	CodeBareRefused: "bare-refused", CodeDeferred: "deferred", CodeCatchAll: "catch-all", CodeSendsOnly: "sends-only",
+	CodeMixed:   "mixed",
 	CodeTooHigh: "too-high", CodeLow: "low", CodeNothing: "nothing", CodeExpired: "expired",
 	CodeNone: "none",
 }
