@@ -37,9 +37,11 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -74,7 +76,7 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 	if err != nil {
 		return nil, err
 	}
-	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []report.Finding{}, Publish: []string{}}
+	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Notes: []flow.Note{}, Findings: []report.Finding{}, Zones: []string{}, Publish: []string{}}
 	fixes := make(map[string]bool) // of failures
 	for finding := range a.findings(ctx, f) {
 		rep.Findings = append(rep.Findings, finding)
@@ -85,6 +87,10 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 	}
 	rep.Trim()
 	rep.Hosts = f.hosts()
+	for _, zone := range o.Zones {
+		rep.Zones = append(rep.Zones, dnsname.CanonicalOrEmpty(zone))
+	}
+	rep.Notes = append(rep.Notes, f.notes...)
 	for _, record := range f.wanted {
 		at, obstacle := subject{facts: f}.placed(record.RR)
 		if text := (rule.Record{RR: at}).String(); fixes[text] && !f.seen.all[publishedAs(record.RR)] && obstacle == "" {

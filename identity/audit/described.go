@@ -86,7 +86,7 @@ func notIn(networks, others []netip.Prefix) (netip.Addr, bool) {
 	return set.Ranges()[0].From(), true
 }
 
-// includes reports whether a policy passes whoever the policy of another domain passes: it
+// includes reports whether a policy passes all that the policy of another domain passes: it
 // includes that one, by terms that are reached and pass.
 func includes(n *spf.TreeNode, name string) bool {
 	redirected := false

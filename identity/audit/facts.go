@@ -42,6 +42,8 @@ type facts struct {
 	rp                 func() personFacts // of the domain
 	now                time.Time
 	exceptions         []org.Exception // all of the description, expired or not
+	org                *org.Organization
+	notes              []flow.Note // see flow.Contradictions; nil until all findings are known
 	wanted             []rule.Record
 	refused            []plan.Refusal
 	ask                func(name string, qtype uint16) resolver.Response // for what only a remedy needs to know
@@ -54,10 +56,11 @@ type mtaFacts struct {
 	org.MTA
 	ptr       string // the PTR name described, canonical; "" for none
 	addresses []*addressFacts
-	helo      func() *helo.Result  // nil when there is nothing to check
-	name      *nameFacts           // of the HELO name; nil where there is none to look up
-	csa       []func() *csa.Result // of the HELO name, for each public address
-	rp        func() personFacts   // of the HELO name
+	helo      func() *helo.Result        // nil when there is nothing to check
+	name      *nameFacts                 // of the HELO name; nil where there is none to look up
+	csa       []func() *csa.Result       // of the HELO name, for each public address
+	rp        func() personFacts         // of the HELO name
+	ptrAddrs  func() []resolver.Response // the addresses of the PTR name described; nil if it is another organization's
 }
 
 // addressFacts is what is known of one address.
@@ -154,7 +157,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, onlySends: func(addr netip.Addr) bool { return flow.OnlySends(o, addr) }, now: now(), exceptions: o.Exceptions}
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.Owns, onlySends: func(addr netip.Addr) bool { return flow.OnlySends(o, addr) }, now: now(), exceptions: o.Exceptions, org: o}
 	f.wanted, f.refused = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}
@@ -193,6 +196,11 @@ func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 		}
 	}
 	for _, m := range f.mtas {
+		if f.owns(m.ptr) {
+			m.ptrAddrs = enqueue(q, func() []resolver.Response {
+				return resolver.AskAll(ctx, a.Resolver, resolver.AddrQuestions(m.ptr)...)
+			})
+		}
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
 			m.helo = enqueue(q, func() *helo.Result {
 				return helo.Checker{Resolver: a.Resolver}.Check(ctx, m.Helo, addrs...)
@@ -206,6 +214,17 @@ func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 	a.gatherMail(ctx, f, q)
 	a.gatherMailboxes(ctx, f, q)
 	return q
+}
+
+// contradictions returns where the description and DNS do not fit together, once all
+// findings are known.
+func (f *facts) contradictions() []flow.Note {
+	for _, m := range f.mtas {
+		if m.ptrAddrs != nil {
+			f.seen.add(f.meter, m.ptrAddrs())
+		}
+	}
+	return flow.Contradictions(f.org, f.seen.records)
 }
 
 // public reports whether the public DNS can speak of an address.

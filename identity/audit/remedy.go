@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -66,7 +67,7 @@ func (s subject) addRemedy(f *report.Finding, known rule.Outcome, out outcome, s
 // a check need not have looked where its fix belongs.
 func (s subject) isPublished(rr dns.RR) bool {
 	q := resolver.Question{Name: rr.Header().Name, Type: rr.Header().Rrtype}
-	if !s.seen.asked[q] {
+	if _, asked := s.seen.said[q]; !asked {
 		s.seen.add(s.meter, []resolver.Response{s.ask(q.Name, q.Type)})
 	}
 	return s.seen.all[publishedAs(rr)]
@@ -113,15 +114,21 @@ func (s subject) byWildcard(owner, target string) bool {
 
 // whyNotWanted returns why the description makes no record for a rule, as what to do.
 func (s subject) whyNotWanted(id rule.ID) string {
-	if id == rule.HeloRP || id == rule.DomainRP {
-		return "Describe who is responsible, as contacts: the records are made from them."
-	}
 	about := []string{s.name().Name}
+	switch {
+	case id == rule.HeloRP && s.org.Contacts.MTA == nil:
+		return "Describe who is responsible, as the contact mta: the records are made from it."
+	case id == rule.DomainRP && s.org.Contacts == (org.Contacts{}):
+		return "Describe who is responsible, as contacts: the records are made from them."
+	case id == rule.HeloRP || id == rule.DomainRP:
+		about = append(about, org.MTALabel+s.domain, org.AdminLabel+s.domain, org.AbuseLabel+s.domain)
+	}
 	if s.mta != nil {
 		about = append(about, dnsname.CanonicalOrEmpty(s.mta.Helo), s.mta.ptr)
 	}
 	for _, r := range s.refused {
-		if s.mta != nil && r.MTA == s.mta.ID || r.Value != "" && slices.Contains(about, dnsname.CanonicalOrEmpty(r.Value)) {
+		_, err := netip.ParseAddr(r.Value)
+		if s.mta != nil && r.MTA == s.mta.ID && err != nil || slices.Contains(about, dnsname.CanonicalOrEmpty(r.Value)) {
 			return fmt.Sprintf("No record can be made of %q: %s.", r.Value, r.Reason)
 		}
 	}

@@ -68,17 +68,17 @@ func publishedAs(rr dns.RR) published {
 // observations is what the evidence shows about the wanted records. Each answer is looked
 // through once, however many findings rest on it.
 type observations struct {
-	wanted  map[published]bool         // the wanted records
-	names   map[string]bool            // of wanted records
-	answers map[*dns.RR][]published    // by the place of the first record, which answers do not share
-	all     map[published]bool         // of all evidence so far
-	aliases map[string]string          // likewise: the names that are aliases, and their targets
-	asked   map[resolver.Question]bool // likewise: what was asked for, also where there was no answer
-	wild    map[string]bool            // of aliases: whether a wildcard makes them, as far as that was asked
+	wanted  map[published]bool                      // the wanted records
+	names   map[string]bool                         // of wanted records
+	answers map[*dns.RR][]published                 // by the place of the first record, which answers do not share
+	all     map[published]bool                      // of all evidence so far
+	aliases map[string]string                       // likewise: the names that are aliases, and their targets
+	said    map[resolver.Question]resolver.Response // likewise: what was asked for, also where there was no answer
+	wild    map[string]bool                         // of aliases: whether a wildcard makes them, as far as that was asked
 }
 
 func newObservations(wanted []rule.Record) *observations {
-	o := &observations{wanted: make(map[published]bool), names: make(map[string]bool), answers: make(map[*dns.RR][]published), all: make(map[published]bool), aliases: make(map[string]string), wild: make(map[string]bool), asked: make(map[resolver.Question]bool)}
+	o := &observations{wanted: make(map[published]bool), names: make(map[string]bool), answers: make(map[*dns.RR][]published), all: make(map[published]bool), aliases: make(map[string]string), wild: make(map[string]bool), said: make(map[resolver.Question]resolver.Response)}
 	for _, w := range wanted {
 		o.wanted[publishedAs(w.RR)], o.names[w.RR.Header().Name] = true, true
 	}
@@ -89,7 +89,7 @@ func newObservations(wanted []rule.Record) *observations {
 func (o *observations) add(m *meter, evidence []resolver.Response) (shown map[published]bool) {
 	shown = make(map[published]bool)
 	for _, response := range evidence {
-		o.asked[response.Question] = true
+		o.said[response.Question] = response
 		for _, p := range o.of(m, response) {
 			shown[p], o.all[p] = true, true
 		}
@@ -100,6 +100,12 @@ func (o *observations) add(m *meter, evidence []resolver.Response) (shown map[pu
 		}
 	}
 	return shown
+}
+
+// records returns what the evidence has of a name and type, and whether that is known.
+func (o *observations) records(q resolver.Question) ([]dns.RR, bool) {
+	response, asked := o.said[q]
+	return response.Records, asked && response.Err == nil
 }
 
 // of returns the wanted records of an answer.

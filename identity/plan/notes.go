@@ -40,6 +40,7 @@ func (p *planner) addNotes() {
 	for set, records := range p.Published.sets {
 		p.noteWildcard(set, records)
 	}
+	p.Notes = append(p.Notes, flow.Contradictions(p.Organization, p.Published.recordsNow)...)
 	slices.SortFunc(p.Notes, flow.Note.Compare)
 	p.Notes = slices.Compact(p.Notes)
 }
@@ -81,4 +82,22 @@ func (p *planner) lostWildcardTypes(name string, of ...uint16) (host, types stri
 		}
 	}
 	return "", ""
+}
+
+// recordsNow returns the records of a name and type at the end of its aliases, those of a
+// wildcard if that answers for it, and whether they are known.
+func (pub *Published) recordsNow(q resolver.Question) (rrs []dns.RR, known bool) {
+	for range 8 {
+		if wildcard := pub.wildcardFor(q.Name); len(pub.wildcards[wildcard]) > 0 {
+			q.Name = wildcard
+		}
+		if target := pub.aliasTarget(q.Name); target != "" {
+			q.Name = target
+		}
+	}
+	if rrs = pub.sets[q]; len(rrs) > 0 {
+		return rrs, true
+	}
+	zone, obstacle := pub.zoneOf(q.Name)
+	return nil, zone != "" && obstacle == ""
 }

@@ -28,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
@@ -86,9 +87,15 @@ type Report struct {
 	Organization       string    `json:"organization"`        // its domain, in canonical form
 	AllowDocumentation bool      `json:"allow_documentation"` // addresses for documentation were taken for public ones
 	Hosts              []Host    `json:"hosts"`               // the identity map, in the order of the description
-	Findings           []Finding `json:"findings"`
+	// Notes tell where the description and DNS do not fit together, and what is not done for
+	// that reason, sorted: see flow.Contradictions.
+	Notes    []flow.Note `json:"notes"`
+	Findings []Finding   `json:"findings"`
+	// Zones lists those that the organization is described to write, canonical. Records of
+	// other reverse zones are published by the provider.
+	Zones []string `json:"zones"`
 	// Publish lists the records of all fixes except those that were seen in DNS and those at
-	// aliases, each once, in the order of plan.Want.
+	// aliases, with PTR records at the target of an alias (RFC 2317), each once, in the order of plan.Want.
 	Publish []string `json:"publish"`
 	Summary Summary  `json:"summary"`
 }
@@ -104,7 +111,7 @@ type Finding struct {
 	Message  string      `json:"message"`       // the outcome, with the names and addresses it is about
 	Evidence []Evidence  `json:"evidence"`      // what DNS said, on passes too; empty when nothing was asked
 	LeftOut  int         `json:"left_out"`      // how many more answers there are: see Bounds
-	Fix      []string    `json:"fix"`           // records to publish, as zone text; a part of plan.Want
+	Fix      []string    `json:"fix"`           // records to publish, as zone text; a part of plan.Want, with PTR records at the target of an alias (RFC 2317)
 	Remedy   string      `json:"remedy"`        // what else to do about a failure, or to find out; or the reason of an exception
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
 	// status stays what it is.

@@ -96,7 +96,7 @@ var policies = []Rule{
 		Why:    "Who sees something wrong with the server knows whom to tell.",
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "an RP record names who is responsible", ""},
-			{CodeMissing, Fail, "the HELO name has no RP record", "Publish the records of the fix, for which the description needs the contact mta."},
+			{CodeMissing, Fail, "the HELO name has no RP record", "Publish the records of the fix."},
 			{CodeDangling, Fail, "an RP record of the HELO name points to a text that is not there", "Publish the text where the RP record points to."},
 			noAnswer, noName, receives,
 		},
@@ -165,7 +165,7 @@ var policies = []Rule{
 		Why:    "Registries hide who has a domain. Who gets abuse from it, or sees it broken, looks here.",
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "RP records name who is responsible", ""},
-			{CodeMissing, Fail, "the domain has no RP record", "Describe the contacts, and publish the records."},
+			{CodeMissing, Fail, "the domain has no RP record", "Publish the records of the fix."},
 			{CodeNotAllContacts, Fail, "a contact of the description is in no RP record", "Publish the records."},
 			{CodeDangling, Fail, "an RP record of the domain points to a text that is not there", "Publish the text where the RP record points to."},
 			noAnswer,
