@@ -17,14 +17,15 @@
 //
 // # Bounds
 //
-// An audit asks at most 28 questions for the organization, and for each MTA at most 16 for
-// its HELO name and 28 for each of its addresses. For each HELO name and mail domain it asks
-// at most 2,700 about the SPF record and 260 for each address that sends under it, or some
-// five if the record is an ordinary one, and 137 about where its mail goes; for each name
-// without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160
-// jobs at a time. Nothing is remembered: a resolver.Cache saves most of what several
-// addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil unless set,
-// connects to mail servers; its questions come on top.
+// An audit asks at most 28 questions for the organization, and for each MTA at most 18 for
+// its HELO and PTR names and 28 for each of its addresses. For each HELO name and mail domain
+// it asks at most 2,700 about the SPF record and 260 for each address that sends under it, or
+// some five if the record is an ordinary one, and 137 about where its mail goes; for each
+// include that is described 2,700, and for each name without mail and each PTR name 2,720. For
+// each RRset that would fix a failure it asks at most two more. Sixteen checks run at once,
+// which ask at most 160 jobs at a time. Nothing is remembered: a resolver.Cache saves most of
+// what several addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil
+// unless set, connects to mail servers; its questions come on top.
 //
 // The answers are kept until the audit ends. When its context ends, so does the audit, within
 // about 100 ms of CPU time: see [Auditor.Timeout]. Package report states the bounds of what
@@ -37,7 +38,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
@@ -76,7 +76,7 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 	if err != nil {
 		return nil, err
 	}
-	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Notes: []flow.Note{}, Findings: []report.Finding{}, Zones: []string{}, Publish: []string{}}
+	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Notes: []report.Note{}, Findings: []report.Finding{}, Zones: []string{}, Publish: []string{}}
 	fixes := make(map[string]bool) // of failures
 	for finding := range a.findings(ctx, f) {
 		rep.Findings = append(rep.Findings, finding)
@@ -90,7 +90,9 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 	for _, zone := range o.Zones {
 		rep.Zones = append(rep.Zones, dnsname.CanonicalOrEmpty(zone))
 	}
-	rep.Notes = append(rep.Notes, f.notes...)
+	for _, n := range f.notes {
+		rep.Notes = append(rep.Notes, report.Note(n))
+	}
 	for _, record := range f.wanted {
 		at, obstacle := subject{facts: f}.placed(record.RR)
 		if text := (rule.Record{RR: at}).String(); fixes[text] && !f.seen.all[publishedAs(record.RR)] && obstacle == "" {

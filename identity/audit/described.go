@@ -53,7 +53,7 @@ func (s subject) others(out *outcome) (denied []string, broken string, unknown b
 		their := include.policy()
 		out.evidence = append(out.evidence, their.Root.Response)
 		if their.Root.Err != nil && their.Root.Response.Err == nil {
-			broken = fmt.Sprintf("%s has no SPF record that could be included", include.name)
+			broken = fmt.Sprintf("%s does not have an SPF record that could be included", include.name)
 			if !errors.Is(their.Root.Err, spf.ErrNoRecord) {
 				broken = fmt.Sprintf("receivers cannot interpret the SPF record of %s", include.name)
 			}

@@ -73,7 +73,7 @@ type observations struct {
 	answers map[*dns.RR][]published                 // by the place of the first record, which answers do not share
 	all     map[published]bool                      // of all evidence so far
 	aliases map[string]string                       // likewise: the names that are aliases, and their targets
-	said    map[resolver.Question]resolver.Response // likewise: what was asked for, also where there was no answer
+	said    map[resolver.Question]resolver.Response // likewise: what was asked for, also without an answer
 	wild    map[string]bool                         // of aliases: whether a wildcard makes them, as far as that was asked
 }
 

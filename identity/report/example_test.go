@@ -9,14 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 )
 
 // example is a report of one finding.
 var example = &report.Report{
-	Notes: []flow.Note{}, Zones: []string{},
+	Notes: []report.Note{}, Zones: []string{},
 	Version:      report.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organization: "example.org.",

@@ -28,8 +28,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // A Subject is what a finding is about: the organization when all fields are
@@ -89,8 +89,8 @@ type Report struct {
 	Hosts              []Host    `json:"hosts"`               // the identity map, in the order of the description
 	// Notes tell where the description and DNS do not fit together, and what is not done for
 	// that reason, sorted: see flow.Contradictions.
-	Notes    []flow.Note `json:"notes"`
-	Findings []Finding   `json:"findings"`
+	Notes    []Note    `json:"notes"`
+	Findings []Finding `json:"findings"`
 	// Zones lists those that the organization is described to write, canonical. Records of
 	// other reverse zones are published by the provider.
 	Zones []string `json:"zones"`
@@ -99,6 +99,16 @@ type Report struct {
 	Publish []string `json:"publish"`
 	Summary Summary  `json:"summary"`
 }
+
+// A Note tells where the description and DNS do not fit together about one name, and what is
+// not done for that reason. It has the same fields as a flow.Note.
+type Note struct {
+	Name string `json:"name"` // canonical
+	Text string `json:"text"` // a sentence without a final period
+}
+
+// String returns the name, without its final dot, and the text, printable on any terminal.
+func (n Note) String() string { return untrusted.Line(withoutDot(n.Name) + ": " + n.Text) }
 
 // A Finding is one rule judged on one subject. Level belongs to the rule and says how much
 // it weighs; Status is the outcome of this audit.
