@@ -11,6 +11,10 @@ import (
 func TestNoFixAtAlias(t *testing.T) {
 	rep := readScenario(t, "testdata/aliases.txtar").audit(t)
 	targets := map[string]string{"post.example.test.": "host.provider.test.", "www.example.test.": "web.provider.test."}
+	remedies := map[string][]string{
+		"post.example.test.": {": give it addresses of its own instead.", ": replace the alias with addresses of its own and the TXT record.", ": replace the alias with addresses of its own and the RP record."},
+		"www.example.test.":  {", whose owner publishes the MX record: leave it to the owner, or ask for a change there.", ", whose owner publishes the TXT record: leave it to the owner, or ask for a change there."},
+	}
 	said := make(map[string]int)
 	for _, f := range rep.Findings {
 		for _, record := range f.Fix {
@@ -19,8 +23,10 @@ func TestNoFixAtAlias(t *testing.T) {
 			}
 		}
 		for name, target := range targets {
-			if f.Remedy == name+" is an alias of "+target+": give it addresses of its own instead." {
-				said[name]++
+			for _, remedy := range remedies[name] {
+				if strings.HasSuffix(f.Remedy, name+" is an alias of "+target+remedy) {
+					said[name]++
+				}
 			}
 		}
 	}
@@ -33,7 +39,7 @@ func TestNoFixAtAlias(t *testing.T) {
 			t.Errorf("%q is to be published at an alias", record)
 		}
 	}
-	if ptr := "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test."; !slices.Contains(rep.Publish, ptr) {
+	if ptr := "10.0-15.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.test."; !slices.Contains(rep.Publish, ptr) {
 		t.Errorf("%s is not to be published", ptr)
 	}
 }

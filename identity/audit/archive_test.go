@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,11 +173,20 @@ func checkReport(t *testing.T, o *org.Organization, rep *report.Report) {
 		if !strings.HasPrefix(f.Message, outcome.Text) {
 			t.Errorf("%s %s: message %q", f.Rule, f.Subject, f.Message)
 		}
-		// Property: a fix is a part of what the plan wants.
+		// Property: a fix is a part of what the plan wants, PTR records at the target of an
+		// alias (RFC 2317).
 		for _, fix := range f.Fix {
-			if _, ok := wanted[fix]; !ok || f.Status != rule.Fail && f.Status != rule.Waived {
+			_, ok := wanted[fix]
+			if owner, data, _ := strings.Cut(fix, " "); strings.Contains(data, " PTR ") && !ok {
+				ok = slices.ContainsFunc(slices.Collect(maps.Keys(wanted)), func(w string) bool { return strings.HasSuffix(w, data) && w != fix }) && strings.HasSuffix(owner, ".arpa.")
+			}
+			if !ok || f.Status != rule.Fail && f.Status != rule.Waived {
 				t.Errorf("%s %s: fix %q is not wanted", f.Rule, f.Subject, fix)
 			}
+		}
+		// Property: a remedy that mentions a fix has one.
+		if (rule.Outcome{Remedy: f.Remedy}).MentionsFix() && len(f.Fix) == 0 && f.Status == rule.Fail {
+			t.Errorf("%s %s: without the fix that its remedy mentions: %s", f.Rule, f.Subject, f.Remedy)
 		}
 		if f.Evidence == nil || f.Fix == nil {
 			t.Errorf("%s %s: a nil list would be null in JSON", f.Rule, f.Subject)

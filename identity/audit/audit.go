@@ -17,14 +17,15 @@
 //
 // # Bounds
 //
-// An audit asks at most 28 questions for the organization, and for each MTA at most 16 for
-// its HELO name and 28 for each of its addresses. For each HELO name and mail domain it asks
-// at most 2,700 about the SPF record and 260 for each address that sends under it, or some
-// five if the record is an ordinary one, and 137 about where its mail goes; for each name
-// without mail and each PTR name 2,720. Sixteen checks run at once, which ask at most 160
-// jobs at a time. Nothing is remembered: a resolver.Cache saves most of what several
-// addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil unless set,
-// connects to mail servers; its questions come on top.
+// An audit asks at most 28 questions for the organization, and for each MTA at most 18 for
+// its HELO and PTR names and 28 for each of its addresses. For each HELO name and mail domain
+// it asks at most 2,700 about the SPF record and 260 for each address that sends under it, or
+// some five if the record is an ordinary one, and 137 about where its mail goes; for each
+// include that is described 2,700, and for each name without mail and each PTR name 2,720. For
+// each RRset that would fix a failure it asks at most two more. Sixteen checks run at once,
+// which ask at most 160 jobs at a time. Nothing is remembered: a resolver.Cache saves most of
+// what several addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil
+// unless set, connects to mail servers; its questions come on top.
 //
 // The answers are kept until the audit ends. When its context ends, so does the audit, within
 // about 100 ms of CPU time: see [Auditor.Timeout]. Package report states the bounds of what
@@ -34,11 +35,13 @@ package audit
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -73,7 +76,7 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 	if err != nil {
 		return nil, err
 	}
-	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Findings: []report.Finding{}, Publish: []string{}}
+	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Notes: []report.Note{}, Findings: []report.Finding{}, Zones: []string{}, Publish: []string{}}
 	fixes := make(map[string]bool) // of failures
 	for finding := range a.findings(ctx, f) {
 		rep.Findings = append(rep.Findings, finding)
@@ -84,9 +87,16 @@ func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report
 	}
 	rep.Trim()
 	rep.Hosts = f.hosts()
+	for _, zone := range o.Zones {
+		rep.Zones = append(rep.Zones, dnsname.CanonicalOrEmpty(zone))
+	}
+	for _, n := range f.notes {
+		rep.Notes = append(rep.Notes, report.Note(n))
+	}
 	for _, record := range f.wanted {
-		if fixes[record.String()] && !f.seen.all[publishedAs(record.RR)] && f.seen.aliases[record.RR.Header().Name] == "" {
-			rep.Publish = append(rep.Publish, record.String())
+		at, obstacle := subject{facts: f}.placed(record.RR)
+		if text := (rule.Record{RR: at}).String(); fixes[text] && !f.seen.all[publishedAs(record.RR)] && obstacle == "" {
+			rep.Publish = append(rep.Publish, text)
 		}
 	}
 	return rep, nil
@@ -99,7 +109,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 		return cutOff(r, s)
 	}
 	out := checkOf(r)(s)
-	shown, aliases := s.seen.add(s.meter, out.evidence)
+	shown := s.seen.add(s.meter, out.evidence)
 	if !s.meter.spend(2 + len(out.evidence)/64) {
 		return cutOff(r, s)
 	}
@@ -115,18 +125,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 	}
 	if f.Status == rule.Fail {
 		f.Mitigated = out.mitigation
-		for _, record := range s.wanted {
-			if !out.fixedBy(record) || shown[publishedAs(record.RR)] {
-				continue // or something else is wrong
-			}
-			// A CNAME record must be the only one at its name (RFC 1034, Section 3.6.2): a
-			// zone with the fix could not be loaded.
-			if owner := record.RR.Header().Name; aliases[owner] != "" {
-				f.Remedy = fmt.Sprintf("%s is an alias of %s: give it addresses of its own instead.", owner, aliases[owner])
-				continue
-			}
-			f.Fix = append(f.Fix, record.String())
-		}
+		s.addRemedy(&f, known, out, shown)
 	} else if f.Remedy == "" {
 		return f // no exception can be made
 	}
@@ -147,6 +146,9 @@ type outcome struct {
 	dialog     []report.Evidence      // what a mail server said
 	fix        func(rule.Record) bool // of a failure: which wanted records would fix it; nil: none
 	mitigation string                 // of a failure: what softens it, see Finding.Mitigated
+	remedy     string                 // of a failure: what to do, in place of what the catalogue says
+	otherwise  string                 // of a failure whose remedy mentions a fix: what to do if there is none; "": the reason is told
+	broken     []netip.Addr           // of a failure of an MTA: the addresses that it is about
 }
 
 // addDetail adds to the detail.

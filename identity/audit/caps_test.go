@@ -3,6 +3,7 @@ package audit_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,9 +83,10 @@ func TestCapIsNoFailure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// The other PTR names and exchangers without an address were seen.
+		seen := []rule.Code{rule.CodeSeveralNames, rule.CodeNoAddress}
 		for _, f := range rep.Findings {
-			// The names beside the one described are seen, however many are looked up.
-			if never[f.Rule] && f.Status == rule.Fail && f.Code != rule.CodeSeveralNames {
+			if never[f.Rule] && f.Status == rule.Fail && !slices.Contains(seen, f.Code) {
 				t.Errorf("%s %s: %s %s", f.Rule, f.Subject, f.Code, f.Message)
 			}
 		}

@@ -58,7 +58,12 @@ func checkOf(r rule.Rule) func(subject) outcome {
 	if check := checks[r.ID]; check != nil {
 		return check
 	}
-	return func(s subject) outcome { return receiverChecks[r.Check](r, s) }
+	return func(s subject) outcome {
+		if !s.mta.Sends() { // it never connects to a receiver
+			return outcome{code: rule.CodeReceivesOnly}
+		}
+		return receiverChecks[r.Check](r, s)
+	}
 }
 
 func orgDomain(s subject) outcome {
@@ -117,6 +122,14 @@ func addressOf(name string, addrs ...netip.Addr) func(rule.Record) bool {
 	return func(r rule.Record) bool {
 		has := resolver.Answer{Records: []dns.RR{r.RR}}.Addrs()
 		return r.RR.Header().Name == name && len(has) == 1 && slices.Contains(addrs, has[0])
+	}
+}
+
+// addressesOf selects the A and AAAA records of names.
+func addressesOf(names ...string) func(rule.Record) bool {
+	return func(r rule.Record) bool {
+		rtype := r.RR.Header().Rrtype
+		return (rtype == dns.TypeA || rtype == dns.TypeAAAA) && slices.Contains(names, r.RR.Header().Name)
 	}
 }
 

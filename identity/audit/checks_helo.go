@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/helo"
@@ -29,8 +30,18 @@ func heloName(s subject) outcome {
 		out.code = rule.CodeUnderscore
 	case has(helo.FinalDot), has(helo.NonASCII):
 		out.code, out.detail = rule.CodeMalformed, fmt.Sprintf("%q (%s)", s.mta.Helo, arg.Faults)
+		out.remedy = sayInASCII(arg)
 	}
 	return out
+}
+
+// sayInASCII returns the remedy for a HELO name with U-labels, "" for any other: RFC 5321,
+// Section 4.1.2, has letters, digits and hyphens, and so the A-labels.
+func sayInASCII(arg helo.Argument) string {
+	if !arg.Faults.Has(helo.NonASCII) || arg.Name == "" {
+		return ""
+	}
+	return fmt.Sprintf("Configure the name in A-labels, %s, in the MTA (Postfix: smtp_helo_name, Exim: helo_data).", strings.TrimSuffix(arg.Name, "."))
 }
 
 // withHelo returns the outcome of a rule that looks the HELO name up where there
@@ -94,7 +105,7 @@ func heloResolves(s subject) outcome {
 		out.code = rule.CodeNotAllAddresses
 		out.detail += " without " + joinAddrs(h.Missing)
 	}
-	if len(h.Missing) > 0 {
+	if out.broken = h.Missing; len(h.Missing) > 0 {
 		out.fix = addressOf(h.Argument.Name, h.Missing...)
 		// "you can at least increase the IPs authorized via SPF record"
 		out.mitigation = s.heloMitigation(s.publicAddresses(s.mta)...)
@@ -150,6 +161,7 @@ func heloSameOrg(s subject) outcome {
 	for _, c := range all {
 		if !related[c.addr] {
 			out.code, out.detail = rule.CodeUnrelated, s.mta.helo().Argument.Name+" and "+c.name
+			out.broken = []netip.Addr{c.addr}
 			out.fix = s.selectPTRIf(helo.SameOrganization, helo.Identical)
 			out.mitigation = s.heloMitigation(s.publicAddresses(s.mta)...)
 			return out
@@ -162,9 +174,11 @@ func heloSameOrg(s subject) outcome {
 		out.code = rule.CodeOtherOrganization
 		out.detail += ", not below " + s.domain
 	default:
-		out.detail += " and " + all[0].name
-		if all[0].domain != "" {
-			out.detail += ", both below " + all[0].domain
+		// Of several PTR names, one that belongs to the HELO name: every address has one.
+		c := all[slices.IndexFunc(all, func(c compared) bool { return c.relation != helo.Unrelated })]
+		out.detail += " and " + c.name
+		if c.domain != "" {
+			out.detail += ", both below " + c.domain
 		}
 	}
 	return out
@@ -179,6 +193,7 @@ func heloDiffers(s subject) outcome {
 		if c.relation == helo.Identical {
 			out.code = rule.CodeIdentical
 			out.fix = s.selectPTRIf(helo.SameOrganization, helo.Unrelated)
+			out.otherwise = "Choose a second name within the domain, give it the same addresses, and configure it as the HELO name (Postfix: smtp_helo_name, Exim: helo_data)."
 			return out
 		}
 	}

@@ -27,29 +27,38 @@ func mailRoute(s subject) outcome {
 	case nullmx.Null:
 		out.code, out.fix = rule.CodeNullMX, wantedBy(rule.MailRoute, s.mail.name)
 		return out
+	case nullmx.Mixed:
+		out.code, out.detail = rule.CodeMixed, exchangers(mail.mx.MX)
+		return out
 	case nullmx.None, nullmx.NXDomain:
 		out.fix = either(addressOf(s.mail.name, s.heloAddresses()...), wantedBy(rule.MailRoute, s.mail.name))
 		return out
 	}
-	var reached, lost []string
+	var reached, sends, lost []string
 	unknown := false
 	for _, h := range mail.hosts {
+		public := slices.DeleteFunc(slices.Clone(h.addrs()), func(addr netip.Addr) bool { return !s.publicAddr(addr) })
 		switch {
-		case slices.ContainsFunc(h.addrs(), s.publicAddr):
+		case slices.ContainsFunc(public, func(addr netip.Addr) bool { return !s.onlySends(addr) }):
 			reached = append(reached, h.name)
-		case h.err() != nil:
+		case h.unknown():
 			unknown = true
+		case len(public) > 0:
+			sends = append(sends, h.name)
 		default:
 			lost = append(lost, h.name)
 		}
 	}
 	switch {
-	case len(reached) > 0 && len(lost) > 0:
-		out.code, out.detail = rule.CodeSomeLost, strings.Join(lost, ", ")
+	case len(reached) > 0 && len(lost)+len(sends) > 0:
+		out.code, out.detail = rule.CodeSomeLost, strings.Join(append(lost, sends...), ", ")
 	case len(reached) > 0:
 		out.code, out.detail = rule.CodeOK, strings.Join(reached, ", ")
 	case unknown:
 		out.code = rule.CodeNoAnswer
+	case len(sends) > 0 && !mail.skipped:
+		out.code, out.detail, out.fix = rule.CodeSendsOnly, strings.Join(sends, ", "), wantedBy(rule.MailRoute, s.mail.name)
+		out.otherwise = "No MTA that receives is described with a name: describe one with the role inbound, or publish an MX record for a host that takes mail for postmaster and abuse."
 	case mail.skipped:
 		out.code, out.detail = rule.CodeTooManyNames, strings.Join(lost, ", ")
 	default:
@@ -76,25 +85,37 @@ func mxHosts(s subject) outcome {
 		out.code = rule.CodeNoExchanger
 		return out
 	}
-	faults := make(map[rule.Code][]string)
+	faults := make(map[rule.Code][]exchangerFault)
 	exchangers, ours, left, unknown := 0, 0, 0, mail.mx.Status == nullmx.TempError
 	for _, h := range mail.hosts {
 		addrs := h.addrs()
-		if len(addrs) == 0 && h.err() == nil {
+		if len(addrs) == 0 && !h.unknown() {
+			if h.ours {
+				faults[rule.CodeNoAddress] = append(faults[rule.CodeNoAddress], exchangerFault{h.name, netip.Addr{}})
+			}
 			continue
 		}
 		exchangers++
 		if !h.ours {
+			unknown = unknown || h.unknown() // whether an address is that of an MTA
 			continue
 		}
 		ours++
 		left += len(addrs) - len(h.rdns)
 		out.evidence = append(out.evidence, h.rdnsEvidence()...)
-		unknown = s.addExchangerFaults(faults, h) || h.err() != nil || unknown
+		unknown = s.addExchangerFaults(faults, h) || h.unknown() || unknown
 	}
-	for _, code := range []rule.Code{rule.CodeNotPublic, rule.CodeUnconfirmed, rule.CodeGeneric} {
+	for _, code := range []rule.Code{rule.CodeNotPublic, rule.CodeNoAddress, rule.CodeUnconfirmed, rule.CodeGeneric} {
 		if len(faults[code]) > 0 {
-			out.code, out.detail = code, listed(faults[code])
+			var texts []string
+			var addrs []netip.Addr
+			for _, fault := range faults[code] {
+				texts, addrs = append(texts, fault.text), append(addrs, fault.addr)
+			}
+			out.code, out.detail, out.fix = code, listed(texts), ptrOf(addrs...)
+			if code == rule.CodeNoAddress {
+				out.fix = addressesOf(texts...)
+			}
 			return out
 		}
 	}
@@ -119,15 +140,22 @@ func mxHosts(s subject) outcome {
 	return out
 }
 
+// An exchangerFault is what is wrong with an address of an exchanger, or the name of one that
+// has none.
+type exchangerFault struct {
+	text string
+	addr netip.Addr
+}
+
 // addExchangerFaults adds what is wrong with the addresses of an exchanger to the faults of
 // each outcome. It reports whether DNS gave no answer about some of them.
-func (s subject) addExchangerFaults(faults map[rule.Code][]string, h *hostFacts) (unknown bool) {
-	add := func(code rule.Code, format string, args ...any) {
-		faults[code] = append(faults[code], fmt.Sprintf(format, args...))
+func (s subject) addExchangerFaults(faults map[rule.Code][]exchangerFault, h *hostFacts) (unknown bool) {
+	add := func(code rule.Code, addr netip.Addr, format string, args ...any) {
+		faults[code] = append(faults[code], exchangerFault{fmt.Sprintf(format, args...), addr})
 	}
 	for _, addr := range h.addrs() {
 		if !s.publicAddr(addr) {
-			add(rule.CodeNotPublic, "%s of %s", addr, h.name)
+			add(rule.CodeNotPublic, addr, "%s of %s", addr, h.name)
 		}
 	}
 	for _, r := range h.rdns {
@@ -135,9 +163,9 @@ func (s subject) addExchangerFaults(faults map[rule.Code][]string, h *hostFacts)
 		case r.Status == fcrdns.TempError:
 			unknown = true
 		case r.Status != fcrdns.Pass:
-			add(rule.CodeUnconfirmed, "%s of %s", r.Addr, h.name)
+			add(rule.CodeUnconfirmed, r.Addr, "%s of %s", r.Addr, h.name)
 		case ptrname.Classify(r.Addr, r.Name).Kind == ptrname.Generic:
-			add(rule.CodeGeneric, "%s of %s is %s", r.Addr, h.name, r.Name)
+			add(rule.CodeGeneric, r.Addr, "%s of %s is %s", r.Addr, h.name, r.Name)
 		}
 	}
 	return unknown
@@ -162,6 +190,13 @@ func wildcards(s subject) outcome {
 		texts = append(texts, response.TXT()...)
 		addresses = addresses || len(response.Addrs()) > 0
 		unknown = unknown || response.Err != nil
+	}
+	for _, response := range out.evidence {
+		for _, rr := range response.Chain {
+			if cname, ok := rr.(*dns.CNAME); ok && out.remedy == "" {
+				out.remedy = fmt.Sprintf("The wildcard is an alias of %s: remove it, or replace it with addresses, a Null MX and the SPF record v=spf1 -all.", cname.Target)
+			}
+		}
 	}
 	record, _ := spf.Select(texts) // of several, receivers take none
 	nobodyMay := spf.IsNull(record)

@@ -61,6 +61,7 @@ func heloCSA(s subject) outcome {
 	}
 	if out.code != rule.CodeOK {
 		out.addDetail("%s (%s)", joinAddrs(addrs), reason)
+		out.broken = addrs
 	}
 	if out.code == rule.CodeNotAllAddresses {
 		out.fix = either(out.fix, addressOf(name, s.publicAddresses(s.mta)...))

@@ -132,11 +132,13 @@ func ptrOneName(s subject) outcome {
 	case len(best.lacking) > 0:
 		// An answer that lacks the name is an answer, whatever the others are.
 		out.code, out.detail = rule.CodeOtherName, joinAddrs(best.lacking)+" without "+best.name
+		out.broken = best.lacking
 		out.fix = either(ptrOf(best.lacking...), addressOf(s.mta.ptr, public...))
 	case failed:
 		out.code = rule.CodeNoAnswer
 	case len(best.unconfirmed) > 0:
 		out.code, out.detail = rule.CodeNotAllAddresses, best.name+" without "+joinAddrs(best.unconfirmed)
+		out.broken = best.unconfirmed
 		out.fix = addressOf(s.mta.ptr, best.unconfirmed...)
 	case len(others) > 0:
 		out.code, out.detail = rule.CodeSeveralNames, best.name+", which is described, and "+listed(others)

@@ -208,17 +208,17 @@ func literal(arg helo.Argument) bool {
 func readHelo(r rule.Rule, s subject) (outcome, bool) {
 	out := outcome{code: rule.CodeOK, detail: fmt.Sprintf("%q", s.mta.Helo)}
 	if read := heloReaders[r.ID]; read != nil {
-		out.code = read(helo.Parse(s.mta.Helo))
+		arg, err := helo.Parse(s.mta.Helo)
+		if out.code = read(arg, err); out.code != rule.CodeOK {
+			out.remedy = sayInASCII(arg)
+		}
 	}
 	return out, out.code == rule.CodeOK
 }
 
 // lookUpHelo is readHelo for checks that look the HELO name up.
 func lookUpHelo(r rule.Rule, s subject) (outcome, bool) {
-	switch {
-	case !s.mta.Sends():
-		return outcome{code: rule.CodeReceivesOnly}, false
-	case s.mta.helo == nil:
+	if s.mta.helo == nil {
 		return outcome{code: rule.CodeNotPublic}, false
 	}
 	out, ok := readHelo(r, s)
@@ -228,9 +228,6 @@ func lookUpHelo(r rule.Rule, s subject) (outcome, bool) {
 
 // receiverHeloSyntax judges for receivers that only read HELO.
 func receiverHeloSyntax(r rule.Rule, s subject) outcome {
-	if !s.mta.Sends() {
-		return outcome{code: rule.CodeReceivesOnly}
-	}
 	out, _ := readHelo(r, s)
 	return out
 }
@@ -243,6 +240,7 @@ func receiverHeloLookup(r rule.Rule, s subject) outcome {
 		return out
 	}
 	h := s.mta.helo()
+	out.broken = h.Missing
 	out.fix = addressOf(h.Argument.Name, h.Missing...)
 	switch {
 	case len(h.Found)+len(h.Others) > 0:
@@ -276,6 +274,7 @@ func receiverHeloAddress(r rule.Rule, s subject) outcome {
 			out.code = rule.CodeNotVerified
 		}
 		out.detail += " without " + joinAddrs(h.Missing)
+		out.broken = h.Missing
 		out.fix = addressOf(h.Argument.Name, h.Missing...)
 	}
 	return out
@@ -308,6 +307,7 @@ func receiverHeloCSA(r rule.Rule, s subject) outcome {
 	if len(denied) > 0 {
 		out.code = rule.CodeDenied
 		out.detail += " from " + joinAddrs(denied)
+		out.broken = denied
 		out.fix = wantedBy(rule.HeloCSA, csa.Owner(s.mta.name.name))
 	}
 	return out
@@ -346,6 +346,7 @@ func receiverHeloPTR(_ rule.Rule, s subject) outcome {
 	case len(unrelated) > 0:
 		out.code = rule.CodeUnrelated
 		out.detail += " at " + joinAddrs(unrelated)
+		out.broken = unrelated
 		out.fix = s.selectPTRIf(helo.SameOrganization, helo.Identical)
 	case failed:
 		out.code = rule.CodeNoAnswer

@@ -44,16 +44,22 @@ func spfValid(s subject) outcome {
 	if !ok {
 		return out
 	}
-	var broken []string
+	var broken, ignored []string
 	policy := s.mail.policy()
 	for _, l := range policy.Lints {
-		if l.Severity == spf.Broken {
+		switch {
+		case l.Severity == spf.Broken:
 			broken = append(broken, l.String())
+		case (l.Code == "after-all" || l.Code == "redirect-ignored") && s.owns(l.At.Domain):
+			ignored = append(ignored, l.String())
 		}
 	}
 	switch {
 	case len(broken) > 0:
 		out.code, out.detail = rule.CodeBroken, strings.Join(broken, "; ")
+		out.otherwise = "Repair what is named."
+	case len(ignored) > 0:
+		out.code, out.detail = rule.CodeIgnored, strings.Join(ignored, "; ")
 	case policy.Err != nil:
 		out.code = rule.CodeNoAnswer
 	}
@@ -135,7 +141,7 @@ func firstLookup(a *spf.Analysis) string {
 
 func mailSPF(s subject) outcome {
 	own := func(sender *senderFacts) bool { return !sender.atHelo }
-	if !s.mail.senderless && !slices.ContainsFunc(s.mail.senders, own) {
+	if !s.mail.senderless && !slices.ContainsFunc(s.mail.senders, own) && len(s.mail.described.networks)+len(s.mail.described.includes) == 0 {
 		return outcome{code: rule.CodeNotPublic}
 	}
 	out, ok := withPolicy(s.mail)
@@ -145,8 +151,21 @@ func mailSPF(s subject) outcome {
 		}
 		return out
 	}
+	others, broken, unknown := s.others(&out)
 	out = authorizes(out, s.mail, own)
-	if out.code == rule.CodeOK && !s.mail.softfail && statusOfOthers(s.mail.policy()) == spf.SoftFail {
+	switch {
+	case out.code == rule.CodeInvalid:
+	case broken != "":
+		out.code, out.fix = rule.CodeInvalid, nil
+		out.addDetail("%s", broken)
+		out.remedy = "Correct the include in the description: receivers reject mail under a record that includes it."
+	case len(others) > 0 && out.code == rule.CodeNotAllAddresses:
+		out.detail += ", " + strings.Join(others, ", ")
+	case len(others) > 0:
+		out.code, out.detail = rule.CodeNotAllAddresses, strings.Join(others, ", ")
+	case unknown && out.code == rule.CodeOK:
+		out.code = rule.CodeNoAnswer
+	case out.code == rule.CodeOK && !s.mail.softfail && statusOfOthers(s.mail.policy()) == spf.SoftFail:
 		out.code = rule.CodeNoFail
 	}
 	return out
@@ -171,12 +190,14 @@ func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 			broken = r.Err
 		case r.Status != spf.Pass:
 			denied = append(denied, fmt.Sprintf("%s is %s", sender.addr, r.Status))
+			out.broken = append(out.broken, sender.addr)
 		}
 	}
 	policy := n.policy()
 	rest := statusOfOthers(policy)
 	switch {
 	case broken != nil:
+		out.otherwise = "Repair what spf-valid names."
 		out.code = rule.CodeInvalid
 		out.addDetail("%v", broken)
 	case len(denied) > 0:
@@ -190,6 +211,7 @@ func authorizes(out outcome, n *nameFacts, own func(*senderFacts) bool) outcome 
 	case policy.Err != nil, rest == spf.TempError: // which is also that of a policy beyond the bounds of an analysis
 		out.code = rule.CodeNoAnswer
 	case rest == spf.PermError:
+		out.otherwise = "Repair what spf-valid names."
 		out.code = rule.CodeInvalid
 		out.addDetail("for most addresses")
 	}

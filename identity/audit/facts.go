@@ -13,6 +13,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
@@ -31,6 +32,7 @@ type facts struct {
 	allowDocumentation bool
 	domain             string                 // canonical
 	owns               func(name string) bool // org.Organization.Owns
+	onlySends          func(netip.Addr) bool  // flow.OnlySends of the description
 	exists             func() resolver.Response
 	mtas               []*mtaFacts
 	names              []*nameFacts
@@ -39,7 +41,11 @@ type facts struct {
 	domains            []*domainFacts
 	now                time.Time
 	exceptions         []org.Exception // all of the description, expired or not
+	org                *org.Organization
+	notes              []flow.Note // see flow.Contradictions; nil until all findings are known
 	wanted             []rule.Record
+	refused            []plan.Refusal
+	ask                func(name string, qtype uint16) resolver.Response // for what only a remedy needs to know
 	meter              *meter
 	seen               *observations
 }
@@ -49,10 +55,11 @@ type mtaFacts struct {
 	org.MTA
 	ptr       string // the PTR name described, canonical; "" for none
 	addresses []*addressFacts
-	helo      func() *helo.Result  // nil when there is nothing to check
-	name      *nameFacts           // of the HELO name; nil where there is none to look up
-	csa       []func() *csa.Result // of the HELO name, for each public address
-	rp        func() personFacts   // of the HELO name
+	helo      func() *helo.Result        // nil when there is nothing to check
+	name      *nameFacts                 // of the HELO name; nil where there is none to look up
+	csa       []func() *csa.Result       // of the HELO name, for each public address
+	rp        func() personFacts         // of the HELO name
+	ptrAddrs  func() []resolver.Response // the addresses of the PTR name described; nil if it is another organization's
 }
 
 // addressFacts is what is known of one address.
@@ -149,8 +156,8 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 	if a.Now != nil {
 		now = a.Now
 	}
-	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.OwnsFunc(), now: now(), exceptions: o.Exceptions}
-	f.wanted, _ = plan.Want(o.At(f.now))
+	f := &facts{allowDocumentation: a.AllowDocumentation, domain: dnsname.CanonicalOrEmpty(o.Domain), owns: o.OwnsFunc(), onlySends: func(addr netip.Addr) bool { return flow.OnlySends(o, addr) }, now: now(), exceptions: o.Exceptions, org: o}
+	f.wanted, f.refused = plan.Want(o.At(f.now))
 	for _, described := range o.MTAs {
 		m := &mtaFacts{MTA: described, ptr: dnsname.CanonicalOrEmpty(described.PTR)}
 		f.mtas = append(f.mtas, m)
@@ -170,6 +177,7 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 	q := new(jobs)
 	a.Resolver = alone(a.Resolver)
+	f.ask = func(name string, qtype uint16) resolver.Response { return resolver.Ask(ctx, a.Resolver, name, qtype) }
 	f.exists = enqueue(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {
@@ -187,6 +195,11 @@ func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 		}
 	}
 	for _, m := range f.mtas {
+		if f.owns(m.ptr) {
+			m.ptrAddrs = enqueue(q, func() []resolver.Response {
+				return resolver.AskAll(ctx, a.Resolver, resolver.AddrQuestions(m.ptr)...)
+			})
+		}
 		if addrs := f.publicAddresses(m); m.Sends() && len(addrs) > 0 {
 			m.helo = enqueue(q, func() *helo.Result {
 				return helo.Checker{Resolver: a.Resolver}.Check(ctx, m.Helo, addrs...)
@@ -200,6 +213,17 @@ func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 	a.gatherMail(ctx, f, q)
 	a.gatherMailboxes(ctx, f, q)
 	return q
+}
+
+// contradictions returns where the description and DNS do not fit together, once all
+// findings are known.
+func (f *facts) contradictions() []flow.Note {
+	for _, m := range f.mtas {
+		if m.ptrAddrs != nil {
+			f.seen.add(f.meter, m.ptrAddrs())
+		}
+	}
+	return flow.Contradictions(f.org, f.seen.records)
 }
 
 // public reports whether the public DNS can speak of an address.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -24,7 +25,7 @@ type mailFacts struct {
 // hostFacts is a host that takes mail for a name: an exchanger, or the name itself.
 type hostFacts struct {
 	name      string
-	ours      bool // to be judged: an MTA of the description, or below the domain
+	ours      bool // to be judged: the organization's name or that of one of its MTAs, an alias of one, or a name with the address of an MTA
 	responses []resolver.Response
 	all       []netip.Addr     // see addrs
 	rdns      []*fcrdns.Result // of the public addresses of an exchanger, if it is ours, up to maxJudged
@@ -87,9 +88,7 @@ func (a Auditor) askMailRoute(ctx context.Context, f *facts, n *nameFacts) *mail
 	}
 	judged := make(map[netip.Addr]*fcrdns.Result)
 	for _, h := range m.hosts {
-		h.ours = f.owns(h.name) || slices.ContainsFunc(f.mtas, func(mta *mtaFacts) bool {
-			return h.name == mta.ptr || mta.name != nil && h.name == mta.name.name
-		})
+		h.ours = f.isOurs(h)
 		if !n.mailDomain || !h.ours || m.mx.Status == nullmx.Implicit {
 			continue
 		}
@@ -105,6 +104,23 @@ func (a Auditor) askMailRoute(ctx context.Context, f *facts, n *nameFacts) *mail
 	return m
 }
 
+// isOurs reports whether a host is the organization's, by its name, the name that it is an
+// alias of, or an address.
+func (f *facts) isOurs(h *hostFacts) bool {
+	names := []string{h.name}
+	for _, response := range h.responses {
+		for _, rr := range response.Chain {
+			if cname, ok := rr.(*dns.CNAME); ok {
+				names = append(names, dnsname.CanonicalOrEmpty(cname.Target))
+			}
+		}
+	}
+	return slices.ContainsFunc(names, f.owns) || slices.ContainsFunc(f.mtas, func(m *mtaFacts) bool {
+		return m.ptr != "" && slices.Contains(names, m.ptr) || m.name != nil && slices.Contains(names, m.name.name) ||
+			slices.ContainsFunc(m.addresses, func(a *addressFacts) bool { return slices.Contains(h.addrs(), a.addr) })
+	})
+}
+
 // addrs returns the addresses of a host, sorted.
 func (h *hostFacts) addrs() []netip.Addr {
 	if h.all == nil {
@@ -117,14 +133,12 @@ func (h *hostFacts) addrs() []netip.Addr {
 	return h.all
 }
 
-// err returns why an address of a host may not be known.
-func (h *hostFacts) err() error {
-	for _, response := range h.responses {
-		if response.Err != nil {
-			return response.Err
-		}
-	}
-	return nil
+// unknown reports whether an address of a host may not be known. A name whose aliases never
+// end has none.
+func (h *hostFacts) unknown() bool {
+	return slices.ContainsFunc(h.responses, func(r resolver.Response) bool {
+		return r.Err != nil && !errors.Is(r.Err, resolver.ErrChain)
+	})
 }
 
 // publicAddr reports whether the public DNS can speak of an address.

@@ -24,6 +24,7 @@ type nameFacts struct {
 	policy     func() *spf.Analysis
 	senders    []*senderFacts
 	tree       []resolver.Response // see evidence
+	described  describedFacts      // of a mail domain
 
 	mailRoute func() *mailFacts
 	wildcard  func() []resolver.Response // at a label that nobody has; nil but for mail domains
@@ -59,6 +60,10 @@ func (f *facts) describeNames(mail []org.MailDomain) {
 	for _, d := range mail {
 		n := factsOf(dnsname.CanonicalOrEmpty(d.Domain))
 		n.mailDomain, n.senderless, n.softfail = true, d.SentByNone(), d.SoftFail
+		n.described.networks = d.Networks
+		for _, include := range d.Includes {
+			n.described.includes = append(n.described.includes, includeFacts{name: dnsname.CanonicalOrEmpty(include)})
+		}
 		for _, m := range f.mtas {
 			if d.SentBy(m.MTA) {
 				n.addSenders(m, f.publicAddresses(m), false)
@@ -76,6 +81,7 @@ func (n *nameFacts) addSenders(m *mtaFacts, addrs []netip.Addr, greets bool) {
 // gatherPolicy lists what to ask about the SPF record of a name.
 func (a Auditor) gatherPolicy(ctx context.Context, n *nameFacts, q *jobs) {
 	n.policy = enqueue(q, func() *spf.Analysis { return spf.Analyze(ctx, a.Resolver, n.name) })
+	a.gatherDescribed(ctx, n, q)
 	strict := spf.Checker{Resolver: a.Resolver, NoExplanation: true}
 	lenient := blitiri.Checker{Resolver: a.Resolver}
 	name := strings.TrimSuffix(n.name, ".")

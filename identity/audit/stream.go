@@ -43,7 +43,14 @@ func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[report.Finding
 		f.meter, f.seen = &meter{ctx: ctx, left: grace}, newObservations(f.wanted)
 		stop := a.gather(ctx, f).start(cancel)
 		defer stop()
-		a.judged(f)(yield)
+		all := true
+		a.judged(f)(func(finding report.Finding) bool {
+			all = yield(finding)
+			return all
+		})
+		if all {
+			f.notes = f.contradictions()
+		}
 	}
 }
 

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -68,32 +68,44 @@ func publishedAs(rr dns.RR) published {
 // observations is what the evidence shows about the wanted records. Each answer is looked
 // through once, however many findings rest on it.
 type observations struct {
-	wanted  map[published]bool      // the wanted records
-	names   map[string]bool         // of wanted records
-	answers map[*dns.RR][]published // by the place of the first record, which answers do not share
-	all     map[published]bool      // of all evidence so far
-	aliases map[string]string       // likewise, see aliasesOf
+	wanted  map[published]bool                      // the wanted records
+	names   map[string]bool                         // of wanted records
+	answers map[*dns.RR][]published                 // by the place of the first record, which answers do not share
+	all     map[published]bool                      // of all evidence so far
+	aliases map[string]string                       // likewise: the names that are aliases, and their targets
+	said    map[resolver.Question]resolver.Response // likewise: what was asked for, also without an answer
+	wild    map[string]bool                         // of aliases: whether a wildcard makes them, as far as that was asked
 }
 
 func newObservations(wanted []rule.Record) *observations {
-	o := &observations{wanted: make(map[published]bool), names: make(map[string]bool), answers: make(map[*dns.RR][]published), all: make(map[published]bool), aliases: make(map[string]string)}
+	o := &observations{wanted: make(map[published]bool), names: make(map[string]bool), answers: make(map[*dns.RR][]published), all: make(map[published]bool), aliases: make(map[string]string), wild: make(map[string]bool), said: make(map[resolver.Question]resolver.Response)}
 	for _, w := range wanted {
 		o.wanted[publishedAs(w.RR)], o.names[w.RR.Header().Name] = true, true
 	}
 	return o
 }
 
-// add adds the evidence of a finding, and returns what it shows: wanted records, and the
-// targets of aliases.
-func (o *observations) add(m *meter, evidence []resolver.Response) (shown map[published]bool, aliases map[string]string) {
-	shown, aliases = make(map[published]bool), aliasesOf(evidence)
+// add adds the evidence of a finding, and returns the wanted records that it shows.
+func (o *observations) add(m *meter, evidence []resolver.Response) (shown map[published]bool) {
+	shown = make(map[published]bool)
 	for _, response := range evidence {
+		o.said[response.Question] = response
 		for _, p := range o.of(m, response) {
 			shown[p], o.all[p] = true, true
 		}
+		for _, rr := range response.Chain {
+			if cname, ok := rr.(*dns.CNAME); ok {
+				o.aliases[dnsname.CanonicalOrEmpty(cname.Hdr.Name)] = dnsname.CanonicalOrEmpty(cname.Target)
+			}
+		}
 	}
-	maps.Copy(o.aliases, aliases)
-	return shown, aliases
+	return shown
+}
+
+// records returns what the evidence has of a name and type, and whether that is known.
+func (o *observations) records(q resolver.Question) ([]dns.RR, bool) {
+	response, asked := o.said[q]
+	return response.Records, asked && response.Err == nil
 }
 
 // of returns the wanted records of an answer.
@@ -105,30 +117,20 @@ func (o *observations) of(m *meter, response resolver.Response) []published {
 	if _, known := o.answers[first]; !known && m.spend(1+len(response.Records)/64) {
 		var found []published
 		for _, rr := range response.Records {
-			if !o.names[strings.ToLower(rr.Header().Name)] {
+			name := strings.ToLower(rr.Header().Name)
+			if response.Type == dns.TypePTR { // it may be at the target of an alias (RFC 2317, Section 4)
+				name = response.Name
+			}
+			if !o.names[name] {
 				continue
 			}
-			if p := publishedAs(rr); o.wanted[p] {
+			if p := (published{name, txt.LooseKey(rr)}); o.wanted[p] {
 				found = append(found, p)
 			}
 		}
 		o.answers[first] = found
 	}
 	return o.answers[first]
-}
-
-// aliasesOf returns the aliases that evidence shows, and their targets. The names of
-// addresses may be aliases: the PTR record is at their target then (RFC 2317).
-func aliasesOf(evidence []resolver.Response) map[string]string {
-	out := make(map[string]string)
-	for _, response := range evidence {
-		for _, rr := range response.Chain {
-			if cname, ok := rr.(*dns.CNAME); ok && out[cname.Hdr.Name] == "" && !dns.IsSubDomain("arpa.", cname.Hdr.Name) {
-				out[cname.Hdr.Name] = cname.Target
-			}
-		}
-	}
-	return out
 }
 
 // maxListed is how many names and addresses of others a finding lists.

@@ -6,7 +6,8 @@
 // mail for a name goes. Names are followed through aliases, DNAMEs and wildcards to the node
 // at which a record about the flow would have to be: [Survey.At] returns the flows that new
 // records at a node could hurt. [Observations] reads mail and logs, and yields what servers
-// said in HELO. Packages plan, harden, draft and audit decide by the same survey.
+// said in HELO. [Contradictions] notes where a description and DNS do not fit together.
+// Packages plan, harden, draft and audit decide by these.
 //
 // It asks no DNS, so it knows only the given records: not what an SPF include of another
 // organization authorizes, and not zones that were not read.

@@ -1,13 +1,17 @@
 package flow_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
 	"net/netip"
 	"strings"
 
+	"github.com/miekg/dns"
+
 	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -108,4 +112,41 @@ _spf  TXT "v=spf1 ip4:192.0.2.10 -all"
 	}
 	// Output:
 	// spf.provider.example. is not in the zones
+}
+
+// The notes on a mail exchanger that is not described as an MTA.
+func ExampleContradictions() {
+	zones, err := resolver.ParseZones("$ORIGIN example.org.\n$TTL 3600\n@ SOA ns hostmaster 1 7200 900 1209600 300\n@ MX 10 post\npost A 192.0.2.10\n@ MX 20 mx2\nmx2 A 192.0.2.12\n")
+	if err != nil {
+		log.Fatal(err)
+	}
+	o, err := org.Parse("org.yaml", []byte("domain: example.org\nmtas: [{addresses: [192.0.2.10], helo: post.example.org}]"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, note := range flow.Contradictions(o, func(q resolver.Question) ([]dns.RR, bool) {
+		response := resolver.Ask(context.Background(), zones, q.Name, q.Type)
+		return response.Records, response.Err == nil
+	}) {
+		fmt.Println(note)
+	}
+	// Output:
+	// mx2.example.org: it takes the mail of example.org. and has 192.0.2.12, which no MTA is described with: its HELO name, and what it sends, are neither audited nor planned for
+}
+
+// Why an SPF record cannot be at an alias of another organization's name.
+func ExampleAtAlias() {
+	fmt.Println("bounce.example.org", flow.AtAlias("bounce.example.org.", "bounces.esp.example.", dns.TypeTXT, false))
+	// Output:
+	// bounce.example.org is an alias of bounces.esp.example., whose owner publishes the TXT record: leave it to the owner, or ask for a change there
+}
+
+// Mail to the address of an MTA that only sends is lost.
+func ExampleOnlySends() {
+	o := &org.Organization{MTAs: []org.MTA{{ID: "relay", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, Roles: []org.Role{org.Outbound}}}}
+	fmt.Println(flow.OnlySends(o, netip.MustParseAddr("192.0.2.10")))
+	fmt.Println(flow.OnlySends(o, netip.MustParseAddr("192.0.2.99"))) // somebody else's
+	// Output:
+	// true
+	// false
 }

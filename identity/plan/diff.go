@@ -101,7 +101,10 @@ func (p *planner) addChange(c Change) {
 func (p *planner) planChanges() {
 	wanted := make(map[resolver.Question][]rule.Record)
 	for _, r := range p.Wanted {
-		set := p.Published.storedAt(setOf(r.RR))
+		set := p.storedAt(setOf(r.RR))
+		if set.Type == dns.TypePTR {
+			p.noteAlias(setOf(r.RR).Name, set.Name)
+		}
 		wanted[set] = append(wanted[set], r)
 	}
 	sets := slices.SortedFunc(maps.Keys(wanted), compareSets)
@@ -264,23 +267,6 @@ func (p *planner) whyDeniedBy(set resolver.Question, wanted rule.Record) string 
 	return ""
 }
 
-// mailRouted reports whether MX records are not to be planned for a name: its mail has
-// somewhere to go, or has a Null MX, which removeNullMX handles.
-func (p *planner) mailRouted(set resolver.Question, adopt bool) bool {
-	at := p.survey.Locate(set.Name)
-	switch node := p.survey.Node(at); {
-	case at == set.Name && node.Has(flow.GetsMail):
-		return true
-	case node.Has(flow.NullMX):
-		return !adopt
-	case node.Has(flow.GetsMail): // by a wildcard, whose hosts may be gone
-		return slices.ContainsFunc(p.survey.At(at), func(f flow.Flow) bool {
-			return f.Sign == flow.MX && f.Kind == flow.Inbound && (len(p.addrs(f.Host)) > 0 || p.survey.Zone(f.Host) == ".")
-		})
-	}
-	return len(p.addrs(set.Name))+len(p.addrsAfter(set.Name)) > 0
-}
-
 // dependencyRank returns when an RRset is planned: addresses first, then texts, then
 // records that depend on either.
 func dependencyRank(set resolver.Question) int {
@@ -380,7 +366,7 @@ func (p *planner) newChange(set resolver.Question) (Change, string) {
 	case obstacle != "":
 		return ch, obstacle
 	case target != "": // RFC 2181, Section 10.1
-		return ch, "it is an alias of " + target + ": give it addresses of its own instead"
+		return ch, "it " + flow.AtAlias(set.Name, target, set.Type, p.Organization.Owns(target) || p.wantsAddresses(set.Name))
 	case foreign && set.Type != dns.TypePTR:
 		return ch, "it is in none of the zones described"
 	case zone != "" && !foreign:
@@ -392,6 +378,11 @@ func (p *planner) newChange(set resolver.Question) (Change, string) {
 		return ch, "no zone is given that holds it"
 	}
 	return ch, ""
+}
+
+// wantsAddresses reports whether a name is to have addresses.
+func (p *planner) wantsAddresses(name string) bool {
+	return slices.ContainsFunc(p.Wanted, func(r rule.Record) bool { return isAddress(r.RR) && setOf(r.RR).Name == name })
 }
 
 // describedZone returns the deepest described zone that a name is in, "" for none.
@@ -442,13 +433,15 @@ func (p *planner) removeNullMX() {
 	for _, name := range slices.Compact(names) {
 		set := resolver.Question{Name: name, Type: dns.TypeMX}
 		ch, reason := p.newChange(set)
-		if reason != "" || len(ch.Before) == 0 || slices.ContainsFunc(p.recordsAfter(set), isExchanger) {
+		null := slices.DeleteFunc(slices.Clone(ch.Before), isExchanger)
+		if reason != "" || len(null) == 0 || len(without(null, p.recordsAfter(set))) > 0 {
 			continue
 		}
 		if !p.options.adopts(name) {
-			p.Kept = append(p.Kept, Kept{ch.Before, nil, "it refuses the mail for postmaster@" + strings.TrimSuffix(name, ".")})
+			p.Kept = append(p.Kept, Kept{null, nil, "it refuses the mail for postmaster@" + strings.TrimSuffix(name, ".")})
 			continue
 		}
+		ch.After = without(ch.Before, null)
 		ch.Rules = []rule.ID{rule.NullMX}
 		p.addChange(ch)
 	}

@@ -218,7 +218,7 @@ func TestRefusals(t *testing.T) {
 			"www.example.test. MX", "it has mail servers: describe it as a mail domain, or remove its MX records"},
 		{"HELO of the policy domain", "", "", "example.test.", "an MTA uses it in HELO, which a CSA policy would deny"},
 		{"at an alias", "names: [www.example.test]", "www CNAME web.provider.test.",
-			"www.example.test. TXT", "it is an alias of web.provider.test.: give it addresses of its own instead"},
+			"www.example.test. TXT", "it is an alias of web.provider.test., whose owner publishes the TXT record: leave it to the owner, or ask for a change there"},
 		{"below a delegation", "names: [www.sub.example.test]", "sub NS ns.provider.test.",
 			"www.sub.example.test. TXT", "sub.example.test. is delegated to another zone: plan with that zone, too"},
 		{"below a DNAME", "names: [www.old.example.test]", "old DNAME new",

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -138,6 +139,28 @@ func TestAskOneServer(t *testing.T) {
 		got, err := new(plan.Published).WithAnswers(t.Context(), r, o)
 		if got != nil || err == nil || r != nil && !errors.Is(err, failure) || r == nil && !errors.Is(err, resolver.ErrNoResolver) {
 			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
+// The gate names the reason that decided the level, not the first of all, and waits while
+// PTR names that were not looked up may decide otherwise.
+func TestWaitingReason(t *testing.T) {
+	addr := netip.MustParseAddr("192.0.2.10")
+	many := ""
+	for i := range 30 {
+		many += fmt.Sprintf("10 PTR n%d.example.test.\n", i)
+	}
+	const denied = "_client._smtp.post.example.test. SRV 1 1 0 post.example.test.\n"
+	for _, test := range []struct{ name, ptr, more, want string }{
+		{"several reasons", "", denied, "mx1/192.0.2.10: HELO post.example.test from there is forged: the owner of the HELO name denies it by CSA"},
+		{"names skipped", "", many, "mx1/192.0.2.10: the address has more PTR names than are looked up, and none of the first confirms it"},
+		{"the name itself skipped", "n9.example.test.", many, "mx1/192.0.2.10: n9.example.test is not its confirmed name yet: the address has more PTR names than are looked up, and none of the first confirms it"},
+	} {
+		step := plan.Step{Stage: plan.Confirm, Hosts: []plan.Host{{MTA: "mx1", Addrs: []netip.Addr{addr}, PTR: test.ptr, Helo: "post.example.test."}}}
+		got := strings.Join(step.Waiting(t.Context(), identity.Verifier{Resolver: parseZones(t, gateZone+test.more)}), "\n")
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
 }

@@ -26,9 +26,6 @@ func (p *planner) addNotes() {
 		if name, types := p.lostWildcardTypes(c.Name); name != "" && p.Published.apexes[c.Zone] {
 			p.Notes = append(p.Notes, flow.Note{Name: name, Text: fmt.Sprintf("it will exist, so %s no longer answers for it: it loses %s of the wildcard", p.Published.wildcardFor(name), types)})
 		}
-		if removed := c.Removed(); c.Type == dns.TypePTR && len(removed) > 0 && len(c.After) > 0 && len(c.Before) > 1 {
-			p.Notes = append(p.Notes, flow.Note{Name: c.Name, Text: fmt.Sprintf("the description says that its PTR name is %s: if %s is the right one, describe that as ptr instead", c.After[0].(*dns.PTR).Ptr, removed[0].(*dns.PTR).Ptr)})
-		}
 		p.noteWildcard(resolver.Question{Name: c.Name, Type: c.Type}, c.After)
 		size := 0
 		for _, rr := range c.After {
@@ -43,6 +40,7 @@ func (p *planner) addNotes() {
 	for set, records := range p.Published.sets {
 		p.noteWildcard(set, records)
 	}
+	p.Notes = append(p.Notes, flow.Contradictions(p.Organization, p.Published.recordsNow)...)
 	slices.SortFunc(p.Notes, flow.Note.Compare)
 	p.Notes = slices.Compact(p.Notes)
 }
@@ -84,4 +82,22 @@ func (p *planner) lostWildcardTypes(name string, of ...uint16) (host, types stri
 		}
 	}
 	return "", ""
+}
+
+// recordsNow returns the records of a name and type at the end of its aliases, those of a
+// wildcard if that answers for it, and whether they are known.
+func (pub *Published) recordsNow(q resolver.Question) (rrs []dns.RR, known bool) {
+	for range 8 {
+		if wildcard := pub.wildcardFor(q.Name); len(pub.wildcards[wildcard]) > 0 {
+			q.Name = wildcard
+		}
+		if target := pub.aliasTarget(q.Name); target != "" {
+			q.Name = target
+		}
+	}
+	if rrs = pub.sets[q]; len(rrs) > 0 {
+		return rrs, true
+	}
+	zone, obstacle := pub.zoneOf(q.Name)
+	return nil, zone != "" && obstacle == ""
 }

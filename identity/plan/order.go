@@ -246,7 +246,7 @@ func (o *order) stillNeeded(reverse string, records []dns.RR) bool {
 	for _, h := range o.hosts {
 		for _, addr := range h.Addrs {
 			// The reverse name of the address may be an alias of this one.
-			if o.Published.storedAt(resolver.Question{Name: dnsname.Reverse(addr), Type: dns.TypePTR}).Name != reverse {
+			if o.storedAt(resolver.Question{Name: dnsname.Reverse(addr), Type: dns.TypePTR}).Name != reverse {
 				continue
 			}
 			return slices.ContainsFunc(records, func(rr dns.RR) bool {

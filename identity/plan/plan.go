@@ -112,7 +112,8 @@ func (o Options) adopts(name string) bool {
 // and everything that is not wanted, except what Adopt replaces and other PTR records of an
 // address, because the description says which name the address has.
 //
-// If the zone of an address is not known, the ISP has to make its PTR record. If the
+// If the zone of an address is not known, the ISP has to make its PTR record, except if a zone
+// given or described is named after a block with the address (RFC 2317). If the
 // description lists zones, New plans no changes in other zones, except that the ISP is
 // asked for PTR records there.
 //

@@ -20,6 +20,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -252,9 +253,17 @@ func TestWantPassesTheAudit(t *testing.T) {
 			published = append(published, strings.TrimSuffix(name, ".")+". 300 A 192.0.2.80")
 		}
 		if !slices.ContainsFunc(o.MTAs, org.MTA.Receives) { // somebody else takes the mail
+			names := make(map[string]bool)
 			for _, d := range o.MailDomains() {
-				name, _ := resolver.Canonical(d.Domain)
-				published = append(published, name+" 300 MX 10 mx.provider.test.")
+				names[dnsname.CanonicalOrEmpty(d.Domain)] = true
+			}
+			for _, m := range o.MTAs {
+				names[dnsname.CanonicalOrEmpty(m.Helo)] = m.Sends() || names[dnsname.CanonicalOrEmpty(m.Helo)]
+			}
+			for name, mailed := range names {
+				if mailed && name != "" {
+					published = append(published, name+" 300 MX 10 mx.provider.test.")
+				}
 			}
 			published = append(published, "mx.provider.test. 300 A 203.0.113.25")
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -155,9 +156,22 @@ func (h Host) whyNotConfirmed(ctx context.Context, v identity.Verifier, addr net
 		}
 		return fmt.Sprintf("%s is not its confirmed name yet: %s", strings.TrimSuffix(h.PTR, "."), found)
 	}
+	// The names that were skipped may be confirmed: a receiver that looks up others decides
+	// otherwise.
+	if r := verdict.IPRev; r != nil && errors.Is(r.Err, fcrdns.ErrTooManyNames) {
+		return untrusted.Line(r.Err.Error())
+	}
 	if h.Helo != "" && verdict.Advice.Action > identity.Accept {
-		decisive := each(verdict.Reasons[:min(1, len(verdict.Reasons))], identity.Reason.Text)
-		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.Helo, "."), verdict.Level, joined(decisive))
+		return fmt.Sprintf("HELO %s from there is %s: %s", strings.TrimSuffix(h.Helo, "."), verdict.Level, decisive(verdict))
 	}
 	return ""
+}
+
+// decisive returns the text of the reason that decided the level of a verdict. If DNS left
+// open which one did, it returns all of them.
+func decisive(v *identity.Verdict) string {
+	if v.LevelReason != 0 {
+		return v.LevelReason.Text()
+	}
+	return joined(each(v.Reasons, identity.Reason.Text))
 }

@@ -12,12 +12,14 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/fcrdns"
+	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
+	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/rp"
 	"github.com/bonafide-mta/bonafide/spf"
 )
@@ -36,8 +38,9 @@ type Refusal struct {
 //
 // An MTA without a PTR name needs no PTR record, and one that only receives no record for
 // its HELO name. The SPF record of a mail domain authorizes every MTA that sends for it; its MX
-// records name those that receive, and New leaves them out if mail already has somewhere
-// to go. Want never asks for a Null MX at a HELO name, because postmaster@ must work
+// records, and those of a HELO name whose MTAs only send, name those that receive, and New
+// leaves them out if mail already has somewhere to go. Want never asks for a Null MX at a
+// HELO name, because postmaster@ must work
 // there, nor for a CSA policy there, which would deny the MTA. Records that only rules
 // with an exception want are left out.
 func Want(o *org.Organization) ([]rule.Record, []Refusal) {
@@ -49,6 +52,7 @@ func want(o *org.Organization) *wanted {
 	w := &wanted{org: o, owns: o.OwnsFunc(), spf: make(map[string]*spfBuilder)}
 	sending := make(map[string][]netip.Addr) // by the ID of the MTA
 	var exchangers []string                  // names of MTAs that take mail
+	var greeting []string                    // HELO names, canonical
 	for _, m := range o.MTAs {
 		addrs := w.publicAddresses(m)
 		if m.Sends() && len(addrs) < len(m.Addresses) {
@@ -66,6 +70,7 @@ func want(o *org.Organization) *wanted {
 			sending[m.ID] = addrs
 			if w.wantHelo(m, addrs) {
 				name = m.Helo // rather than the PTR name, which can be locked then
+				greeting = append(greeting, dnsname.CanonicalOrEmpty(name))
 			}
 		}
 		if m.Receives() && name != "" {
@@ -75,6 +80,9 @@ func want(o *org.Organization) *wanted {
 	for _, d := range o.MailDomains() {
 		w.wantMailSPF(d, sending)
 		w.wantMX(dnsname.CanonicalOrEmpty(d.Domain), exchangers)
+	}
+	for _, name := range greeting {
+		w.wantMX(name, exchangers) // "or another by adding MX records directing the mail to another MTA"
 	}
 	w.wantSPF()
 	w.wantContacts()
@@ -414,12 +422,14 @@ func (w *wanted) wantMailSPF(d org.MailDomain, sending map[string][]netip.Addr) 
 	}
 }
 
-// wantMX wants the MX records of a mail domain, unless its name has addresses by the plan.
+// wantMX wants the MX records of a mail domain or HELO name, unless its name has an address
+// by the plan that takes mail.
 func (w *wanted) wantMX(domain string, exchangers []string) {
-	if slices.ContainsFunc(w.records, func(r rule.Record) bool {
-		return isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain
-	}) {
-		return // RFC 5321, Section 5.1: without MX records, mail goes to them
+	for _, r := range w.records {
+		if isAddress(r.RR) && dnsname.CanonicalOrEmpty(r.RR.Header().Name) == domain &&
+			!flow.OnlySends(w.org, resolver.Answer{Records: []dns.RR{r.RR}}.Addrs()[0]) {
+			return // RFC 5321, Section 5.1: without MX records, mail goes to it
+		}
 	}
 	for _, name := range exchangers {
 		hdr := dns.RR_Header{Name: domain, Rrtype: dns.TypeMX, Class: dns.ClassINET, Ttl: rule.TTL}

@@ -103,6 +103,9 @@ func randomWorld(r dice, obstacles bool) *world {
 				delete(b.sets, owner)
 			}
 		}
+		if isp := "2.0.192.in-addr.arpa."; !w.asked && !w.given[isp] && w.given["0-15."+isp] {
+			b.aliases(o, isp, "0-15."+isp) // it takes these for there
+		}
 	}
 	if r.IntN(4) == 0 { // the organization says which zones it writes
 		o.Zones = []string{apex, "other.test", []string{"2.0.192.in-addr.arpa", "198.51.100.in-addr.arpa"}[r.IntN(2)]}
@@ -255,6 +258,17 @@ func (b *builder) classless(zone string) {
 		}
 		delete(b.sets, key)
 		b.add(name + " 300 CNAME " + target)
+	}
+}
+
+// aliases gives the reverse names of all MTAs in a zone an alias in another (RFC 2317).
+func (b *builder) aliases(o *org.Organization, zone, into string) {
+	for _, m := range o.MTAs {
+		for _, addr := range m.Addresses {
+			if host, ok := strings.CutSuffix(dnsname.Reverse(addr.Unmap()), zone); ok && addr.Unmap().As4()[3] < 16 {
+				b.add(host + zone + " 300 CNAME " + host + into)
+			}
+		}
 	}
 }
 

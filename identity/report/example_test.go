@@ -15,6 +15,7 @@ import (
 
 // example is a report of one finding.
 var example = &report.Report{
+	Notes: []report.Note{}, Zones: []string{},
 	Version:      report.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organization: "example.org.",
@@ -160,6 +161,7 @@ func ExampleReport_WriteJSON() {
 	//       ]
 	//     }
 	//   ],
+	//   "notes": [],
 	//   "findings": [
 	//     {
 	//       "rule": "ptr-exists",
@@ -190,6 +192,7 @@ func ExampleReport_WriteJSON() {
 	//       "mitigated": ""
 	//     }
 	//   ],
+	//   "zones": [],
 	//   "publish": [
 	//     "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."
 	//   ],

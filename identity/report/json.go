@@ -133,6 +133,7 @@ func (r *Report) complete() error {
 		}
 	}
 	r.Hosts, r.Findings, r.Publish = nonNil(r.Hosts), nonNil(r.Findings), nonNil(r.Publish)
+	r.Notes, r.Zones = nonNil(r.Notes), nonNil(r.Zones)
 	return nil
 }
 

@@ -28,6 +28,13 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	if r.AllowDocumentation {
 		m.line("Names and addresses for documentation are accepted as if they were public.\n")
 	}
+	if len(r.Notes) > 0 {
+		m.line("## %s\n", notesTitle)
+		for _, n := range r.Notes {
+			m.line("- %s", code(n.String()))
+		}
+		m.line("")
+	}
 	if tasks := r.tasks(); len(tasks) > 0 {
 		m.line("## What to do first\n")
 		first := min(len(tasks), firstTasks)

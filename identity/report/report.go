@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 )
 
 // A Subject is what a finding is about: the organization when all fields are
@@ -86,12 +87,28 @@ type Report struct {
 	Organization       string    `json:"organization"`        // its domain, in canonical form
 	AllowDocumentation bool      `json:"allow_documentation"` // addresses for documentation were taken for public ones
 	Hosts              []Host    `json:"hosts"`               // the identity map, in the order of the description
-	Findings           []Finding `json:"findings"`
+	// Notes tell where the description and DNS do not fit together, and what is not done for
+	// that reason, sorted: see flow.Contradictions.
+	Notes    []Note    `json:"notes"`
+	Findings []Finding `json:"findings"`
+	// Zones lists those that the organization is described to write, canonical. Records of
+	// other reverse zones are published by the provider.
+	Zones []string `json:"zones"`
 	// Publish lists the records of all fixes except those that were seen in DNS and those at
-	// aliases, each once, in the order of plan.Want.
+	// aliases, with PTR records at the target of an alias (RFC 2317), each once, in the order of plan.Want.
 	Publish []string `json:"publish"`
 	Summary Summary  `json:"summary"`
 }
+
+// A Note tells where the description and DNS do not fit together about one name, and what is
+// not done for that reason. It has the same fields as a flow.Note.
+type Note struct {
+	Name string `json:"name"` // canonical
+	Text string `json:"text"` // a sentence without a final period
+}
+
+// String returns the name, without its final dot, and the text, printable on any terminal.
+func (n Note) String() string { return untrusted.Line(withoutDot(n.Name) + ": " + n.Text) }
 
 // A Finding is one rule judged on one subject. Level belongs to the rule and says how much
 // it weighs; Status is the outcome of this audit.
@@ -104,7 +121,7 @@ type Finding struct {
 	Message  string      `json:"message"`       // the outcome, with the names and addresses it is about
 	Evidence []Evidence  `json:"evidence"`      // what DNS said, on passes too; empty when nothing was asked
 	LeftOut  int         `json:"left_out"`      // how many more answers there are: see Bounds
-	Fix      []string    `json:"fix"`           // records to publish, as zone text; a part of plan.Want
+	Fix      []string    `json:"fix"`           // records to publish, as zone text; a part of plan.Want, with PTR records at the target of an alias (RFC 2317)
 	Remedy   string      `json:"remedy"`        // what else to do about a failure, or to find out; or the reason of an exception
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
 	// status stays what it is.

@@ -30,6 +30,13 @@ func (r *Report) writeText(w io.Writer, color bool) error {
 		t.line("Names and addresses for documentation are accepted as if they were public.")
 	}
 	t.line("Audited %s: %s", date(r.Time), r)
+	if len(r.Notes) > 0 {
+		t.line("\n%s", t.paint(bold, notesTitle))
+		for _, n := range r.Notes {
+			t.line("  %s", n)
+		}
+		t.line("")
+	}
 	t.line("What DNS said is numbered; a number alone stands for what is printed further up.")
 	for _, s := range r.sections() {
 		t.section(s)
@@ -46,6 +53,9 @@ func (r *Report) writeText(w io.Writer, color bool) error {
 	_, err := io.WriteString(w, t.String())
 	return err
 }
+
+// notesTitle is what notes are under.
+const notesTitle = "Where the description and DNS do not fit together"
 
 // records writes records to publish, from the margin so that they can be copied.
 func (t *text) records(title string, records []string) {

@@ -256,7 +256,7 @@ var identities = []Rule{
 		},
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "the HELO name is none of the PTR names", ""},
-			{CodeIdentical, Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix, if there is one; else choose a second name within the domain, give it the same addresses, and configure it as the HELO name (Postfix: smtp_helo_name, Exim: helo_data)."},
+			{CodeIdentical, Fail, "the HELO name is a PTR name too, which any infected machine at the address could find", "Keep the HELO name and publish the PTR records of the fix."},
 			noAnswer, noPTR, noName, notPublic, receives,
 		},
 	},

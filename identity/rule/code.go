@@ -80,6 +80,7 @@ const (
 	CodeOthersAllowed // the record does not deny other addresses
 	CodeNoFail        // the record does not end with -all
 	CodeMoreAddresses // the record authorizes more addresses than the MTAs have
+	CodeIgnored       // the record has terms that are never looked at
 
 	// Of CSA and RP records.
 	CodeDenied         // a CSA record denies an address the name
@@ -109,6 +110,8 @@ const (
 	CodeBareRefused // <postmaster> without a domain is refused
 	CodeDeferred    // the mail server asks to come back later
 	CodeCatchAll    // every mailbox is accepted
+	CodeSendsOnly   // the hosts that mail goes to are described as MTAs that only send
+	CodeMixed       // a Null MX is beside mail exchangers
 
 	// Of times to live, and of exceptions.
 	CodeTooHigh // a record lives for longer than a week
@@ -134,14 +137,15 @@ var codeText = []string{
 	CodeNotFound: "not-found", CodeNotVerified: "not-verified", CodeOtherAddress: "other-address", CodeUnrelated: "unrelated",
 	CodeIdentical: "identical", CodeDiffers: "differs", CodeGreets: "greets",
 	CodeBroken: "broken", CodeDisagreed: "disagreed", CodeOthersAllowed: "others-allowed", CodeNoFail: "no-fail",
-	CodeMoreAddresses: "more-addresses",
-	CodeDenied:        "denied", CodeUnknown: "unknown", CodeNoPolicy: "no-policy", CodeDangling: "dangling",
+	CodeMoreAddresses: "more-addresses", CodeIgnored: "ignored",
+	CodeDenied: "denied", CodeUnknown: "unknown", CodeNoPolicy: "no-policy", CodeDangling: "dangling",
 	CodeNotAllContacts: "not-all-contacts", CodeNamesNobody: "names-nobody",
 	CodeReceives: "receives", CodeSends: "sends", CodeMail: "mail", CodeAddress: "address",
 	CodeText: "text", CodeSilenced: "silenced",
 	CodeNullMX: "null-mx", CodeNowhere: "nowhere", CodeNoTarget: "no-target", CodeSomeLost: "some-lost",
 	CodeNoExchanger: "no-exchanger", CodeProvider: "provider", CodeNoServer: "no-server", CodeRefused: "refused",
-	CodeBareRefused: "bare-refused", CodeDeferred: "deferred", CodeCatchAll: "catch-all",
+	CodeBareRefused: "bare-refused", CodeDeferred: "deferred", CodeCatchAll: "catch-all", CodeSendsOnly: "sends-only",
+	CodeMixed:   "mixed",
 	CodeTooHigh: "too-high", CodeLow: "low", CodeNothing: "nothing", CodeExpired: "expired",
 	CodeNone: "none",
 }

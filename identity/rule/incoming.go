@@ -23,9 +23,11 @@ var mail = []Rule{
 		Impact: "Complaints bounce, and go to blocklists and to the provider of the address instead; Postfix with reject_unknown_sender_domain refuses a sender whose domain has neither an MX record nor an address, or has a Null MX.",
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "mail for the name has somewhere to go", ""},
-			{CodeSomeLost, Pass, "mail for the name has somewhere to go, but a mail exchanger has no public address", ""},
+			{CodeSomeLost, Pass, "mail for the name has somewhere to go, but a mail exchanger has no public address, or belongs to an MTA that only sends", ""},
 			{CodeNullMX, Fail, "a Null MX record says that the name takes no mail", "Put MX records for a host that takes it in place of the Null MX; at a HELO name with an address none is needed."},
 			{CodeNowhere, Fail, "the name has neither an MX record nor an address", "Publish an MX record for a host that takes mail for postmaster and abuse, or an address."},
+			{CodeMixed, Fail, "a Null MX record, which says that the name takes no mail, is beside mail exchangers", "Remove the Null MX record (MX 0 .): a name that takes mail must not have one (RFC 7505, Section 3)."},
+			{CodeSendsOnly, Fail, "mail for the name goes only to MTAs that are described as sending and not receiving", "Publish the MX records of the fix, so that an MTA that receives takes the mail; or describe the MTA with the role inbound, if it takes it."},
 			{CodeNoTarget, Fail, "no host that mail for the name goes to has a public address", "Point the MX record at a host with a public address."},
 			{CodeTooManyNames, Undecided, "the name has more mail exchangers than are looked up, and none of the first has a public address", "Point the first MX record at a host with a public address."},
 			noAnswer,
@@ -43,6 +45,7 @@ var mail = []Rule{
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "every mail exchanger of the organization has public addresses with confirmed names", ""},
 			{CodeNotPublic, Fail, "a mail exchanger has an address that is not public", "Take the address out of the name that the MX record points to."},
+			{CodeNoAddress, Fail, "a mail exchanger has no address", "Give the host its address, or remove the MX record."},
 			{CodeUnconfirmed, Fail, "an address of a mail exchanger has no forward-confirmed name", "Have a PTR record set for the address, to a name of your domain that has it."},
 			{CodeGeneric, Fail, "an address of a mail exchanger has a name that looks generic", "Have the PTR record changed to a name of your domain that says what the machine does, without its address."},
 			{CodeTooManyNames, Undecided, "the domain has more mail exchangers than are looked up, and none of the first is the organization's", "Keep the MX records of hosts that take mail."},

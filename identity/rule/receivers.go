@@ -43,7 +43,7 @@ var receivers = []Rule{
 			{CodeOK, Pass, "Postfix accepts the address: it has a reverse name", ""},
 			{CodeMissing, Fail, "Postfix refuses the address: it has no reverse name", getPTR},
 			{CodeNoHostName, Fail, "Postfix refuses the address where it sees this reverse name first: it is no host name", namePTR},
-			noAnswer, notPublic,
+			noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -56,7 +56,7 @@ var receivers = []Rule{
 			{CodeMissing, Fail, "Postfix refuses the address: it has no reverse name", getPTR},
 			{CodeUnconfirmed, Fail, "Postfix refuses the address: its reverse name does not lead back to it", confirmPTR},
 			{CodeSomeUnconfirmed, Fail, "Postfix refuses the address where it sees this reverse name first: it does not lead back", onlyOnePTR},
-			tooMany, noAnswer, notPublic,
+			tooMany, noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -69,7 +69,7 @@ var receivers = []Rule{
 			{CodeMissing, Fail, "Exim refuses the address: it has no reverse name", getPTR},
 			{CodeUnconfirmed, Fail, "Exim refuses the address: no reverse name leads back to it", confirmPTR},
 			{CodeUnderscore, Fail, "Exim refuses the address from 4.97 on: the reverse name that leads back has an underscore", namePTR},
-			tooMany, noAnswer, notPublic,
+			tooMany, noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -82,7 +82,7 @@ var receivers = []Rule{
 			{CodeMissing, Fail, "OpenSMTPD refuses the address by filters on !rdns or !fcrdns: it has no reverse name", getPTR},
 			{CodeUnconfirmed, Fail, "OpenSMTPD refuses the address by filters on !fcrdns: its reverse name does not lead back to it", confirmPTR},
 			{CodeSomeUnconfirmed, Fail, "OpenSMTPD refuses the address by filters on !fcrdns where it sees this reverse name first: it does not lead back", onlyOnePTR},
-			tooMany, noAnswer, notPublic,
+			tooMany, noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -95,7 +95,7 @@ var receivers = []Rule{
 			{CodeMissing, Fail, "rspamd scores 2.5 (HFILTER_HOSTNAME_UNKNOWN): the address has no reverse name", getPTR},
 			{CodeUnconfirmed, Fail, "rspamd scores 2.5 (HFILTER_HOSTNAME_UNKNOWN): the reverse name does not lead back", confirmPTR},
 			{CodeSomeUnconfirmed, Fail, "rspamd scores 2.5 (HFILTER_HOSTNAME_UNKNOWN) where the MTA in front sees this reverse name first: it does not lead back", onlyOnePTR},
-			tooMany, noAnswer, notPublic,
+			tooMany, noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -109,7 +109,7 @@ var receivers = []Rule{
 			{CodeUnconfirmed, Fail, "S25R defers the address: its reverse name does not lead back, and counts as none", confirmPTR},
 			{CodeSomeUnconfirmed, Fail, "S25R defers the address where it sees this reverse name first: it does not lead back", onlyOnePTR},
 			{CodePattern, Fail, "S25R defers the address: a reverse name matches a pattern for end users' lines", "Have the PTR record changed to a name with at most one number in its first label, of fewer than five digits, and none at its beginning."},
-			tooMany, noAnswer, notPublic,
+			tooMany, noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -121,7 +121,7 @@ var receivers = []Rule{
 			{CodeOK, Pass, "Gmail accepts the address: a reverse name leads back to it", ""},
 			{CodeMissing, Fail, "Gmail refuses mail from the address, or marks it as spam: it has no reverse name", getPTR},
 			{CodeUnconfirmed, Fail, "Gmail refuses mail from the address, or marks it as spam: no reverse name leads back to it", confirmPTR},
-			tooMany, noAnswer, notPublic,
+			tooMany, noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -133,7 +133,7 @@ var receivers = []Rule{
 			{CodeOK, Pass, "Yahoo Mail accepts the address: a reverse name leads back to it", ""},
 			{CodeMissing, Fail, "Yahoo Mail filters or refuses mail from the address: it has no reverse name", getPTR},
 			{CodeUnconfirmed, Fail, "Yahoo Mail filters or refuses mail from the address: no reverse name leads back to it", confirmPTR},
-			tooMany, noAnswer, notPublic,
+			tooMany, noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -145,7 +145,7 @@ var receivers = []Rule{
 			{CodeOK, Pass, "Outlook.com accepts the address: it has a reverse name", ""},
 			{CodeMissing, Fail, "Outlook.com may refuse the address: it has no reverse name", getPTR},
 			{CodeNoHostName, Fail, "Outlook.com may refuse the address: a reverse name is no host name", namePTR},
-			noAnswer, notPublic,
+			noAnswer, notPublic, receives,
 		},
 	},
 	{
@@ -158,7 +158,7 @@ var receivers = []Rule{
 			{CodeMissing, Fail, "Exchange Online refuses the address: it has no reverse name", "Have a PTR record set for the address, or let the MTA send over IPv4 alone."},
 			{CodeNoHostName, Fail, "Exchange Online may refuse the address: a reverse name is no host name", namePTR},
 			{CodeIPv4, NotApplicable, "the address is of IPv4", ""},
-			noAnswer, notPublic,
+			noAnswer, notPublic, receives,
 		},
 	},
 	{

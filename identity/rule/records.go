@@ -12,6 +12,7 @@ var policies = []Rule{
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "the SPF record is well-formed and within the limits", ""},
 			{CodeBroken, Fail, "the SPF record is broken", "Mend what is named, or publish the record of the fix in its place, which passes what is described and nothing else."},
+			{CodeIgnored, Fail, "the SPF record has a term that receivers never look at", "Put all at the end of the record, or remove the terms behind it and the redirect beside it."},
 			noAnswer, noSPF,
 		},
 	},
@@ -67,7 +68,7 @@ var policies = []Rule{
 			{CodeOK, Pass, "the SPF record passes every address and denies others", ""},
 			{CodeMissing, Fail, "the mail domain has no SPF record", "Describe whatever else sends in its name, then publish the record."},
 			noPolicy,
-			{CodeNotAllAddresses, Fail, "the SPF record does not pass an address of the MTAs", "Add the address to the record; or describe whatever else sends in its name, then publish the record of the fix in its place."},
+			{CodeNotAllAddresses, Fail, "the SPF record does not pass an address that mail is described to come from", "Add what is named to the record; or describe whatever else sends in its name, then publish the record of the fix in its place."},
 			{CodeOthersAllowed, Fail, "the SPF record does not deny others", "End the record in -all, or in ~all as long as you are not sure who else sends, and say softfail in the description then."},
 			{CodeNoFail, Fail, "the SPF record ends in ~all, and softfail is not described", "End the record in -all; or say softfail in the description as long as you are not sure who else sends."},
 			noAnswer, notPublic,
@@ -84,7 +85,7 @@ var policies = []Rule{
 			{CodeDenied, Fail, "CSA denies the HELO name", "Publish the record of the fix in place of those that are there; where the policy of a name above denies it, beside that policy."},
 			{CodeNotAllAddresses, Fail, "the target of the CSA record does not have every address of the MTA", "Give the target every address of the MTA."},
 			{CodeUnusable, Fail, "receivers can do nothing with the CSA record", "Publish the record of the fix in place of those that are there."},
-			{CodeTooManyNames, Undecided, "the HELO name has more CSA records than are looked up, and the first do not authorize every address", "Publish the record of the fix in place of those that are there."},
+			{CodeTooManyNames, Undecided, "the HELO name has more CSA records than are looked up, and the first do not authorize every address", "Keep one CSA record, which authorizes the name."},
 			noAnswer, noName, notPublic, receives,
 		},
 	},
@@ -96,7 +97,7 @@ var policies = []Rule{
 		Why:    "Who sees something wrong with the server knows whom to tell.",
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "an RP record names who is responsible", ""},
-			{CodeMissing, Fail, "the HELO name has no RP record", "Publish the records of the fix, for which the description needs the contact mta."},
+			{CodeMissing, Fail, "the HELO name has no RP record", "Publish the records of the fix."},
 			{CodeDangling, Fail, "an RP record of the HELO name points to a text that is not there", "Publish the text where the RP record points to."},
 			{CodeNamesNobody, Fail, "the RP records of the HELO name have no mailbox, and no text that names somebody", "Publish a text with a name and a phone number, an address or a URL where the RP record points to."},
 			noAnswer, noName, receives,
@@ -167,7 +168,7 @@ var policies = []Rule{
 		Why:    "Registries hide who has a domain. Who gets abuse from it, or sees it broken, looks here.",
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "RP records name who is responsible", ""},
-			{CodeMissing, Fail, "the domain has no RP record", "Describe the contacts, and publish the records."},
+			{CodeMissing, Fail, "the domain has no RP record", "Publish the records of the fix."},
 			{CodeNotAllContacts, Fail, "a contact of the description is in no RP record", "Publish the records."},
 			{CodeDangling, Fail, "an RP record of the domain points to a text that is not there", "Publish the text where the RP record points to."},
 			{CodeNamesNobody, Fail, "the RP records of the domain have no mailbox, and no text that names somebody", "Publish a text with a name and a phone number, an address or a URL where the RP record points to."},

@@ -16,6 +16,7 @@ package rule
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/bonafide-mta/bonafide/internal/enum"
 )
@@ -158,6 +159,12 @@ type Outcome struct {
 	Status Status `json:"status,omitzero"`
 	Text   string `json:"text"`            // the outcome as a clause: "the address has no PTR record"
 	Remedy string `json:"remedy,omitzero"` // for a Fail: what to do about it, beside publishing the records of the fix; for what only the operator can decide: how
+}
+
+// MentionsFix reports whether the remedy refers to records of the fix: if a finding has none,
+// it says why instead.
+func (o Outcome) MentionsFix() bool {
+	return strings.Contains(o.Remedy, "of the fix") || strings.Contains(o.Remedy, "ublish the record")
 }
 
 // cutOff is an outcome of every rule.
