@@ -47,6 +47,7 @@ type domain struct {
 	mx     []string // hosts
 	terms  []string // of its SPF record
 	shown  bool     // whether a given zone shows it
+	told   bool     // whether only the description shows it
 	hosted bool     // whether it has an address, which is where its mail goes without MX records
 }
 
@@ -249,11 +250,16 @@ func (g *generator) server(i int) {
 	if g.in(25) {
 		s.addrs = append(s.addrs, g.next()...)
 	}
-	s.place = g.place(s.addrs)
+	told := g.in(15) // by the description alone
+	if told && g.in(30) {
+		s.place = g.place([]netip.Addr{g.elsewhere()}) // behind NAT, with a HELO name that resolves to another address
+	} else {
+		s.place = g.place(s.addrs)
+	}
 	g.servers = append(g.servers, s)
 	switch {
-	case g.in(15):
-		s.described = true // and nothing else shows it
+	case told:
+		s.described = true
 	case g.in(10):
 		s.observed = true
 	default:
@@ -289,7 +295,11 @@ func (g *generator) show(s *server) {
 			d.terms = append(d.terms, g.one("mx", "mx:"+trim(d.name), "~mx", "mx/28"))
 		}
 	case 2:
-		d.terms = append(d.terms, g.one("a:", "+a:", "?a:")+trim(s.name)+g.one("", "", "/28"))
+		bits := g.one("", "", "/28")
+		d.terms = append(d.terms, g.one("a:", "+a:", "?a:")+trim(s.name)+bits)
+		if bits != "" {
+			g.neighbor(s.addrs[0])
+		}
 	case 3: // the addresses alone, which show whose names they are
 		if addr := s.addrs[g.IntN(len(s.addrs))]; addr.Is4() {
 			d.terms = append(d.terms, g.one(fmt.Sprintf("ip4:%s", addr), fmt.Sprintf("ip4:%s/30", addr)))
@@ -304,6 +314,17 @@ func (g *generator) show(s *server) {
 		g.add("_25._tcp."+s.below, "TLSA 3 1 1 1111111111111111111111111111111111111111111111111111111111111111")
 	}
 	s.shown = true
+}
+
+// neighbor adds a machine that sends, with the next address, if that is in the /28 of another
+// address, which an SPF record authorizes.
+func (g *generator) neighbor(addr netip.Addr) {
+	next := g.next()[:1]
+	if network, _ := addr.Prefix(28); network.Contains(next[0]) {
+		name := g.under()
+		g.address(name, next...)
+		g.meant = append(g.meant, Flow{next[0], trim(name), "root@" + trim(name), ByZones})
+	}
 }
 
 // box adds another name at the addresses of a server: a one-box site.
@@ -414,6 +435,8 @@ func (g *generator) publish(d *domain) {
 		shown = true
 	}
 	switch {
+	case d.hosted && !shown && g.in(30):
+		d.told = true
 	case d.below != "" && (!shown || g.in(20)):
 		g.sign(d)
 	case !shown: // a wildcard does not answer for a name that has names below it
@@ -474,7 +497,13 @@ func (g *generator) flows() {
 			}
 			for _, helo := range append([]string{s.name}, s.boxed...) {
 				for _, d := range g.domains {
-					w.Flows = append(w.Flows, Flow{addr, trim(helo), "user@" + trim(d.name), source})
+					by := source
+					if d.told && by == ByZones {
+						by = ByOrg
+					}
+					if !d.told || by != ByObserving {
+						w.Flows = append(w.Flows, Flow{addr, trim(helo), "user@" + trim(d.name), by})
+					}
 				}
 				w.Flows = append(w.Flows, Flow{addr, trim(helo), "root@" + trim(helo), source}, Flow{addr, trim(helo), "", source})
 			}
@@ -485,7 +514,11 @@ func (g *generator) flows() {
 			w.Routes = append(w.Routes, Route{d.name, host, ByZones})
 		}
 		if len(d.mx) == 0 && d.hosted {
-			w.Routes = append(w.Routes, Route{d.name, d.name, ByZones})
+			by := ByZones
+			if d.told {
+				by = ByOrg
+			}
+			w.Routes = append(w.Routes, Route{d.name, d.name, by})
 		}
 	}
 }
