@@ -15,6 +15,9 @@ func TestConformance(t *testing.T) {
 	var wg sync.WaitGroup // all at once: they wait for most of the time
 	for name, newResolver := range map[string]func(testing.TB, *dnsfake.Fake) resolver.Resolver{
 		"Fake": func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver { return fake },
+		"Client over Exchange": func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver {
+			return &resolver.Client{Exchange: fake.Exchange}
+		},
 		"Shuffle": func(_ testing.TB, fake *dnsfake.Fake) resolver.Resolver {
 			return dnsfake.Shuffle(fake, 1)
 		},

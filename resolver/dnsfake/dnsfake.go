@@ -1,5 +1,5 @@
-// Package dnsfake is a DNS to test against: zones in memory that can be told to
-// fail, to deny, to be slow and to change, and that log the questions they were asked.
+// Package dnsfake is a DNS for tests: zones in memory whose answers can fail, deny what
+// the zones have, come late and change, with a log of the questions.
 //
 //	fake, err := dnsfake.New(`
 //	$ORIGIN example.test.
@@ -8,23 +8,29 @@
 //	fake.Fail("mail.example.test", dns.TypeAAAA, dnsfake.ServFail).Times(2)
 //	fake.Set("mail A 192.0.2.11")
 //
-// [Fake.Add], [Fake.Set] and [Fake.Remove] edit the zones. [Fake.Fail] leaves them as they are,
-// and gives a question another outcome: a failure, or the answer NXDOMAIN or NODATA.
+// A [Fake] is a resolver.Resolver. Programs that do not use one can ask the same zones
+// over sockets ([Fake.Serve]), and a test of a transport can pass DNS messages to
+// [Fake.Exchange].
 //
-// A [Fake] is a resolver.Resolver; [Fake.Serve] answers from the same zones over
-// UDP and TCP, for programs that are not Go or bring a client of their own.
-// [Record] writes down what any Resolver answers, and [Replay] answers from it.
+// [Fake.Add], [Fake.Set] and [Fake.Remove] edit the zones. [Fake.Fail] does not change the
+// zones. It gives a question another outcome: a failure, or the answer NXDOMAIN or NODATA.
 //
-// Shuffle lets any Resolver answer in another order each time.
+// [Record] writes a transcript of what any Resolver answers, and [Replay] answers from it.
+// [Shuffle] makes any Resolver return its records in another order each time.
 //
-// Everything but Serve works under testing/synctest: no socket, no goroutine, and
-// delays by timers of package time. A Fake is safe for concurrent use, and may be
-// told to fail or to change at any time.
+// Everything except Serve works under testing/synctest: it opens no socket, starts no
+// goroutine, and waits with timers of package time. A Fake is safe for concurrent use, and
+// its zones, faults and delays can change at any time.
 //
-// A method that is given a name, a fault or zone text that cannot be panics, as
-// regexp.MustCompile does: it is a mistake in the test. The package knows nothing
-// of package testing: resolvertest.New wraps it for tests, and fails a test that
-// asks for a name outside every zone.
+// A wrong argument is a mistake in the test. The methods of a Fake and of a Fault panic on
+// one, as regexp.MustCompile does: a name that is not a domain name, the type 0, bad zone
+// text, an unknown Kind, a negative Delay, fewer Times than 1, a Clear without a fault.
+//
+// A typo in a name is often a name outside every zone. Questions for such names are in
+// [Fake.Outside]. [Fake.Unasked] has the faults and delays of such names if they were never
+// asked. [Fake.Count] panics for such a name if it was never asked. The package does not
+// import package testing: resolvertest.New wraps it for tests, and fails a test for each
+// error in Outside and Unasked.
 package dnsfake
 
 import (
@@ -39,11 +45,11 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Fake answers from zones, except questions that were told to fail.
+// A Fake is a Resolver that answers from zones, except for the questions that Fail names. Make
+// one with [New] or [FromZones].
 type Fake struct {
 	mu        sync.Mutex
 	zones     *resolver.Zones
@@ -56,8 +62,8 @@ type Fake struct {
 	outside   []error
 }
 
-// New returns a Fake over zone text, read by resolver.ParseZones. Empty text is
-// a DNS without zones, to Add to.
+// New returns a Fake over zone text, which resolver.ParseZones reads. Empty text is
+// a DNS without zones: add them later by Add.
 func New(zoneText string) (*Fake, error) {
 	if strings.TrimSpace(zoneText) == "" {
 		return FromZones(new(resolver.Zones)), nil
@@ -69,101 +75,57 @@ func New(zoneText string) (*Fake, error) {
 	return FromZones(zones), nil
 }
 
-// FromZones returns a Fake over zones, for those that were read from files.
+// FromZones returns a Fake over zones, such as those of files (resolver.ReadZone).
 func FromZones(zones *resolver.Zones) *Fake {
+	if zones == nil {
+		panic("dnsfake: FromZones(nil): expected zones; New(\"\") has none")
+	}
 	return &Fake{zones: zones, faults: make(map[resolver.Question]*Fault), delays: make(map[resolver.Question]time.Duration)}
 }
 
-// Add adds zone text to what is there, as resolver.Zones.With reads it: records for
-// its zones, or more zones. Where there is one zone, names are relative to it until
-// an $ORIGIN says otherwise; a record without a TTL gets 300 seconds.
-//
-//	fake.Add(`mail AAAA 2001:db8::10`)
-func (f *Fake) Add(zoneText string) {
-	f.edit("Add", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.With(zoneText) })
-}
-
-// Set is like Add, but the RRsets (name and type) of the text replace those of the zones. A
-// CNAME replaces all records of its name, and other records replace a CNAME. A Lookup sees all
-// of the change or nothing.
-//
-//	fake.Set(`mail A 192.0.2.11`) // its only IPv4 address from now on
-//
-// A name that was set exists, so that a wildcard no longer answers for any of its types. To
-// change the wildcard, set its own name, such as *.example.test.
-func (f *Fake) Set(zoneText string) {
-	f.edit("Set", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.Replace(zoneText) })
-}
-
-// Remove removes the records of a type from a name, or with dns.TypeANY all of the name.
-// The name is NXDOMAIN then, unless it has other records, or names below it, or is the
-// apex of a zone. The zone stays, even without its SOA record: one is made up.
-//
-// It panics if the zones do not have such records, because a typo would leave the test with
-// the wrong DNS. Records that only a wildcard gives to the name are not its own: deny them by
-// Fail with NXDomain or NoData.
-func (f *Fake) Remove(name string, qtype uint16) {
-	q := question(name, qtype)
-	f.edit("Remove", func(zones *resolver.Zones) (*resolver.Zones, error) { return zones.Replace("", q) })
-}
-
-// edit changes the zones for all questions from now on.
-func (f *Fake) edit(method string, change func(*resolver.Zones) (*resolver.Zones, error)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	zones, err := change(f.zones)
-	if err != nil {
-		panic(fmt.Sprintf("dnsfake: %s: %v", method, err))
-	}
-	f.zones = zones
-}
-
-// AddRR adds records to zones that are there, such as those that the builders of
-// this module return.
-func (f *Fake) AddRR(records ...dns.RR) {
-	var b strings.Builder
-	for _, rr := range records {
-		b.WriteString(txt.Record(rr) + "\n")
-	}
-	f.Add(b.String())
-}
-
-// AddTXT adds a TXT record with a text of any octets and any length up to what a
-// record holds, cut into strings of 255 octets.
-func (f *Fake) AddTXT(name, text string) {
-	q := question(name, dns.TypeTXT)
-	f.AddRR(&dns.TXT{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Type, Class: dns.ClassINET, Ttl: 300}, Txt: txt.Split(text)})
-}
-
-// Delay makes a question wait before its answer or fault, from now on;
-// dns.TypeANY stands for every type. The wait ends early with the context.
+// Delay makes a question wait before its answer or fault, from now on. A later Delay for the
+// same question replaces it, and 0 ends it. The wait ends early with the context. A delay of
+// dns.TypeANY is for every type of the name that has no delay of its own.
 func (f *Fake) Delay(name string, qtype uint16, d time.Duration) {
-	q := question(name, qtype)
+	if d < 0 {
+		panic(fmt.Sprintf("dnsfake: Delay(%v): expected at least 0", d))
+	}
+	q := question("Delay", name, qtype)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if d == 0 {
+		delete(f.delays, q)
+		return
+	}
 	f.delays[q] = d
 }
 
-// Authentic makes answers authentic that rest on names at or below this one
-// alone, as if its zone were signed and the resolver validated it.
+// Authentic sets resolver.Answer.Authentic in answers that rest only on names at or below
+// this one, as if a trusted resolver had validated its zone by DNSSEC.
 func (f *Fake) Authentic(name string) {
-	q := question(name, dns.TypeANY)
+	q := question("Authentic", name, dns.TypeANY)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.authentic = append(f.authentic, q.Name)
 }
 
-func question(name string, qtype uint16) resolver.Question {
+// question returns the question that a method was given.
+func question(method, name string, qtype uint16) resolver.Question {
 	canonical, err := resolver.Canonical(name)
 	if err != nil {
-		panic("dnsfake: " + err.Error())
+		panic(fmt.Sprintf("dnsfake: %s: %v", method, err))
+	}
+	if qtype == dns.TypeNone {
+		panic(fmt.Sprintf("dnsfake: %s: %s: type 0: expected a record type, such as dns.TypeA", method, canonical))
 	}
 	return resolver.Question{Name: canonical, Type: qtype}
 }
 
-// Questions returns what was asked so far, in the order in which the questions
-// came. Callers that ask concurrently see them in any order. Over a Server each
-// message is a question.
+// Questions returns the questions asked so far, in the order in which they came. Questions
+// that callers ask concurrently are in any order. For a Server and for Exchange each message is a
+// question, so that a client that tries again asks twice; zone transfers, other opcodes and
+// classes are not questions. A question whose context is
+// already done is not asked.
 func (f *Fake) Questions() []resolver.Question {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -171,7 +133,7 @@ func (f *Fake) Questions() []resolver.Question {
 }
 
 // Watch calls fn for each question from now on, before it is answered, one at a
-// time: for programs that print them. fn must not call the Fake.
+// time: for programs that print them. fn must not call the Fake. A nil fn ends it.
 func (f *Fake) Watch(fn func(resolver.Question)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -179,10 +141,19 @@ func (f *Fake) Watch(fn func(resolver.Question)) {
 }
 
 // Count returns how often a question was asked; dns.TypeANY counts every type.
+//
+// It panics if the name is outside every zone, was never asked, and has no fault or delay of
+// its own. Such a name is most likely a typo, for which a test that expects 0 would pass. To
+// test that such a name is not asked, look at Questions or Outside.
 func (f *Fake) Count(name string, qtype uint16) int {
-	q := question(name, qtype)
+	q := question("Count", name, qtype)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.strayed(q.Name) && !f.meant(q.Name) {
+		panic(fmt.Sprintf("dnsfake: Count: %s is outside every zone and was never asked: expected a name of a zone", q.Name))
+	}
 	n := 0
-	for _, asked := range f.Questions() {
+	for _, asked := range f.questions {
 		if asked.Name == q.Name && (asked.Type == qtype || qtype == dns.TypeANY) {
 			n++
 		}
@@ -190,8 +161,29 @@ func (f *Fake) Count(name string, qtype uint16) int {
 	return n
 }
 
-// Outside returns the errors of the questions that were asked for a name in no
-// zone, in order: a typo in a test, mostly.
+// strayed reports whether a name is outside every zone, and was never asked.
+func (f *Fake) strayed(name string) bool {
+	return !slices.ContainsFunc(f.zones.Origins(), func(apex string) bool { return dnsname.Under(name, apex) }) &&
+		!slices.ContainsFunc(f.questions, func(asked resolver.Question) bool { return asked.Name == name })
+}
+
+// meant reports whether a name has a fault or a delay.
+func (f *Fake) meant(name string) bool {
+	for q := range f.faults {
+		if q.Name == name {
+			return true
+		}
+	}
+	for q := range f.delays {
+		if q.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Outside returns an error for each question for a name outside every zone, in order. Such a
+// name is most likely a typo in the test.
 func (f *Fake) Outside() []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

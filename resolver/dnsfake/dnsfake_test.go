@@ -127,23 +127,49 @@ func TestMistakes(t *testing.T) {
 	if _, err := fake.Lookup(t.Context(), "a..b", dns.TypeA); !errors.Is(err, resolver.ErrName) {
 		t.Errorf("bad name: %v", err)
 	}
-	for what, f := range map[string]func(){
-		"kind":  func() { fake.Fail("mail.example.test", dns.TypeA, 0) },
-		"name":  func() { fake.Fail("a..b", dns.TypeA, dnsfake.ServFail) },
-		"delay": func() { fake.Delay("a..b", dns.TypeA, 1) },
-		"text":  func() { fake.Add("mail A 192.0.2") },
-		"RR":    func() { fake.AddRR(&dns.A{}) },
-		"times": func() { fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Times(0) },
-		"ede":   func() { fake.Fail("mail.example.test", dns.TypeA, dnsfake.Timeout).Extended(6, "") },
-		"ad":    func() { fake.Authentic("a..b") },
+	const name = "mail.example.test"
+	for _, tt := range []struct {
+		do   func()
+		want string // the panic begins with it
+	}{
+		{func() { fake.Fail(name, dns.TypeA, 0) }, "dnsfake: Fail: "},
+		{func() { fake.Fail(name, dns.TypeA, dnsfake.NoData+1) }, "dnsfake: Fail: "},
+		{func() { fake.Fail("a..b", dns.TypeA, dnsfake.ServFail) }, `dnsfake: Fail: `},
+		{func() { fake.Fail(name, 0, dnsfake.ServFail) }, "dnsfake: Fail: mail.example.test.: type 0: expected a record type"},
+		{func() { fake.Fail(name, dns.TypeA, dnsfake.ServFail).Times(0) }, "dnsfake: Times(0): expected at least 1"},
+		{func() { fake.Fail(name, dns.TypeA, dnsfake.ServFail).Times(-1) }, "dnsfake: Times(-1): expected at least 1"},
+		{func() { fake.Fail(name, dns.TypeA, dnsfake.Timeout).Extended(6, "") }, "dnsfake: Extended: TIMEOUT has no extended errors: expected SERVFAIL"},
+		{func() { fake.Clear(name, dns.TypeMX) }, "dnsfake: Clear: mail.example.test. MX has no fault: expected the name and type"},
+		{func() { fake.Clear("a..b", dns.TypeMX) }, "dnsfake: Clear: "},
+		{func() { fake.Delay("a..b", dns.TypeA, 1) }, "dnsfake: Delay: "},
+		{func() { fake.Delay(name, 0, 1) }, "dnsfake: Delay: mail.example.test.: type 0"},
+		{func() { fake.Delay(name, dns.TypeA, -time.Second) }, "dnsfake: Delay(-1s): expected at least 0"},
+		{func() { fake.Authentic("a..b") }, "dnsfake: Authentic: "},
+		{func() { fake.Count("a..b", dns.TypeA) }, "dnsfake: Count: "},
+		{func() { fake.Count(name, 0) }, "dnsfake: Count: mail.example.test.: type 0"},
+		{func() { fake.Count("mail.example.tset", dns.TypeA) }, "dnsfake: Count: mail.example.tset. is outside every zone and was never asked"},
+		{func() { fake.Add("mail A 192.0.2") }, "dnsfake: Add: line 1: "},
+		{func() { fake.Set("mail A 192.0.2") }, "dnsfake: Set: line 1: "},
+		{func() { fake.AddRR(&dns.A{}) }, "dnsfake: AddRR: "},
+		{func() { fake.AddRR(new(dns.A), nil) }, "dnsfake: AddRR: record 2 of 2 is nil"},
+		{func() { fake.AddTXT("mail.example.tset", "x") }, "dnsfake: AddTXT: "},
+		{func() { fake.SetTXT("mail.example.tset", "x") }, "dnsfake: SetTXT: "},
+		{func() { fake.SetTXT("a..b", "x") }, "dnsfake: SetTXT: "},
+		{func() { fake.SetTXT(name, strings.Repeat("x", 65280)) }, "dnsfake: SetTXT: "},
+		{func() { fake.Remove(name, 0) }, "dnsfake: Remove: mail.example.test.: type 0"},
+		{func() { fake.Remove(name, dns.TypeMX) }, "dnsfake: Remove: "},
+		{func() { dnsfake.FromZones(nil) }, "dnsfake: FromZones(nil): expected zones"},
+		{func() { dnsfake.Shuffle(nil, 1) }, "dnsfake: Shuffle(nil): expected a Resolver"},
+		{func() { dnsfake.Record(fake, nil) }, "dnsfake: Record: nil"},
+		{func() { dnsfake.Record(nil, new(strings.Builder)) }, "dnsfake: Record: nil"},
 	} {
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Errorf("bad %s: no panic", what)
+				if got := fmt.Sprint(recover()); !strings.HasPrefix(got, tt.want) {
+					t.Errorf("got %q, want %q", got, tt.want)
 				}
 			}()
-			f()
+			tt.do()
 		}()
 	}
 }
@@ -213,7 +239,81 @@ func TestClear(t *testing.T) {
 	if addrs, err := resolver.LookupAddrs(t.Context(), fake, "mail.example.test"); err != nil || len(addrs) != 2 {
 		t.Errorf("got %v, %v", addrs, err)
 	}
-	fake.Clear("never.example.test", dns.TypeA)
+}
+
+// A fault of Must that was cleared before it happened is still reported, and so is one that
+// was replaced.
+func TestClearKeepsMust(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		asked int
+		end   func(*dnsfake.Fake)
+		want  int
+	}{
+		{"cleared early", 1, func(f *dnsfake.Fake) { f.Clear("mail.example.test", dns.TypeA) }, 1},
+		{"cleared late", 2, func(f *dnsfake.Fake) { f.Clear("mail.example.test", dns.TypeA) }, 0},
+		{"replaced early", 1, func(f *dnsfake.Fake) { f.Fail("mail.example.test", dns.TypeA, dnsfake.Refused) }, 1},
+	} {
+		fake := newFake(t)
+		fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Times(2).Must()
+		for range tt.asked {
+			_, _ = fake.Lookup(t.Context(), "mail.example.test", dns.TypeA)
+		}
+		tt.end(fake)
+		if got := fake.Unasked(); len(got) != tt.want {
+			t.Errorf("%s: got %v, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A delay of 0 ends one, and leaves that of every type.
+func TestDelayEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(t)
+		fake.Delay("mail.example.test", dns.TypeANY, time.Second)
+		for _, d := range []time.Duration{time.Minute, 0} {
+			fake.Delay("mail.example.test", dns.TypeA, d)
+			start := time.Now()
+			_, _ = fake.Lookup(t.Context(), "mail.example.test", dns.TypeA)
+			if want := max(d, time.Second); time.Since(start) != want {
+				t.Errorf("%v, want %v", time.Since(start), want)
+			}
+		}
+	})
+}
+
+// A name outside every zone is most likely a typo, unless it was asked.
+func TestTypos(t *testing.T) {
+	fake := newFake(t)
+	fake.Fail("a.example.tset", dns.TypeMX, dnsfake.ServFail)
+	fake.Fail("a.example.tset", dns.TypeA, dnsfake.ServFail).Must()
+	fake.Fail("a.example.tset", dns.TypeTXT, dnsfake.ServFail)
+	fake.Clear("a.example.tset", dns.TypeTXT)
+	fake.Delay("b.example.tset", dns.TypeANY, time.Millisecond)
+	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail)
+	fake.Delay("other.example.test", dns.TypeA, time.Millisecond)
+	want := `[a.example.tset. A: SERVFAIL was to happen once, but happened never` +
+		` a.example.tset. MX: SERVFAIL: the name is outside every zone and was never asked` +
+		` b.example.tset. ANY: Delay: the name is outside every zone and was never asked]`
+	if got := fmt.Sprint(fake.Unasked()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, name := range []string{"a.example.tset", "b.example.tset"} {
+		if n := fake.Count(name, dns.TypeA); n != 0 {
+			t.Errorf("%s: %d", name, n)
+		}
+		_, _ = fake.Lookup(t.Context(), name, dns.TypeA)
+		if n := fake.Count(name, dns.TypeANY); n != 1 {
+			t.Errorf("%s: %d", name, n)
+		}
+	}
+	if got := fake.Unasked(); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+	_, _ = fake.Lookup(t.Context(), "c.example.tset", dns.TypeA)
+	if n := fake.Count("c.example.tset", dns.TypeMX); n != 0 {
+		t.Errorf("%d", n)
+	}
 }
 
 func TestExtended(t *testing.T) {

@@ -92,6 +92,11 @@ func TestSetAndRemove(t *testing.T) {
 		{"the wildcard", func(f *dnsfake.Fake) { f.Set("*.wild.example.test. A 192.0.2.1") },
 			answers{"x.wild A": "NOERROR [192.0.2.1] 300", "x.wild TXT": `NOERROR ["wild"] 300`}},
 
+		{"a text", func(f *dnsfake.Fake) { f.AddTXT("mail.example.test", "one"); f.SetTXT("MAIL.example.test.", "two\"") },
+			answers{"mail TXT": `NOERROR ["two\""] 300`, "mail A": "NOERROR [192.0.2.10 192.0.2.11] 300"}},
+		{"a text in place of an alias", func(f *dnsfake.Fake) { f.SetTXT("www.example.test", "") },
+			answers{"www TXT": `NOERROR [""] 300`, "www A": "NOERROR [] 60"}},
+
 		{"one type is removed", func(f *dnsfake.Fake) { f.Remove("MAIL.example.test", dns.TypeAAAA) },
 			answers{"mail AAAA": "NOERROR [] 60", "mail A": "NOERROR [192.0.2.10 192.0.2.11] 300"}},
 		{"all of a name", func(f *dnsfake.Fake) { f.Remove("mail.example.test", dns.TypeANY) },
@@ -165,7 +170,7 @@ func TestEditMistakes(t *testing.T) {
 			f.Remove("mail.example.test", dns.TypeANY)
 		},
 			"dnsfake: Remove: remove mail.example.test. ANY: the name does not exist"},
-		{func(f *dnsfake.Fake) { f.Remove("a..b", dns.TypeA) }, `dnsfake: not a DNS name: "a..b"`},
+		{func(f *dnsfake.Fake) { f.Remove("a..b", dns.TypeA) }, `dnsfake: Remove: not a DNS name: "a..b"`},
 		{func(f *dnsfake.Fake) { f.Set("$ORIGIN example.test.\nmail A nonsense") }, "dnsfake: Set: line 2: A: expected an IPv4 address"},
 		{func(f *dnsfake.Fake) { f.Set("mail.example.test. CNAME x.test.\nmail.example.test. A 192.0.2.1") }, "CNAME and other data at mail.example.test."},
 		{func(f *dnsfake.Fake) { f.Set("bare.test. CNAME x.test.") }, "CNAME at bare.test., the apex of a zone"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -102,6 +103,20 @@ func ExampleFake_Set() {
 	// mail.example.test. A: NXDOMAIN (zone example.test.)
 }
 
+// A policy changes: the new text replaces the old one.
+func ExampleFake_SetTXT() {
+	fake, err := dnsfake.New(`
+$ORIGIN example.test.
+$TTL 300
+@ TXT "v=spf1 mx -all"`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.SetTXT("example.test", "v=spf1 -all")
+	fmt.Println(resolver.LookupTXT(context.Background(), fake, "example.test"))
+	// Output: [v=spf1 -all] <nil>
+}
+
 // A denial for a while, of what the zones have.
 func ExampleFake_Fail_denial() {
 	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
@@ -136,6 +151,40 @@ func ExampleFake_Serve() {
 	}
 	fmt.Println(reply.Answer[0].(*dns.A).A, fake.Questions())
 	// Output: 192.0.2.10 [mail.example.test. A]
+}
+
+// A transport that pads its queries, as DNS over TLS does (RFC 7830), is tested without
+// sockets: Exchange is its other end.
+func ExampleFake_Exchange() {
+	fake, err := dnsfake.New("$ORIGIN example.test.\n$TTL 300\nmail A 192.0.2.10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake.Fail("mail.example.test", dns.TypeA, dnsfake.ServFail).Times(1)
+
+	padded := func(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
+		m := new(dns.Msg)
+		if err := m.Unpack(query); err != nil {
+			return nil, err
+		}
+		if opt := m.IsEdns0(); opt != nil {
+			opt.Option = append(opt.Option, &dns.EDNS0_PADDING{Padding: make([]byte, 64)})
+		}
+		query, err := m.Pack()
+		if err != nil {
+			return nil, err
+		}
+		fmt.Println("a query of", len(query), "octets")
+		return fake.Exchange(ctx, server, query) // in production: a connection
+	}
+	client := &resolver.Client{Exchange: padded} // asks again after the failure
+	fmt.Println(resolver.Ask(context.Background(), client, "mail.example.test", dns.TypeA))
+	fmt.Println(fake.Count("mail.example.test", dns.TypeA), "questions")
+	// Output:
+	// a query of 114 octets
+	// a query of 114 octets
+	// mail.example.test. A: 192.0.2.10 (Exchange)
+	// 2 questions
 }
 
 // What the DNS said once is kept as text, and answered again without a network.

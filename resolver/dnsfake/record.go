@@ -14,11 +14,11 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Recorder is a Resolver that passes questions on and writes a transcript of
-// them. Make one with [Record].
+// A Recorder is a Resolver that asks another one and writes a transcript of the questions and
+// their outcomes. Make one with [Record].
 //
-// A transcript is made to be read, and edited by hand. Each question stands on a
-// line of its own, and what came of it beneath, each line behind a tab:
+// A transcript is text that people can read and edit. Each question is on a line of its own.
+// Its outcome is on the lines below it, each of which begins with a tab:
 //
 //	mail.example.test. A
 //		server "192.0.2.53:53"
@@ -36,10 +36,10 @@ import (
 //		fault "udp: i/o timeout"
 //		cause timeout
 //
-// What is not there is the zero value. A fault is a response code or a text, or
-// both; causes are what errors.Is finds in it: timeout, canceled, deadline,
-// malformed, chain, no-zone, no-server and unsupported. Empty lines and those that
-// begin with a semicolon are skipped.
+// What a transcript does not say has its zero value. A fault has a response code, a quoted
+// text, or both. Each cause is what errors.Is or a Timeout method says about the error:
+// timeout, canceled, deadline, malformed, chain, no-zone, no-server or unsupported. Empty
+// lines, and lines that begin with a semicolon, are skipped.
 type Recorder struct {
 	inner resolver.Resolver
 
@@ -48,11 +48,17 @@ type Recorder struct {
 	err error
 }
 
-// Record returns a Resolver that answers as r does, and writes every question and
-// what came of it to w, in the order in which the answers come. See Err.
-func Record(r resolver.Resolver, w io.Writer) *Recorder { return &Recorder{inner: r, w: w} }
+// Record returns a Resolver that answers as r does, and writes each question with its outcome
+// to w, in the order in which the answers come. Errors of w do not change the answers: see
+// [Recorder.Err]. It panics if r or w is nil.
+func Record(r resolver.Resolver, w io.Writer) *Recorder {
+	if r == nil || w == nil {
+		panic("dnsfake: Record: nil: expected a Resolver and a Writer")
+	}
+	return &Recorder{inner: r, w: w}
+}
 
-// Err returns the first error of writing, after which nothing more was written.
+// Err returns the first error of writing. Nothing is written after it.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

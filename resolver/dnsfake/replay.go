@@ -23,8 +23,8 @@ import (
 // not have.
 var ErrNotRecorded = errors.New("the transcript does not have this question")
 
-// A Player is a Resolver that answers from a transcript (see [Recorder] for its
-// form) and asks nobody. Make one with [Replay].
+// A Player is a Resolver that answers from a transcript and asks nobody. [Recorder] documents
+// the transcript. Make a Player with [Replay].
 type Player struct {
 	mu       sync.Mutex
 	replies  map[resolver.Question][]resolver.Response
@@ -32,13 +32,12 @@ type Player struct {
 	answered map[resolver.Question]int
 }
 
-// Replay reads a transcript. The file name is used in errors and is not opened.
-// The error is a *resolver.ZoneError that lists every bad line, up to 1000. A transcript
-// may have 128 MiB.
+// Replay reads a transcript of at most 128 MiB. The file name is used in errors and is not
+// opened. The error is a *resolver.ZoneError that lists the bad lines, at most 1000.
 //
-// A question that the transcript has several times is answered in that order, and
-// then with the last answer again. Any other question is an error that wraps
-// [ErrNotRecorded]; the next step for it is to record again.
+// If the transcript has a question several times, its answers are given in that order, and
+// then the last one again. Any other question is an error that wraps [ErrNotRecorded]: record
+// again.
 func Replay(file string, transcript io.Reader) (*Player, error) {
 	p := &Player{replies: make(map[resolver.Question][]resolver.Response), answered: make(map[resolver.Question]int)}
 	reader := player{file: file, into: p.replies}
@@ -89,7 +88,7 @@ func (p *Player) Lookup(ctx context.Context, name string, qtype uint16) (resolve
 	return reply.Answer, reply.Err
 }
 
-// Missing returns the errors of the questions that the transcript does not have,
+// Missing returns an error for each question that was asked and is not in the transcript,
 // in order.
 func (p *Player) Missing() []error {
 	p.mu.Lock()

@@ -13,16 +13,17 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// A Server answers over UDP and TCP what its Fake would answer, with the Fake's
-// faults, delays and log. Who desires recursion, as stub resolvers do, is answered
-// as by a resolver: aliases are followed across zones, and loops and delegations
-// are SERVFAIL. Others get the authoritative answer of resolver.Zones.ServeDNS. A
-// name outside every zone is REFUSED.
+// A Server answers over UDP and TCP what its Fake would answer, with the Fake's faults, delays
+// and log. Make one with [Fake.Serve], and close it.
 //
-// It opens sockets and starts goroutines, so that it does not work under
-// testing/synctest.
+// A query with the RD bit, as stub resolvers send it, gets the answer of a resolver: aliases
+// are followed across zones, and loops and delegations are SERVFAIL. Other queries get the
+// authoritative answer of resolver.Zones.ServeDNS. A name outside every zone is REFUSED.
+//
+// A Server does not work under testing/synctest, because it opens sockets and starts
+// goroutines: see [Fake.Exchange].
 type Server struct {
-	// Addr is the address and port, the same over UDP and TCP.
+	// Addr is the address and port, the same for UDP and TCP.
 	Addr netip.AddrPort
 
 	fake    *Fake
@@ -32,14 +33,17 @@ type Server struct {
 	ended   sync.WaitGroup
 }
 
-// Serve starts a Server on a free port of the IPv4 loopback. Close it.
+// Serve starts a Server on a free port of 127.0.0.1.
 func (f *Fake) Serve() (*Server, error) { return f.ServeAt(netip.MustParseAddrPort("127.0.0.1:0")) }
 
 // portTries is how many free UDP ports are tried for one that is free for TCP.
 const portTries = 20
 
-// ServeAt starts a Server at an address, where port 0 means a free one.
+// ServeAt starts a Server at an address and port. Port 0 means a free one.
 func (f *Fake) ServeAt(addr netip.AddrPort) (*Server, error) {
+	if !addr.IsValid() { // package net would listen on every address
+		return nil, errors.New("dnsfake: ServeAt: no address: expected an address and a port")
+	}
 	packets, listener, err := listen(addr)
 	for range portTries {
 		if err == nil || addr.Port() != 0 {
@@ -87,8 +91,8 @@ func (s *Server) start(server *dns.Server) {
 	<-started
 }
 
-// Close stops the Server, and returns when nothing of it runs any more. Questions
-// that wait for a Delay get no answer. It may be called twice.
+// Close stops the Server and waits until its goroutines have ended. Questions that wait for a
+// Delay get no answer. A second call does nothing.
 func (s *Server) Close() error {
 	s.cancel()
 	var errs []error
@@ -101,25 +105,28 @@ func (s *Server) Close() error {
 }
 
 // serve answers one message.
-func (s *Server) serve(w dns.ResponseWriter, r *dns.Msg) {
+func (s *Server) serve(w dns.ResponseWriter, r *dns.Msg) { s.fake.serve(s.ctx, w, r) }
+
+// serve answers one message, of a Server or of Exchange. Without an answer it writes nothing.
+func (f *Fake) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) {
 	q, ok := questionOf(r)
 	if !ok {
-		s.fake.current().ServeDNS(w, r)
+		f.current().ServeDNS(w, r)
 		return
 	}
-	zones, delay, fault := s.fake.ask(q)
-	if wait(s.ctx, delay) != nil {
+	zones, delay, fault := f.ask(q)
+	if wait(ctx, delay) != nil {
 		return
 	}
 	opt := r.IsEdns0()
-	out := &reply{w, s.fake, q, r.AuthenticatedData || opt != nil && opt.Do()}
+	out := &reply{w, f, q, r.AuthenticatedData || opt != nil && opt.Do()}
 	switch {
 	case fault.kind.denies():
-		fault.deny(s.ctx, zones, q, out, r)
+		fault.deny(ctx, zones, q, out, r)
 	case fault.kind != 0:
 		fault.serve(w, r)
 	case r.RecursionDesired:
-		resolve(s.ctx, zones, q, out, r)
+		resolve(ctx, zones, q, out, r)
 	default:
 		zones.ServeDNS(out, r)
 	}
@@ -148,7 +155,7 @@ type reply struct {
 	dns.ResponseWriter
 	fake     *Fake
 	question resolver.Question
-	trusting bool // whether whoever asks wants to know what was validated
+	trusting bool // whether the client wants to know what was validated
 }
 
 // WriteMsg notes a question that strayed, and sets AD as a validating resolver
@@ -179,7 +186,7 @@ func (f *Fault) serve(w dns.ResponseWriter, r *dns.Msg) {
 	case Truncated:
 		m.Truncated = true
 	case Forged:
-		// The right ID: whoever sends it sits on the path, or has guessed well.
+		// The right ID: a forger on the path has it, and one elsewhere can guess it.
 		m.Question = []dns.Question{{Name: "forged.invalid.", Qtype: r.Question[0].Qtype, Qclass: dns.ClassINET}}
 	default:
 		m.Rcode = rcodes[f.kind]
@@ -188,8 +195,8 @@ func (f *Fault) serve(w dns.ResponseWriter, r *dns.Msg) {
 	_ = w.WriteMsg(m)
 }
 
-// addExtended adds the extended errors if the client has room for them: only who
-// speaks EDNS does (RFC 8914, Section 2).
+// addExtended adds the extended errors if the client has room for them: only clients with
+// EDNS have (RFC 8914, Section 2).
 func (f *Fault) addExtended(m *dns.Msg, asked *dns.OPT) {
 	if asked == nil || len(f.extended) == 0 {
 		return

@@ -183,6 +183,10 @@ func TestServeAtTaken(t *testing.T) {
 		second.Close()
 		t.Error("a server on an address that is not ours")
 	}
+	if second, err := newFake(t).ServeAt(netip.AddrPort{}); err == nil {
+		second.Close()
+		t.Error("a server on every address")
+	}
 }
 
 // A program with a resolver.Client of its own.

@@ -9,11 +9,14 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// Shuffle returns a Resolver that answers as r does, with the records of each answer
-// in an order of their own each time, as many servers do: for tests that a verdict
-// does not depend on it. The same seed gives the same orders to the same questions, one
-// after the other; print it. The answers of r stay as they are.
+// Shuffle returns a Resolver that answers as r does, but returns the records of each answer in
+// a random order, as many servers do. Use it to test that a verdict does not depend on the
+// order. The same seed gives the same orders to the same sequence of questions: print the
+// seed. The answers of r do not change. It panics if r is nil.
 func Shuffle(r resolver.Resolver, seed uint64) resolver.Resolver {
+	if r == nil {
+		panic("dnsfake: Shuffle(nil): expected a Resolver")
+	}
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 0))
 	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {

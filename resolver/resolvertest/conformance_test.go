@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -134,16 +135,93 @@ func equalSets(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-// checkMessages tests that a failure says what the author of a resolver needs to know.
+// checkMessages tests that a failure says what the author of a resolver needs to know, in this
+// order.
 func (m mutant) checkMessages(t *testing.T, p resolvertest.Promise, messages []string) {
 	t.Helper()
 	for _, message := range messages {
-		for _, part := range []string{": got ", "; expected ", "\n\tpromise: " + p.Says, "\n\tto do:   " + p.Remedy, "\n\tzone:    "} {
-			if !strings.Contains(message, part) {
+		rest := message
+		for _, part := range []string{"\n\tgot:      ", "\n\texpected: ", "\n\tpromise:  " + p.Says, "\n\tto do:    " + p.Remedy, "\n\tzone:     "} {
+			_, after, ok := strings.Cut(rest, part)
+			if !ok {
 				t.Errorf("a resolver that %s: no %q in %s", m.name, part, message)
+				continue
 			}
+			rest = after
+		}
+		if strings.Count(message, "\n\twith:     ") > 1 || strings.Index(message, "\n\twith:     ") > strings.Index(message, "\n\tgot:      ") {
+			t.Errorf("a resolver that %s: the fault is not before the answer: %s", m.name, message)
 		}
 	}
+}
+
+// The zone of a message is a Go expression: however package testing indents it, it can be pasted
+// into a call of resolver.ParseZones, and has the records that the resolver was asked for.
+func TestZonesCanBePasted(t *testing.T) {
+	fails := func(t testing.TB, zoneText string) resolver.Resolver {
+		return resolver.Func(func(context.Context, string, uint16) (resolver.Answer, error) {
+			return resolver.Answer{TTL: -1}, errors.New(zoneText)
+		})
+	}
+	for _, p := range resolvertest.Promises() {
+		if !p.OfRecords || p.Name == "absolute names" || p.Name == "loop" { // an error is right there
+			continue
+		}
+		var given string
+		messages := verdict(t, func(tb testing.TB) {
+			p.CheckRecords(tb, func(t testing.TB, zoneText string) resolver.Resolver {
+				given = zoneText
+				return fails(t, zoneText)
+			})
+		}).errors
+		if len(messages) == 0 {
+			t.Errorf("%s: does not fail", p.Name)
+			continue
+		}
+		_, literal, _ := strings.Cut(strings.ReplaceAll(messages[0], "\n", "\n        "), "\tzone:     ")
+		expression, err := parser.ParseExpr(literal)
+		if err != nil {
+			t.Errorf("%s: %v: %s", p.Name, err, literal)
+			continue
+		}
+		if got, want := recordsOf(t, join(t, expression)), recordsOf(t, given); got != want || strings.Count(literal, "\n") > 16 {
+			t.Errorf("%s: got\n%s\nof\n%s\nwant\n%s", p.Name, got, literal, want)
+		}
+	}
+}
+
+// join returns the value of string literals with + between them.
+func join(t *testing.T, e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		return join(t, e.X) + join(t, e.Y)
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	t.Fatalf("%T in the text of a zone", e)
+	return ""
+}
+
+// recordsOf returns the records of a zone text, a line each.
+func recordsOf(t *testing.T, zoneText string) string {
+	t.Helper()
+	zones, err := resolver.ParseZones(zoneText)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, zoneText)
+	}
+	var lines []string
+	for rr, err := range zones.Records() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, rr.String())
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 // Every fault that a question can get no answer by is injected, and named in the message.
@@ -158,8 +236,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		}
 	}
 	for _, kind := range dnsfake.Kinds() {
-		if want := kind.String() + " for mail.conformance.test. A: got no records; expected an error\n"; !strings.Contains(all.String(), want) {
-			t.Errorf("no message begins with %q:\n%s", want, all.String())
+		if want := "mail.conformance.test. A\n\twith:     " + kind.String() + "\n\tgot:      no records\n\texpected: an error\n"; !strings.Contains(all.String(), want) {
+			t.Errorf("no message has %q:\n%s", want, all.String())
 		}
 	}
 }
@@ -182,11 +260,11 @@ func TestSuiteEnds(t *testing.T) {
 		{"hangs", lookup(func(context.Context, string, uint16) (resolver.Answer, error) {
 			time.Sleep(10 * time.Minute)
 			return resolver.Answer{}, nil
-		}), "got nothing for 3s after the end of the context; expected Lookup to return soon"},
+		}), "\tgot:      nothing for 3s after the end of the context\n\texpected: Lookup to return soon"},
 		{"exits", lookup(func(context.Context, string, uint16) (resolver.Answer, error) {
 			runtime.Goexit()
 			return resolver.Answer{}, nil
-		}), "got the error the goroutine of Lookup ended, as by t.FailNow"},
+		}), "got:      the error the goroutine of Lookup ended, as by t.FailNow"},
 		{"cannot", lookup(func(context.Context, string, uint16) (resolver.Answer, error) {
 			return resolver.Answer{}, fmt.Errorf("no MX: %w", errors.ErrUnsupported)
 		}), "is skipped"},

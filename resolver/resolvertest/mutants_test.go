@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/net/idna"
@@ -71,14 +70,16 @@ func isNegative(a resolver.Answer) bool { return len(a.Records) == 0 }
 // withRecords are the promises about answers with records.
 var withRecords = []string{
 	"earlier answers stay as they are", "addresses", "MX", "null MX", "TXT", "TXT octets", "SRV", "PTR", "type without a name", "large answer",
-	"escaped dot in the name", "escaped dot in data", "ASCII labels", "internationalized names", "wildcard", "alias",
+	"escaped dot in the name", "escaped dot in data", "ASCII labels", "internationalized names", "names that end alike", "capitals in records",
+	"wildcard", "alias", "chain of eight",
 	"alias into another zone", "DNAME", "question for a CNAME", "question for a DNAME", "question for all types",
 }
 
 var mutants = slices.Concat(recordMutants, nameMutants, negativeMutants, aliasMutants, timeMutants, callMutants)
 
 var recordMutants = []mutant{
-	{"answers nothing", slices.Concat(withRecords, []string{"TTL", "concurrent callers", "records that change", "faults are errors"}),
+	{"answers nothing", slices.Concat(withRecords, []string{"TTL", "concurrent callers", "records that change", "faults are errors",
+		"chain of a negative answer"}),
 		after(func(_ resolver.Question, a resolver.Answer) resolver.Answer { return resolver.Answer{Status: a.Status} })},
 	{"has no IPv6 addresses", []string{"addresses"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {
 		if q.Type == dns.TypeAAAA {
@@ -95,6 +96,13 @@ var recordMutants = []mutant{
 		return a
 	})},
 	{"joins strings with a space", []string{"TXT"}, changing(func(t *dns.TXT) { t.Txt = []string{strings.Join(t.Txt, " ")} })},
+	{"drops empty texts", []string{"TXT"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
+		a.Records = slices.DeleteFunc(slices.Clone(a.Records), func(rr dns.RR) bool {
+			text, ok := rr.(*dns.TXT)
+			return ok && strings.Join(text.Txt, "") == ""
+		})
+		return a
+	})},
 	{"does not escape texts", []string{"TXT octets"}, changing(func(t *dns.TXT) {
 		t.Txt = slices.Clone(t.Txt)
 		for i := range t.Txt {
@@ -195,11 +203,49 @@ var nameMutants = []mutant{
 			return a, err
 		}
 	}},
+	{"has a search list for names of one label", []string{"absolute names"}, asking(func(name string) string {
+		if strings.Count(name, ".") == 1 {
+			return name + "conformance.test."
+		}
+		return name
+	})},
+	{"finds zones by the end of the text", []string{"names that end alike"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {
+		if strings.HasSuffix(q.Name, "xconformance.test.") {
+			return resolver.Answer{Status: resolver.NXDomain}
+		}
+		return a
+	})},
+	{"takes the end of a name for a name above it", []string{"names that end alike"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {
+		if q.Name == "ail.conformance.test." {
+			return resolver.Answer{}
+		}
+		return a
+	})},
+	{"denies names outside every zone as if they existed", []string{"names that end alike"},
+		afterAll(func(q resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
+			if errors.Is(err, resolver.ErrNoZone) && strings.HasSuffix(q.Name, ".yconformance.test.") {
+				return resolver.Answer{}, nil
+			}
+			return a, err
+		})},
+	{"compares the targets of aliases with case", []string{"capitals in records"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
+		for _, rr := range a.Chain {
+			if cname, ok := rr.(*dns.CNAME); ok && cname.Target != strings.ToLower(cname.Target) {
+				return resolver.Answer{Chain: a.Chain, Status: resolver.NXDomain}
+			}
+		}
+		return a
+	})},
+	{"compares the owners of records with case", []string{"capitals in records"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {
+		if slices.ContainsFunc(a.Records, func(rr dns.RR) bool { return strings.HasSuffix(rr.String(), "192.0.2.11") }) && len(a.Records) == 1 && q.Name == "host.conformance.test." {
+			return resolver.Answer{Status: resolver.NXDomain}
+		}
+		return a
+	})},
 }
 
 var negativeMutants = []mutant{
-	{"takes the negative for an error", []string{"NODATA", "NXDOMAIN", "empty non-terminal", "wildcard", "alias to nothing",
-		"alias to a name without the type", "TTL of a negative answer", "alias", "DNAME", "internationalized names", "TTL"},
+	{"takes the negative for an error", negatives,
 		afterAll(func(_ resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
 			if err == nil && isNegative(a) {
 				err = errors.New("no such host")
@@ -251,224 +297,53 @@ var negativeMutants = []mutant{
 			return right.Lookup(ctx, strings.Replace(name, "host.wild.", "any.wild.", 1), qtype)
 		}
 	}},
-}
-
-var aliasMutants = []mutant{
-	{"follows no alias", []string{"alias", "alias into another zone", "DNAME", "internationalized names", "earlier answers stay as they are"},
-		after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-			if len(a.Chain) > 0 {
-				a.Records = nil
-			}
-			return a
-		})},
-	{"forgets the chain", []string{"alias", "DNAME", "internationalized names", "alias into another zone", "TTL of an alias", "Authentic alias",
-		"earlier answers stay as they are"},
-		after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-			a.Chain = nil
-			return a
-		})},
-	{"has the last alias alone", []string{"alias"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {
-		if len(a.Chain) == 2 && a.Chain[0].Header().Rrtype == dns.TypeCNAME && len(a.Records) > 0 {
-			first := dns.Copy(a.Chain[1])
-			first.Header().Name = q.Name
-			a.Chain = []dns.RR{first}
-		}
-		return a
+	{"answers for the names below a name", []string{"NXDOMAIN"}, asking(func(name string) string {
+		return strings.Replace(name, "below.mail.", "mail.", 1)
 	})},
-	{"stays in the zone", []string{"alias into another zone"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		if n := len(a.Chain); n > 0 && strings.HasSuffix(a.Chain[n-1].String(), ".other.test.") && !a.Authentic {
-			a.Records = nil
-		}
-		return a
-	})},
-	{"knows no DNAME", []string{"DNAME"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		a.Chain = slices.DeleteFunc(slices.Clone(a.Chain), func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeDNAME })
-		return a
-	})},
-	{"believes that aliases exist", []string{"alias to nothing"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		if len(a.Chain) > 0 {
-			a.Status = resolver.NoError
-		}
-		return a
-	})},
-	{"takes an alias without records for none", []string{"alias to a name without the type"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		if len(a.Chain) > 0 && isNegative(a) {
+	{"knows names one level above records", []string{"empty non-terminal"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {
+		if strings.HasPrefix(q.Name, "ent.") {
 			a.Status = resolver.NXDomain
 		}
 		return a
 	})},
-	{"takes a loop for an end", []string{"loop"}, afterAll(func(_ resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
-		if errors.Is(err, resolver.ErrChain) {
-			return resolver.Answer{}, nil
-		}
-		return a, err
+	{"compares wildcards as text", []string{"wildcard"}, asking(func(name string) string {
+		return strings.Replace(name, ".xwild.", ".wild.", 1)
 	})},
-	{"follows a loop for ever", []string{"loop"}, func(right resolver.Resolver) resolver.Func {
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			a, err := right.Lookup(ctx, name, qtype)
-			if errors.Is(err, resolver.ErrChain) {
-				<-ctx.Done()
-			}
-			return a, err
-		}
-	}},
-	{"follows CNAME for CNAME", []string{"question for a CNAME"}, following(dns.TypeCNAME)},
-	{"follows DNAME for DNAME", []string{"question for a DNAME"}, following(dns.TypeDNAME)},
-	{"has one type for all", []string{"question for all types"}, after(func(q resolver.Question, a resolver.Answer) resolver.Answer {
-		if q.Type == dns.TypeANY {
-			a.Records = a.Records[:min(1, len(a.Records))]
+	{"returns the SOA record of a negative answer", append([]string{"absolute names", "names that end alike"}, negatives...), after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
+		if isNegative(a) {
+			a.Records = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "conformance.test.", Rrtype: dns.TypeSOA, Class: dns.ClassINET}}}
 		}
 		return a
 	})},
 }
 
-// following makes a mutant of one that asks again for the target of an alias that was asked
-// for.
-func following(qtype uint16) func(resolver.Resolver) resolver.Func {
+// negatives are the promises about answers without records.
+var negatives = []string{
+	"NODATA", "NXDOMAIN", "empty non-terminal", "wildcard", "alias to nothing", "alias to a name without the type", "TTL of a negative answer",
+	"alias", "DNAME", "internationalized names", "TTL", "chain of a negative answer",
+}
+
+// asking makes a mutant of one that asks for another name, and returns the records as those of
+// the name asked.
+func asking(other func(name string) string) func(resolver.Resolver) resolver.Func {
 	return func(right resolver.Resolver) resolver.Func {
-		return func(ctx context.Context, name string, asked uint16) (resolver.Answer, error) {
-			a, err := right.Lookup(ctx, name, asked)
-			if asked != qtype || err != nil || isNegative(a) {
+		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+			asked := other(name)
+			a, err := right.Lookup(ctx, asked, qtype)
+			if asked == name {
 				return a, err
 			}
-			b, err := right.Lookup(ctx, targetOf(a.Records[0]), asked)
-			b.Chain = append(slices.Clip(a.Records), b.Chain...)
-			return b, err
+			return renamed(a, name), err
 		}
 	}
 }
 
-func targetOf(rr dns.RR) string {
-	if dname, ok := rr.(*dns.DNAME); ok {
-		return dname.Target
+// renamed returns an answer with another owner of its records.
+func renamed(a resolver.Answer, owner string) resolver.Answer {
+	a.Records = slices.Clone(a.Records)
+	for i, rr := range a.Records {
+		a.Records[i] = dns.Copy(rr)
+		a.Records[i].Header().Name = owner
 	}
-	return rr.(*dns.CNAME).Target
-}
-
-var timeMutants = []mutant{
-	{"has no TTL", []string{"TTL"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		a.TTL = 0
-		return a
-	})},
-	{"says one hour always", []string{"TTL", "TTL of an alias", "TTL of a negative answer"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		a.TTL = time.Hour
-		return a
-	})},
-	{"has the TTL of the records alone", []string{"TTL of an alias"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		for _, rr := range a.Records {
-			a.TTL = time.Duration(rr.Header().Ttl) * time.Second
-		}
-		return a
-	})},
-	{"keeps the negative for five minutes", []string{"TTL of a negative answer"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		if isNegative(a) {
-			a.TTL = 5 * time.Minute
-		}
-		return a
-	})},
-	{"keeps records for ever", []string{"records that change"}, func(right resolver.Resolver) resolver.Func {
-		var mu sync.Mutex
-		kept := make(map[resolver.Question]resolver.Answer)
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			q := resolver.Question{Name: name, Type: qtype}
-			if a, ok := kept[q]; ok && ctx.Err() == nil {
-				return a, nil
-			}
-			a, err := right.Lookup(ctx, name, qtype)
-			if err == nil {
-				kept[q] = a
-			}
-			return a, err
-		}
-	}},
-	{"vouches for all", []string{"Authentic", "Authentic alias"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		a.Authentic = true
-		return a
-	})},
-	{"vouches for what has no alias", []string{"Authentic"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		a.Authentic = len(a.Chain) == 0
-		return a
-	})},
-	{"vouches for all behind an alias", []string{"Authentic alias"}, after(func(_ resolver.Question, a resolver.Answer) resolver.Answer {
-		a.Authentic = len(a.Chain) > 0
-		return a
-	})},
-}
-
-var callMutants = []mutant{
-	{"answers the last question", []string{"concurrent callers"}, func(right resolver.Resolver) resolver.Func {
-		var mu sync.Mutex
-		var last string
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			mu.Lock()
-			last = name
-			mu.Unlock()
-			time.Sleep(time.Millisecond)
-			mu.Lock()
-			name = last
-			mu.Unlock()
-			return right.Lookup(ctx, name, qtype)
-		}
-	}},
-	{"answers whatever the context was", []string{"canceled before"}, func(right resolver.Resolver) resolver.Func {
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			if ctx.Err() != nil {
-				ctx = context.WithoutCancel(ctx)
-			}
-			return right.Lookup(ctx, name, qtype)
-		}
-	}},
-	{"is deaf to its context", []string{"a deadline is an error", "canceled before", "canceled while waiting"}, func(right resolver.Resolver) resolver.Func {
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			return right.Lookup(context.WithoutCancel(ctx), name, qtype)
-		}
-	}},
-	{"looks at its context when it has an answer", []string{"a deadline is an error", "canceled while waiting"}, func(right resolver.Resolver) resolver.Func {
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			a, err := right.Lookup(context.WithoutCancel(ctx), name, qtype)
-			if ctx.Err() != nil {
-				return resolver.Answer{}, ctx.Err()
-			}
-			return a, err
-		}
-	}},
-	{"hides why it stopped", []string{"canceled before", "canceled while waiting"}, afterAll(func(_ resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
-		if err != nil {
-			err = errors.New("no answer")
-		}
-		return a, err
-	})},
-	{"hides why it stopped waiting", []string{"canceled while waiting"}, func(right resolver.Resolver) resolver.Func {
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			before := ctx.Err()
-			a, err := right.Lookup(ctx, name, qtype)
-			if before == nil && errors.Is(ctx.Err(), context.Canceled) {
-				err = errors.New("no answer")
-			}
-			return a, err
-		}
-	}},
-	{"takes a failure for NODATA", []string{"faults are errors"}, afterAll(func(_ resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
-		if e, ok := errors.AsType[*resolver.Error](err); ok && !errors.Is(err, resolver.ErrChain) && e.RCode != 0 {
-			return resolver.Answer{}, nil
-		}
-		return a, err
-	})},
-	{"takes what is cut off for all", []string{"faults are errors"}, afterAll(func(_ resolver.Question, a resolver.Answer, err error) (resolver.Answer, error) {
-		if err != nil && strings.Contains(err.Error(), "truncated") {
-			return resolver.Answer{}, nil
-		}
-		return a, err
-	})},
-	{"takes silence for NODATA", []string{"a deadline is an error"}, func(right resolver.Resolver) resolver.Func {
-		return func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-			a, err := right.Lookup(ctx, name, qtype)
-			if errors.Is(err, context.DeadlineExceeded) {
-				return resolver.Answer{}, nil
-			}
-			return a, err
-		}
-	}},
+	return a
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,30 +36,34 @@ const (
 	soon     = 3 * time.Second  // after the context is done: for a busy machine, far below patience
 )
 
-// broken reports an answer that breaks the promise.
+// broken reports an answer that breaks the promise: the question, what was done to it, the
+// answer, the expected one, the promise, what to do, and the zone.
 func (p *probe) broken(q resolver.Question, got, want string) {
 	p.Helper()
-	about := q.String()
+	during := ""
 	if p.during != "" {
-		about = p.during + " for " + about
+		during = "\n\twith:     " + p.during
 	}
-	p.Errorf("%s: got %s; expected %s\n\tpromise: %s\n\tto do:   %s\n\tzone:    %s",
-		about, got, want, p.promise.says, p.promise.remedy, strings.Join(p.promise.lines(), "\n\t         "))
+	p.Errorf("%s%s\n\tgot:      %s\n\texpected: %s\n\tpromise:  %s\n\tto do:    %s\n\tzone:     %s",
+		q, during, got, want, p.promise.says, p.promise.remedy, p.promise.literal())
 }
 
-// Limits of a message for the parts of a zone and of an answer.
-const (
-	maxLines = 10
-	maxShown = 200
-)
+// maxShown limits the octets of an answer in a message.
+const maxShown = 200
 
-// lines returns the records of a promise, only the first if they are many.
-func (p *promise) lines() []string {
-	lines := strings.Split(p.zone, "\n")
-	if len(lines) <= maxLines {
-		return lines
+// literal returns the zone text as a Go expression, which can be pasted into a call of
+// resolver.ParseZones. The text itself could not: package testing indents messages, and a line
+// of a zone that begins with a space has the owner of the line before.
+func (p *promise) literal() string {
+	zone := p.zone
+	if p.brief != "" {
+		zone = p.brief
 	}
-	return []string{lines[0], fmt.Sprintf("… (%d records)", len(lines))}
+	var quoted []string
+	for line := range strings.Lines(apex + zone + "\n") {
+		quoted = append(quoted, strconv.Quote(line))
+	}
+	return strings.Join(quoted, " +\n\t\t")
 }
 
 // describe returns the outcome of a question for a message.
@@ -206,7 +211,7 @@ func isName(got, want string) bool {
 	return err == nil && canonical == want && strings.IndexFunc(got, func(r rune) bool { return r >= 0x80 }) < 0
 }
 
-// expectChain compares the aliases of an answer, each as "TYPE target".
+// expectChain compares the aliases of an answer, each as "owner TYPE target".
 func (p *probe) expectChain(name string, a resolver.Answer, want ...string) {
 	p.Helper()
 	var got []string
@@ -233,6 +238,16 @@ func (p *probe) expectNone(name string, qtype uint16, want resolver.Status) {
 	}
 }
 
+// expectNoRecords expects a negative answer of any status, or an error, where records could only
+// be those of another name.
+func (p *probe) expectNoRecords(name string, qtype uint16) {
+	p.Helper()
+	q := resolver.Question{Name: name, Type: qtype}
+	if a, err := p.try(q); err == nil && len(a.Records) > 0 {
+		p.broken(q, describe(q, a, nil), "no records; these are of another name")
+	}
+}
+
 // expectError expects an error.
 func (p *probe) expectError(q resolver.Question) {
 	p.Helper()
@@ -254,13 +269,17 @@ func (p *probe) expectErrorSoon(q resolver.Question) {
 	}
 }
 
-// expectLate expects an error after a short deadline.
+// expectLate expects an error after a short deadline, and that of the context if the deadline
+// has passed.
 func (p *probe) expectLate(q resolver.Question) {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	if answer, err := p.lookup(ctx, q); err == nil {
+	switch answer, err := p.lookup(ctx, q); {
+	case err == nil:
 		p.broken(q, describe(q, answer, nil), "an error")
+	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
+		p.broken(q, describe(q, answer, err), "an error that wraps context.DeadlineExceeded, the error of the context")
 	}
 }
 

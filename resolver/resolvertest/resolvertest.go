@@ -1,5 +1,7 @@
-// Package resolvertest gives tests a DNS of their own: [New] takes zone text and
-// returns a fake that is checked when the test ends.
+// Package resolvertest gives a test a DNS of its own: [New] takes zone text and returns a
+// fake (see package dnsfake) that is checked when the test ends. [TestResolver] tests an
+// implementation of resolver.Resolver against each promise of the interface, and
+// [TestRecords] one that answers from fixed records.
 //
 //	func TestGreeting(t *testing.T) {
 //		r := resolvertest.New(t, `
@@ -10,13 +12,8 @@
 //		…
 //	}
 //
-// It works in parallel tests and under testing/synctest. [Serve] is for programs
-// that are to be asked over sockets, [Replay] for transcripts of the real DNS.
-// Faults, delays and the log of questions are those of package dnsfake, which has
-// no need of package testing.
-//
-// [TestResolver] tests an implementation of resolver.Resolver against each promise of the
-// interface, and [TestRecords] one that answers from fixed records.
+// It works in parallel tests and under testing/synctest, except for [Serve], which is for
+// programs that ask over sockets. [Replay] answers from a transcript of the real DNS.
 package resolvertest
 
 import (
@@ -27,11 +24,14 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver/dnsfake"
 )
 
-// New returns a fake DNS over zone text (see resolver.ParseZones for its form).
-// Bad zone text ends the test. When the test ends, it fails for each question for
-// a name outside every zone, which is nearly always a typo (declare "$ORIGIN ."
-// in the text where it is meant, to answer NXDOMAIN instead), and for each fault
-// of Must that was not asked.
+// New returns a fake DNS over zone text, which resolver.ParseZones reads. Bad zone text ends
+// the test.
+//
+// When the test ends, it fails for each error in Outside and Unasked of the fake: each question
+// for a name outside every zone, each fault or delay of such a name that was never asked, and
+// each fault of Must that did not happen often enough. A name outside every zone is most
+// likely a typo. If a test asks for one on purpose, put "$ORIGIN ." into the text: then these
+// names are in the root zone and do not exist (NXDOMAIN).
 func New(t testing.TB, zoneText string) *dnsfake.Fake {
 	t.Helper()
 	fake, err := dnsfake.New(zoneText)
@@ -49,8 +49,9 @@ func New(t testing.TB, zoneText string) *dnsfake.Fake {
 	return fake
 }
 
-// Serve answers from a fake over UDP and TCP on the loopback until the test ends,
-// and returns the address and port. It does not work under testing/synctest.
+// Serve answers from a fake over UDP and TCP on the loopback until the test ends, and returns
+// the address and port. It does not work under testing/synctest, where a resolver.Client can
+// use the Exchange of the fake.
 func Serve(t testing.TB, fake *dnsfake.Fake) netip.AddrPort {
 	t.Helper()
 	server, err := fake.Serve()
@@ -65,8 +66,9 @@ func Serve(t testing.TB, fake *dnsfake.Fake) netip.AddrPort {
 	return server.Addr
 }
 
-// Replay answers from the transcript in a file, as dnsfake.Record wrote it. When
-// the test ends, it fails for each question that the transcript does not have.
+// Replay returns a Resolver that answers from the transcript in a file, which dnsfake.Record
+// wrote. A bad transcript ends the test. When the test ends, it fails for each question that
+// is not in the transcript.
 func Replay(t testing.TB, file string) *dnsfake.Player {
 	t.Helper()
 	f, err := os.Open(file)

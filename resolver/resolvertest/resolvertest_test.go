@@ -6,9 +6,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"go.uber.org/goleak"
@@ -78,6 +80,21 @@ func TestNewReportsUnaskedFaults(t *testing.T) {
 	r.Fail("example.test", dns.TypeMX, dnsfake.ServFail).Must()
 	tb.end()
 	if len(tb.errors) != 1 || !strings.Contains(tb.errors[0], "example.test. MX: SERVFAIL was to happen") {
+		t.Errorf("got %q", tb.errors)
+	}
+}
+
+// A fault or a delay of a name outside every zone is most likely a typo.
+func TestNewReportsTypos(t *testing.T) {
+	tb := &fakeTB{TB: t}
+	r := resolvertest.New(tb, "$ORIGIN example.test.")
+	r.Fail("mail.example.tset", dns.TypeMX, dnsfake.ServFail)
+	r.Delay("mail.example.tset", dns.TypeA, time.Second)
+	r.Fail("mail.example.test", dns.TypeMX, dnsfake.ServFail)
+	tb.end()
+	want := []string{"resolvertest: mail.example.tset. A: Delay: the name is outside every zone and was never asked",
+		"resolvertest: mail.example.tset. MX: SERVFAIL: the name is outside every zone and was never asked"}
+	if !slices.Equal(tb.errors, want) {
 		t.Errorf("got %q", tb.errors)
 	}
 }

@@ -19,6 +19,9 @@ func TestInteropMockDNSConformance(t *testing.T) {
 		if strings.Contains(zoneText, "*") || strings.Contains(zoneText, "DNAME") {
 			t.Skip("go-mockdns has no wildcards and no DNAME records")
 		}
+		if strings.Contains(zoneText, "loud ") {
+			t.Skip("go-mockdns compares the targets of aliases with their case")
+		}
 		if strings.Contains(zoneText, "loop1") {
 			t.Skip("go-mockdns follows aliases in a circle for ever")
 		}

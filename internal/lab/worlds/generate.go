@@ -31,6 +31,7 @@ type generator struct {
 	domains       []*domain
 	servers       []*server
 	silent        map[string]bool
+	meant         []Flow
 }
 
 // A place is a name, and where its records are.
@@ -46,6 +47,7 @@ type domain struct {
 	mx     []string // hosts
 	terms  []string // of its SPF record
 	shown  bool     // whether a given zone shows it
+	told   bool     // whether only the description shows it
 	hosted bool     // whether it has an address, which is where its mail goes without MX records
 }
 
@@ -139,6 +141,7 @@ func (g *generator) organization() {
 		g.server(i)
 	}
 	g.loadBalancer()
+	g.nearMiss()
 	g.quiet()
 	for _, d := range g.domains {
 		g.publish(d)
@@ -224,34 +227,22 @@ func (g *generator) place(addrs []netip.Addr) place {
 	return place{name, node, below}
 }
 
-// mailDomains makes the domains of users.
-func (g *generator) mailDomains() {
-	apex := &domain{place: place{acme, acme, acme}, hosted: g.in(50)}
-	if apex.hosted {
-		g.address(acme, g.elsewhere())
-	}
-	g.domains = append(g.domains, apex)
-	for range g.IntN(4) {
-		web := []netip.Addr{g.elsewhere()}
-		if g.in(60) {
-			g.domains = append(g.domains, &domain{place: g.place(web), hosted: true})
-		} else if !slices.ContainsFunc(g.domains, func(d *domain) bool { return d.name == second }) {
-			g.domains = append(g.domains, &domain{place: place{second, second, second}})
-		}
-	}
-}
-
 // server makes a server, and shows it by some of its uses.
 func (g *generator) server(i int) {
 	s := &server{id: fmt.Sprintf("mta%d", i+1), addrs: g.next()}
 	if g.in(25) {
 		s.addrs = append(s.addrs, g.next()...)
 	}
-	s.place = g.place(s.addrs)
+	told := g.in(15) // by the description alone
+	if told && g.in(30) {
+		s.place = g.place([]netip.Addr{g.elsewhere()}) // behind NAT, with a HELO name that resolves to another address
+	} else {
+		s.place = g.place(s.addrs)
+	}
 	g.servers = append(g.servers, s)
 	switch {
-	case g.in(15):
-		s.described = true // and nothing else shows it
+	case told:
+		s.described = true
 	case g.in(10):
 		s.observed = true
 	default:
@@ -265,6 +256,10 @@ func (g *generator) server(i int) {
 	}
 	for range g.IntN(3) {
 		g.box(s)
+	}
+	if i == 0 && g.in(30) && !slices.ContainsFunc(g.domains, func(d *domain) bool { return d.name == second }) {
+		g.address(second, s.addrs...) // a whole domain in one box
+		s.boxed = append(s.boxed, second)
 	}
 	g.pointer(s)
 }
@@ -283,7 +278,11 @@ func (g *generator) show(s *server) {
 			d.terms = append(d.terms, g.one("mx", "mx:"+trim(d.name), "~mx", "mx/28"))
 		}
 	case 2:
-		d.terms = append(d.terms, g.one("a:", "+a:", "?a:")+trim(s.name)+g.one("", "", "/28"))
+		bits := g.one("", "", "/28")
+		d.terms = append(d.terms, g.one("a:", "+a:", "?a:")+trim(s.name)+bits)
+		if bits != "" {
+			g.neighbor(s.addrs[0])
+		}
 	case 3: // the addresses alone, which show whose names they are
 		if addr := s.addrs[g.IntN(len(s.addrs))]; addr.Is4() {
 			d.terms = append(d.terms, g.one(fmt.Sprintf("ip4:%s", addr), fmt.Sprintf("ip4:%s/30", addr)))
@@ -298,6 +297,17 @@ func (g *generator) show(s *server) {
 		g.add("_25._tcp."+s.below, "TLSA 3 1 1 1111111111111111111111111111111111111111111111111111111111111111")
 	}
 	s.shown = true
+}
+
+// neighbor adds a machine that sends, with the next address, if that is in the /28 of another
+// address, which an SPF record authorizes.
+func (g *generator) neighbor(addr netip.Addr) {
+	next := g.next()[:1]
+	if network, _ := addr.Prefix(28); network.Contains(next[0]) {
+		name := g.under()
+		g.address(name, next...)
+		g.meant = append(g.meant, Flow{next[0], trim(name), "root@" + trim(name), ByZones})
+	}
 }
 
 // box adds another name at the addresses of a server: a one-box site.
@@ -341,6 +351,21 @@ func (g *generator) loadBalancer() {
 	d.mx = append(d.mx, g.place(append(g.next(), g.next()...)).name)
 }
 
+// nearMiss adds a machine that sends, whose owner meant to publish so in an SPF record.
+func (g *generator) nearMiss() {
+	if !g.in(40) {
+		return
+	}
+	addrs := g.next()
+	at := g.place(addrs)
+	g.add(at.node, "TXT %s", g.one(`" v=spf1 a -all"`, `"v=spf1; a -all"`, `"\"v=spf1 a -all\""`, `v=spf1 a -all`, `"v=spf10 a -all"`))
+	for _, addr := range addrs {
+		for _, sender := range []string{"", "root@" + trim(at.name)} {
+			g.meant = append(g.meant, Flow{addr, trim(at.name), sender, ByZones})
+		}
+	}
+}
+
 // quiet adds names without mail.
 func (g *generator) quiet() {
 	for range 1 + g.IntN(4) {
@@ -360,61 +385,6 @@ func (g *generator) quiet() {
 	g.add("_dmarc."+parked, `TXT "v=DMARC1; p=reject; sp=reject"`)
 	g.add("*._domainkey."+parked, `TXT "v=DKIM1; p="`)
 	g.silent[parked], g.silent["www."+parked] = true, true
-}
-
-// publish adds the records of a mail domain.
-func (g *generator) publish(d *domain) {
-	for i, host := range slices.Compact(slices.Sorted(slices.Values(d.mx))) {
-		g.add(d.node, "MX %d %s", 10*(i+1), host)
-	}
-	if g.in(15) {
-		g.add(d.node, "MX 90 mx.%s", provider)
-		d.mx = append(d.mx, "mx."+provider)
-	}
-	shown := len(d.mx) > 0 || len(d.terms) > 0
-	if len(d.terms) > 0 || g.in(20) {
-		if g.in(20) {
-			d.terms = append(d.terms, "include:_spf."+trim(provider))
-		}
-		all := g.one("-all", "~all", "?all")
-		record := fmt.Sprintf(`TXT "v=spf1 %s"`, strings.Join(append(d.terms, all), " "))
-		inner := g.label() + "." + acme
-		switch {
-		case len(d.terms) == 0:
-			record = fmt.Sprintf(`TXT "v=spf1 mx %s"`, all)
-		case g.in(25):
-			g.add(inner, "%s", record)
-			record = fmt.Sprintf(`TXT "v=spf1 include:%s %s"`, trim(inner), all)
-		case g.in(20):
-			g.add(inner, "%s", record)
-			record = fmt.Sprintf(`TXT "v=spf1 redirect=%s"`, trim(inner))
-		}
-		g.add(d.node, "%s", record)
-		shown = true
-	}
-	switch {
-	case d.below != "" && (!shown || g.in(20)):
-		g.sign(d)
-	case !shown: // a wildcard does not answer for a name that has names below it
-		g.add(d.node, "MX 10 mx.%s", provider)
-		d.mx = append(d.mx, "mx."+provider)
-	}
-}
-
-// sign adds a record below the name of a domain that shows it to send or take mail.
-func (g *generator) sign(d *domain) {
-	switch g.IntN(5) {
-	case 0:
-		g.add("s1._domainkey."+d.below, `TXT "v=DKIM1; p=MIIB"`)
-	case 1:
-		g.add("_dmarc."+d.below, `TXT "v=DMARC1; p=%s"`, g.one("none", "quarantine"))
-	case 2:
-		g.add("_mta-sts."+d.below, `TXT "v=STSv1; id=1"`)
-	case 3:
-		g.add("_smtp._tls."+d.below, `TXT "v=TLSRPTv1; rua=mailto:t@acme.test"`)
-	case 4:
-		g.add("_domainkey."+d.below, "NS ns.%s", provider)
-	}
 }
 
 // describe makes the description, of some of the servers, and the observations.
@@ -444,6 +414,7 @@ func (g *generator) describe() {
 // flows lists the mail that there is.
 func (g *generator) flows() {
 	w := g.world
+	w.Flows = append(w.Flows, g.meant...)
 	for _, s := range g.servers {
 		source := s.source()
 		for _, addr := range s.addrs {
@@ -452,7 +423,13 @@ func (g *generator) flows() {
 			}
 			for _, helo := range append([]string{s.name}, s.boxed...) {
 				for _, d := range g.domains {
-					w.Flows = append(w.Flows, Flow{addr, trim(helo), "user@" + trim(d.name), source})
+					by := source
+					if d.told && by == ByZones {
+						by = ByOrg
+					}
+					if !d.told || by != ByObserving {
+						w.Flows = append(w.Flows, Flow{addr, trim(helo), "user@" + trim(d.name), by})
+					}
 				}
 				w.Flows = append(w.Flows, Flow{addr, trim(helo), "root@" + trim(helo), source}, Flow{addr, trim(helo), "", source})
 			}
@@ -463,7 +440,11 @@ func (g *generator) flows() {
 			w.Routes = append(w.Routes, Route{d.name, host, ByZones})
 		}
 		if len(d.mx) == 0 && d.hosted {
-			w.Routes = append(w.Routes, Route{d.name, d.name, ByZones})
+			by := ByZones
+			if d.told {
+				by = ByOrg
+			}
+			w.Routes = append(w.Routes, Route{d.name, d.name, by})
 		}
 	}
 }
