@@ -37,7 +37,7 @@
 // (package flow): a HELO name, sender or mail server that a changed name, an alias of it, a
 // wildcard or a shared address is tied to. Such a change is refused, and the reason names the
 // mail; or it waits at the gate CheckSenders, whose Flows are signs that only the owner of a
-// name can judge. Only what the plan itself ends is no obstacle: MTAs that use another HELO
+// name can judge. What the plan itself ends is not an obstacle: MTAs that use another HELO
 // name after the gates. Servers that are not described may send for a mail domain although no
 // record says so: if its new SPF record denies them, Plan.Unlisted lists them.
 //
