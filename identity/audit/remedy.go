@@ -8,6 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/report"
@@ -126,8 +127,17 @@ func (s subject) whyNotWanted(id rule.ID) string {
 	if s.mta != nil {
 		about = append(about, dnsname.CanonicalOrEmpty(s.mta.Helo), s.mta.ptr)
 	}
+	set := resolver.Question{Name: s.name().Name, Type: dns.TypeTXT}
+	if id == rule.HeloCSA || id == rule.DomainCSA {
+		set = resolver.Question{Name: csa.Owner(set.Name), Type: dns.TypeSRV}
+	}
 	for _, r := range s.refused {
 		_, err := netip.ParseAddr(r.Value)
+		if isSet := strings.Contains(r.Value, " "); r.Value == set.String() {
+			return fmt.Sprintf("No record is made: %s.", r.Reason)
+		} else if isSet {
+			continue // about another record
+		}
 		if s.mta != nil && r.MTA == s.mta.ID && err != nil || slices.Contains(about, dnsname.CanonicalOrEmpty(r.Value)) {
 			return fmt.Sprintf("No record can be made of %q: %s.", r.Value, r.Reason)
 		}

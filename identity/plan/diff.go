@@ -132,7 +132,7 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 		return // all of it is published
 	}
 	if reason == "" && declaresNoMail(wanted[0]) {
-		reason = p.mailUse(set, adopt)
+		reason = p.mailUse(set, slices.Contains(wanted[0].Rules, rule.PTRLocked), adopt)
 	}
 	if reason != "" {
 		p.refuse(set, reason)
@@ -483,13 +483,18 @@ func declaresNoMail(wanted rule.Record) bool {
 }
 
 // mailUse returns why a name must not be declared to have no mail, "" if it can be: a flow
-// of mail needs it, or an SPF record that is kept authorizes senders.
-func (p *planner) mailUse(set resolver.Question, adopt bool) string {
+// of mail needs it, or an SPF record that is kept authorizes senders. A PTR name may have no
+// address but those of MTAs, which use another HELO name by then.
+func (p *planner) mailUse(set resolver.Question, ptr, adopt bool) string {
 	name := set.Name
 	if at, ok := csa.NameOf(name); ok {
 		name = at
 	}
-	if reason := p.whyUsed(name); reason != "" || set.Type != dns.TypeMX || adopt {
+	reason := p.whyUsed(name)
+	if ptr {
+		reason = cmp.Or(reason, p.whyOthers(name))
+	}
+	if reason != "" || set.Type != dns.TypeMX || adopt {
 		return reason
 	}
 	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.

@@ -21,7 +21,7 @@ import (
 
 // Each archive has an organization and its zones, and what a plan makes of them:
 // carefully, and adopting what is there. There may be options: what MTAs were observed to
-// say (ADDRESS NAME a line), zones that are asked and not given, and names to be denied.
+// say (ADDRESS NAME a line), zones that are asked and not given, names to be denied, and names that are adopted.
 func TestNew(t *testing.T) {
 	files, err := filepath.Glob("testdata/diff/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -44,6 +44,8 @@ func TestNew(t *testing.T) {
 					s.asked = parseZones(t, text)
 				case "deny-names":
 					s.options.DenyNames = true
+				case "adopt-names":
+					s.options.AdoptNames = strings.Fields(text)
 				case "observed":
 					for line := range strings.Lines(text) {
 						addr, name, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -57,14 +57,17 @@ func (pub *Published) records() iter.Seq2[dns.RR, error] {
 }
 
 // at returns the flows that records at a name are about, the surest first: also those of a
-// wildcard that answers for the name until it exists.
+// wildcard that answers for the name until it exists, and those of the name itself if it is an
+// alias: CSA does not follow aliases.
 func (t *traffic) at(name string) []flow.Flow {
-	flows := t.survey.At(name)
-	if at := t.survey.Locate(name); t.survey.Node(name) == nil && strings.HasPrefix(at, "*.") {
-		for _, f := range t.survey.At(at) {
-			if f.Name == name || t.survey.Node(f.Name).Has(flow.Alias) {
-				flows = append(flows, f)
-			}
+	flows, at := t.survey.At(name), t.survey.Locate(name)
+	if at == name {
+		return flows
+	}
+	wild := t.survey.Node(name) == nil
+	for _, f := range t.survey.At(at) {
+		if f.Name == name || wild && t.survey.Node(f.Name).Has(flow.Alias) {
+			flows = append(flows, f)
 		}
 	}
 	return flows
@@ -84,9 +87,14 @@ func (t *traffic) tied(name string) []flow.Flow {
 	var flows []flow.Flow
 	alias := t.survey.Node(name).Has(flow.Alias)
 	for _, addr := range addrs {
-		by := cmp.Or(server(addr), other)
-		if by != "" && (alias || t.survey.Server(addr) == "") && by != name {
-			flows = append(flows, flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address, By: by})
+		f := flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address, By: t.survey.Server(addr)}
+		if f.By != "" && !alias {
+			continue
+		} else if owner := t.survey.Authorizer(addr); f.By == "" && owner != "" {
+			f.Sign, f.By = flow.Authorized, owner
+		}
+		if f.By = cmp.Or(f.By, other); f.By != "" && f.By != name {
+			flows = append(flows, f)
 		}
 	}
 	return flows
@@ -129,7 +137,7 @@ func stays(m org.MTA, name string) bool {
 // isHint reports whether a flow is only likely: its name is at the address of a mail server,
 // or has keys or a policy for mail. The owner of the name can tell.
 func isHint(f flow.Flow) bool {
-	return f.Sign == flow.PTR || f.Sign == flow.Address || f.Sign == flow.DKIM || f.Sign == flow.DMARC
+	return f.Sign == flow.PTR || f.Sign == flow.Address || f.Sign == flow.Authorized || f.Sign == flow.DKIM || f.Sign == flow.DMARC
 }
 
 // whyUsed returns why a name must not be declared to have no mail, "" if it can be: a flow
@@ -289,19 +297,19 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 // would deny servers that have no CSA record of their own.
 func (t *traffic) whyUnlisted(domain string, hasRecord func(name string) bool) string {
 	var denied []string
-	last := ""
+	seen := make(map[string]bool)
 	for f := range t.servers() {
-		if f.Name == last || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
+		if seen[f.Name] || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
 			hasRecord(f.Name) || isHint(f) && t.survey.NoMail(f.Name) {
 			continue
 		}
-		last, f.Node = f.Name, f.Name
+		seen[f.Name], f.Node = true, f.Name
 		denied = append(denied, fmt.Sprintf("%s (%s)", strings.TrimSuffix(f.Name, "."), f))
 	}
-	slices.Sort(denied)
-	if denied = slices.Compact(denied); len(denied) == 0 {
+	if len(denied) == 0 {
 		return ""
 	}
+	slices.Sort(denied)
 	more := ""
 	if rest := len(denied) - maxDenied; rest > 0 {
 		denied, more = denied[:maxDenied], fmt.Sprintf(" and %d more", rest)

@@ -26,7 +26,7 @@ import (
 )
 
 var (
-	worldCount = flag.Int("worlds", 500, "how many worlds TestPlanHurtsNoMail tries")
+	worldCount = flag.Int("worlds", 200, "how many worlds TestPlanHurtsNoMail tries")
 	worldSeed  = flag.Uint64("worlds.seed", 0, "the seed of the first of them")
 )
 
@@ -96,9 +96,53 @@ type outcome struct {
 	addrs          []netip.Addr
 }
 
+// vary describes a world otherwise: with PTR names to which HELO names are aliases, HELO names
+// that serve others, MTAs that only send, names that have mail among those without, and
+// private addresses.
+func (c *course) vary() {
+	o := *c.world.Org
+	o.MTAs, o.Names = slices.Clone(o.MTAs), slices.Clone(o.Names)
+	all := c.world.Resolver()
+	for i := range o.MTAs {
+		m := &o.MTAs[i]
+		// The plan takes PTR records that it cannot see for absent.
+		if c.dice.IntN(3) == 0 && strings.Contains(c.world.Given, "$ORIGIN 2.0.192.in-addr.arpa.") {
+			if answer, err := all.Lookup(c.Context(), m.Helo+".", dns.TypeA); err == nil && len(answer.Chain) > 0 && len(answer.Records) > 0 {
+				m.PTR = answer.Records[0].Header().Name
+			}
+		}
+		switch c.dice.IntN(8) {
+		case 0:
+			m.Roles = []org.Role{org.Outbound}
+		case 1:
+			if n := len(c.world.Routes); n > 0 {
+				m.Helo = strings.TrimSuffix(c.world.Routes[c.dice.IntN(n)].Host, ".")
+			}
+		case 2:
+			m.Helo = "new." + o.Domain
+		case 3:
+			m.Addresses = append(m.Addresses[1:], netip.MustParseAddr("10.0.0.1"))
+		}
+	}
+	for range c.dice.IntN(4) {
+		if f := c.world.Flows[c.dice.IntN(len(c.world.Flows))]; !slices.Contains(o.Names, f.Helo+".") {
+			o.Names = append(o.Names, f.Helo+".")
+		}
+	}
+	if o.Validate() == nil {
+		varied := *c.world
+		varied.Org = &o
+		c.world = &varied
+	}
+}
+
 func newCourse(t *testing.T, w *worlds.World, options plan.Options) *course {
 	t.Helper()
 	c := &course{T: t, world: w, exists: make(map[string]bool), observed: make(map[netip.Addr]string), dice: rand.New(rand.NewPCG(w.Seed, 2))}
+	if w.Seed%2 == 1 {
+		c.vary()
+		w = c.world
+	}
 	for _, o := range w.Seen {
 		if c.isMTA(o.Addr) {
 			c.observed[o.Addr] = o.Helo
@@ -122,6 +166,14 @@ func newCourse(t *testing.T, w *worlds.World, options plan.Options) *course {
 	for _, f := range w.Sample(sampled, worlds.ByZones, worlds.ByOrg, worlds.ByObserving) {
 		if said := c.observed[f.Addr]; said == "" && f.Source != worlds.ByObserving || said == f.Helo {
 			c.mail = append(c.mail, &mail{flow: f})
+		}
+	}
+	for _, m := range w.Org.MTAs { // what they say once they are told to
+		d := w.Org.Mail[c.dice.IntN(len(w.Org.Mail))]
+		for _, addr := range m.Addresses {
+			if sender := "user@" + strings.TrimSuffix(d.Domain, "."); m.Sends() && !addr.IsPrivate() {
+				c.mail = append(c.mail, &mail{flow: worlds.Flow{Addr: addr, Helo: m.Helo, Sender: sender, Source: worlds.ByOrg}})
+			}
 		}
 	}
 	for i := range w.Routes {

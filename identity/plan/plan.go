@@ -32,6 +32,19 @@
 // records are kept or refused, it can open although fewer records support the new HELO name
 // than the old one: the MTA is then traceable at least.
 //
+// # Mail that the records show
+//
+// No change hurts mail that the records at hand, the description and the observations show
+// (package flow): a HELO name, sender or mail server that a changed name, an alias of it, a
+// wildcard or a shared address is tied to. Such a change is refused, and the reason names the
+// mail; or it waits at the gate CheckSenders, whose Flows are signs that only the owner of a
+// name can judge. What the plan itself ends is not an obstacle: MTAs that use another HELO
+// name after the gates. Servers that are not described may send for a mail domain although no
+// record says so: if its new SPF record denies them, Plan.Unlisted lists them.
+//
+// What is behind another organization's SPF record, and zones that were not read, it cannot
+// know.
+//
 // # Bounds
 //
 // Only [Published.WithAnswers] and [Step.Waiting] ask DNS. For each name of the description
@@ -43,8 +56,8 @@
 // # What it removes
 //
 // A name has one SPF record. With Options.Adopt, the wanted record replaces the present
-// one: describe everything that sends for a mail domain first, or receivers will reject its
-// mail.
+// one, and Plan.Dropped lists whom it does not authorize any more: describe everything that
+// sends for a mail domain first, or receivers will reject its mail.
 package plan
 
 import (

@@ -73,7 +73,7 @@ func TestPlanPassesTheAudit(t *testing.T) {
 			rt.Fatal("a question that had an answer before")
 		}
 		for _, c := range again.Changes {
-			// What a record that was adopted away authorized stood in the way the first time.
+			// The first time, what the replaced record authorized was an obstacle.
 			if w.options.Adopt && slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Value == resolver.Question{Name: c.Name, Type: c.Type}.String() }) {
 				continue
 			}

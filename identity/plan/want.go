@@ -400,7 +400,7 @@ func (w *wanted) wantMailSPF(d org.MailDomain, sending map[string][]netip.Addr) 
 		}
 	}
 	unknown := slices.IndexFunc(w.unknown, d.SentBy)
-	if len(addrs) == 0 && unknown < 0 && !d.SentByNone() {
+	if len(addrs)+len(d.Includes)+len(d.Networks) == 0 && unknown < 0 && !d.SentByNone() {
 		return // nobody sends
 	}
 	s := w.authorize(d.Domain, org.MTA{}, addrs, rule.MailSPF)

@@ -47,7 +47,7 @@ var jsonTypes = []any{
 	identity.Advice{}, identity.Exception{}, identity.Policy{}, identity.Verdict{},
 	nullmx.Lint{}, nullmx.Result{}, nullmx.Target{},
 	org.MTA{}, org.Organization{},
-	plan.Change{}, plan.Host{}, plan.Kept{}, plan.Refusal{}, plan.Step{},
+	plan.Change{}, plan.Dropped{}, plan.Host{}, plan.Kept{}, plan.Refusal{}, plan.Step{},
 	ptrname.Assessment{}, ptrname.Reason{},
 	report.Change{}, report.Delta{}, report.Evidence{}, report.Finding{}, report.Host{}, report.HostAddress{}, report.HostName{}, report.NoReport{},
 	report.Proof{}, report.Report{}, report.Summary{},
