@@ -5,6 +5,7 @@ package publish_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -146,25 +148,56 @@ var mailReply = regexp.MustCompile(`SMTP<< (\d+) helo=(\w+) csa=(\w+)`)
 // send sends a mail from an address.
 func (x *exims) send(t *testing.T, addr netip.Addr, helo string) mail {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	return x.sendAll(t, []envelope{{addr, helo, x.from}})[0]
+}
+
+// An envelope is how a client sends a mail.
+type envelope struct {
+	addr       netip.Addr
+	helo, from string
+}
+
+// sendAll sends mails, some at the same time.
+func (x *exims) sendAll(t *testing.T, envelopes []envelope) []mail {
+	t.Helper()
+	const atOnce = 4
+	mails, errs := make([]mail, len(envelopes)), make([]error, len(envelopes))
+	var wg sync.WaitGroup
+	for first := range atOnce {
+		wg.Go(func() {
+			for i := first; i < len(envelopes); i += atOnce {
+				mails[i], errs[i] = x.deliver(t.Context(), envelopes[i])
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mails {
+		x.sent++
+		if m.accepted() {
+			x.accepted++
+		}
+	}
+	return mails
+}
+
+func (x *exims) deliver(ctx context.Context, e envelope) (mail, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	server := "127.0.0.1"
-	if addr.Is6() {
+	if e.addr.Is6() {
 		server = "::1"
 	}
-	cmd := x.sender.Command(ctx, "-DSERVER="+server, "-DADDR="+addr.String(), "-DHELO="+helo, "-odi", "-v", "-f", x.from, "box@receiver.test")
-	cmd.Stdin = strings.NewReader("Subject: " + helo + "\n\nx\n")
+	cmd := x.sender.Command(ctx, "-DSERVER="+server, "-DADDR="+e.addr.String(), "-DHELO="+e.helo, "-odi", "-v", "-f", e.from, "box@receiver.test")
+	cmd.Stdin = strings.NewReader("Subject: " + e.helo + "\n\nx\n")
 	out, err := cmd.CombinedOutput()
 	found := mailReply.FindSubmatch(out)
 	if err != nil || found == nil {
-		t.Fatalf("Exim at %s, HELO %s: %v\n%s", addr, helo, err, out)
+		return mail{}, fmt.Errorf("Exim at %s, HELO %s: %v\n%s", e.addr, e.helo, err, out)
 	}
-	m := mail{string(found[1]), string(found[2]), string(found[3])}
-	x.sent++
-	if m.accepted() {
-		x.accepted++
-	}
-	return m
+	return mail{string(found[1]), string(found[2]), string(found[3])}, nil
 }
 
 // log returns the receiver's log of the mail that it accepted and refused.

@@ -39,7 +39,7 @@ func TestInteropPublish(t *testing.T) {
 	}
 	netns.Loopback(t, e.addrs...)
 	netns.MountEtc(t)
-	e.publications = []*publication{publish(o, newBIND(t)), publish(o, newNSD(t))}
+	e.publications = []*publication{publish(o, newBIND(t, initialZones(t))), publish(o, newNSD(t, initialZones(t)))}
 	netns.ServeDNS(t, dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
 		w.WriteMsg(netns.Forward(w, question, e.asked.Load().server().Addr))
 	}))
@@ -169,7 +169,7 @@ func (e *experiment) checkResult(t *testing.T) {
 				t.Errorf("%s: mail from %s with HELO %s: %v, want %v", p, addr, e.helos[addr], p.mail[addr], want)
 			}
 			if verdict := p.verdict(t, addr, e.helos[addr], e.exims.from); verdict.Level != identity.Explicit || verdict.Advice.Action != identity.Accept {
-				t.Errorf("%s: %s with HELO %s is %s (%s)", p, addr, e.helos[addr], verdict.Level, verdict.Reasons)
+				t.Errorf("%s: %s with HELO %s is %s %v", p, addr, e.helos[addr], verdict.Level, verdict.Reasons)
 			}
 		}
 		if verdict := p.verdict(t, e.addrs[0], e.helos[e.addrs[0]], "cron@mta1.example.test"); verdict.Advice.Action != identity.Reject {
@@ -207,14 +207,7 @@ var forgeries = []struct {
 // describe returns the description, and the HELO names of the MTAs at first.
 func describe(t *testing.T) (*org.Organization, map[netip.Addr]string) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/org.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, err := org.Parse("org.yaml", text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := readOrg(t, "testdata/org.yaml")
 	helos := make(map[netip.Addr]string)
 	for i, helo := range []string{"mail.example.test", "mx2.lan"} {
 		for _, addr := range o.MTAs[i].Addresses {
@@ -222,6 +215,19 @@ func describe(t *testing.T) (*org.Organization, map[netip.Addr]string) {
 		}
 	}
 	return o, helos
+}
+
+func readOrg(t *testing.T, file string) *org.Organization {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := org.Parse(file, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 var heloName = regexp.MustCompile(`(?m)^   (\S+): (\S+)$`)
@@ -350,6 +356,12 @@ func (p *publication) carryOutStep(t *testing.T, i int) {
 			t.Errorf("%s: before step %s, the next waits for %q", p, step.Stage, waiting)
 		}
 	}
+	p.change(t, step)
+}
+
+// change makes the changes of a step, those that a letter asks of the ISP too.
+func (p *publication) change(t *testing.T, step plan.Step) {
+	t.Helper()
 	p.carryOut(t, step.Changes)
 	l := readLetter(t, step.Changes)
 	if asked := len(l.set) + len(l.remove); asked > 0 {

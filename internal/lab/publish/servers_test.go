@@ -33,7 +33,13 @@ type host interface {
 // initialZones returns the zones before any change.
 func initialZones(t *testing.T) []nameserver.Zone {
 	t.Helper()
-	text, err := os.ReadFile("testdata/before.zones")
+	return withRoot(bareZones(t, "testdata/before.zones"))
+}
+
+// bareZones reads the zones of a file that leaves out their SOA and NS records.
+func bareZones(t *testing.T, file string) []nameserver.Zone {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +49,11 @@ func initialZones(t *testing.T) []nameserver.Zone {
 		zones = append(zones, nameserver.Zone{Apex: apex, Transfer: true, Update: true, Text: "$ORIGIN " + apex +
 			"\n$TTL 3600\n@ SOA ns.receiver.test. hostmaster.receiver.test. 1 7200 900 1209600 300\n@ NS ns.receiver.test.\n" + text + "\n"})
 	}
+	return zones
+}
+
+// withRoot adds a root zone that delegates all others.
+func withRoot(zones []nameserver.Zone) []nameserver.Zone {
 	root := "$TTL 3600\n. SOA ns. hostmaster. 1 7200 900 1209600 300\n. NS ns.\nns. A 127.0.0.1\n"
 	for _, z := range zones {
 		root += z.Apex + " NS ns.receiver.test.\n"
@@ -56,9 +67,9 @@ type bind struct {
 	nsupdate string
 }
 
-func newBIND(t *testing.T) host {
+func newBIND(t *testing.T, zones []nameserver.Zone) host {
 	t.Helper()
-	return bind{nameserver.BIND(t, initialZones(t)...), debian.Program(t, "nsupdate", "bind9-dnsutils")}
+	return bind{nameserver.BIND(t, zones...), debian.Program(t, "nsupdate", "bind9-dnsutils")}
 }
 
 func (b bind) server() nameserver.Server { return b.Server }
@@ -93,12 +104,12 @@ func (b bind) changePTRs(t *testing.T, l letter) {
 	t.Helper()
 	var script strings.Builder
 	for _, ptr := range l.remove {
-		fmt.Fprintf(&script, "update delete %s\n", ptr)
+		fmt.Fprintf(&script, "update delete %s\nsend\n", ptr) // zones have messages of their own
 	}
 	for _, ptr := range l.set {
-		fmt.Fprintf(&script, "update add %s\n", ptr)
+		fmt.Fprintf(&script, "update add %s\nsend\n", ptr)
 	}
-	if out, err := b.update(script.String() + "send\n"); err != nil {
+	if out, err := b.update(script.String()); err != nil {
 		t.Fatalf("nsupdate: %v\n%s\n%s", err, out, &script)
 	}
 }
@@ -115,9 +126,8 @@ type zoneFile struct {
 	lines []string
 }
 
-func newNSD(t *testing.T) host {
+func newNSD(t *testing.T, zones []nameserver.Zone) host {
 	t.Helper()
-	zones := initialZones(t)
 	n := nsd{nameserver.NSD(t, zones...), make(map[string]*zoneFile)}
 	for _, z := range zones {
 		records, err := resolver.ReadZone("", z.Apex, strings.NewReader(z.Text))
