@@ -30,8 +30,8 @@ import (
 
 // TestInteropCompany takes a company as real ones are to zones that pass, on BIND: it plans,
 // carries out the first step of the plan, and plans again, until nothing is left to do. After
-// every step all mail that its zones and its description show is judged no worse than before,
-// and goes to where it went.
+// every change of a step all mail that its zones and its description show is judged no worse
+// than before, and goes to where it went.
 func TestInteropCompany(t *testing.T) {
 	if !netns.Enter(t) {
 		return
@@ -49,7 +49,10 @@ func TestInteropCompany(t *testing.T) {
 		if steps++; steps > int(plan.Policy) {
 			t.Fatalf("the steps do not end:\n%s", c.text(t))
 		}
-		c.change(t, step)
+		for _, change := range slices.Backward(step.Changes) { // the order does not matter
+			c.change(t, plan.Step{Stage: step.Stage, Changes: []plan.Change{change}})
+			c.judgeFlows(t, "after "+change.Name+" "+resolver.TypeString(change.Type))
+		}
 		c.sendMail(t, "after step "+step.Stage.String())
 		c.judgeFlows(t, "after step "+step.Stage.String())
 		changes += len(step.Changes)
@@ -188,8 +191,9 @@ func (c *company) judgeFlows(t *testing.T, when string) {
 			c.lookUp(t, f)
 		}
 	}
+	cache := &resolver.Cache{Resolver: c.dns} // the flows have most questions in common
 	for e := range c.flows {
-		c.judge(t, when, e)
+		c.judge(t, cache, when, e)
 	}
 	for way, was := range c.ways {
 		host, domain, _ := strings.Cut(way, " for ")
@@ -208,13 +212,13 @@ func (c *company) note(e envelope) {
 
 // judge judges a flow, which must not be worse than before, unless a plan said that it has to
 // end. A name of its own in HELO may not be in use: it must not be worse than at first.
-func (c *company) judge(t *testing.T, when string, e envelope) {
+func (c *company) judge(t *testing.T, r resolver.Resolver, when string, e envelope) {
 	t.Helper()
 	if c.ended[e] {
 		return
 	}
 	helo := cmp.Or(e.helo, c.helos[e.addr], "unknown.example.net")
-	is, flow := c.verdict(t, e.addr, helo, e.from), c.flows[e]
+	is, flow := verdict(t, r, e.addr, helo, e.from), c.flows[e]
 	c.judged++
 	flow.first = cmp.Or(flow.first, is)
 	was := cmp.Or(flow.last, is)

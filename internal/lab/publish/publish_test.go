@@ -396,7 +396,12 @@ func (p *publication) checkFinished(t *testing.T) {
 
 func (p *publication) verdict(t *testing.T, addr netip.Addr, helo, sender string) *identity.Verdict {
 	t.Helper()
-	session := identity.Verifier{Resolver: p.dns}.Session(t.Context(), addr)
+	return verdict(t, p.dns, addr, helo, sender)
+}
+
+func verdict(t *testing.T, r resolver.Resolver, addr netip.Addr, helo, sender string) *identity.Verdict {
+	t.Helper()
+	session := identity.Verifier{Resolver: r}.Session(t.Context(), addr)
 	defer session.Close()
 	session.Helo(t.Context(), helo)
 	return session.MailFrom(t.Context(), sender)
