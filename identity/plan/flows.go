@@ -15,6 +15,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
+	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A traffic knows the mail that published records, the description and observations show,
@@ -96,6 +97,10 @@ func (t *traffic) tied(name string) []flow.Flow {
 		if f.By = cmp.Or(f.By, other); f.By != "" && f.By != name {
 			flows = append(flows, f)
 		}
+	}
+	// A text meant as an SPF record is its owner's word that the name has to do with mail.
+	if at := t.survey.Locate(name); len(flows) == 0 && len(addrs) > 0 && t.survey.NearMiss(at) != "" {
+		flows = append(flows, flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addrs[0], addrs[0].BitLen()), Sign: flow.SPF, By: at})
 	}
 	return flows
 }
@@ -284,13 +289,35 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 			}
 		}
 		for _, n := range t.survey.Nodes() {
-			for _, f := range t.tied(n.Name) {
+			for _, f := range append(t.tied(n.Name), t.redirected(n.Name)...) {
 				if !shown(f) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// redirected returns a flow for a name below a DNAME that has an address of a mail server
+// (RFC 6672, Section 2.2): of many, the first that does not end.
+func (t *traffic) redirected(owner string) []flow.Flow {
+	for _, rr := range resolver.Records[*dns.DNAME](resolver.Answer{Records: t.pub.sets[resolver.Question{Name: owner, Type: dns.TypeDNAME}]}) {
+		target, nodes := dnsname.CanonicalOrEmpty(rr.Target), t.survey.Nodes()
+		i, _ := slices.BinarySearchFunc(nodes, target, func(n flow.Node, name string) int { return dnsname.Compare(n.Name, name) })
+		for ; i < len(nodes) && dnsname.Under(nodes[i].Name, target); i++ {
+			for _, addr := range nodes[i].Addrs {
+				f := flow.Flow{Kind: flow.Helo, Name: strings.TrimSuffix(nodes[i].Name, target) + owner, Node: nodes[i].Name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address}
+				f.By = cmp.Or(t.survey.Server(addr), t.survey.Authorizer(addr))
+				if f.By == "" && t.survey.NearMiss(f.Node) != "" {
+					f.By = f.Node
+				}
+				if f.By != "" && f.Name != owner && !t.ends(f) {
+					return []flow.Flow{f}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // whyUnlisted returns why the CSA policy of a domain must not be published, "" if it can: it

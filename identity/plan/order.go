@@ -121,8 +121,14 @@ func (o *order) checkSenders() {
 		names = append(names, c.Name)
 	}
 	for _, c := range o.changesOf(Policy) {
-		if name, _ := csa.NameOf(c.Name); o.survey.NoMail(name) {
-			names = append(names, name)
+		domain, _ := csa.NameOf(c.Name)
+		if o.survey.NoMail(domain) {
+			names = append(names, domain)
+		}
+		for _, name := range o.Organization.Names { // which whyUnlisted takes the description's word for
+			if name = dnsname.CanonicalOrEmpty(name); dnsname.Under(name, domain) && len(o.hints(name)) > 0 {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.SortFunc(names, dnsname.Compare)
