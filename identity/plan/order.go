@@ -206,8 +206,8 @@ func (o *order) splitChange(c Change) []Change {
 				own = append(own, h.Addrs...)
 			}
 		}
-		isOwn := setOfAddrs(own)
-		others := slices.DeleteFunc(o.addrsUsing(c.Name), func(addr netip.Addr) bool { return isOwn[addr] })
+		isOwn := ipSet(own)
+		others := slices.DeleteFunc(o.addrsUsing(c.Name), func(addr netip.Addr) bool { return isOwn.Contains(addr) })
 		both, err := spf.Builder{Name: c.Name, TTL: rule.TTL, Addrs: append(own, others...)}.RR()
 		if len(others) == 0 || err != nil {
 			return []Change{c}
@@ -275,6 +275,6 @@ func (o *order) wouldDeny(name string) bool {
 			return false // a policy that denies names without a record of their own
 		}
 	}
-	authorized := setOfAddrs(o.addrsAfter(name))
-	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !authorized[addr] })
+	authorized := ipSet(o.addrsAfter(name))
+	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !authorized.Contains(addr) })
 }
