@@ -9,7 +9,7 @@
 // said in HELO. Packages plan, harden, draft and audit decide by the same survey.
 //
 // It asks no DNS, so it knows only the given records: not what an SPF include of another
-// organization authorizes, and not zones that were not read.
+// organization authorizes ([Survey.Foreign] names those), and not zones that were not read.
 //
 // Each relation grows at most with the number of records and names: networks of SPF records
 // stay networks, and a flow names the host whose addresses its clients have

@@ -152,7 +152,14 @@ func compareFlows(a, b Flow) int {
 
 // At returns the flows that records at a canonical name are about, the surest first. Those of
 // [Survey.Authorized] are not among them.
-func (s *Survey) At(node string) []Flow {
+func (s *Survey) At(node string) []Flow { return s.at(node, s.Node(node)) }
+
+// AtNode returns what At returns for the name of one of Nodes, and then what Authorized does.
+// It takes less time, because it does not search for the node.
+func (s *Survey) AtNode(n *Node) []Flow { return append(s.at(n.Name, n), s.authorized(n)...) }
+
+// at is At for a name and its node, nil if it has none.
+func (s *Survey) at(node string, n *Node) []Flow {
 	i, _ := slices.BinarySearchFunc(s.flows, node, func(f Flow, node string) int { return dnsname.Compare(f.Node, node) })
 	end := i
 	for end < len(s.flows) && s.flows[end].Node == node {
@@ -162,7 +169,7 @@ func (s *Survey) At(node string) []Flow {
 	for _, e := range s.exchangers(node) {
 		out = append(out, Flow{Kind: Inbound, Name: node, Node: node, Host: e.to, Sign: MX, By: node})
 	}
-	for _, addr := range s.addressed(node) {
+	for _, addr := range s.addressed(n) {
 		server := s.Server(addr)
 		if server != "" && server != node && s.Locate(server) != node {
 			out = append(out, Flow{Kind: Helo, Name: node, Node: node, Net: single(addr), Sign: Address, By: server})
@@ -175,20 +182,23 @@ func (s *Survey) At(node string) []Flow {
 // Authorized returns a flow for each address of a canonical name that the SPF record of
 // another name authorizes, and that is not known as the address of a mail server: the network
 // may be larger than the mail servers in it. The sign of these flows is Authorized.
-func (s *Survey) Authorized(node string) []Flow {
+func (s *Survey) Authorized(node string) []Flow { return s.authorized(s.Node(node)) }
+
+// authorized is Authorized for a node, nil for a name without records.
+func (s *Survey) authorized(n *Node) []Flow {
 	var out []Flow
-	for _, addr := range s.addressed(node) {
-		if owner := s.Authorizer(addr); owner != "" && owner != node && s.Server(addr) == "" {
-			out = append(out, Flow{Kind: Helo, Name: node, Node: node, Net: single(addr), Sign: Authorized, By: owner})
+	for _, addr := range s.addressed(n) {
+		if owner := s.Authorizer(addr); owner != "" && owner != n.Name && s.Server(addr) == "" {
+			out = append(out, Flow{Kind: Helo, Name: n.Name, Node: n.Name, Net: single(addr), Sign: Authorized, By: owner})
 		}
 	}
 	slices.SortFunc(out, compareFlows)
 	return out
 }
 
-// addressed returns the addresses of a name that its zone has.
-func (s *Survey) addressed(node string) []netip.Addr {
-	if n := s.Node(node); n != nil && s.NotInZone(node) == "" {
+// addressed returns the addresses of a node that its zone has.
+func (s *Survey) addressed(n *Node) []netip.Addr {
+	if n != nil && len(n.Addrs) > 0 && s.NotInZone(n.Name) == "" {
 		return n.Addrs
 	}
 	return nil

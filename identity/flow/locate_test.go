@@ -176,7 +176,7 @@ func TestZeroSurvey(t *testing.T) {
 		t.Error("it has a foreign name")
 	}
 	const name = "a.test."
-	if s.Locate(name) != name || s.At(name) != nil || s.Authorized(name) != nil || s.Node(name) != nil || s.Zones() != nil || s.NotOwned(name) != "" ||
+	if s.Locate(name) != name || s.At(name) != nil || s.Authorized(name) != nil || s.AtNode(&flow.Node{Name: name}) != nil || s.Node(name) != nil || s.Zones() != nil || s.NotOwned(name) != "" ||
 		s.NotInZone(name) != "" || s.NearMiss(name) != "" || s.Described(name) != "" || s.NoMail(name) || s.Clients(flow.Flow{}) != nil {
 		t.Error("it knows something")
 	}

@@ -60,7 +60,7 @@ var signs = []struct {
 	{flow.PTR, flow.Helo, "d MX 10 mx.y.test.\nmx.y.test. A 192.0.2.99\n99.2.0.192.in-addr.arpa. PTR NN", false, "mx.y.test."},
 	{flow.PTR, flow.Helo, "d MX 10 mx.y.test.\nmx.y.test. A 192.0.2.99\n99.2.0.192.in-addr.arpa. CNAME 99.part.y.test.\n99.part.y.test. PTR NN", false, "mx.y.test."}, // RFC 2317
 	{flow.Address, flow.Helo, "d MX 10 mx.y.test.\nmx.y.test. A 192.0.2.10", false, "mx.y.test."},
-	{flow.Address, flow.Helo, "_client._smtp.greets SRV 1 2 1 target\ntarget A 192.0.2.10", false, "greets.x.test."},
+	{flow.Address, flow.Helo, "_client._smtp.shown SRV 1 2 1 target\ntarget A 192.0.2.10", false, "shown.x.test."},
 	{flow.Described, flow.Helo, "HELO", false, "mta"},
 	{flow.Described, flow.Helo, "PTR", false, "mta"},
 	{flow.Described, flow.Sender, "MAIL", false, ""},

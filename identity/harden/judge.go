@@ -40,7 +40,7 @@ func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
 	case s.NoMail(name):
 		return none, ""
 	}
-	if f := firstFlow(s, name); f.Sign != 0 {
+	if f := firstFlow(s, n); f.Sign != 0 {
 		return f, f.String() + wayOut(f)
 	}
 	if word := ptrname.MailWord(name); word != "" {
@@ -50,11 +50,8 @@ func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
 }
 
 // firstFlow returns the surest flow that records at a name could hurt, or the zero Flow.
-func firstFlow(s *flow.Survey, name string) flow.Flow {
-	for _, f := range s.At(name) {
-		return f
-	}
-	for _, f := range s.Authorized(name) {
+func firstFlow(s *flow.Survey, n *flow.Node) flow.Flow {
+	for _, f := range s.AtNode(n) {
 		return f
 	}
 	return flow.Flow{}
@@ -74,8 +71,10 @@ func wayOut(f flow.Flow) string {
 // doubt returns a sign that a name which seems to have no mail receives some, or that
 // programs use it in HELO or send as user@ it, "" if there is none.
 func doubt(s *flow.Survey, n *flow.Node) string {
-	if f := firstFlow(s, n.Name); f.Sign != 0 { // only if the description lists it in names
-		return "publish its records only when nothing uses it in HELO or sends as user@ it: " + f.String()
+	if s.NoMail(n.Name) { // the description has the last word
+		if f := firstFlow(s, n); f.Sign != 0 {
+			return "publish its records only when nothing uses it in HELO or sends as user@ it: " + f.String()
+		}
 	}
 	if n.Has(flow.Apex) && !n.Has(flow.NullMX) {
 		return "it is the name of the zone, and mail for it goes to its address: make sure that nobody receives mail there"

@@ -46,7 +46,7 @@ func TestHurt(t *testing.T) {
 		}
 		for _, r := range w.Routes {
 			after := denied(before, r.Domain, dns.TypeMX, "0 .")
-			if hurt := w.Hurt(t.Context(), before, after, 0, worlds.ByZones); len(hurt) == 0 {
+			if hurt := w.Hurt(t.Context(), before, after, 0, r.Source); len(hurt) == 0 {
 				t.Errorf("seed %d: nothing hurts %v", seed, r)
 			}
 		}
