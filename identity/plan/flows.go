@@ -75,10 +75,13 @@ func (t *traffic) at(name string) []flow.Flow {
 
 // tied returns a flow for each address of a name of which one is a mail server's, if the survey
 // does not list it at the name: because only an SPF record authorizes the server, because the
-// name is an alias, or because the address is another one of the same server.
+// name is an alias, or because the address is another one of the same server. A name with an
+// SPF record of its own, or a text that is meant as one, is a server's, too.
 func (t *traffic) tied(name string) []flow.Flow {
 	server := func(addr netip.Addr) string { return cmp.Or(t.survey.Server(addr), t.survey.Authorizer(addr)) }
 	addrs, other := t.addrs(name), ""
+	at := t.survey.Locate(name)
+	ofSender := t.survey.Described(name) == "" && (t.survey.Node(at).Has(flow.Sends) && !t.survey.NoMail(name) || t.survey.NearMiss(at) != "")
 	for _, addr := range addrs {
 		if len(t.mtas[addr]) == 0 { // or else the description has all addresses of the server
 			other = cmp.Or(other, server(addr))
@@ -90,10 +93,14 @@ func (t *traffic) tied(name string) []flow.Flow {
 		f := flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address, By: t.survey.Server(addr)}
 		if f.By != "" && !alias {
 			continue
+		} else if f.By == "" && ofSender {
+			if f.Sign, f.By = flow.SPF, at; t.survey.NoMail(name) {
+				f.Sign = flow.Authorized // its owner says otherwise
+			}
 		} else if owner := t.survey.Authorizer(addr); f.By == "" && owner != "" {
 			f.Sign, f.By = flow.Authorized, owner
 		}
-		if f.By = cmp.Or(f.By, other); f.By != "" && f.By != name {
+		if f.By = cmp.Or(f.By, other); f.By != "" && (f.By != name || ofSender) {
 			flows = append(flows, f)
 		}
 	}
@@ -294,13 +301,13 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 }
 
 // whyUnlisted returns why the CSA policy of a domain must not be published, "" if it can: it
-// would deny servers that have no CSA record of their own.
-func (t *traffic) whyUnlisted(domain string, hasRecord func(name string) bool) string {
+// would deny servers whose names are not decided otherwise.
+func (t *traffic) whyUnlisted(domain string, decided func(name string) bool) string {
 	var denied []string
 	seen := make(map[string]bool)
 	for f := range t.servers() {
 		if seen[f.Name] || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
-			hasRecord(f.Name) || isHint(f) && t.survey.NoMail(f.Name) {
+			decided(f.Name) {
 			continue
 		}
 		seen[f.Name], f.Node = true, f.Name

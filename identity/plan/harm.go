@@ -138,15 +138,16 @@ func (p *planner) mailUse(set resolver.Question, ptr, adopt bool) string {
 	if ptr {
 		reason = cmp.Or(reason, p.whyOthers(name))
 	}
-	if reason != "" || set.Type != dns.TypeMX || adopt {
-		return reason
+	if reason != "" || set.Type == dns.TypeTXT || adopt {
+		return reason // what another text says is kept or adopted
+	}
+	at := p.survey.Locate(name)
+	if fault := p.survey.NearMiss(at); fault != "" {
+		return flow.MeantToSend(fault)
 	}
 	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
-	if node := p.survey.Node(name); node.Has(flow.Sends) {
+	if set.Type == dns.TypeMX && p.survey.Node(at).Has(flow.Sends) {
 		return "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"
-	}
-	if fault := p.survey.NearMiss(name); fault != "" {
-		return flow.MeantToSend(fault)
 	}
 	return ""
 }
@@ -216,7 +217,9 @@ func (p *planner) dropCSAPolicy() {
 		return
 	}
 	reason := p.whyUnlisted(domain, func(name string) bool {
-		return name != domain && len(p.recordsAfter(resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV})) > 0
+		// A null SPF record denies the name to everybody.
+		null := slices.ContainsFunc(p.recordsAfter(resolver.Question{Name: name, Type: dns.TypeTXT}), func(rr dns.RR) bool { return spf.IsNull(textOf(rr)) })
+		return null || name != domain && len(p.recordsAfter(resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV})) > 0
 	})
 	if reason != "" {
 		p.Changes = slices.DeleteFunc(p.Changes, isPolicy)

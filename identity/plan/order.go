@@ -124,7 +124,7 @@ func (o *order) checkSenders() {
 			name = host
 		}
 		// Cron on an MTA sends as root@ any name that the machine has.
-		if o.survey.NoMail(name) && (slices.ContainsFunc(o.addrsAfter(name), isMTA) || len(o.hints(name)) > 0) {
+		if c.Name != csa.Owner(o.domain) && (slices.ContainsFunc(o.addrsAfter(name), isMTA) || len(o.hints(name)) > 0) {
 			names = append(names, name)
 		}
 	}
