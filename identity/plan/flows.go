@@ -281,10 +281,37 @@ func (t *traffic) whyDenied(name string, allowed *netipx.IPSet) string {
 	return ""
 }
 
-// servers yields the Helo flows that do not end with the plan, those of tied, too.
+// redirected returns the targets of DNAME records and the names that have them (RFC 6672).
+func (t *traffic) redirected() map[string]string {
+	owners := make(map[string]string)
+	for _, n := range t.survey.Nodes() {
+		if n.Has(flow.Redirects) {
+			owners[dnsname.Parent(t.survey.Locate("_."+n.Name))] = n.Name // no host is called _
+		}
+	}
+	return owners
+}
+
+// servers yields the Helo flows that do not end with the plan, those of tied, too, and each
+// also by its name below a DNAME.
 func (t *traffic) servers() iter.Seq[flow.Flow] {
+	owners := t.redirected()
 	return func(yield func(flow.Flow) bool) {
-		shown := func(f flow.Flow) bool { return f.Kind != flow.Helo || t.ends(f) || yield(f) }
+		shown := func(f flow.Flow) bool {
+			if f.Kind != flow.Helo || t.ends(f) {
+				return true
+			}
+			for at := dnsname.Parent(f.Name); at != "" && len(owners) > 0; at = dnsname.Parent(at) {
+				if owner := owners[at]; owner != "" {
+					other := f
+					other.Name = strings.TrimSuffix(f.Name, at) + owner
+					if other.Node = other.Name; !yield(other) {
+						return false
+					}
+				}
+			}
+			return yield(f)
+		}
 		for f := range t.survey.Flows() {
 			if !shown(f) {
 				return
