@@ -2,26 +2,20 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
 
-	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/flow"
-	"github.com/bonafide-mta/bonafide/identity/helo"
-	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
-	"github.com/bonafide-mta/bonafide/spf"
 )
 
 // An Owner makes a change. The zero Owner is invalid.
@@ -181,34 +175,6 @@ func (p *planner) obsolete(before []dns.RR, wanted []rule.Record) []dns.RR {
 	return others
 }
 
-// obsoletePTRs returns the PTR records that can go, and tells about each record: the HELO name
-// of an MTA may have only one of them in its organization.
-func (p *planner) obsoletePTRs(set resolver.Question, records []dns.RR, wanted []rule.Record) []dns.RR {
-	var out []dns.RR
-	name := wanted[0].RR.(*dns.PTR).Ptr
-	for _, rr := range records {
-		ptr, ok := rr.(*dns.PTR)
-		if !ok {
-			continue
-		}
-		related := func(m org.MTA) bool {
-			now, _ := helo.Relate(m.Helo, ptr.Ptr)
-			then, _ := helo.Relate(m.Helo, name)
-			return m.Sends() && now != helo.Unrelated && then == helo.Unrelated
-		}
-		mtas := p.mtas[dnsname.FromReverse(wanted[0].RR.Header().Name)]
-		if i := slices.IndexFunc(mtas, related); i >= 0 {
-			p.Kept = append(p.Kept, Kept{[]dns.RR{rr}, nil, fmt.Sprintf("%s uses %s in HELO, which is in the organization of this name alone", mtas[i].ID, mtas[i].Helo)})
-			continue
-		}
-		if p.Organization.Owns(ptr.Ptr) { // or else it is the provider's, as most are
-			p.Notes = append(p.Notes, flow.Note{Name: set.Name, Text: fmt.Sprintf("its PTR record %s is removed, because the address is described with the name %s: if that one is wrong, change the description", ptr.Ptr, name)})
-		}
-		out = append(out, rr)
-	}
-	return out
-}
-
 // keep returns why obsolete records stay, and what is not planned for that reason: an RP
 // record can be added beside one that dangles.
 func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
@@ -221,50 +187,6 @@ func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
 		return Kept{obsolete, wanted, "receivers reject several SPF records at one name: describe all that sends, then adopt the plan"}
 	}
 	return Kept{obsolete, wanted, "another record is there, which somebody may rely on"}
-}
-
-// whyHarmful returns why mail would suffer from the records wanted of an RRset, "" if it
-// would not.
-func (p *planner) whyHarmful(set resolver.Question, wanted []rule.Record, ch Change) string {
-	for _, w := range wanted {
-		if name, addr := p.missingAddress(w); addr.IsValid() {
-			return fmt.Sprintf("%s does not resolve to %s, and this plan does not change that", name, addr)
-		}
-	}
-	if reason := cmp.Or(p.whyWild(set.Name), p.whyDeniedBy(set, wanted[0])); reason != "" {
-		return reason
-	}
-	if isAddress(wanted[0].RR) {
-		added := resolver.Answer{Records: ch.Added()}.Addrs()
-		return cmp.Or(p.whyOthers(set.Name), p.whyNoMail(set.Name, added))
-	}
-	name, _ := p.lostWildcardTypes(set.Name, dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeMX)
-	exists := func(ch Change) bool { return dnsname.Under(ch.Name, name) }
-	if name != "" && !slices.ContainsFunc(p.Changes, exists) {
-		return fmt.Sprintf("%s would no longer answer for %s: give it records of its own first", p.Published.wildcardFor(name), name)
-	}
-	return ""
-}
-
-// whyDeniedBy returns why mail would suffer from clients that a wanted SPF or CSA record
-// denies, "" if it would not.
-func (p *planner) whyDeniedBy(set resolver.Question, wanted rule.Record) string {
-	switch {
-	case declaresNoMail(wanted): // mailUse
-	case slices.Contains(wanted.Rules, rule.HeloCSA):
-		name, _ := csa.NameOf(set.Name)
-		return p.whyDenied(name, ipSet(p.addrsAfter(name)))
-	case isSPF(wanted.RR):
-		if slices.Contains(wanted.Rules, rule.HeloSPF) {
-			if reason := p.whyOthers(set.Name); reason != "" {
-				return reason
-			}
-		}
-		if record, _ := spf.Parse(textOf(wanted.RR)); denies(record) {
-			return p.whyDenied(set.Name, networksOf(record))
-		}
-	}
-	return ""
 }
 
 // dependencyRank returns when an RRset is planned: addresses first, then texts, then
@@ -295,45 +217,6 @@ func (p *planner) dangles(rr dns.RR) bool {
 		}
 	}
 	return true
-}
-
-// missingAddress returns the name that a PTR, MX or CSA record points to, and an address
-// that this name needs but lacks after the plan; an invalid address if it lacks none.
-func (p *planner) missingAddress(wanted rule.Record) (name string, addr netip.Addr) {
-	var addrs []netip.Addr
-	switch rr := wanted.RR.(type) {
-	case *dns.PTR:
-		name, addrs = dnsname.CanonicalOrEmpty(rr.Ptr), []netip.Addr{dnsname.FromReverse(rr.Hdr.Name)}
-	case *dns.MX:
-		if isNullMX(rr) {
-			return "", netip.Addr{}
-		}
-		name = dnsname.CanonicalOrEmpty(rr.Mx)
-		for _, h := range p.hosts {
-			if h.Helo == name || h.PTR == name {
-				addrs = append(addrs, h.Addrs...)
-			}
-		}
-	case *dns.SRV:
-		if slices.Contains(wanted.Rules, rule.HeloCSA) {
-			name = rr.Target
-		}
-		for _, h := range p.hosts {
-			if h.Helo == name {
-				addrs = append(addrs, h.Addrs...)
-			}
-		}
-	}
-	if name == "" {
-		return "", netip.Addr{}
-	}
-	has := setOfAddrs(p.addrsAfter(name))
-	for _, addr := range addrs {
-		if !has[addr] {
-			return name, addr
-		}
-	}
-	return "", netip.Addr{}
 }
 
 // addrsAfter returns the addresses of a name after the changes planned so far.
@@ -420,91 +303,12 @@ func (c *Change) addRecords(records ...dns.RR) {
 	}
 }
 
-// removeNullMX removes the Null MX of names at which postmaster@ must work.
-func (p *planner) removeNullMX() {
-	var names []string
-	for _, h := range p.hosts {
-		names = append(names, h.Helo)
-	}
-	for _, d := range p.Organization.MailDomains() {
-		names = append(names, dnsname.CanonicalOrEmpty(d.Domain))
-	}
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		set := resolver.Question{Name: name, Type: dns.TypeMX}
-		ch, reason := p.newChange(set)
-		null := slices.DeleteFunc(slices.Clone(ch.Before), isExchanger)
-		if reason != "" || len(null) == 0 || len(without(null, p.recordsAfter(set))) > 0 {
-			continue
-		}
-		if !p.options.adopts(name) {
-			p.Kept = append(p.Kept, Kept{null, nil, "it refuses the mail for postmaster@" + strings.TrimSuffix(name, ".")})
-			continue
-		}
-		ch.After = without(ch.Before, null)
-		ch.Rules = []rule.ID{rule.NullMX}
-		p.addChange(ch)
-	}
-}
-
-// dropCSAPolicy removes the CSA policy of a domain from the plan if it would deny a server whose name has
-// no record of its own after the plan.
-func (p *planner) dropCSAPolicy(domain string) {
-	policy := resolver.Question{Name: csa.Owner(domain), Type: dns.TypeSRV}
-	isPolicy := func(c Change) bool {
-		return c.Name == policy.Name && c.Type == policy.Type && slices.Contains(c.Rules, rule.DomainCSA)
-	}
-	if !slices.ContainsFunc(p.Changes, isPolicy) {
-		return
-	}
-	reason := p.whyUnlisted(domain, func(name string) bool {
-		return name != domain && len(p.recordsAfter(resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV})) > 0
-	})
-	if reason != "" {
-		p.Changes = slices.DeleteFunc(p.Changes, isPolicy)
-		delete(p.after, policy)
-		p.refuse(policy, reason)
-	}
-}
-
 // recordsAfter returns the records of an RRset after the changes planned so far.
 func (p *planner) recordsAfter(set resolver.Question) []dns.RR {
 	if after, ok := p.after[set]; ok {
 		return after
 	}
 	return p.Published.sets[set]
-}
-
-// declaresNoMail reports whether a wanted record says that nothing sends or receives mail by
-// its name: a null SPF record, a Null MX, or a CSA record that denies the name.
-func declaresNoMail(wanted rule.Record) bool {
-	srv, ok := wanted.RR.(*dns.SRV)
-	return isNullMX(wanted.RR) || spf.IsNull(textOf(wanted.RR)) || ok && csa.Denies(srv) && !csa.RequiresExplicit(srv)
-}
-
-// mailUse returns why a name must not be declared to have no mail, "" if it can be: a flow
-// of mail needs it, or an SPF record that is kept authorizes senders. A PTR name may have no
-// address but those of MTAs, which use another HELO name by then.
-func (p *planner) mailUse(set resolver.Question, ptr, adopt bool) string {
-	name := set.Name
-	if at, ok := csa.NameOf(name); ok {
-		name = at
-	}
-	reason := p.whyUsed(name)
-	if ptr {
-		reason = cmp.Or(reason, p.whyOthers(name))
-	}
-	if reason != "" || set.Type != dns.TypeMX || adopt {
-		return reason
-	}
-	// RFC 7505, Section 4.2: a domain with a Null MX sends no mail.
-	if node := p.survey.Node(name); node.Has(flow.Sends) {
-		return "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"
-	}
-	if fault := p.survey.NearMiss(name); fault != "" {
-		return flow.MeantToSend(fault)
-	}
-	return ""
 }
 
 func (p *planner) refuse(set resolver.Question, reason string) {
@@ -541,15 +345,6 @@ func dataOf(records []dns.RR) map[string]bool {
 	has := make(map[string]bool, len(records))
 	for _, rr := range records {
 		has[txt.LooseKey(rr)] = true
-	}
-	return has
-}
-
-// setOfAddrs returns addresses as a set.
-func setOfAddrs(addrs []netip.Addr) map[netip.Addr]bool {
-	has := make(map[netip.Addr]bool, len(addrs))
-	for _, addr := range addrs {
-		has[addr] = true
 	}
 	return has
 }

@@ -146,6 +146,9 @@ func (p *planner) findUnlisted() {
 	}
 	seen := make(map[netip.Prefix]bool)
 	for f := range p.servers() {
+		if isHint(f) && p.survey.NoMail(f.Name) {
+			continue // its owner says so, and a gate waits for it
+		}
 		for _, client := range p.survey.Clients(f) {
 			if !seen[client] && !allowed.ContainsPrefix(client) {
 				f.Net = client

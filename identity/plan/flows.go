@@ -15,7 +15,6 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 // A traffic knows the mail that published records, the description and observations show,
@@ -76,10 +75,13 @@ func (t *traffic) at(name string) []flow.Flow {
 
 // tied returns a flow for each address of a name of which one is a mail server's, if the survey
 // does not list it at the name: because only an SPF record authorizes the server, because the
-// name is an alias, or because the address is another one of the same server.
+// name is an alias, or because the address is another one of the same server. A name with an
+// SPF record of its own, or a text that is meant as one, is a server's, too.
 func (t *traffic) tied(name string) []flow.Flow {
 	server := func(addr netip.Addr) string { return cmp.Or(t.survey.Server(addr), t.survey.Authorizer(addr)) }
 	addrs, other := t.addrs(name), ""
+	at := t.survey.Locate(name)
+	ofSender := t.survey.Described(name) == "" && (t.survey.Node(at).Has(flow.Sends) && !t.survey.NoMail(name) || t.survey.NearMiss(at) != "")
 	for _, addr := range addrs {
 		if len(t.mtas[addr]) == 0 { // or else the description has all addresses of the server
 			other = cmp.Or(other, server(addr))
@@ -91,16 +93,16 @@ func (t *traffic) tied(name string) []flow.Flow {
 		f := flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address, By: t.survey.Server(addr)}
 		if f.By != "" && !alias {
 			continue
+		} else if f.By == "" && ofSender {
+			if f.Sign, f.By = flow.SPF, at; t.survey.NoMail(name) {
+				f.Sign = flow.Authorized // its owner says otherwise
+			}
 		} else if owner := t.survey.Authorizer(addr); f.By == "" && owner != "" {
 			f.Sign, f.By = flow.Authorized, owner
 		}
-		if f.By = cmp.Or(f.By, other); f.By != "" && f.By != name {
+		if f.By = cmp.Or(f.By, other); f.By != "" && (f.By != name || ofSender) {
 			flows = append(flows, f)
 		}
-	}
-	// A text meant as an SPF record is its owner's word that the name has to do with mail.
-	if at := t.survey.Locate(name); len(flows) == 0 && len(addrs) > 0 && t.survey.NearMiss(at) != "" {
-		flows = append(flows, flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addrs[0], addrs[0].BitLen()), Sign: flow.SPF, By: at})
 	}
 	return flows
 }
@@ -279,17 +281,45 @@ func (t *traffic) whyDenied(name string, allowed *netipx.IPSet) string {
 	return ""
 }
 
-// servers yields the Helo flows that do not end with the plan, those of tied, too.
+// redirected returns the targets of DNAME records and the names that have them (RFC 6672).
+func (t *traffic) redirected() map[string][]string {
+	owners := make(map[string][]string)
+	for _, n := range t.survey.Nodes() {
+		if n.Has(flow.Redirects) {
+			target := dnsname.Parent(t.survey.Locate("_." + n.Name)) // no host is called _
+			owners[target] = append(owners[target], n.Name)
+		}
+	}
+	return owners
+}
+
+// servers yields the Helo flows that do not end with the plan, those of tied, too, and each
+// also by its name below a DNAME.
 func (t *traffic) servers() iter.Seq[flow.Flow] {
+	owners := t.redirected()
 	return func(yield func(flow.Flow) bool) {
-		shown := func(f flow.Flow) bool { return f.Kind != flow.Helo || t.ends(f) || yield(f) }
+		shown := func(f flow.Flow) bool {
+			if f.Kind != flow.Helo || t.ends(f) {
+				return true
+			}
+			for at := dnsname.Parent(f.Name); at != "" && len(owners) > 0; at = dnsname.Parent(at) {
+				for _, owner := range owners[at] {
+					other := f
+					other.Name = strings.TrimSuffix(f.Name, at) + owner
+					if other.Node = other.Name; !yield(other) {
+						return false
+					}
+				}
+			}
+			return yield(f)
+		}
 		for f := range t.survey.Flows() {
 			if !shown(f) {
 				return
 			}
 		}
 		for _, n := range t.survey.Nodes() {
-			for _, f := range append(t.tied(n.Name), t.redirected(n.Name)...) {
+			for _, f := range t.tied(n.Name) {
 				if !shown(f) {
 					return
 				}
@@ -298,36 +328,14 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 	}
 }
 
-// redirected returns a flow for a name below a DNAME that has an address of a mail server
-// (RFC 6672, Section 2.2): of many, the first that does not end.
-func (t *traffic) redirected(owner string) []flow.Flow {
-	for _, rr := range resolver.Records[*dns.DNAME](resolver.Answer{Records: t.pub.sets[resolver.Question{Name: owner, Type: dns.TypeDNAME}]}) {
-		target, nodes := dnsname.CanonicalOrEmpty(rr.Target), t.survey.Nodes()
-		i, _ := slices.BinarySearchFunc(nodes, target, func(n flow.Node, name string) int { return dnsname.Compare(n.Name, name) })
-		for ; i < len(nodes) && dnsname.Under(nodes[i].Name, target); i++ {
-			for _, addr := range nodes[i].Addrs {
-				f := flow.Flow{Kind: flow.Helo, Name: strings.TrimSuffix(nodes[i].Name, target) + owner, Node: nodes[i].Name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address}
-				f.By = cmp.Or(t.survey.Server(addr), t.survey.Authorizer(addr))
-				if f.By == "" && t.survey.NearMiss(f.Node) != "" {
-					f.By = f.Node
-				}
-				if f.By != "" && f.Name != owner && !t.ends(f) {
-					return []flow.Flow{f}
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // whyUnlisted returns why the CSA policy of a domain must not be published, "" if it can: it
-// would deny servers that have no CSA record of their own.
-func (t *traffic) whyUnlisted(domain string, hasRecord func(name string) bool) string {
+// would deny servers whose names are not decided otherwise.
+func (t *traffic) whyUnlisted(domain string, decided func(name string) bool) string {
 	var denied []string
 	seen := make(map[string]bool)
 	for f := range t.servers() {
 		if seen[f.Name] || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
-			hasRecord(f.Name) || isHint(f) && t.survey.NoMail(f.Name) {
+			decided(f.Name) {
 			continue
 		}
 		seen[f.Name], f.Node = true, f.Name

@@ -125,11 +125,6 @@ func (o *order) checkSenders() {
 		if o.survey.NoMail(domain) {
 			names = append(names, domain)
 		}
-		for _, name := range o.Organization.Names { // which whyUnlisted takes the description's word for
-			if name = dnsname.CanonicalOrEmpty(name); dnsname.Under(name, domain) && len(o.hints(name)) > 0 {
-				names = append(names, name)
-			}
-		}
 	}
 	slices.SortFunc(names, dnsname.Compare)
 	if names = slices.Compact(names); len(names) == 0 {
@@ -210,8 +205,8 @@ func (o *order) splitChange(c Change) []Change {
 				own = append(own, h.Addrs...)
 			}
 		}
-		isOwn := setOfAddrs(own)
-		others := slices.DeleteFunc(o.addrsUsing(c.Name), func(addr netip.Addr) bool { return isOwn[addr] })
+		isOwn := ipSet(own)
+		others := slices.DeleteFunc(o.addrsUsing(c.Name), func(addr netip.Addr) bool { return isOwn.Contains(addr) })
 		both, err := spf.Builder{Name: c.Name, TTL: rule.TTL, Addrs: append(own, others...)}.RR()
 		if len(others) == 0 || err != nil {
 			return []Change{c}
@@ -280,6 +275,6 @@ func (o *order) wouldDeny(name string) bool {
 			return false // a policy that denies names without a record of their own
 		}
 	}
-	authorized := setOfAddrs(o.addrsAfter(name))
-	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !authorized[addr] })
+	authorized := ipSet(o.addrsAfter(name))
+	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !authorized.Contains(addr) })
 }

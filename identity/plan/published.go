@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -331,11 +330,6 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 		}
 	}
 	return out
-}
-
-// addrs returns the addresses that a name has now.
-func (pub *Published) addrs(name string) map[netip.Addr]bool {
-	return setOfAddrs(addrsOf(name, func(q resolver.Question) []dns.RR { return pub.sets[q] }))
 }
 
 // csaRecords returns the CSA records of a name.

@@ -108,13 +108,13 @@ func (p *planner) whyHeloRefused(h Host) string {
 	for range 8 { // an alias of a name with the addresses will do; a loop has none
 		at = cmp.Or(p.Published.aliasTarget(at), at)
 	}
-	has := setOfAddrs(p.addrsAfter(at))
+	has := p.addrsAfter(at)
 	for _, r := range p.Refused {
 		if r.MTA == h.MTA && dnsname.CanonicalOrEmpty(r.Value) == h.Helo && h.Helo != "" {
 			return r.Reason
 		}
 		for i, q := range resolver.AddrQuestions(h.Helo) {
-			lacks := func(addr netip.Addr) bool { return addr.Is6() == (i == 1) && !has[addr] }
+			lacks := func(addr netip.Addr) bool { return addr.Is6() == (i == 1) && !slices.Contains(has, addr) }
 			if r.Value == q.String() && slices.ContainsFunc(h.Addrs, lacks) {
 				return r.Reason
 			}
