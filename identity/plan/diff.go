@@ -80,9 +80,8 @@ type Kept struct {
 type planner struct {
 	*Plan
 	*traffic
-	options Options
-	hosts   []Host
-	after   map[resolver.Question][]dns.RR // the changed RRsets, as they will be
+	hosts []Host
+	after map[resolver.Question][]dns.RR // the changed RRsets, as they will be
 }
 
 // addChange adds a change to the plan.
@@ -248,6 +247,8 @@ func (p *planner) newChange(set resolver.Question) (Change, string) {
 	switch {
 	case obstacle != "":
 		return ch, obstacle
+	case pub.whyUnknown(set.Name) != "":
+		return ch, pub.whyUnknown(set.Name)
 	case target != "": // RFC 2181, Section 10.1
 		return ch, "it " + flow.AtAlias(set.Name, target, set.Type, p.Organization.Owns(target) || p.wantsAddresses(set.Name))
 	case foreign && set.Type != dns.TypePTR:

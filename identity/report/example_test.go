@@ -30,7 +30,7 @@ var example = &report.Report{
 		Fix:      []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."},
 		Remedy:   "The PTR record is set by whoever the address is from.",
 	}},
-	Publish: []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."},
+	Publish: []report.Publication{{By: "isp", Records: []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."}}},
 	Summary: report.Summary{Fail: 1},
 }
 
