@@ -3,6 +3,7 @@ package audit_test
 import (
 	"flag"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,6 +189,19 @@ func (d *disagreements) add(format string, args ...any) {
 // zoneText is a record as reports have it.
 func zoneText(rr dns.RR) string { return rule.Record{RR: rr}.String() }
 
+// stepped yields the changes of all steps.
+func stepped(p *plan.Plan) iter.Seq[plan.Change] {
+	return func(yield func(plan.Change) bool) {
+		for _, s := range p.Steps {
+			for _, c := range s.Changes {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // fixes compares each fix with what the plan adds, or would add in place of what it keeps, and
 // holds that a failure has a fix, or tells why not.
 func (d *disagreements) fixes() {
@@ -238,8 +252,9 @@ func waits(p *plan.Plan, c plan.Change) bool {
 // changes holds that each record that the plan adds is the fix of a failure, and that each of
 // its changes is for a rule that fails.
 func (d *disagreements) changes() {
-	fixes, fails := make(map[string]bool), make(map[rule.ID]bool)
+	fixes, fails, open := make(map[string]bool), make(map[rule.ID]bool), make(map[rule.ID]bool)
 	for _, f := range d.rep.Findings {
+		open[f.Rule] = open[f.Rule] || f.Status == rule.NotApplicable // there is nothing yet that it could judge
 		if f.Status == rule.Fail {
 			fails[f.Rule] = true
 			for _, fix := range f.Fix {
@@ -248,7 +263,7 @@ func (d *disagreements) changes() {
 		}
 	}
 	for _, c := range d.plan.Changes {
-		if !slices.ContainsFunc(c.Rules, func(id rule.ID) bool { return fails[id] }) {
+		if !slices.ContainsFunc(c.Rules, func(id rule.ID) bool { return fails[id] || open[id] }) {
 			d.add("%s %s is changed for %v, which pass", c.Name, dns.TypeToString[c.Type], c.Rules)
 			continue
 		}
@@ -264,7 +279,7 @@ func (d *disagreements) changes() {
 // that what it keeps and refuses is told.
 func (d *disagreements) publish() {
 	var want, got []string
-	for _, c := range d.plan.Changes {
+	for c := range stepped(d.plan) {
 		for _, rr := range c.Added() {
 			want = append(want, fmt.Sprintf("%s %s %s", c.Owner, c.Zone, zoneText(rr)))
 		}

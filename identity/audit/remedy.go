@@ -75,7 +75,7 @@ func (s subject) decided(out outcome) (d decided) {
 		switch is := p.Decide(record); {
 		case is.Change != nil:
 			d.fix = append(d.fix, rule.Record{RR: is.RR}.String())
-			if waits := p.WaitsFor(*is.Change); waits != "" {
+			if waits := p.WaitsFor(is.Step, *is.Change); waits != "" {
 				d.waits = append(d.waits, "Before that, "+waits+".")
 			}
 		case is.Refused != nil:

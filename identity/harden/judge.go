@@ -38,6 +38,12 @@ func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
 		return none, "it is not a host name, so nobody should send mail as user@ it"
 	case s.NoMail(name):
+		for _, f := range s.AtNode(n) {
+			unsaid := f.Kind == flow.Sender && (f.By == name || f.Name != name && s.NoMail(f.Name))
+			if !f.Hint() && !unsaid {
+				return f, f.String() + ": remove that record first, or describe the name and take it from names"
+			}
+		}
 		return none, ""
 	}
 	if f := firstFlow(s, n); f.Sign != 0 {

@@ -72,9 +72,16 @@ func (p *Plan) Gate(step int) *Step {
 // Title says what to do in a step, or what to wait for, as a sentence without its period.
 func (s Step) Title() string { return stageTitle[s.Stage] }
 
-// WaitsFor says what to wait for before a change is made that declares that its name has no
-// mail, as a clause; "" for any other change.
-func (p *Plan) WaitsFor(c Change) string {
+// WaitsFor says what to wait for before a change of a step is made, as a clause: because it
+// declares that its name has no mail, or because an earlier step publishes something else
+// there. It returns "" for any other change.
+func (p *Plan) WaitsFor(step int, c Change) string {
+	earlier := slices.ContainsFunc(p.Steps[:step], func(s Step) bool {
+		return slices.ContainsFunc(s.Changes, func(other Change) bool { return other.Name == c.Name && other.Type == c.Type })
+	})
+	if gate := p.Gate(step); earlier && gate != nil {
+		return strings.ToLower(gate.Title()[:1]) + gate.Title()[1:]
+	}
 	name := c.Name
 	if host, ok := csa.NameOf(name); ok {
 		name = host

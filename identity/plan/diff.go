@@ -114,8 +114,8 @@ func (p *planner) planChanges() {
 // planSet makes the change of one RRset, or says why there is none.
 func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	adopt := p.options.adopts(set.Name)
-	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) {
-		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
+	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) || p.isMet(set, wanted[0]) {
+		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return p.storedAt(setOf(r.RR)) == set })
 		return
 	}
 	ch, reason := p.newChange(set)

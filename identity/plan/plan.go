@@ -48,7 +48,7 @@
 // # Bounds
 //
 // Only [Published.WithAnswers], [Published.WithSomeAnswers] and [Step.Waiting] ask DNS. For each
-// name of the description WithAnswers asks at most seven questions and one for each label and
+// name of the description WithAnswers asks at most seven questions and two for each label and
 // each alias, resolver.AtOnce at a time.
 // It keeps the records of the answers, and a plan lists them where it changes their RRsets.
 // Time and memory grow with the size of the answers and zones: 4000 records of each type at

@@ -79,7 +79,7 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 // that the plan of an organization is about, among them the reverse names of its
 // addresses. It is a partial view: the answers of a wildcard, except an alias, look like
 // records of the name, and other names of the zone are not seen. It asks at most seven
-// questions for each name and one for each label and each alias, resolver.AtOnce at a time.
+// questions for each name and two for each label and each alias, resolver.AtOnce at a time.
 //
 // The error is that of the first question without an answer, or of the context: nothing is
 // planned with incomplete answers. Time and memory grow with the size of the answers, all of
@@ -168,9 +168,14 @@ func (pub *Published) questionsOf(o *org.Organization) (subjects map[resolver.Qu
 		// Whether the name may get a null SPF record or a Null MX depends on both.
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] = true
-		if isExchanger(w.RR) {
+		if set.Type == dns.TypeMX { // whether the name needs any
 			for _, q := range resolver.AddrQuestions(set.Name) {
 				questions[q] = true
+			}
+		}
+		if name, ok := csa.NameOf(set.Name); ok {
+			for _, parent := range csa.Parents(name) {
+				questions[resolver.Question{Name: csa.Owner(parent), Type: dns.TypeSRV}] = true
 			}
 		}
 		// To find the zone, which is not a top-level domain.
@@ -415,6 +420,14 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 		}
 	}
 	return out
+}
+
+// hasPolicyAbove reports whether the CSA policy of a parent denies a name that has no record of
+// its own.
+func (pub *Published) hasPolicyAbove(name string) bool {
+	return slices.ContainsFunc(csa.Parents(name), func(parent string) bool {
+		return slices.ContainsFunc(pub.csaRecords(parent), csa.RequiresExplicit)
+	})
 }
 
 // csaRecords returns the CSA records of a name.

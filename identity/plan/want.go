@@ -264,6 +264,7 @@ func (w *wanted) wantNullRecords() {
 		}
 		if rr, err := csa.Deny(name, rule.TTL); w.checkMade("", name, err) {
 			w.addRecord(rr, name, rule.PTRLocked)
+			w.addRecord(rr, organization, rule.DomainCSA) // or its policy
 		}
 	}
 }

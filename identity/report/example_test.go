@@ -15,7 +15,6 @@ import (
 
 // example is a report of one finding.
 var example = &report.Report{
-	Notes: []report.Note{}, Zones: []string{},
 	Version:      report.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organization: "example.org.",

@@ -62,7 +62,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	}
 	if len(r.Publish) > 0 {
 		m.line("\n## Records to publish\n")
-		m.line("In this order. PTR records take the place of those at their names.")
+		m.line("In this order. PTR, SPF and CSA records take the place of those at their names.")
 		for _, p := range r.Publish {
 			m.line("\n%s:", escape(p.Title()))
 			if p.After != "" {

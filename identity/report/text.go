@@ -43,7 +43,7 @@ func (r *Report) writeText(w io.Writer, color bool) error {
 	}
 	if len(r.Publish) > 0 {
 		t.line("\n%s", t.paint(bold, "Records to publish"))
-		t.line("In this order, which hurts no mail. PTR records take the place of those at their names; a plan (examples/plan) also lists what to remove.")
+		t.line("In this order, which hurts no mail. PTR, SPF and CSA records take the place of those at their names; a plan (examples/plan) also lists what to remove.")
 		for _, p := range r.Publish {
 			t.records(p)
 		}
