@@ -25,7 +25,7 @@ func (s subject) addRemedy(f *report.Finding, known rule.Outcome, out outcome) {
 	if out.remedy != "" {
 		f.Remedy, known.Remedy = out.remedy, out.remedy
 	}
-	d := s.decided(out)
+	d := s.decided(f.Rule, out)
 	f.Fix = append(f.Fix, d.fix...)
 	refused := sentences(d.refused)
 	switch {
@@ -63,11 +63,12 @@ type decided struct {
 }
 
 // decided returns what the plan does about the records that would fix a failure.
-func (s subject) decided(out outcome) (d decided) {
+func (s subject) decided(id rule.ID, out outcome) (d decided) {
 	if out.fix == nil {
 		return d
 	}
 	p := s.plan()
+	changed := make(map[string]bool) // names
 	for _, record := range p.Wanted {
 		if !out.fixedBy(record) {
 			continue
@@ -75,6 +76,7 @@ func (s subject) decided(out outcome) (d decided) {
 		switch is := p.Decide(record); {
 		case is.Change != nil:
 			d.fix = append(d.fix, rule.Record{RR: is.RR}.String())
+			changed[is.Set.Name] = true
 			if waits := p.WaitsFor(is.Step, *is.Change); waits != "" {
 				d.waits = append(d.waits, "Before that, "+waits+".")
 			}
@@ -91,13 +93,28 @@ func (s subject) decided(out outcome) (d decided) {
 			d.there = is.RR
 		}
 	}
+	for _, c := range p.Changes { // also what a wildcard had for a name that begins to exist
+		if changed[c.Name] && c.Type != dns.TypeA && c.Type != dns.TypeAAAA && slices.Contains(c.Rules, id) {
+			for _, rr := range c.Added() {
+				d.fix = append(d.fix, rule.Record{RR: rr}.String())
+			}
+		}
+	}
+	d.fix = unique(d.fix)
 	return d
 }
 
 // sentences joins sentences, each once.
-func sentences(list []string) string {
-	slices.Sort(list)
-	return strings.Join(slices.Compact(list), " ")
+func sentences(list []string) string { return strings.Join(unique(list), " ") }
+
+// unique returns the texts of a list, each once, in their order.
+func unique(list []string) []string {
+	has := make(map[string]bool, len(list))
+	return slices.DeleteFunc(list, func(text string) bool {
+		known := has[text]
+		has[text] = true
+		return known
+	})
 }
 
 // planOver plans the records of an organization over what is published: whole zones that are

@@ -49,7 +49,10 @@ func (p *Plan) Decide(record rule.Record) Decision {
 	}
 	for i, s := range p.Steps {
 		for j, c := range s.Changes {
-			if at := slices.IndexFunc(c.Added(), is); at >= 0 && c.Name == d.Set.Name && c.Type == d.Set.Type {
+			if c.Name != d.Set.Name || c.Type != d.Set.Type {
+				continue
+			}
+			if at := slices.IndexFunc(c.Added(), is); at >= 0 {
 				d.RR, d.Change, d.Step = c.Added()[at], &p.Steps[i].Changes[j], i
 				return d
 			}

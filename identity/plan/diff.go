@@ -147,6 +147,13 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
 	}
+	if len(ch.Before) == 0 && p.Published.wildcardFor(set.Name) != "" { // it is lost with what makes the name exist
+		for _, other := range p.Changes {
+			if other.Name == set.Name {
+				ch.Rules = append(ch.Rules, other.Rules...)
+			}
+		}
+	}
 	ch.addRecords(rrs(wanted)...)
 	slices.SortFunc(ch.Rules, rule.Compare)
 	ch.Rules = slices.Compact(ch.Rules)

@@ -336,6 +336,17 @@ func (pub *Published) after(changes []Change) (*Published, error) {
 			after.sets[resolver.Question{Name: c.Name, Type: c.Type}] = c.After
 		}
 	}
+	for wildcard, types := range pub.wildcards {
+		if apex, _ := pub.zoneOf(wildcard); apex != "" {
+			continue // FromZones has them
+		}
+		after.wildcards[wildcard], after.names[wildcard], after.names[dnsname.Parent(wildcard)] = types, true, true
+		for _, c := range changes { // what exists now, no wildcard answers for (RFC 4592, Section 2.2.1)
+			for at := c.Name; len(c.After) > 0 && at != "" && !after.names[at] && dnsname.Under(at, dnsname.Parent(wildcard)); at = dnsname.Parent(at) {
+				after.names[at] = true
+			}
+		}
+	}
 	after.asked, after.unanswered = pub.asked, pub.unanswered
 	return after, nil
 }
