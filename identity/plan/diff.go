@@ -114,11 +114,11 @@ func (p *planner) planChanges() {
 // planSet makes the change of one RRset, or says why there is none.
 func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	adopt := p.options.adopts(set.Name)
-	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) || p.isMet(set, wanted[0]) {
+	ch, reason := p.newChange(set)
+	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) || reason == "" && p.isMet(set, wanted[0]) {
 		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return p.storedAt(setOf(r.RR)) == set })
 		return
 	}
-	ch, reason := p.newChange(set)
 	wanted = p.asPublished(ch.Before, wanted)
 	obsolete := p.obsolete(ch.Before, wanted)
 	if reason == "" && len(obsolete) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
@@ -147,9 +147,9 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
 	}
-	if len(ch.Before) == 0 && p.Published.wildcardFor(set.Name) != "" { // it is lost with what makes the name exist
-		for _, other := range p.Changes {
-			if other.Name == set.Name {
+	if lost := p.Published.wildcards[p.Published.wildcardFor(set.Name)]; slices.Contains(lost, set.Type) || slices.Contains(lost, dns.TypeCNAME) {
+		for _, other := range p.Changes { // an address that makes the name exist takes from it what the wildcard has
+			if other.Name == set.Name && (other.Type == dns.TypeA || other.Type == dns.TypeAAAA) {
 				ch.Rules = append(ch.Rules, other.Rules...)
 			}
 		}

@@ -32,7 +32,7 @@ func (p *planner) mailRouted(set resolver.Question, adopt bool) bool {
 // delivered to a name without an address and MX records, and what the CSA policy of a name
 // above denies needs no denial of its own.
 func (p *planner) isMet(set resolver.Question, wanted rule.Record) bool {
-	if len(p.Published.sets[set]) > 0 || p.Published.whyUnknown(set.Name) != "" || p.Published.aliasTarget(p.survey.Locate(set.Name)) != "" {
+	if len(p.Published.sets[set]) > 0 {
 		return false
 	}
 	if isNullMX(wanted.RR) && !slices.Contains(wanted.Rules, rule.PTRLocked) {
