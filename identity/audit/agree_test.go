@@ -239,6 +239,8 @@ func (d *disagreements) fixes() {
 				d.add("%s %s: the plan keeps what is in the place of %q, and the remedy does not say so: %s", f.Rule, f.Subject, fix, f.Remedy)
 			case added && waits(d.plan, change) && !strings.Contains(f.Remedy, "wait until nothing uses "):
 				d.add("%s %s: the fix %q waits for a gate, and the remedy does not say so: %s", f.Rule, f.Subject, fix, f.Remedy)
+			case added && len(f.Fix) == 1 && !waits(d.plan, change) && strings.Contains(f.Remedy, "wait until nothing uses "):
+				d.add("%s %s: the fix %q waits for nothing, and the remedy says so: %s", f.Rule, f.Subject, fix, f.Remedy)
 			}
 		}
 		if len(f.Fix) == 0 && (f.Remedy == "" || (rule.Outcome{Remedy: f.Remedy}).MentionsFix()) {
@@ -250,9 +252,14 @@ func (d *disagreements) fixes() {
 // waits reports whether a change declares that a name has no mail, and its name is at the gate
 // before such changes.
 func waits(p *plan.Plan, c plan.Change) bool {
-	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
-		return s.Stage == plan.CheckSenders && slices.Contains(s.Names, strings.TrimPrefix(c.Name, "_client._smtp."))
-	}) && !slices.Contains(c.Rules, rule.HeloCSA) && !slices.Contains(c.Rules, rule.MailSPF)
+	gate := false
+	for _, s := range p.Steps {
+		gate = gate || s.Stage == plan.CheckSenders && slices.Contains(s.Names, strings.TrimPrefix(c.Name, "_client._smtp."))
+		if slices.ContainsFunc(s.Changes, func(other plan.Change) bool { return other.Name == c.Name && other.Type == c.Type }) {
+			return gate
+		}
+	}
+	return false
 }
 
 // changes holds that each record that the plan adds is the fix of a failure, and that each of

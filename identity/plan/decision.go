@@ -82,15 +82,17 @@ func (p *Plan) WaitsFor(step int, c Change) string {
 	earlier := slices.ContainsFunc(p.Steps[:step], func(s Step) bool {
 		return slices.ContainsFunc(s.Changes, func(other Change) bool { return other.Name == c.Name && other.Type == c.Type })
 	})
-	if gate := p.Gate(step); earlier && gate != nil {
-		return strings.ToLower(gate.Title()[:1]) + gate.Title()[1:]
+	for i := step - 1; i >= 0 && earlier; i-- {
+		if s := p.Steps[i]; s.Stage == Observe || s.Stage == Confirm {
+			return strings.ToLower(s.Title()[:1]) + s.Title()[1:]
+		}
 	}
 	name := c.Name
 	if host, ok := csa.NameOf(name); ok {
 		name = host
 	}
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Stage == CheckSenders && slices.Contains(s.Names, name) })
-	if i < 0 || slices.Contains(c.Rules, rule.HeloCSA) {
+	if i < 0 || i > step {
 		return ""
 	}
 	text := fmt.Sprintf("wait until nothing uses %s in HELO, or in MAIL FROM as user@%s: check the logs", strings.TrimSuffix(name, "."), strings.TrimSuffix(name, "."))
