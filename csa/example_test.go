@@ -142,3 +142,9 @@ _client._smtp.post 3600 SRV 1 1 25 .`)
 	// the port is 25, which denies every name below that has no record: publish 0, or 1 to deny names below (port)
 	// the target is the root: name the domain itself, as a placeholder (no-target)
 }
+
+// The policies of these names are about a HELO name that has no record of its own.
+func ExampleParents() {
+	fmt.Println(csa.Parents("a.mail.example.org."))
+	// Output: [example.org. mail.example.org.]
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/miekg/dns"
+
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/rp"
 )
@@ -73,4 +75,13 @@ func ExampleNamesNobody() {
 	// support dept, phone:+35312345678 false
 	// - true
 	// v=spf1 -all true
+}
+
+func ExampleCovers() {
+	wanted := &dns.RP{Mbox: ".", Txt: "_mtacontact.example.org."}
+	fmt.Println(rp.Covers(&dns.RP{Mbox: "jane.example.org.", Txt: "_mtacontact.example.org."}, wanted))
+	fmt.Println(rp.Covers(&dns.RP{Mbox: ".", Txt: "_other.example.org."}, wanted))
+	// Output:
+	// true
+	// false
 }

@@ -69,7 +69,8 @@ func (o observations) over(r resolver.Resolver) resolver.Resolver {
 		if response, asked := o[resolver.Question{Name: name, Type: qtype}]; asked {
 			return response.Answer, response.Err
 		}
-		return r.Lookup(ctx, name, qtype)
+		response := resolver.Ask(ctx, r, name, qtype)
+		return response.Answer, response.Err
 	})
 }
 

@@ -30,7 +30,7 @@ type Published struct {
 	// wildcards has the types of the RRsets at each wildcard: of whole zones, and of those that
 	// answered with an alias.
 	wildcards map[string][]uint16
-	// unanswered says of the names that a question without an answer was about why it has none.
+	// unanswered has the names that a question without an answer was about, and why it has none.
 	unanswered map[string]string
 }
 

@@ -8,7 +8,7 @@ import (
 
 // A Publication lists records to publish in one zone, which a plan adds.
 type Publication struct {
-	By   string `json:"by"`   // who publishes them, as the text of a plan.Owner: you, dns-host or isp
+	By   string `json:"by"`   // the publisher, as the text of a plan.Owner: you, dns-host or isp
 	Zone string `json:"zone"` // the apex, canonical; "" if it is not known
 	// After says what to wait for before the records are published, as a sentence without its
 	// period: the title of the last gate of the plan before them; "" for nothing.
@@ -16,10 +16,10 @@ type Publication struct {
 	Records []string `json:"records"` // zone text, each once
 }
 
-// publishTitle says who publishes records, for people.
+// publishTitle names the publishers of records, for people.
 var publishTitle = map[string]string{"you": "In your DNS", "dns-host": "At your DNS host", "isp": "At your ISP"}
 
-// Title says who publishes the records, and where.
+// Title names the publisher of the records, and the zone.
 func (p Publication) Title() string {
 	title, ok := publishTitle[p.By]
 	if !ok {

@@ -79,7 +79,8 @@ var jsonNot = map[string]string{
 	"resolver.FromNet":  "asks",
 	"resolver.Overlay":  "asks",
 
-	"plan.Plan": "is written as WriteJSON does, without what was published, and does not read back",
+	"plan.Decision": "points into its plan, which WriteJSON writes",
+	"plan.Plan":     "is written as WriteJSON does, without what was published, and does not read back",
 }
 
 // Every type that needs care in JSON is known to this test.
