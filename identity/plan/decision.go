@@ -23,7 +23,7 @@ type Decision struct {
 	Change    *Change           // that adds it; nil for none
 	// Kept has records that stay in place of the record or beside it; nil for none.
 	Kept    *Kept
-	Refused *Refusal // why there is no change; nil if it is not refused
+	Refused *Refusal // why the record is not added; nil if it is not refused
 	Step    int      // of Change: the index in Plan.Steps of the step that adds the record
 }
 
