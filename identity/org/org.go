@@ -21,7 +21,7 @@
 //	    includes: [_spf.provider.example]
 //	  - domain: old.example
 //	    mtas: []
-//	    includes: [example.org]               # whoever sends for example.org
+//	    includes: [example.org]               # it sends as example.org does
 //	names: [www.example.org]                  # what neither sends mail nor gets any
 //	zones: [example.org, 2.0.192.in-addr.arpa] # what you write in DNS, if you want it checked
 //	exceptions:                               # what is meant to be as it is
@@ -122,8 +122,8 @@ type Organization struct {
 type Exception struct {
 	Rule string `json:"rule"` // its ID, as of package rule
 	// Subject is what the rule is judged on, as in reports: organization, the ID of an
-	// MTA, ID/address, or a name, which is canonical after Parse. The ID of an MTA stands for
-	// each of its addresses, too. See Covers.
+	// MTA, ID/address, or a name, which is canonical after Parse. The ID of an MTA is
+	// also for each of its addresses. See Covers.
 	Subject string `json:"subject"`
 	Reason  string `json:"reason"` // for reports
 	// Until is the last day of the exception, as 2027-01-31, or "" if it has none. The
