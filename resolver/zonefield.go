@@ -259,9 +259,11 @@ var hashedName = word("a hash in base 32", func(data []byte, at int) int {
 	}
 	return end
 }, func(d *dataReader, text string) bool {
-	octets, err := base32.HexEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(text))
+	encoding := base32.HexEncoding.WithPadding(base32.NoPadding)
+	octets, err := encoding.DecodeString(strings.ToUpper(text))
 	d.out = append(append(d.out, byte(len(octets))), octets...)
-	return err == nil && len(octets) > 0 && len(octets) <= 155 && (d.out[d.start] != 1 || len(octets) == 20)
+	whole := encoding.EncodeToString(octets) == strings.ToUpper(text) // RFC 4648, Section 3.5: the bits that are left are zero
+	return err == nil && whole && len(octets) > 0 && len(octets) <= 155 && (d.out[d.start] != 1 || len(octets) == 20)
 })
 
 // typeMap is the types of NSEC and its kin, in any order (RFC 4034, Section 4.1.2).

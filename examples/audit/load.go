@@ -14,8 +14,8 @@ import (
 	"github.com/bonafide-mta/bonafide/examples/internal/dnssource"
 	"github.com/bonafide-mta/bonafide/examples/internal/orgfile"
 	"github.com/bonafide-mta/bonafide/identity/harden"
-	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/internal/suffix"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -148,20 +148,41 @@ func addNamesWithoutMail(zones *resolver.Zones, descriptions []description) erro
 			used[mail.Domain] = true
 		}
 	}
-	registered := make(map[string][]string) // names, by the domain they are registered under
+	registered := make(map[string][]string) // names, by the domain that a registry has sold
 	for _, name := range h.Names {
-		if domain, err := helo.OrganizationalDomain(name); err == nil && !used[name] {
+		if domain := suffix.Registered(name); !used[name] {
 			registered[domain] = append(registered[domain], name)
 		}
 	}
 	for _, d := range descriptions {
-		if d.err != nil || len(d.org.Names) > 0 {
-			continue
+		if d.err == nil && len(d.org.Names) == 0 {
+			d.org.Names = ownedOf(d.org, registered)
 		}
-		domain, _ := helo.OrganizationalDomain(d.org.Domain)
-		d.org.Names = slices.DeleteFunc(slices.Clone(registered[domain]), func(name string) bool { return !d.org.Owns(name) })
 	}
 	return nil
+}
+
+// ownedOf returns the names that an organization owns, of names by their registered domain.
+func ownedOf(o *org.Organization, registered map[string][]string) []string {
+	domains := []string{o.Domain}
+	for _, mail := range o.Mail {
+		domains = append(domains, mail.Domain)
+	}
+	domains = append(domains, o.Zones...)
+	for i, domain := range domains {
+		domains[i] = suffix.Registered(domain)
+	}
+	slices.Sort(domains)
+	owns := o.OwnsFunc()
+	var names []string
+	for _, domain := range slices.Compact(domains) {
+		for _, name := range registered[domain] {
+			if owns(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // name returns the domain of the organization, else the source of the description.

@@ -52,7 +52,8 @@ const usage = `usage: harden [flags]
   -all                      list all names that are left alone, not only 10 of each kind
   -o FILE                   write to this file, which must not exist
 Hardens host names and wildcards that have an address. Names that seem to send or receive
-mail are left alone, with the reason.
+mail are left alone, with the reason. Records that have to wait until a mail server uses
+another name are comments.
 Without a zone, a demonstration is hardened.
 Exit status: 0 success; 2 bad flags, input or output, and nothing is written.
 `

@@ -133,7 +133,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 		return f // no exception can be made
 	}
 	for _, e := range s.exceptions {
-		if e.Rule == string(f.Rule) && e.Subject == f.Subject.String() && !e.Expired(s.now) {
+		if e.Covers(string(f.Rule), f.Subject.String()) && !e.Expired(s.now) {
 			f.Status, f.Remedy = rule.Waived, e.Reason
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/bonafide-mta/bonafide/fcrdns"
 	"github.com/bonafide-mta/bonafide/fcrdns/ptrname"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/spf"
@@ -113,7 +114,12 @@ func mxHosts(s subject) outcome {
 				texts, addrs = append(texts, fault.text), append(addrs, fault.addr)
 			}
 			out.code, out.detail, out.fix = code, listed(texts), ptrOf(addrs...)
-			if code == rule.CodeNoAddress {
+			switch ascii := dnsname.MeantInASCII(texts[0]); {
+			case code == rule.CodeUnconfirmed, code == rule.CodeGeneric:
+				out.broken = addrs
+			case code == rule.CodeNoAddress && ascii != "":
+				out.remedy = fmt.Sprintf("Write the host of the MX record in A-labels: %s.", strings.TrimSuffix(ascii, "."))
+			case code == rule.CodeNoAddress:
 				out.fix = addressesOf(texts...)
 			}
 			return out

@@ -91,6 +91,9 @@ func ptrSyntax(s subject) outcome {
 		switch form := dnsname.FormOf(name); {
 		case form < dnsname.Underscore:
 			out.code, out.detail = rule.CodeNoHostName, name
+			if ascii := dnsname.MeantInASCII(name); ascii != "" {
+				out.remedy = fmt.Sprintf("Have the PTR record changed to the A-labels of the name, %s, or to another name of your domain.", strings.TrimSuffix(ascii, "."))
+			}
 			return out
 		case form == dnsname.Underscore && out.code == rule.CodeOK:
 			out.code, out.detail = rule.CodeUnderscore, name

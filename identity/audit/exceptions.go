@@ -17,7 +17,7 @@ func (f *facts) checkExceptions() error {
 		}
 		judged := false
 		for s := range f.subjects(r.Scope) {
-			judged = judged || s.name().String() == e.Subject
+			judged = judged || e.Covers(e.Rule, s.name().String())
 		}
 		if !judged {
 			return fmt.Errorf("audit: exception of %s for %q: expected a subject of the rule, which is judged for each %s", e.Rule, e.Subject, r.Scope)

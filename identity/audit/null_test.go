@@ -91,7 +91,7 @@ www A 192.0.2.80
 		if err != nil {
 			t.Fatal(err)
 		}
-		left := slices.ContainsFunc(hardened.Left, func(n flow.Note) bool { return n.Name == "www.example.test." })
+		left := slices.ContainsFunc(append(hardened.Left, hardened.Waiting...), func(n flow.Note) bool { return n.Name == "www.example.test." })
 		for id, rtype := range map[rule.ID]uint16{rule.NullSPF: dns.TypeTXT, rule.NullMX: dns.TypeMX} {
 			changes := func(p *plan.Plan) bool {
 				return slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Name == "www.example.test." && c.Type == rtype })

@@ -50,8 +50,12 @@ func (s subject) addRemedy(f *report.Finding, known rule.Outcome, out outcome) {
 	if s.addr != nil && s.addr.rdns != nil {
 		broken = append(broken, s.addr.addr)
 	}
-	if s.mta != nil && s.overIPv4(broken) && !strings.Contains(f.Remedy, "over IPv4 alone") {
+	switch {
+	case strings.Contains(f.Remedy, "over IPv4 alone"):
+	case s.mta != nil && s.overIPv4(s.mta, broken):
 		f.Remedy += " Or let the MTA send over IPv4 alone."
+	case s.mail != nil && slices.ContainsFunc(s.mtas, func(m *mtaFacts) bool { return s.overIPv4(m, broken) }):
+		f.Remedy += " Or let the MTA send over IPv4 alone, and remove the AAAA record."
 	}
 }
 
@@ -194,9 +198,10 @@ func (s subject) whyNotWanted(id rule.ID) string {
 	return "Nothing that is described makes the record: correct the description, or publish it by hand."
 }
 
-// overIPv4 reports whether all addresses with a fault are IPv6 and their MTA, which sends,
-// could do without them.
-func (s subject) overIPv4(broken []netip.Addr) bool {
+// overIPv4 reports whether all addresses with a fault are IPv6 addresses of an MTA, which sends,
+// and could do so without them.
+func (s subject) overIPv4(m *mtaFacts, broken []netip.Addr) bool {
 	is4 := func(a netip.Addr) bool { return a.Is4() }
-	return s.mta.Sends() && len(broken) > 0 && !slices.ContainsFunc(broken, is4) && slices.ContainsFunc(s.publicAddresses(s.mta), is4)
+	others := func(a netip.Addr) bool { return a.Is4() || !slices.Contains(m.Addresses, a.Unmap()) }
+	return m.Sends() && len(broken) > 0 && !slices.ContainsFunc(broken, others) && slices.ContainsFunc(s.publicAddresses(m), is4)
 }

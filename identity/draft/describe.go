@@ -83,15 +83,26 @@ func (d *draft) describeMTA(ctx context.Context, addrs []netip.Addr) {
 		d.comment(path+".ptr", "%s has an SPF record that authorizes: if the MTA uses it in HELO, write it below helo; else remove that record", m.PTR)
 	}
 	d.comment(path+".helo", "a guess, because %s: check the configuration of the MTA, or a Received field of its mail", why)
-	if h := d.hosts[helo]; h != nil && h.alias != "" {
-		d.comment(path+".helo", "%s is an alias of %s, so that records for one are records for both: give the HELO name addresses of its own, in place of its CNAME record", helo, h.alias)
-	}
-	if d.domains[helo] != nil {
-		d.comment(path+".helo", "%s is a mail domain, too: a HELO name of its own can be denied to all others, and gets no addresses of a web server", helo)
-	}
+	d.commentHelo(path+".helo", helo, m)
 	d.describeRoles(path, &m, hosts)
 	d.comment(path+".dedicated", "write dedicated: true if its addresses serve only mail")
 	d.o.MTAs = append(d.o.MTAs, m)
+}
+
+// commentHelo comments on what the HELO name of an MTA is besides.
+func (d *draft) commentHelo(path, helo string, m org.MTA) {
+	h := d.hosts[helo]
+	if h != nil && h.alias != "" {
+		d.comment(path, "%s is an alias of %s, so that records for one are records for both: give the HELO name addresses of its own, in place of its CNAME record", helo, h.alias)
+	}
+	d.commentWildcard(path, helo)
+	others := slices.DeleteFunc(slices.Clone(h.addrsOrNone()), func(addr netip.Addr) bool { return slices.Contains(m.Addresses, addr) })
+	if len(others) > 0 && helo != m.PTR {
+		d.comment(path, "%s resolves to %s, too: choose a name for this MTA alone", helo, listed(others))
+	}
+	if d.domains[helo] != nil {
+		d.comment(path, "%s is a mail domain, too: a HELO name of its own can be denied to all others, and gets no addresses of a web server", helo)
+	}
 }
 
 // commentPTR comments on the PTR names of an address of an MTA.
@@ -121,9 +132,20 @@ func (d *draft) commentPTR(path string, addr netip.Addr) {
 	if h := d.hosts[a.ptr]; h != nil && h.alias != "" {
 		d.comment(path+".ptr", "%s is an alias of %s: give the PTR name addresses of its own, in place of its CNAME record", a.ptr, h.alias)
 	}
+	d.commentWildcard(path+".ptr", a.ptr)
 	others := slices.DeleteFunc(slices.Clone(d.hosts[a.ptr].addrsOrNone()), func(addr netip.Addr) bool { return d.addrs[addr] != nil })
 	if len(others) > 0 {
 		d.comment(path+".ptr", "%s resolves to %s, too, where no mail server is known: choose another PTR name, or add the addresses that are of this MTA", a.ptr, listed(others))
+	}
+}
+
+// commentWildcard comments on a name that only a wildcard answers for.
+func (d *draft) commentWildcard(path, name string) {
+	if d.survey == nil {
+		return
+	}
+	if at := d.survey.Locate(name); strings.HasPrefix(at, "*.") {
+		d.comment(path, "%s has only the records of %s: give it records of its own", name, at)
 	}
 }
 
@@ -187,6 +209,7 @@ func (d *draft) newHelo(ctx context.Context) string {
 			return name
 		}
 	}
+	d.comment(fmt.Sprintf("mtas[%d].helo", len(d.o.MTAs)), "mta-helo.%s. may be a name that a wildcard answers for: give it addresses of its own, or choose another", domain)
 	return "mta-helo." + domain
 }
 
@@ -206,7 +229,7 @@ func (d *draft) describeMail(context.Context) {
 			mail.Networks = append(mail.Networks, s.prefix)
 		}
 		if m.sign != "" {
-			d.comment(path, "%s: remove it, after its records, if it is not to have mail", m.sign)
+			d.comment(path, "%s, and so it is listed: if it is not to have mail, change DNS first, then remove this entry", m.sign)
 		}
 		for _, note := range m.notes {
 			d.comment(path, "%s", note)
@@ -216,7 +239,11 @@ func (d *draft) describeMail(context.Context) {
 		}
 		if m.has && !m.broken && !m.unsure && !m.ours && (m.null || len(mail.Includes)+len(mail.Networks) > 0) {
 			mail.MTAs = []string{}
-			d.comment(path+".mtas", "its SPF record authorizes none of the MTAs: remove this if those that send do so for it, or list them")
+			why := "authorizes none of the MTAs"
+			if m.included {
+				why = "names none of the MTAs, and whom its includes authorize is not known"
+			}
+			d.comment(path+".mtas", "its SPF record %s: remove this if those that send do so for it, or list them", why)
 		}
 		d.o.Mail = append(d.o.Mail, mail)
 	}

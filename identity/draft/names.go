@@ -82,9 +82,7 @@ func (d *draft) describeNames(ctx context.Context) {
 		d.comment("names", "not all mail servers and senders are known, so that none is listed")
 		return
 	}
-	left := slices.DeleteFunc(hardening.Left, func(n flow.Note) bool {
-		return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return dnsname.CanonicalOrEmpty(m.Helo) == n.Name || m.PTR == n.Name })
-	})
+	left := slices.DeleteFunc(hardening.Left, func(n flow.Note) bool { return d.isDescribed(n.Name) })
 	doubts := d.doubts(hardening)
 	ties := d.newTies(ctx)
 	more := 0
@@ -102,7 +100,13 @@ func (d *draft) describeNames(ctx context.Context) {
 			d.o.Names = append(d.o.Names, name)
 		}
 	}
-	d.commentNames(ties, left, more)
+	d.commentNames(hardening.Shared, left, more)
+}
+
+// isDescribed reports whether a name is in the description as that of an MTA or a mail domain.
+func (d *draft) isDescribed(name string) bool {
+	return slices.ContainsFunc(d.o.MTAs, func(m org.MTA) bool { return dnsname.CanonicalOrEmpty(m.Helo) == name || m.PTR == name }) ||
+		slices.ContainsFunc(d.o.MailDomains(), func(m org.MailDomain) bool { return m.Domain == name })
 }
 
 // commentZones comments on names that are in none of the zones, for which no records are
@@ -123,25 +127,42 @@ func (d *draft) commentZones() {
 	}
 }
 
-// commentNames comments on the names without mail, and on those that are not listed.
-func (d *draft) commentNames(ties *ties, left []flow.Note, more int) {
+// commentNames comments on the names without mail, and on those that are not listed: once for
+// each address of a mail server, and for each other reason.
+func (d *draft) commentNames(shared []harden.Shared, left []flow.Note, more int) {
 	if len(d.o.Names) > 0 {
 		d.comment("names", "these seem to have no mail: check them, because programs such as cron send as root@ the name of their machine")
 	}
 	if more > 0 {
 		d.comment("names", "there are %d more", more)
 	}
-	for i, m := range d.o.MTAs {
-		if names := ties.atMTA[i]; len(names) > 0 {
-			d.comment("names", "not %s: %s has the address, and may use the name in HELO or in senders: list what it does not use", listed(names), m.ID)
+	atServer := make(map[string]bool)
+	for _, s := range shared[:min(len(shared), maxDraftLeft)] {
+		d.comment("names", "%s", s)
+		for _, name := range s.Names {
+			atServer[name] = true
 		}
 	}
 	slices.SortStableFunc(left, flow.Note.Compare)
-	left = slices.DeleteFunc(left, func(n flow.Note) bool { return n.Text == atMTA })
-	for _, n := range left[:min(len(left), maxDraftLeft)] {
-		d.comment("names", "not %s: %s", strings.TrimSuffix(n.Name, "."), n.Text)
+	byReason := make(map[string][]string)
+	var reasons []string
+	for _, n := range left {
+		if atServer[n.Name] {
+			continue
+		}
+		if byReason[n.Text] == nil {
+			reasons = append(reasons, n.Text)
+		}
+		byReason[n.Text] = append(byReason[n.Text], strings.TrimSuffix(n.Name, "."))
 	}
-	if more := len(left) - maxDraftLeft; more > 0 {
+	for _, reason := range reasons[:min(len(reasons), maxDraftLeft)] {
+		if names := byReason[reason]; len(names) > 1 {
+			d.comment("names", "%d names are not listed, each because %s: %s", len(names), reason, listed(names))
+		} else {
+			d.comment("names", "not %s: %s", names[0], reason)
+		}
+	}
+	if more := len(reasons) - maxDraftLeft; more > 0 {
 		d.comment("names", "%d more are left out", more)
 	}
 }
@@ -172,21 +193,11 @@ type ties struct {
 	*draft
 	ctx      context.Context
 	services map[string]string // the targets of SRV records, and the name of one of these
-	mtas     map[netip.Addr]int
-	atMTA    map[int][]string // names at the addresses of an MTA, by its place
 	reasons  map[netip.Addr]string
 }
 
-// atMTA is the reason of the names that commentNames lists by MTA.
-const atMTA = "it has an address of an MTA"
-
 func (d *draft) newTies(ctx context.Context) *ties {
-	t := &ties{draft: d, ctx: ctx, services: make(map[string]string), mtas: make(map[netip.Addr]int), atMTA: make(map[int][]string), reasons: make(map[netip.Addr]string)}
-	for i, m := range d.o.MTAs {
-		for _, addr := range m.Addresses {
-			t.mtas[addr] = i
-		}
-	}
+	t := &ties{draft: d, ctx: ctx, services: make(map[string]string), reasons: make(map[netip.Addr]string)}
 	for _, rr := range d.records {
 		if srv, ok := rr.(*dns.SRV); ok {
 			target, name := dnsname.CanonicalOrEmpty(srv.Target), dnsname.CanonicalOrEmpty(srv.Hdr.Name)
@@ -200,17 +211,14 @@ func (d *draft) newTies(ctx context.Context) *ties {
 
 // reason returns why a name is not listed as one without mail, "" if it is.
 func (t *ties) reason(name string) string {
+	parent, wild := strings.CutPrefix(name, "*.")
 	switch {
-	case strings.HasPrefix(name, "*."):
-		return "it answers for every name that does not exist: list it if none of them is used in mail"
+	case wild && (t.domains[parent] != nil || slices.Contains(t.survey.Zones(), parent)):
+		return "it answers for every name below " + strings.TrimSuffix(parent, ".") + " that does not exist: list it if none of them is used in mail"
 	case t.services[name] != "":
 		return "it is the target of " + t.services[name] + ": list it if it neither sends nor receives mail"
 	}
 	for _, addr := range t.survey.Node(name).Addrs {
-		if i, ok := t.mtas[addr]; ok {
-			t.atMTA[i] = append(t.atMTA[i], strings.TrimSuffix(name, "."))
-			return atMTA
-		}
 		if reason := t.sender(addr); reason != "" {
 			return reason
 		}

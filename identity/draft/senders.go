@@ -29,6 +29,7 @@ type mailDomain struct {
 	broken   bool     // receivers reject its SPF record, or it is not known
 	ours     bool     // it authorizes an MTA
 	unsure   bool     // whether it authorizes an MTA is not known
+	included bool     // the same, but only because of includes of others, which stay as they are
 }
 
 // A sender is a network, or one address, that an SPF record authorizes.
@@ -323,7 +324,12 @@ func (d *draft) judgeSenders(ctx context.Context) {
 			if m.lists(addr) || status == spf.Pass {
 				m.ours, a.sends = true, true
 			}
-			m.unsure = m.unsure || status == spf.TempError || status == spf.PermError
+			switch {
+			case status == spf.TempError && len(m.includes) > 0 && !slices.ContainsFunc(m.includes, d.o.Owns):
+				m.included = true
+			case status == spf.TempError || status == spf.PermError:
+				m.unsure = true
+			}
 			a.denied = a.denied && status == spf.Fail
 		}
 	}

@@ -1,10 +1,10 @@
 // Package harden finds the names without mail in whole zones, and makes the records that
 // declare it: null SPF, Null MX and, if wanted, a CSA record that denies.
 //
-// [Zones] reads the records of zones and returns a [Hardening]: the names without mail, the
-// names that it leaves alone, each with the reason and the way out, the addresses that names share
-// with mail servers, and notes. [Hardening.WriteZone] prints
-// all of it as zone text.
+// [Zones] reads the records of zones and returns a [Hardening]: the names without mail, those
+// that have to wait, the names that it leaves alone, each with the reason and the way out, the
+// addresses that names share with mail servers, and notes. [Hardening.WriteZone] prints all of it
+// as zone text.
 package harden
 
 import (
@@ -35,10 +35,15 @@ type Hardening struct {
 	// Names seem to have no mail: host names and wildcards with an address, canonical and
 	// sorted. Check them before you publish anything: programs of a machine, such as cron,
 	// send as root@ its name. Remove names from the list to leave them alone.
-	Names  []string    `json:"names"`
-	Left   []flow.Note `json:"left,omitzero"`   // names with an address that are left alone, and aliases: the reason, and what to do
-	Shared []Shared    `json:"shared,omitzero"` // addresses of mail servers that names in Left have too, sorted
-	Notes  []flow.Note `json:"notes,omitzero"`  // doubts about Names, what wildcards do, and zones that are signed, sorted
+	Names []string `json:"names"`
+	// Waiting are names that the description lists as names without mail although a flow of mail
+	// may need them, sorted, each with that flow: the server at the address may still use the
+	// name in HELO, or programs there may send as user@ it. Append a name to Names as soon as
+	// nothing does.
+	Waiting []flow.Note `json:"waiting,omitzero"`
+	Left    []flow.Note `json:"left,omitzero"`   // names with an address that are left alone, and aliases: the reason, and what to do
+	Shared  []Shared    `json:"shared,omitzero"` // addresses of mail servers that names in Left have too, sorted
+	Notes   []flow.Note `json:"notes,omitzero"`  // doubts about Names, what wildcards do, and zones that are signed, sorted
 	// Foreign are names outside the zones that SPF records of the zones refer to, sorted: the
 	// servers that these authorize are not known, nor are the names that they use.
 	Foreign []string `json:"foreign,omitzero"`
@@ -102,8 +107,9 @@ func display(name string) string { return cmp.Or(strings.TrimSuffix(name, "."), 
 //   - names with underscores.
 //
 // The organization may be nil. Its HELO names, PTR names and mail domains are left to a
-// plan. Its Names have no mail even if mail may come from them: a note then says what to wait
-// for. All other names of the zones are judged alike, whatever the domain of the organization.
+// plan. Its Names have no mail, whatever word is in them; those that a flow is about, or that
+// have an address of a mail server, are Waiting. All other names of the zones are judged alike,
+// whatever the domain of the organization.
 //
 // The records may come in any order, each once. The error is the first of records, or says
 // that none of them is a SOA record. Memory grows with the number of names.
@@ -145,9 +151,12 @@ func (h *Hardening) judge(n *flow.Node, shared map[netip.Addr]*Shared) {
 	switch {
 	case reason != "":
 		h.Left = append(h.Left, flow.Note{Name: n.Name, Text: reason})
+	case f.Sign != 0:
+		h.Waiting = append(h.Waiting, flow.Note{Name: n.Name, Text: f.String()})
+		return
 	case len(n.Addrs) > 0:
 		h.Names = append(h.Names, n.Name)
-		note(doubt(h.survey, n))
+		note(doubt(n))
 	}
 	if f.Sign != flow.Address {
 		return
@@ -164,7 +173,7 @@ func (h *Hardening) judge(n *flow.Node, shared map[netip.Addr]*Shared) {
 
 // Records yields the Null MX and null SPF records that Names lack, and with DenyNames the
 // CSA records that deny them, in the order of Names. Names that the zones do not have get
-// none.
+// none, nor do those of Waiting.
 func (h *Hardening) Records() iter.Seq[rule.Record] {
 	return func(yield func(rule.Record) bool) {
 		if h.survey == nil {

@@ -10,8 +10,9 @@ import (
 )
 
 // whyLeft returns why a name is left alone, a colon and what to do about it, and the flow that
-// is the reason, if one is. It returns "" for a name that is not left alone, or that no reader
-// would look for: it has no address and is not an alias.
+// is the reason, if one is. It returns "" for a name that is not left alone, with the flow that a
+// name without mail by the description has to wait for, or that no reader would look for: it has
+// no address and is not an alias.
 func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
 	var none flow.Flow
 	name := n.Name
@@ -37,16 +38,18 @@ func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
 		return none, flow.MeantToSend(s.NearMiss(name))
 	case dnsname.FormOf(strings.TrimPrefix(name, "*.")) != dnsname.Host:
 		return none, "it is not a host name, so nobody should send mail as user@ it"
+	}
+	f := firstFlow(s, n)
+	switch {
 	case s.NoMail(name):
-		for _, f := range s.AtNode(n) {
-			unsaid := f.Kind == flow.Sender && (f.By == name || f.Name != name && s.NoMail(f.Name))
-			if !f.Hint() && !unsaid {
-				return f, f.String() + ": remove that record first, or describe the name and take it from names"
+		for _, sure := range s.AtNode(n) {
+			unsaid := sure.Kind == flow.Sender && (sure.By == name || sure.Name != name && s.NoMail(sure.Name))
+			if !sure.Hint() && !unsaid {
+				return sure, sure.String() + ": remove that record first, or describe the name and take it from names"
 			}
 		}
-		return none, ""
-	}
-	if f := firstFlow(s, n); f.Sign != 0 {
+		return f, ""
+	case f.Sign != 0:
 		return f, f.String() + wayOut(f)
 	}
 	if word := ptrname.MailWord(name); word != "" {
@@ -74,14 +77,9 @@ func wayOut(f flow.Flow) string {
 	return ": describe it, or list it in names if it has no mail"
 }
 
-// doubt returns a sign that a name which seems to have no mail receives some, or that
-// programs use it in HELO or send as user@ it, "" if there is none.
-func doubt(s *flow.Survey, n *flow.Node) string {
-	if s.NoMail(n.Name) { // the description has the last word
-		if f := firstFlow(s, n); f.Sign != 0 {
-			return "publish its records only when nothing uses it in HELO or sends as user@ it: " + f.String()
-		}
-	}
+// doubt returns a sign that a name which seems to have no mail receives some, or that programs
+// send as root@ it, "" if there is none.
+func doubt(n *flow.Node) string {
 	if n.Has(flow.Apex) && !n.Has(flow.NullMX) {
 		return "it is the name of the zone, and mail for it goes to its address: make sure that nobody receives mail there"
 	}

@@ -45,24 +45,41 @@ func TestLeft(t *testing.T) {
 	}
 }
 
-// The description has the last word about its names, and a note says what to wait for.
+// A name without mail by the description waits for the flows that its records would hurt. Its
+// records are comments, until a caller appends it to Names.
 func TestNamesWait(t *testing.T) {
-	zones := parseZones(t, leftHead+"@ MX 10 host\nhost A 192.0.2.1\nwww A 192.0.2.1\nftp A 192.0.2.1\nquiet A 192.0.2.9\nsigns A 192.0.2.8\n_dmarc.signs TXT \"v=DMARC1; p=none\"")
-	o := parse(t, "domain: x.test\nmtas: [{id: m, addresses: [192.0.2.1], helo: host.x.test}]\nnames: [www.x.test, quiet.x.test, signs.x.test]\n")
+	zones := parseZones(t, leftHead+"@ MX 10 host\nhost A 192.0.2.1\nwww A 192.0.2.1\nftp A 192.0.2.1\nquiet A 192.0.2.9\nmail A 192.0.2.9\nsigns A 192.0.2.8\n_dmarc.signs TXT \"v=DMARC1; p=none\"\n"+
+		"old A 192.0.2.7\n$ORIGIN 2.0.192.in-addr.arpa.\n@ SOA ns.else.test. h.else.test. 1 1 1 1 1\n1 PTR old.x.test.")
+	o := parse(t, "domain: x.test\nmtas: [{id: m, addresses: [192.0.2.1], helo: host.x.test}]\nnames: [www.x.test, quiet.x.test, signs.x.test, old.x.test, mail.x.test]\n")
 	h, err := harden.Zones(zones.Records(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"quiet.x.test.", "signs.x.test.", "www.x.test."}, h.Names); diff != "" {
+	if diff := cmp.Diff([]string{"mail.x.test.", "quiet.x.test."}, h.Names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
-	const wait = "publish its records only when nothing uses it in HELO or sends as user@ it: "
 	want := []flow.Note{
-		{Name: "signs.x.test.", Text: wait + "it has _dmarc.signs.x.test"},
-		{Name: "www.x.test.", Text: wait + "it has 192.0.2.1, an address of m"},
+		{Name: "old.x.test.", Text: "it is the PTR name of 192.0.2.1, an address of m"},
+		{Name: "signs.x.test.", Text: "it has _dmarc.signs.x.test"},
+		{Name: "www.x.test.", Text: "it has 192.0.2.1, an address of m"},
 	}
-	if diff := cmp.Diff(want, h.Notes); diff != "" {
-		t.Errorf("notes (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, h.Waiting); diff != "" {
+		t.Errorf("waiting (-want +got):\n%s", diff)
+	}
+	text := hardened(t, h)
+	for _, line := range []string{"; waiting: www.x.test: it has 192.0.2.1, an address of m\n; www.x.test. 3600 IN MX 0 . ; null-mx\n; www.x.test. 3600 IN TXT \"v=spf1 -all\" ; null-spf\n", "; names without mail: 2, waiting: 3, "} {
+		if !strings.Contains(text, line) {
+			t.Errorf("missing: %s\nin\n%s", line, text)
+		}
+	}
+	for r := range h.Records() {
+		if slices.ContainsFunc(want, func(n flow.Note) bool { return n.Name == r.RR.Header().Name }) {
+			t.Errorf("not waited for: %s", r)
+		}
+	}
+	h.Names = append(h.Names, "www.x.test.")
+	if text := fmt.Sprint(slices.Collect(h.Records())); !strings.Contains(text, "www.x.test. 3600 IN MX 0 .") {
+		t.Errorf("appended to Names, without records: %s", text)
 	}
 	shared := []harden.Shared{{Addr: netip.MustParseAddr("192.0.2.1"), Server: "m", Names: []string{"ftp.x.test."}}}
 	if got, want := fmt.Sprint(h.Shared), fmt.Sprint(shared); got != want {

@@ -19,9 +19,9 @@ import (
 const maxListed = 10
 
 // WriteZone writes the records to add as zone text: what is not known, then for each zone the
-// notes, the records, each with the rule that wants it, and the names that are left alone. All
-// except the records are comments. It writes as it goes, without a copy of the text in
-// memory.
+// notes, the records, each with the rule that wants it, the names that wait, with their records,
+// and the names that are left alone. All except the records of Names are comments. It writes as it
+// goes, without a copy of the text in memory.
 func (h *Hardening) WriteZone(w io.Writer) error {
 	zones := h.byZone()
 	b := bufio.NewWriter(w) // it keeps the first error for Flush
@@ -49,6 +49,7 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 			}
 			fmt.Fprintf(b, "%s ; %s\n", r, r.Rules[0])
 		}
+		z.writeWaiting(b)
 		if !h.ListAll { // the notes above tell
 			z.Left = withoutShared(z.Left, z.Shared)
 		}
@@ -56,8 +57,22 @@ func (h *Hardening) WriteZone(w io.Writer) error {
 			return text[strings.LastIndex(text, ": ")+1:] // what to do
 		})
 	}
-	fmt.Fprintf(b, "; names without mail: %d, left alone: %d, records added: %d\n", len(h.Names), len(h.Left), added)
+	fmt.Fprintf(b, "; names without mail: %d, waiting: %d, left alone: %d, records added: %d\n", len(h.Names), len(h.Waiting), len(h.Left), added)
 	return b.Flush()
+}
+
+// writeWaiting writes the names that wait, each with its records behind a semicolon.
+func (h *Hardening) writeWaiting(b *bufio.Writer) {
+	for i, n := range h.Waiting {
+		if i == 0 {
+			fmt.Fprintln(b, "; waiting: do not publish the records below yet. Remove their semicolons only when nothing uses the name in HELO or sends as user@ it any more:")
+		}
+		fmt.Fprintf(b, "; waiting: %s\n", n)
+		later := Hardening{Names: []string{n.Name}, DenyNames: h.DenyNames, survey: h.survey}
+		for r := range later.Records() {
+			fmt.Fprintf(b, "; %s ; %s\n", r, r.Rules[0])
+		}
+	}
 }
 
 // writeListed writes a line for each of some notes, or for the first of each kind, and then
@@ -129,6 +144,10 @@ func (h *Hardening) byZone() map[string]*Hardening {
 	for _, n := range h.Notes {
 		z := zoneOf(n.Name)
 		z.Notes = append(z.Notes, n)
+	}
+	for _, n := range h.Waiting {
+		z := zoneOf(n.Name)
+		z.Waiting = append(z.Waiting, n)
 	}
 	for _, n := range h.Left {
 		z := zoneOf(n.Name)

@@ -105,6 +105,38 @@ mail:
 	// true false [example.test.]
 }
 
+func ExampleException_Covers() {
+	e := org.Exception{Rule: "ptr-static", Subject: "mx1", Reason: "the contract says so"}
+	fmt.Println(e.Covers("ptr-static", "mx1/192.0.2.10"), e.Covers("ptr-static", "mx1"))
+	fmt.Println(e.Covers("ptr-static", "mx2/192.0.2.20"), e.Covers("ptr-exists", "mx1/192.0.2.10"))
+	// Output:
+	// true true
+	// false false
+}
+
+// Names below any described domain or zone are the organization's. Validate accepts others, and
+// a plan refuses them.
+func ExampleOrganization_Owns() {
+	o, err := org.Parse("example.yaml", []byte(`
+domain: example.test
+mtas: [{id: mx1, addresses: [192.0.2.10], helo: post.second.test, ptr: mta1.second.test}]
+names: ["*.dev.example.test"]
+zones: [example.test, second.test, 0/26.2.0.192.in-addr.arpa]
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, name := range []string{"post.second.test", "x.dev.example.test", "10.0/26.2.0.192.in-addr.arpa", "post.third.test"} {
+		fmt.Println(name, o.Owns(name))
+	}
+	// Output:
+	// post.second.test true
+	// x.dev.example.test true
+	// 10.0/26.2.0.192.in-addr.arpa true
+	// post.third.test false
+}
+
 func ExampleContact_Published() {
 	c := org.Contact{Name: "John Smith", Phone: "+35312345678", Address: "1 Main Street, Dublin 2"}
 	fmt.Println(c.Published())

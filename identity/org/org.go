@@ -7,8 +7,8 @@
 //	mtas:
 //	  - id: mx1                               # for reports; mta1, mta2 … by default
 //	    addresses: [192.0.2.10, "2001:db8::10"]
-//	    ptr: mta1.example.org                 # the one name of its addresses, if decided
-//	    helo: post.example.org                # what it says in HELO, to the letter
+//	    ptr: mta1.example.org                 # the one name that its addresses are to have, if decided
+//	    helo: post.example.org                # what it is to say in HELO, to the letter
 //	    roles: [inbound, outbound]            # or submission; these two by default
 //	    dedicated: true                       # the addresses serve nothing but mail
 //	mail:                                     # only if there is more to say than the domain
@@ -19,10 +19,14 @@
 //	  - domain: news.example.org
 //	    mtas: []                              # which MTAs send for it: none here, all by default
 //	    includes: [_spf.provider.example]
+//	  - domain: old.example
+//	    mtas: []
+//	    includes: [example.org]               # it sends as example.org does
 //	names: [www.example.org]                  # what neither sends mail nor gets any
 //	zones: [example.org, 2.0.192.in-addr.arpa] # what you write in DNS, if you want it checked
 //	exceptions:                               # what is meant to be as it is
 //	  - {rule: helo-csa, subject: mx1, reason: nobody asks for CSA records of ours}
+//	  - {rule: ptr-static, subject: mx1, reason: the contract says so} # or mx1/192.0.2.10 for one address
 //	  - {rule: helo-differs, subject: mx1, reason: moves in spring, until: 2027-03-31}
 //	contacts:                                 # who is responsible: mta, admin, abuse
 //	  mta: {name: John Smith, role: email administrator, phone: "+35312345678"} # email, address, web, too
@@ -31,16 +35,50 @@
 // the list from 0, as Go does: mtas[0] is the first MTA. [Organization.WriteYAML]
 // writes a description that was built in Go.
 //
-// A description says what is, not what should be: a HELO name that breaks every
-// rule is described as it is, and judged by package audit. What [Parse] and
-// [Organization.Validate] refuse is what could not be judged: what is missing,
-// no address, no name, or contradicts itself.
+// [Parse] and [Organization.Validate] refuse only what could not be judged: what is missing,
+// is not an address or a name, or contradicts itself. A HELO name that breaks every rule is
+// accepted, and judged by package audit.
+//
+// # What to write
+//
+// The HELO and PTR names are those that an MTA is to have; everything else is as it is today.
+// If the names of today are to stay, write those. While an MTA still says another name in HELO,
+// tell the plan (plan.Options.Observed; -observed or -observed-log of examples/plan): the plan
+// keeps that name working, and locks nothing until the MTA was seen to use the new one. An
+// audit judges the described name, because DNS does not show what an MTA says.
+//
+// A load balancer is an MTA with roles: [inbound], the addresses that senders connect to, and no
+// HELO name. The servers behind it are MTAs with roles: [outbound] and the addresses that their
+// connections come from, as others see them after NAT. Describe any server in the same way that
+// takes mail at other addresses than it sends from.
+//
+// A backup MX of another organization is not described: its MX record stays.
+//
+// A server that others run is an MTA if its HELO name is below a domain of yours, because you
+// publish the records of that name. If its names are its owner's, its addresses go to networks of
+// the mail domains that it sends for, or the name of its owner's SPF record to includes.
+//
+// HELO and PTR names may be below domain, below any domain of mail, and below any of zones, as
+// long as the two of an MTA are in one organization. A plan refuses names of anybody else. See
+// [Organization.Owns].
+//
+// A name with a CNAME record that points to a provider, such as a domain for bounces, is not a
+// mail domain: its records are the provider's.
+//
+// In names are hosts with an address that no mail has to do with, and wildcards, in quotes:
+// "*.dev.example.org". Aliases are not: the records of their targets count. A name that an MTA
+// uses today, or at the address of one, may be listed: plan and harden wait before they declare
+// that it has no mail.
+//
+// In zones are those that you edit, each by its own name: an RFC 2317 zone as
+// 0/26.2.0.192.in-addr.arpa, with the label that the provider delegated.
 package org
 
 import (
 	_ "embed"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
@@ -84,12 +122,27 @@ type Organization struct {
 type Exception struct {
 	Rule string `json:"rule"` // its ID, as of package rule
 	// Subject is what the rule is judged on, as in reports: organization, the ID of an
-	// MTA, ID/address, or a name, which is canonical after Parse.
+	// MTA, ID/address, or a name, which is canonical after Parse. The ID of an MTA is
+	// also for each of its addresses. See Covers.
 	Subject string `json:"subject"`
 	Reason  string `json:"reason"` // for reports
 	// Until is the last day of the exception, as 2027-01-31, or "" if it has none. The
 	// exception is in force through the whole of that day in UTC.
 	Until string `json:"until,omitempty"`
+}
+
+// Covers reports whether the exception is for a rule, by its ID, that is judged on a subject, as
+// reports write it.
+func (e Exception) Covers(rule, subject string) bool {
+	if e.Rule != rule {
+		return false
+	}
+	addr, ofMTA := strings.CutPrefix(subject, e.Subject+"/")
+	if ofMTA { // a name of an RFC 2317 zone has a slash, too
+		_, err := netip.ParseAddr(addr)
+		ofMTA = err == nil
+	}
+	return ofMTA || e.Subject == subject
 }
 
 // Expired reports whether the last day of the exception is over at a time, in UTC. An
@@ -173,11 +226,11 @@ type MTA struct {
 	// Addresses are those that its connections come from, and those that it is
 	// reached at. At least one, each once.
 	Addresses []netip.Addr `json:"addresses"`
-	// PTR is the one PTR name that its addresses have, or will have; "" if that
+	// PTR is the one PTR name that its addresses have, or are to have; "" if that
 	// is not decided. Canonical after Parse.
 	PTR string `json:"ptr,omitempty"`
-	// Helo is what the MTA says in HELO and EHLO, to the letter. It may be "" for
-	// an MTA that only receives.
+	// Helo is what the MTA is to say in HELO and EHLO, to the letter: what it says now, if
+	// that is to stay. It may be "" for an MTA that only receives.
 	Helo string `json:"helo,omitempty"`
 	// Roles says what the MTA does; none means Inbound and Outbound.
 	Roles []Role `json:"roles,omitempty"`

@@ -158,7 +158,7 @@ func (w *wanted) addRecord(rr dns.RR, subject string, rules ...rule.ID) {
 // withoutExceptions returns the rules to which the subject is not an exception.
 func (w *wanted) withoutExceptions(subject string, rules ...rule.ID) []rule.ID {
 	return slices.DeleteFunc(slices.Clone(rules), func(id rule.ID) bool {
-		return slices.ContainsFunc(w.org.Exceptions, func(e org.Exception) bool { return e.Rule == string(id) && e.Subject == subject })
+		return slices.ContainsFunc(w.org.Exceptions, func(e org.Exception) bool { return e.Covers(string(id), subject) })
 	})
 }
 

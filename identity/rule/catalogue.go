@@ -192,7 +192,7 @@ var identities = []Rule{
 		ID: HeloName, Level: Must, Scope: MTA,
 		Title:  "The MTA greets with a fully qualified host name",
 		Advice: "Select and use an e-mail client specific role name for this identity",
-		RFC:    []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5"},
+		RFC:    []string{"RFC 5321, Section 4.1.1.1", "RFC 5321, Section 2.3.5", "RFC 6761", "RFC 8375"},
 		Why:    "Receivers refuse a greeting that is no name, or one that means nothing outside its network.",
 		Impact: "Postfix with reject_invalid_helo_hostname or reject_non_fqdn_helo_hostname refuses a greeting that is malformed or not fully qualified; a literal address ties the client to nobody.",
 		Outcomes: []Outcome{
