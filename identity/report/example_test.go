@@ -30,6 +30,8 @@ var example = &report.Report{
 		Remedy:   "The PTR record is set by whoever the address is from.",
 	}},
 	Publish: []report.Publication{{By: "isp", Records: []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."}}},
+	Notes:   []report.Note{},
+	Omitted: []report.Omission{},
 	Summary: report.Summary{Fail: 1},
 }
 
@@ -52,10 +54,9 @@ func ExampleReport_WriteText() {
 	//                do    The PTR record is set by whoever the address is from.
 	//
 	// Records to publish
-	// PTR and SPF records take the place of those at their names, and CSA and Null MX records likewise.
-	// What is to be seen to first stands at the findings; a plan (examples/plan) has the order, and what to take out.
+	// In this order, which hurts no mail. PTR, SPF and CSA records take the place of those at their names; a plan (examples/plan) also lists what to remove.
 	//
-	// In reverse zones, usually the provider's:
+	// At your ISP:
 	//
 	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
 	//
@@ -98,7 +99,9 @@ func ExampleReport_WriteMarkdown() {
 	//
 	// ## Records to publish
 	//
-	// PTR and SPF records in place of those at their names.
+	// In this order. PTR, SPF and CSA records take the place of those at their names.
+	//
+	// `At your ISP`:
 	//
 	// ```
 	// 10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org.
@@ -191,10 +194,17 @@ func ExampleReport_WriteJSON() {
 	//       "mitigated": ""
 	//     }
 	//   ],
-	//   "zones": [],
 	//   "publish": [
-	//     "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."
+	//     {
+	//       "by": "isp",
+	//       "zone": "",
+	//       "after": "",
+	//       "records": [
+	//         "10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."
+	//       ]
+	//     }
 	//   ],
+	//   "omitted": [],
 	//   "summary": {
 	//     "pass": 0,
 	//     "fail": 1,

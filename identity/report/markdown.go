@@ -64,9 +64,9 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		m.line("\n## Records to publish\n")
 		m.line("In this order. PTR, SPF and CSA records take the place of those at their names.")
 		for _, p := range r.Publish {
-			m.line("\n%s:", escape(p.Title()))
+			m.line("\n%s:", code(p.Title()))
 			if p.After != "" {
-				m.line("%s.", escape(untrusted.Line(p.After)))
+				m.line("%s", code(p.After+"."))
 			}
 			m.line("")
 			m.fenced("", p.Records)
