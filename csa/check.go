@@ -79,7 +79,7 @@ func recordable(helo string) string {
 // ask returns the records of a name, and a function that returns those of its
 // parents, from the top.
 func (c Checker) ask(ctx context.Context, name string) (own resolver.Response, parents func() []resolver.Response) {
-	names := above(name)
+	names := Parents(name)
 	if c.Sequential {
 		return c.records(ctx, name)[0], func() []resolver.Response {
 			var responses []resolver.Response
@@ -137,8 +137,9 @@ func (c Checker) records(ctx context.Context, names ...string) []resolver.Respon
 	return responses
 }
 
-// above returns the parents of a name that may have a policy, from the top.
-func above(name string) []string {
+// Parents returns the parents of a canonical name whose policy is about the name, if it has no
+// record of its own, from the top: those of two to six labels.
+func Parents(name string) []string {
 	var names []string
 	for parent := dnsname.Parent(name); dns.CountLabel(parent) >= minLabels; parent = dnsname.Parent(parent) {
 		if dns.CountLabel(parent) <= maxLabels {

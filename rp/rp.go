@@ -134,3 +134,9 @@ func (p *Person) form() any {
 		Err jsonform.Error    `json:"err,omitzero"`
 	}{(*plain)(p), txt.JSONAt(&p.RR), jsonform.ErrorAt(&p.Err)}
 }
+
+// Covers reports whether a published RP record says what a wanted one does: it points to the
+// same text, and has the same mailbox unless the wanted one has none.
+func Covers(published, wanted *dns.RP) bool {
+	return dnsname.Same(published.Txt, wanted.Txt) && (wanted.Mbox == "." || dnsname.Same(published.Mbox, wanted.Mbox))
+}

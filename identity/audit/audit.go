@@ -7,8 +7,8 @@
 // audits what a plan would publish. The Resolver that answers the questions is a client of
 // the live DNS, or zone files that are to be published (resolver.ReadZone).
 //
-// A question that gets no answer makes a finding Undecided, never a Fail. A fix is always a
-// part of what plan.Want lists. The audit knows only what DNS can tell: not whether an
+// A question that gets no answer makes a finding Undecided, never a Fail. Fixes are changes of
+// a plan over the same DNS: a failure tells what the plan keeps, refuses or waits for. The audit knows only what DNS can tell: not whether an
 // address is static, whether the MTA really uses the HELO name described, or whether anyone
 // reads the mail of its postmaster.
 //
@@ -21,8 +21,9 @@
 // its HELO and PTR names and 28 for each of its addresses. For each HELO name and mail domain
 // it asks at most 2,700 about the SPF record and 260 for each address that sends under it, or
 // some five if the record is an ordinary one, and 137 about where its mail goes; for each
-// include that is described 2,700, and for each name without mail and each PTR name 2,720. For
-// each RRset that would fix a failure it asks at most two more. Sixteen checks run at once,
+// include that is described 2,700, and for each name without mail and each PTR name 2,720. If
+// a rule fails, it asks for what the plan of the fixes needs to know, except what was answered
+// already: see plan.Published.WithAnswers. Sixteen checks run at once,
 // which ask at most 160 jobs at a time. Nothing is remembered: a resolver.Cache saves most of
 // what several addresses ask about one SPF record. Only [Auditor.Mailboxes], which is nil
 // unless set, connects to mail servers; its questions come on top.
@@ -39,9 +40,9 @@ import (
 	"time"
 
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/reputation/roleaddr"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
@@ -50,6 +51,10 @@ import (
 type Auditor struct {
 	// Resolver answers the questions; required.
 	Resolver resolver.Resolver
+	// Published has the whole zones that the Resolver answers from, if they are known: fixes
+	// are then those of a plan over these zones, which sees all that is in them. Nil means
+	// that the plan knows only answers: see plan.Published.WithAnswers.
+	Published *plan.Published
 	// AllowDocumentation accepts addresses and names that are set aside for
 	// documentation (RFC 5737, RFC 3849, RFC 6761) as if they were public: for
 	// demonstrations and tests. The report says so.
@@ -72,32 +77,30 @@ type Auditor struct {
 // exception for a rule or subject that does not exist. If DNS fails, the context ends or the
 // Timeout passes, findings are Undecided.
 func (a Auditor) Audit(ctx context.Context, o *org.Organization) (*report.Report, error) {
+	return a.audit(ctx, o, nil)
+}
+
+// audit is Audit with a plan over the same DNS, if there is one.
+func (a Auditor) audit(ctx context.Context, o *org.Organization, p *plan.Plan) (*report.Report, error) {
 	f, err := a.describe(o)
 	if err != nil {
 		return nil, err
 	}
-	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Notes: []report.Note{}, Findings: []report.Finding{}, Zones: []string{}, Publish: []string{}}
-	fixes := make(map[string]bool) // of failures
+	if p != nil {
+		f.plan = func() *plan.Plan { return p }
+	}
+	rep := &report.Report{Version: report.Version, Time: f.now.UTC(), Organization: f.domain, AllowDocumentation: a.AllowDocumentation, Notes: []report.Note{}, Findings: []report.Finding{}, Publish: []report.Publication{}, Omitted: []report.Omission{}}
 	for finding := range a.findings(ctx, f) {
 		rep.Findings = append(rep.Findings, finding)
 		rep.Summary.Add(finding.Status)
-		for _, record := range finding.Fix {
-			fixes[record] = finding.Status == rule.Fail || fixes[record]
-		}
 	}
 	rep.Trim()
 	rep.Hosts = f.hosts()
-	for _, zone := range o.Zones {
-		rep.Zones = append(rep.Zones, dnsname.CanonicalOrEmpty(zone))
-	}
 	for _, n := range f.notes {
 		rep.Notes = append(rep.Notes, report.Note(n))
 	}
-	for _, record := range f.wanted {
-		at, obstacle := subject{facts: f}.placed(record.RR)
-		if text := (rule.Record{RR: at}).String(); fixes[text] && !f.seen.all[publishedAs(record.RR)] && obstacle == "" {
-			rep.Publish = append(rep.Publish, text)
-		}
+	if rep.Summary.Fail > 0 { // or else there is nothing to do
+		addPlan(rep, f.plan())
 	}
 	return rep, nil
 }
@@ -109,7 +112,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 		return cutOff(r, s)
 	}
 	out := checkOf(r)(s)
-	shown := s.seen.add(s.meter, out.evidence)
+	s.seen.add(out.evidence)
 	if !s.meter.spend(2 + len(out.evidence)/64) {
 		return cutOff(r, s)
 	}
@@ -125,7 +128,7 @@ func judge(r rule.Rule, s subject) report.Finding {
 	}
 	if f.Status == rule.Fail {
 		f.Mitigated = out.mitigation
-		s.addRemedy(&f, known, out, shown)
+		s.addRemedy(&f, known, out)
 	} else if f.Remedy == "" {
 		return f // no exception can be made
 	}

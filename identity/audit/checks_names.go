@@ -11,6 +11,7 @@ import (
 
 	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/rule"
+	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 	"github.com/bonafide-mta/bonafide/rp"
@@ -106,7 +107,7 @@ func (s subject) csaPolicy(d *domainFacts) outcome {
 		return outcome{code: rule.CodeGreets, detail: d.name, fix: none}
 	}
 	result := d.csa()
-	out := outcome{code: rule.CodeNoPolicy, evidence: result.Responses, fix: wantedBy(rule.DomainCSA, csa.Owner(d.name))}
+	out := outcome{code: rule.CodeNoPolicy, evidence: result.Responses, fix: s.denials(d.name)}
 	switch result.Reason {
 	case csa.Temporary:
 		out.code = rule.CodeNoAnswer
@@ -120,6 +121,18 @@ func (s subject) csaPolicy(d *domainFacts) outcome {
 		}
 	}
 	return out
+}
+
+// denials selects the records that deny names of a domain in HELO: its policy, and, until there
+// is one, those of PTR names.
+func (s subject) denials(domain string) func(rule.Record) bool {
+	names := []string{csa.Owner(domain)}
+	for _, n := range slices.Concat(s.ptrNames, s.facts.otherNames) {
+		if n.name != domain && dnsname.Under(n.name, domain) {
+			names = append(names, csa.Owner(n.name))
+		}
+	}
+	return wantedBy(rule.DomainCSA, names...)
 }
 
 // responsible judges the RP records of a name.
@@ -167,8 +180,7 @@ func heloRP(s subject) outcome {
 		return outcome{code: rule.CodeNoName, detail: s.mta.Helo}
 	}
 	name := s.mta.name.name
-	out := s.mta.rp().responsible(outcome{detail: name, fix: wantedBy(rule.HeloRP, s.contactNames(name)...)})
-	return out
+	return s.contactsAt(name, s.mta.rp(), outcome{detail: name}, rule.HeloRP)
 }
 
 // contactNames returns a name and those that its wanted RP records point to.
@@ -188,14 +200,21 @@ func domainRP(s subject) outcome {
 
 // contactsOf judges the RP records of a domain.
 func (s subject) contactsOf(d *domainFacts) outcome {
-	texts := s.contactNames(d.name)
-	out := d.rp().responsible(outcome{fix: wantedBy(rule.DomainRP, texts...)})
-	if out.code != rule.CodeOK {
+	return s.contactsAt(d.name, d.rp(), outcome{}, rule.DomainRP)
+}
+
+// contactsAt judges the RP records of a name by a rule.
+func (s subject) contactsAt(name string, persons personFacts, out outcome, id rule.ID) outcome {
+	texts := s.contactNames(name)
+	out.fix = wantedBy(id, texts...)
+	if out = persons.responsible(out); out.code != rule.CodeOK {
 		return out
 	}
-	for _, text := range texts[1:] {
-		if !slices.ContainsFunc(d.rp().persons, func(p rp.Person) bool { return p.Text == text }) {
-			out.code, out.detail = rule.CodeNotAllContacts, text
+	for _, wanted := range s.wanted {
+		want, ok := wanted.RR.(*dns.RP)
+		covers := func(is *dns.RP) bool { return rp.Covers(is, want) }
+		if ok && want.Hdr.Name == name && !slices.ContainsFunc(resolver.Records[*dns.RP](persons.response.Answer), covers) {
+			out.code, out.detail = rule.CodeNotAllContacts, want.Txt
 			return out
 		}
 	}

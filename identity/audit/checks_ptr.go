@@ -18,7 +18,7 @@ func ptrExists(s subject) outcome {
 	if !s.public(s.addr) {
 		return outcome{code: rule.CodeNotPublic}
 	}
-	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(false), fix: ptrOf(s.addr.addr)}
+	out := outcome{code: rule.CodeOK, evidence: s.addr.evidence(false), fix: either(ptrOf(s.addr.addr), addressOf(s.mta.ptr, s.addr.addr))}
 	switch rdns := s.addr.rdns(); {
 	case rdns.PTR.Err != nil:
 		out.code = rule.CodeNoAnswer

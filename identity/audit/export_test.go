@@ -53,7 +53,7 @@ func (a Auditor) JudgeAfterEnd(o *org.Organization, cause error) (findings []rep
 	}
 	ended, cancel := context.WithCancelCause(context.Background())
 	cancel(cause)
-	f.meter, f.seen = &meter{ctx: ended, left: grace}, newObservations(f.wanted)
+	f.meter, f.seen = &meter{ctx: ended, left: grace}, make(observations)
 	stop := a.gather(context.Background(), f).start(func() {})
 	defer stop()
 	findings = slices.Collect(a.judged(f))

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -45,9 +46,9 @@ type facts struct {
 	notes              []flow.Note // see flow.Contradictions; nil until all findings are known
 	wanted             []rule.Record
 	refused            []plan.Refusal
-	ask                func(name string, qtype uint16) resolver.Response // for what only a remedy needs to know
+	plan               func() *plan.Plan // over the same DNS, made when a fix is needed: it asks for what no evidence tells
 	meter              *meter
-	seen               *observations
+	seen               observations
 }
 
 // mtaFacts is what is known of one MTA.
@@ -177,7 +178,12 @@ func (a Auditor) describe(o *org.Organization) (*facts, error) {
 func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 	q := new(jobs)
 	a.Resolver = alone(a.Resolver)
-	f.ask = func(name string, qtype uint16) resolver.Response { return resolver.Ask(ctx, a.Resolver, name, qtype) }
+	if f.plan == nil {
+		f.plan = sync.OnceValue(func() *plan.Plan {
+			f.meter.spend(grace / 10)
+			return planOver(f.meter.ctx, f.seen.over(a.Resolver), f.org.At(f.now), a.Published)
+		})
+	}
 	f.exists = enqueue(q, func() resolver.Response { return resolver.Ask(ctx, a.Resolver, f.domain, dns.TypeSOA) })
 	for _, m := range f.mtas {
 		for _, fact := range m.addresses {
@@ -220,7 +226,7 @@ func (a Auditor) gather(ctx context.Context, f *facts) *jobs {
 func (f *facts) contradictions() []flow.Note {
 	for _, m := range f.mtas {
 		if m.ptrAddrs != nil {
-			f.seen.add(f.meter, m.ptrAddrs())
+			f.seen.add(m.ptrAddrs())
 		}
 	}
 	return flow.Contradictions(f.org, f.seen.records)

@@ -29,13 +29,17 @@ func (a Auditor) Prove(ctx context.Context, p *plan.Plan) (*report.Proof, error)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
+	next, err := p.Next()
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
 	proof := &report.Proof{Partial: p.Partial || len(after.Patch.Replace)+len(after.Patch.Remove) > 0}
 	a.Resolver = before
-	if proof.Before, err = a.Audit(ctx, p.Organization); err != nil {
+	if proof.Before, err = a.audit(ctx, p.Organization, p); err != nil {
 		return nil, err
 	}
 	a.Resolver = after
-	if proof.After, err = a.Audit(ctx, p.Organization); err != nil {
+	if proof.After, err = a.audit(ctx, p.Organization, next); err != nil {
 		return nil, err
 	}
 	return proof, nil

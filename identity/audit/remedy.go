@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,51 +10,41 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/csa"
-	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// addRemedy sets the fix and the remedy of a failure: wanted records that its evidence does
-// not show, at the names where they can be published. A remedy that mentions a fix says why
-// there is none instead.
-func (s subject) addRemedy(f *report.Finding, known rule.Outcome, out outcome, shown map[published]bool) {
+// addRemedy sets the fix and the remedy of a failure: the records that a plan adds, or would
+// add in place of those that it keeps. A remedy that mentions a fix says why there is none
+// instead, and what the plan waits for, in the words of the plan.
+func (s subject) addRemedy(f *report.Finding, known rule.Outcome, out outcome) {
 	if out.remedy != "" {
 		f.Remedy, known.Remedy = out.remedy, out.remedy
 	}
-	var obstacles []string
-	var there dns.RR // a wanted record that is published: something else is wrong
-	for _, record := range s.wanted {
-		if !out.fixedBy(record) {
-			continue
-		}
-		isThere := shown[publishedAs(record.RR)] || s.isPublished(record.RR)
-		switch rr, obstacle := s.placed(record.RR); {
-		case isThere:
-			there = rr
-		case obstacle != "":
-			obstacles = append(obstacles, obstacle+".")
-		default:
-			f.Fix = append(f.Fix, rule.Record{RR: rr}.String())
-		}
-	}
-	slices.Sort(obstacles)
-	obstacle := strings.Join(slices.Compact(obstacles), " ")
+	d := s.decided(f.Rule, out)
+	f.Fix = append(f.Fix, d.fix...)
+	refused := sentences(d.refused)
 	switch {
-	case obstacle != "" && len(f.Fix) == 0 && known.MentionsFix():
-		f.Remedy = obstacle
-	case obstacle != "":
-		f.Remedy += " " + obstacle
+	case refused != "" && len(f.Fix) == 0 && known.MentionsFix():
+		f.Remedy = refused
+	case refused != "":
+		f.Remedy += " " + refused
 	case len(f.Fix) > 0 || !known.MentionsFix():
 	case out.otherwise != "":
 		f.Remedy = out.otherwise
-	case there != nil:
-		f.Remedy = fmt.Sprintf("The wanted record is published: remove the other %s records of %s.", resolver.TypeString(there.Header().Rrtype), there.Header().Name)
+	case d.there != nil:
+		f.Remedy = fmt.Sprintf("The wanted record is published: remove the other %s records of %s.", resolver.TypeString(d.there.Header().Rrtype), d.there.Header().Name)
 	default:
 		f.Remedy = s.whyNotWanted(f.Rule)
+	}
+	for _, more := range []string{sentences(d.kept), sentences(d.waits)} {
+		if more != "" {
+			f.Remedy += " " + more
+		}
 	}
 	broken := out.broken
 	if s.addr != nil && s.addr.rdns != nil {
@@ -68,53 +59,111 @@ func (s subject) addRemedy(f *report.Finding, known rule.Outcome, out outcome, s
 	}
 }
 
-// isPublished reports whether DNS has a wanted record. It asks what no evidence tells yet:
-// a check need not have looked where its fix belongs.
-func (s subject) isPublished(rr dns.RR) bool {
-	q := resolver.Question{Name: rr.Header().Name, Type: rr.Header().Rrtype}
-	if _, asked := s.seen.said[q]; !asked {
-		s.seen.add(s.meter, []resolver.Response{s.ask(q.Name, q.Type)})
-	}
-	return s.seen.all[publishedAs(rr)]
+// decided is what a plan does about the records that would fix a failure.
+type decided struct {
+	fix                  []string // zone text
+	refused, kept, waits []string // sentences
+	there                dns.RR   // a wanted record that is published: something else is wrong
 }
 
-// placed returns a wanted record as it can be published, or why it cannot. The PTR record of
-// an address whose reverse name is an alias is at the target of the alias (RFC 2317, Section
-// 4). Where a name is an alias only because a wildcard is, it can have records of its own
-// (RFC 4592, Section 2.2.1).
-func (s subject) placed(rr dns.RR) (at dns.RR, obstacle string) {
-	owner := rr.Header().Name
-	target := s.seen.aliases[owner]
-	switch {
-	case target == "":
-		return rr, ""
-	case rr.Header().Rrtype == dns.TypePTR:
-		for range 16 {
-			if next := s.seen.aliases[target]; next != "" {
-				target = next
+// decided returns what the plan does about the records that would fix a failure.
+func (s subject) decided(id rule.ID, out outcome) (d decided) {
+	if out.fix == nil {
+		return d
+	}
+	p := s.plan()
+	changed := make(map[string]bool) // names
+	for _, record := range p.Wanted {
+		if !out.fixedBy(record) {
+			continue
+		}
+		switch is := p.Decide(record); {
+		case is.Change != nil:
+			d.fix = append(d.fix, rule.Record{RR: is.RR}.String())
+			changed[is.Set.Name] = true
+			if waits := p.WaitsFor(is.Step, *is.Change); waits != "" {
+				d.waits = append(d.waits, "Before that, "+waits+".")
+			}
+		case is.Refused != nil:
+			if clause, ok := strings.CutPrefix(is.Refused.Reason, "it "); ok {
+				d.refused = append(d.refused, fmt.Sprintf("%s %s.", is.Set.Name, clause))
+			} else {
+				d.refused = append(d.refused, fmt.Sprintf("No record is planned at %s: %s.", is.Set, is.Refused.Reason))
+			}
+		case is.Kept != nil && !is.Published:
+			d.fix = append(d.fix, rule.Record{RR: is.RR}.String())
+			d.kept = append(d.kept, fmt.Sprintf("A plan keeps what is at %s, unless it is adopted: %s.", is.Set, is.Kept.Reason))
+		default:
+			d.there = is.RR
+		}
+	}
+	for _, c := range p.Changes { // also what a wildcard had for a name that begins to exist
+		if changed[c.Name] && c.Type != dns.TypeA && c.Type != dns.TypeAAAA && slices.Contains(c.Rules, id) {
+			for _, rr := range c.Added() {
+				d.fix = append(d.fix, rule.Record{RR: rr}.String())
 			}
 		}
-		at = dns.Copy(rr)
-		at.Header().Name = target
-		return at, ""
-	case s.byWildcard(owner, target):
-		return rr, ""
 	}
-	ours := s.owns(target) || slices.ContainsFunc(s.wanted, addressesOf(owner))
-	return rr, owner + " " + flow.AtAlias(owner, target, rr.Header().Rrtype, ours)
+	d.fix = unique(d.fix)
+	return d
 }
 
-// byWildcard reports whether a name is an alias only by a wildcard. A name below it is the
-// same alias then, while nothing is below a name that has an alias of its own, and a DNAME
-// has another target there.
-func (s subject) byWildcard(owner, target string) bool {
-	is, known := s.seen.wild[owner]
-	if !known {
-		aliases := resolver.Records[*dns.CNAME](s.ask(nonexistent+owner, dns.TypeCNAME).Answer)
-		is = len(aliases) == 1 && dnsname.CanonicalOrEmpty(aliases[0].Target) == target
-		s.seen.wild[owner] = is
+// sentences joins sentences, each once.
+func sentences(list []string) string { return strings.Join(unique(list), " ") }
+
+// unique returns the texts of a list, each once, in their order.
+func unique(list []string) []string {
+	has := make(map[string]bool, len(list))
+	return slices.DeleteFunc(list, func(text string) bool {
+		known := has[text]
+		has[text] = true
+		return known
+	})
+}
+
+// planOver plans the records of an organization over what is published: whole zones that are
+// known, and the answers of a Resolver.
+func planOver(ctx context.Context, r resolver.Resolver, o *org.Organization, zones *plan.Published) *plan.Plan {
+	if zones == nil {
+		zones = new(plan.Published)
 	}
-	return is
+	p, err := plan.New(o, zones.WithSomeAnswers(ctx, r, o), plan.Options{})
+	if err != nil { // Validate accepted o, and answers are not records that end early
+		return &plan.Plan{Organization: o, Refused: []plan.Refusal{{Value: o.Domain, Reason: err.Error()}}}
+	}
+	return p
+}
+
+// addPlan adds what a plan adds, keeps and refuses to a report.
+func addPlan(rep *report.Report, p *plan.Plan) {
+	for i, step := range p.Steps {
+		after := ""
+		if gate := p.Gate(i); gate != nil {
+			after = gate.Title()
+		}
+		for _, c := range step.Changes {
+			if len(c.Added()) == 0 {
+				continue
+			}
+			at := report.Publication{By: c.Owner.String(), Zone: c.Zone, After: after}
+			j := slices.IndexFunc(rep.Publish, func(p report.Publication) bool { return p.By == at.By && p.Zone == at.Zone && p.After == at.After })
+			if j < 0 {
+				j, rep.Publish = len(rep.Publish), append(rep.Publish, at)
+			}
+			for _, rr := range c.Added() {
+				rep.Publish[j].Records = append(rep.Publish[j].Records, rule.Record{RR: rr}.String())
+			}
+		}
+	}
+	var omitted []report.Omission
+	for _, k := range p.Kept {
+		rr := k.Records[0].Header()
+		omitted = append(omitted, report.Omission{What: resolver.Question{Name: dnsname.CanonicalOrEmpty(rr.Name), Type: rr.Rrtype}.String(), Kept: true, Why: k.Reason})
+	}
+	for _, r := range p.Refused {
+		omitted = append(omitted, report.Omission{What: r.Value, Why: r.Reason})
+	}
+	rep.SetOmitted(omitted)
 }
 
 // whyNotWanted returns why the description makes no record for a rule, as what to do.

@@ -40,7 +40,7 @@ func (a Auditor) findings(ctx context.Context, f *facts) iter.Seq[report.Finding
 			ctx, release = context.WithTimeoutCause(ctx, a.Timeout, fmt.Errorf("the audit took longer than %v", a.Timeout))
 			defer release()
 		}
-		f.meter, f.seen = &meter{ctx: ctx, left: grace}, newObservations(f.wanted)
+		f.meter, f.seen = &meter{ctx: ctx, left: grace}, make(observations)
 		stop := a.gather(ctx, f).start(cancel)
 		defer stop()
 		all := true

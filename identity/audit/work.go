@@ -10,8 +10,6 @@ import (
 
 	"github.com/bonafide-mta/bonafide/identity/report"
 	"github.com/bonafide-mta/bonafide/identity/rule"
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
-	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -55,82 +53,30 @@ func cutOff(r rule.Rule, s subject) report.Finding {
 	return f
 }
 
-// published is the name and data of a record.
-type published struct {
-	name string // canonical
-	data string // see txt.LooseKey
-}
+// observations is what was asked for so far, also without an answer.
+type observations map[resolver.Question]resolver.Response
 
-func publishedAs(rr dns.RR) published {
-	return published{strings.ToLower(rr.Header().Name), txt.LooseKey(rr)}
-}
-
-// observations is what the evidence shows about the wanted records. Each answer is looked
-// through once, however many findings rest on it.
-type observations struct {
-	wanted  map[published]bool                      // the wanted records
-	names   map[string]bool                         // of wanted records
-	answers map[*dns.RR][]published                 // by the place of the first record, which answers do not share
-	all     map[published]bool                      // of all evidence so far
-	aliases map[string]string                       // likewise: the names that are aliases, and their targets
-	said    map[resolver.Question]resolver.Response // likewise: what was asked for, also without an answer
-	wild    map[string]bool                         // of aliases: whether a wildcard makes them, as far as that was asked
-}
-
-func newObservations(wanted []rule.Record) *observations {
-	o := &observations{wanted: make(map[published]bool), names: make(map[string]bool), answers: make(map[*dns.RR][]published), all: make(map[published]bool), aliases: make(map[string]string), wild: make(map[string]bool), said: make(map[resolver.Question]resolver.Response)}
-	for _, w := range wanted {
-		o.wanted[publishedAs(w.RR)], o.names[w.RR.Header().Name] = true, true
-	}
-	return o
-}
-
-// add adds the evidence of a finding, and returns the wanted records that it shows.
-func (o *observations) add(m *meter, evidence []resolver.Response) (shown map[published]bool) {
-	shown = make(map[published]bool)
+// add adds the evidence of a finding.
+func (o observations) add(evidence []resolver.Response) {
 	for _, response := range evidence {
-		o.said[response.Question] = response
-		for _, p := range o.of(m, response) {
-			shown[p], o.all[p] = true, true
-		}
-		for _, rr := range response.Chain {
-			if cname, ok := rr.(*dns.CNAME); ok {
-				o.aliases[dnsname.CanonicalOrEmpty(cname.Hdr.Name)] = dnsname.CanonicalOrEmpty(cname.Target)
-			}
-		}
+		o[response.Question] = response
 	}
-	return shown
+}
+
+// over answers from the observations, or else as r does. Nothing is to be added meanwhile.
+func (o observations) over(r resolver.Resolver) resolver.Resolver {
+	return resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		if response, asked := o[resolver.Question{Name: name, Type: qtype}]; asked {
+			return response.Answer, response.Err
+		}
+		return r.Lookup(ctx, name, qtype)
+	})
 }
 
 // records returns what the evidence has of a name and type, and whether that is known.
-func (o *observations) records(q resolver.Question) ([]dns.RR, bool) {
-	response, asked := o.said[q]
+func (o observations) records(q resolver.Question) ([]dns.RR, bool) {
+	response, asked := o[q]
 	return response.Records, asked && response.Err == nil
-}
-
-// of returns the wanted records of an answer.
-func (o *observations) of(m *meter, response resolver.Response) []published {
-	if len(response.Records) == 0 {
-		return nil
-	}
-	first := &response.Records[0]
-	if _, known := o.answers[first]; !known && m.spend(1+len(response.Records)/64) {
-		var found []published
-		for _, rr := range response.Records {
-			name := strings.ToLower(rr.Header().Name)
-			if response.Type == dns.TypePTR { // it may be at the target of an alias (RFC 2317, Section 4)
-				name = response.Name
-			}
-			if !o.names[name] {
-				continue
-			}
-			if p := (published{name, txt.LooseKey(rr)}); o.wanted[p] {
-				found = append(found, p)
-			}
-		}
-		o.answers[first] = found
-	}
-	return o.answers[first]
 }
 
 // maxListed is how many names and addresses of others a finding lists.

@@ -320,3 +320,9 @@ func (s *Survey) has(name string) bool { return s.apexes[s.Zone(name)] && s.NotI
 
 // single returns the network of one address.
 func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
+
+// Hint reports whether a flow is only likely: its name is at the address of a mail server,
+// or has keys or a policy for mail. The owner of the name can tell.
+func (f Flow) Hint() bool {
+	return f.Sign == PTR || f.Sign == Address || f.Sign == Authorized || f.Sign == DKIM || f.Sign == DMARC
+}

@@ -16,7 +16,7 @@ import (
 // reverse name of an address is not known, but one of the zones given or described is named
 // after a block with the address, the record belongs there: the ISP has an alias for it (RFC
 // 2317, Section 4).
-func (p *planner) storedAt(set resolver.Question) resolver.Question {
+func (p *Plan) storedAt(set resolver.Question) resolver.Question {
 	stored := p.Published.storedAt(set)
 	_, asked := p.Published.asked[stored.Name]
 	if zone, obstacle := p.Published.zoneOf(stored.Name); set.Type != dns.TypePTR || stored != set || asked || zone != "" && obstacle == "" {
@@ -41,7 +41,7 @@ func (p *planner) noteAlias(reverse, stored string) {
 }
 
 // zoneNames returns the zones given and described, canonical.
-func (p *planner) zoneNames() []string {
+func (p *Plan) zoneNames() []string {
 	var out []string
 	for apex := range p.Published.apexes {
 		out = append(out, apex)

@@ -80,9 +80,8 @@ type Kept struct {
 type planner struct {
 	*Plan
 	*traffic
-	options Options
-	hosts   []Host
-	after   map[resolver.Question][]dns.RR // the changed RRsets, as they will be
+	hosts []Host
+	after map[resolver.Question][]dns.RR // the changed RRsets, as they will be
 }
 
 // addChange adds a change to the plan.
@@ -115,11 +114,11 @@ func (p *planner) planChanges() {
 // planSet makes the change of one RRset, or says why there is none.
 func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	adopt := p.options.adopts(set.Name)
-	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) {
-		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return isExchanger(r.RR) && setOf(r.RR) == set })
+	ch, reason := p.newChange(set)
+	if isExchanger(wanted[0].RR) && p.mailRouted(set, adopt) || reason == "" && p.isMet(set, wanted[0]) {
+		p.Wanted = slices.DeleteFunc(p.Wanted, func(r rule.Record) bool { return p.storedAt(setOf(r.RR)) == set })
 		return
 	}
-	ch, reason := p.newChange(set)
 	wanted = p.asPublished(ch.Before, wanted)
 	obsolete := p.obsolete(ch.Before, wanted)
 	if reason == "" && len(obsolete) == 0 && len(without(rrs(wanted), ch.Before)) == 0 {
@@ -147,6 +146,13 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	ch.After = without(ch.Before, obsolete)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
+	}
+	if lost := p.Published.wildcards[p.Published.wildcardFor(set.Name)]; slices.Contains(lost, set.Type) || slices.Contains(lost, dns.TypeCNAME) {
+		for _, other := range p.Changes { // an address that makes the name exist takes from it what the wildcard has
+			if other.Name == set.Name && (other.Type == dns.TypeA || other.Type == dns.TypeAAAA) {
+				ch.Rules = append(ch.Rules, other.Rules...)
+			}
+		}
 	}
 	ch.addRecords(rrs(wanted)...)
 	slices.SortFunc(ch.Rules, rule.Compare)
@@ -248,6 +254,8 @@ func (p *planner) newChange(set resolver.Question) (Change, string) {
 	switch {
 	case obstacle != "":
 		return ch, obstacle
+	case pub.whyUnknown(set.Name) != "":
+		return ch, pub.whyUnknown(set.Name)
 	case target != "": // RFC 2181, Section 10.1
 		return ch, "it " + flow.AtAlias(set.Name, target, set.Type, p.Organization.Owns(target) || p.wantsAddresses(set.Name))
 	case foreign && set.Type != dns.TypePTR:

@@ -214,7 +214,7 @@ func TestNewBad(t *testing.T) {
 // What would do harm is refused, with the reason.
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct{ name, described, zone, value, reason string }{
-		{"Null MX on a name that sends", "names: [www.example.test]", `www TXT "v=spf1 a -all"`,
+		{"Null MX on a name that sends", "names: [www.example.test]", "www A 192.0.2.80\nwww TXT \"v=spf1 a -all\"",
 			"www.example.test. MX", "its SPF record authorizes senders, whose mail receivers would reject because of a Null MX"},
 		{"Null MX on a name that gets mail", "names: [www.example.test]", "www MX 10 post",
 			"www.example.test. MX", "it has mail servers: describe it as a mail domain, or remove its MX records"},

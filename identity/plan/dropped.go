@@ -146,7 +146,7 @@ func (p *planner) findUnlisted() {
 	}
 	seen := make(map[netip.Prefix]bool)
 	for f := range p.servers() {
-		if isHint(f) && p.survey.NoMail(f.Name) {
+		if f.Hint() && p.survey.NoMail(f.Name) {
 			continue // its owner says so, and a gate waits for it
 		}
 		for _, client := range p.survey.Clients(f) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -46,8 +47,8 @@ func trafficOf(o *org.Organization, pub *Published, observed map[netip.Addr]stri
 // records yields all records that are known, those of whole zones and of answers.
 func (pub *Published) records() iter.Seq2[dns.RR, error] {
 	return func(yield func(dns.RR, error) bool) {
-		for _, records := range pub.sets {
-			for _, rr := range records {
+		for _, set := range slices.SortedFunc(maps.Keys(pub.sets), compareSets) { // which of several reasons is told does not vary
+			for _, rr := range pub.sets[set] {
 				if !yield(rr, nil) {
 					return
 				}
@@ -141,18 +142,12 @@ func stays(m org.MTA, name string) bool {
 	return err != nil || arg.Name == "" || arg.Name == name
 }
 
-// isHint reports whether a flow is only likely: its name is at the address of a mail server,
-// or has keys or a policy for mail. The owner of the name can tell.
-func isHint(f flow.Flow) bool {
-	return f.Sign == flow.PTR || f.Sign == flow.Address || f.Sign == flow.Authorized || f.Sign == flow.DKIM || f.Sign == flow.DMARC
-}
-
 // whyUsed returns why a name must not be declared to have no mail, "" if it can be: a flow
 // that the records show, and that neither the plan nor its gates end.
 func (t *traffic) whyUsed(name string) string {
 	for _, f := range t.at(name) {
 		switch {
-		case f.Kind == flow.Sender && f.By == name && f.Sign != flow.Include, isHint(f), t.ends(f):
+		case f.Kind == flow.Sender && f.By == name && f.Sign != flow.Include, f.Hint(), t.ends(f):
 			// Its own SPF record is kept or adopted; a gate waits for the others.
 		case f.Kind == flow.Sender && f.Name != name && t.survey.NoMail(f.Name):
 			// Described not to send.
@@ -187,7 +182,7 @@ func remedy(f flow.Flow) string {
 func (t *traffic) hints(name string) []flow.Flow {
 	return slices.DeleteFunc(append(t.at(name), t.tied(name)...), func(f flow.Flow) bool {
 		own := f.Kind == flow.Sender && f.By == name && (f.Sign == flow.SPF || f.Sign == flow.SPFMX)
-		return !own && !isHint(f) || t.ends(f)
+		return !own && !f.Hint() || t.ends(f)
 	})
 }
 

@@ -177,12 +177,12 @@ func (o *order) stageOf(c Change) Stage {
 			return Lock
 		}
 		return Authorize
-	case is(rule.DomainCSA):
-		return Policy
 	case is(rule.MailSPF), is(rule.MailRoute):
 		return Envelope
 	case is(rule.PTRLocked):
 		return Lock
+	case is(rule.DomainCSA):
+		return Policy
 	case (is(rule.NullSPF) || is(rule.NullMX)) && len(c.After) > 0:
 		return NoMail
 	}
@@ -270,10 +270,8 @@ func (o *order) wouldDeny(name string) bool {
 	if slices.ContainsFunc(own, csa.Denies) {
 		return false
 	}
-	for at := dnsname.Parent(name); at != "" && len(own) == 0; at = dnsname.Parent(at) {
-		if slices.ContainsFunc(o.Published.csaRecords(at), csa.RequiresExplicit) {
-			return false // a policy that denies names without a record of their own
-		}
+	if len(own) == 0 && o.Published.hasPolicyAbove(name) {
+		return false
 	}
 	authorized := ipSet(o.addrsAfter(name))
 	return slices.ContainsFunc(o.addrsUsing(name), func(addr netip.Addr) bool { return !authorized.Contains(addr) })

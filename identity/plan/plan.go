@@ -47,8 +47,9 @@
 //
 // # Bounds
 //
-// Only [Published.WithAnswers] and [Step.Waiting] ask DNS. For each name of the description
-// WithAnswers asks at most seven questions and one for each label, resolver.AtOnce at a time.
+// Only [Published.WithAnswers], [Published.WithSomeAnswers] and [Step.Waiting] ask DNS. For each
+// name of the description WithAnswers asks at most seven questions and two for each label and
+// each alias, resolver.AtOnce at a time.
 // It keeps the records of the answers, and a plan lists them where it changes their RRsets.
 // Time and memory grow with the size of the answers and zones: 4000 records of each type at
 // each name of one MTA take less than 100 MiB and about 100 ms of CPU time.
@@ -94,6 +95,7 @@ type Plan struct {
 	// Partial says that some names of the organization were only looked up: the rest of
 	// their zones is not known.
 	Partial bool
+	options Options // that New was given
 }
 
 // Options change what New does; the zero Options are careful.
@@ -160,7 +162,7 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 			return nil, fmt.Errorf("plan: AdoptNames has %q: expected a name of DNS", name)
 		}
 	}
-	p := &Plan{Organization: o, Published: pub, Partial: slices.ContainsFunc(slices.Collect(maps.Values(pub.asked)), func(apex string) bool { return apex != "" })}
+	p := &Plan{Organization: o, Published: pub, options: options, Partial: slices.ContainsFunc(slices.Collect(maps.Values(pub.asked)), func(apex string) bool { return apex != "" })}
 	w := want(o)
 	if options.DenyNames {
 		w.wantDenials(o.Names)
@@ -170,7 +172,7 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	planning := planner{Plan: p, traffic: known, options: options, hosts: hostsOf(o), after: make(map[resolver.Question][]dns.RR)}
+	planning := planner{Plan: p, traffic: known, hosts: hostsOf(o), after: make(map[resolver.Question][]dns.RR)}
 	planning.planChanges()
 	slices.SortStableFunc(p.Changes, compareChanges)
 	for i := range p.Changes {

@@ -14,6 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/org"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/internal/untrusted"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -26,8 +27,11 @@ type Published struct {
 	cuts   map[string]bool                // names with NS records
 	asked  map[string]string              // names outside whole zones that were asked for, and the apex of their zone; "" if not known
 	all    []dns.RR                       // of whole zones
-	// wildcards has the types of the RRsets at each wildcard of whole zones.
+	// wildcards has the types of the RRsets at each wildcard: of whole zones, and of those that
+	// answered with an alias.
 	wildcards map[string][]uint16
+	// unanswered says of the names that a question without an answer was about why it has none.
+	unanswered map[string]string
 }
 
 // FromZones reads whole zones: all of their records, each zone with its SOA record, as
@@ -73,20 +77,83 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 
 // WithAnswers returns pub and the answers of a resolver for the names outside its zones
 // that the plan of an organization is about, among them the reverse names of its
-// addresses. It is a partial view: the answer of a wildcard looks like records of the
-// name, and other names of the zone are not seen. It asks at most seven questions for each
-// name and one for each label, resolver.AtOnce at a time.
+// addresses. It is a partial view: the answers of a wildcard, except an alias, look like
+// records of the name, and other names of the zone are not seen. It asks at most seven
+// questions for each name and two for each label and each alias, resolver.AtOnce at a time.
 //
 // The error is that of the first question without an answer, or of the context: nothing is
 // planned with incomplete answers. Time and memory grow with the size of the answers, all of
 // which the Published keeps.
 func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *org.Organization) (*Published, error) {
+	if r == nil {
+		return nil, fmt.Errorf("plan: what is published now: %w", resolver.ErrNoResolver)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	first := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
+		response := resolver.Ask(ctx, r, name, qtype)
+		if response.Err != nil {
+			cancel(response.Err) // the first error counts; the other answers are not needed
+		}
+		return response.Answer, response.Err
+	})
+	known := pub.WithSomeAnswers(ctx, first, o)
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("plan: what is published now: %w", err)
+	}
+	return known, nil
+}
+
+// WithSomeAnswers does what WithAnswers does, also if questions have no answer, or if the
+// context ends. A plan then refuses all changes at the names that they are about: what
+// is there is not known.
+func (pub *Published) WithSomeAnswers(ctx context.Context, r resolver.Resolver, o *org.Organization) *Published {
 	known := &Published{
-		sets: cloned(pub.sets), names: cloned(pub.names), apexes: cloned(pub.apexes),
-		cuts: cloned(pub.cuts), asked: cloned(pub.asked), all: pub.all, wildcards: pub.wildcards,
+		sets: cloned(pub.sets), names: cloned(pub.names), apexes: cloned(pub.apexes), cuts: cloned(pub.cuts),
+		asked: cloned(pub.asked), all: pub.all, wildcards: cloned(pub.wildcards), unanswered: cloned(pub.unanswered),
 	}
 	more := moreRecords{known, make(map[resolver.Question]map[string]bool)}
-	subjects := make(map[resolver.Question]bool) // that the plan is about
+	subjects, questions := pub.questionsOf(o)
+	if len(questions) == 0 {
+		return known
+	}
+	answers := resolver.AskAll(ctx, r, questions...)
+	soa := make(map[string]resolver.Response) // by the name asked for
+	for _, a := range answers {
+		if a.Type == dns.TypeSOA {
+			soa[a.Name] = a
+		}
+	}
+	wild, domains := wildAliases(ctx, r, answers, soa), o.Domains()
+	for _, a := range answers {
+		switch isApex := len(a.Records) > 0 && len(a.Chain) == 0; {
+		case a.Err != nil:
+			known.unanswered[a.Name] = untrusted.Line(a.Err.Error())
+		case a.Type != dns.TypeSOA:
+			more.add(a.Answer, wild)
+		case isApex:
+			known.sets[a.Question] = a.Records // for the negative TTL
+		}
+	}
+	for set := range subjects {
+		name := known.storedAt(set).Name
+		known.asked[name] = ""
+		for at := name; at != "." && known.asked[name] == "" && known.unanswered[at] == ""; at = dnsname.Parent(at) {
+			switch a := soa[at]; {
+			case len(a.Records) > 0 && len(a.Chain) == 0:
+				known.asked[name] = at
+			case a.Status == resolver.NotFound && slices.Contains(domains, at):
+				known.asked[name] = at // nothing tells which names are apexes
+			}
+		}
+	}
+	return known
+}
+
+// questionsOf returns the RRsets outside whole zones that a plan for an organization is about,
+// and what to ask about them.
+func (pub *Published) questionsOf(o *org.Organization) (subjects map[resolver.Question]bool, ask []resolver.Question) {
+	subjects = make(map[resolver.Question]bool)
 	questions := make(map[resolver.Question]bool)
 	wanted, _ := Want(o)
 	for _, w := range wanted {
@@ -101,9 +168,14 @@ func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *o
 		// Whether the name may get a null SPF record or a Null MX depends on both.
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeMX}] = true
 		questions[resolver.Question{Name: set.Name, Type: dns.TypeTXT}] = true
-		if isExchanger(w.RR) {
+		if set.Type == dns.TypeMX { // whether the name needs any
 			for _, q := range resolver.AddrQuestions(set.Name) {
 				questions[q] = true
+			}
+		}
+		if name, ok := csa.NameOf(set.Name); ok {
+			for _, parent := range csa.Parents(name) {
+				questions[resolver.Question{Name: csa.Owner(parent), Type: dns.TypeSRV}] = true
 			}
 		}
 		// To find the zone, which is not a top-level domain.
@@ -111,33 +183,52 @@ func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *o
 			questions[resolver.Question{Name: at, Type: dns.TypeSOA}] = true
 		}
 	}
-	answers, err := lookup(ctx, r, slices.SortedFunc(maps.Keys(questions), compareSets))
-	if err != nil {
-		return nil, fmt.Errorf("plan: what is published now: %w", err)
-	}
-	soa := make(map[string]bool)
-	for q, a := range answers {
-		if err := context.Cause(ctx); err != nil {
-			return nil, fmt.Errorf("plan: what is published now: %w", err)
+	return subjects, slices.SortedFunc(maps.Keys(questions), compareSets)
+}
+
+// nonexistent is a label that nobody has: what answers for it is a wildcard.
+const nonexistent = "no-such-name-of-bonafide."
+
+// wildAliases returns the names among those asked for that are aliases only by a wildcard, and
+// the wildcard: they can have records of their own (RFC 4592, Section 2.2.1). A name below
+// such a name is the same alias, while nothing is below a name that has an alias of its own,
+// and a DNAME has another target there.
+func wildAliases(ctx context.Context, r resolver.Resolver, answers []resolver.Response, soa map[string]resolver.Response) map[string]string {
+	wild, seen := make(map[string]string), make(map[string]bool)
+	for _, a := range answers {
+		target := ownAlias(a)
+		if target == "" || seen[a.Name] || a.Type == dns.TypePTR {
+			continue
 		}
-		if q.Type == dns.TypeSOA {
-			if soa[q.Name] = len(a.Records) > 0 && len(a.Chain) == 0; soa[q.Name] {
-				known.sets[q] = a.Records // for the negative TTL
-			}
-		} else {
-			more.add(a)
+		seen[a.Name] = true
+		if below := resolver.Ask(ctx, r, nonexistent+a.Name, dns.TypeCNAME); len(below.Records) != 1 || aliasOf(below.Records[0]) != target {
+			continue
+		}
+		at := dnsname.Parent(a.Name) // the closest encloser is the first that is not the same alias
+		for ; at != "." && ownAlias(soa[at]) != ""; at = dnsname.Parent(at) {
+			continue
+		}
+		wild[a.Name] = "*." + strings.TrimPrefix(at, ".")
+	}
+	return wild
+}
+
+// ownAlias returns the target of a name's CNAME record as an answer shows it, "" for none.
+func ownAlias(a resolver.Response) string {
+	for _, rr := range a.Chain {
+		if setOf(rr).Name == a.Name && aliasOf(rr) != "" {
+			return aliasOf(rr)
 		}
 	}
-	for set := range subjects {
-		name := known.storedAt(set).Name
-		known.asked[name] = ""
-		for at := name; at != "." && known.asked[name] == ""; at = dnsname.Parent(at) {
-			if soa[at] {
-				known.asked[name] = at
-			}
-		}
+	return ""
+}
+
+// aliasOf returns the target of a CNAME record, "" for any other record.
+func aliasOf(rr dns.RR) string {
+	if cname, ok := rr.(*dns.CNAME); ok {
+		return dnsname.CanonicalOrEmpty(cname.Target)
 	}
-	return known, nil
+	return ""
 }
 
 func cloned[K comparable, V any](m map[K]V) map[K]V {
@@ -147,44 +238,23 @@ func cloned[K comparable, V any](m map[K]V) map[K]V {
 	return maps.Clone(m)
 }
 
-// lookup asks many questions, resolver.AtOnce at a time, and returns their answers, or why
-// one has none.
-func lookup(ctx context.Context, r resolver.Resolver, questions []resolver.Question) (map[resolver.Question]resolver.Answer, error) {
-	if r == nil {
-		return nil, resolver.ErrNoResolver
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	first := resolver.Func(func(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
-		response := resolver.Ask(ctx, r, name, qtype)
-		if response.Err != nil {
-			cancel(response.Err) // the first error counts; the other answers are not needed
-		}
-		return response.Answer, response.Err
-	})
-	answers := make(map[resolver.Question]resolver.Answer)
-	for i, response := range resolver.AskAll(ctx, first, questions...) {
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
-		}
-		if response.Err != nil {
-			return nil, response.Err
-		}
-		answers[questions[i]] = response.Answer
-	}
-	return answers, nil
-}
-
 // moreRecords adds the records of answers to what is published.
 type moreRecords struct {
 	*Published
 	has map[resolver.Question]map[string]bool // the data of the RRsets that were added to
 }
 
-// add adds the records of an answer that are outside whole zones, each once.
-func (m *moreRecords) add(a resolver.Answer) {
+// add adds the records of an answer that are outside whole zones, each once. The alias of a
+// name in wild belongs to a wildcard.
+func (m *moreRecords) add(a resolver.Answer, wild map[string]string) {
 	for _, rr := range slices.Concat(a.Chain, a.Records) {
 		set := setOf(rr)
+		if wildcard := wild[set.Name]; wildcard != "" && set.Type == dns.TypeCNAME {
+			m.names[dnsname.Parent(wildcard)], m.names[wildcard] = true, true
+			m.wildcards[wildcard] = []uint16{dns.TypeCNAME}
+			set.Name, rr = wildcard, dns.Copy(rr)
+			rr.Header().Name = wildcard
+		}
 		if m.has[set] == nil {
 			if apex, _ := m.zoneOf(set.Name); apex != "" {
 				continue
@@ -243,11 +313,42 @@ func (pub *Published) storedAt(set resolver.Question) resolver.Question {
 // aliasTarget returns the target of a name's CNAME record, "" for none.
 func (pub *Published) aliasTarget(name string) string {
 	for _, rr := range pub.sets[resolver.Question{Name: name, Type: dns.TypeCNAME}] {
-		if cname, ok := rr.(*dns.CNAME); ok {
-			return dnsname.CanonicalOrEmpty(cname.Target)
+		if target := aliasOf(rr); target != "" {
+			return target
 		}
 	}
 	return ""
+}
+
+// after returns what is published after changes. The error says what is wrong with a zone.
+func (pub *Published) after(changes []Change) (*Published, error) {
+	after, err := FromZones(resolver.SeqOf(Apply(pub.all, changes)...))
+	if err != nil {
+		return nil, err
+	}
+	for set, records := range pub.sets {
+		if apex, _ := pub.zoneOf(set.Name); apex == "" {
+			after.sets[set] = records
+		}
+	}
+	for _, c := range changes {
+		if !pub.apexes[c.Zone] {
+			after.sets[resolver.Question{Name: c.Name, Type: c.Type}] = c.After
+		}
+	}
+	for wildcard, types := range pub.wildcards {
+		if apex, _ := pub.zoneOf(wildcard); apex != "" {
+			continue // FromZones has them
+		}
+		after.wildcards[wildcard], after.names[wildcard], after.names[dnsname.Parent(wildcard)] = types, true, true
+		for _, c := range changes { // what exists now, no wildcard answers for (RFC 4592, Section 2.2.1)
+			for at := c.Name; len(c.After) > 0 && at != "" && !after.names[at] && dnsname.Under(at, dnsname.Parent(wildcard)); at = dnsname.Parent(at) {
+				after.names[at] = true
+			}
+		}
+	}
+	after.asked, after.unanswered = pub.asked, pub.unanswered
+	return after, nil
 }
 
 // Overlay returns the DNS as it will be after changes: the whole zones with their changes,
@@ -332,7 +433,26 @@ func Apply(records []dns.RR, changes []Change) []dns.RR {
 	return out
 }
 
+// hasPolicyAbove reports whether the CSA policy of a parent denies a name that has no record of
+// its own.
+func (pub *Published) hasPolicyAbove(name string) bool {
+	return slices.ContainsFunc(csa.Parents(name), func(parent string) bool {
+		return slices.ContainsFunc(pub.csaRecords(parent), csa.RequiresExplicit)
+	})
+}
+
 // csaRecords returns the CSA records of a name.
 func (pub *Published) csaRecords(name string) []*dns.SRV {
 	return resolver.Records[*dns.SRV](resolver.Answer{Records: pub.sets[resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV}]})
+}
+
+// whyUnknown returns why it is not known what is at a name, "" if it is.
+func (pub *Published) whyUnknown(name string) string {
+	if host, ok := csa.NameOf(name); ok && pub.unanswered[name] == "" {
+		name = host
+	}
+	if cause := pub.unanswered[name]; cause != "" {
+		return "what is there is not known: " + cause
+	}
+	return ""
 }

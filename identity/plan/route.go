@@ -4,7 +4,11 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/miekg/dns"
+
+	"github.com/bonafide-mta/bonafide/csa"
 	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
@@ -22,6 +26,20 @@ func (p *planner) mailRouted(set resolver.Question, adopt bool) bool {
 		return !adopt
 	}
 	return len(p.addrs(set.Name))+len(p.addrsAfter(set.Name)) > 0 && !p.onlySends(set.Name)
+}
+
+// isMet reports whether a rule holds without a record that Want wants for it: no mail is
+// delivered to a name without an address and MX records, and what the CSA policy of a name
+// above denies needs no denial of its own.
+func (p *planner) isMet(set resolver.Question, wanted rule.Record) bool {
+	if len(p.Published.sets[set]) > 0 {
+		return false
+	}
+	if isNullMX(wanted.RR) && !slices.Contains(wanted.Rules, rule.PTRLocked) {
+		return len(p.addrs(set.Name))+len(p.addrsAfter(set.Name)) == 0
+	}
+	name, _ := csa.NameOf(set.Name)
+	return slices.Contains(wanted.Rules, rule.DomainCSA) && set.Type == dns.TypeSRV && !p.options.DenyNames && p.Published.hasPolicyAbove(name)
 }
 
 // onlySends reports whether mail to a name is lost after the changes planned so far: all of

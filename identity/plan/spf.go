@@ -8,6 +8,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/rule"
 	"github.com/bonafide-mta/bonafide/internal/txt"
+	"github.com/bonafide-mta/bonafide/rp"
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
@@ -44,13 +45,18 @@ func meantToSend(rr dns.RR) string {
 	return flow.MeantToSend(nearMiss(rr))
 }
 
-// asPublished returns the wanted records of a set, a null SPF record and a Null MX in the
-// spelling in which they are published: what receivers take for the same stays.
+// asPublished returns the wanted records of a set, a null SPF record, a Null MX and an RP record
+// as they are published: what readers take for the same stays.
 func (p *planner) asPublished(published []dns.RR, wanted []rule.Record) []rule.Record {
 	var out []rule.Record
 	for _, w := range wanted {
 		var same []dns.RR
 		switch {
+		case w.RR.Header().Rrtype == dns.TypeRP:
+			same = slices.DeleteFunc(slices.Clone(published), func(rr dns.RR) bool {
+				is, ok := rr.(*dns.RP)
+				return !ok || !rp.Covers(is, w.RR.(*dns.RP))
+			})
 		case isNullMX(w.RR) && !slices.ContainsFunc(published, isExchanger):
 			same = published
 		case spf.IsNull(textOf(w.RR)):

@@ -199,9 +199,10 @@ func (w *wanted) merged() []rule.Record {
 
 // compare orders records by name, type and data.
 func compare(a, b dns.RR) int {
-	return cmp.Or(dnsname.Compare(a.Header().Name, b.Header().Name),
-		cmp.Compare(a.Header().Rrtype, b.Header().Rrtype),
-		cmp.Compare(a.String(), b.String()))
+	if by := cmp.Or(dnsname.Compare(a.Header().Name, b.Header().Name), cmp.Compare(a.Header().Rrtype, b.Header().Rrtype)); by != 0 {
+		return by
+	}
+	return cmp.Compare(a.String(), b.String())
 }
 
 // organization is the subject of rules that are judged once for all MTAs.
@@ -264,6 +265,7 @@ func (w *wanted) wantNullRecords() {
 		}
 		if rr, err := csa.Deny(name, rule.TTL); w.checkMade("", name, err) {
 			w.addRecord(rr, name, rule.PTRLocked)
+			w.addRecord(rr, organization, rule.DomainCSA) // or its policy
 		}
 	}
 }

@@ -15,7 +15,6 @@ import (
 
 // example is a report of one finding.
 var example = &report.Report{
-	Notes: []report.Note{}, Zones: []string{},
 	Version:      report.Version,
 	Time:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	Organization: "example.org.",
@@ -30,7 +29,7 @@ var example = &report.Report{
 		Fix:      []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."},
 		Remedy:   "The PTR record is set by whoever the address is from.",
 	}},
-	Publish: []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."},
+	Publish: []report.Publication{{By: "isp", Records: []string{"10.2.0.192.in-addr.arpa. 3600 IN PTR mta1.example.org."}}},
 	Summary: report.Summary{Fail: 1},
 }
 

@@ -65,8 +65,7 @@ type pageData struct {
 	Next     int // the number of the first of Then
 	Tally    [][]count
 	Map      *drawing
-	Own      []string // records to publish
-	Provider []string // records that whoever the addresses are from is to publish
+	Left     []string // what is kept or refused, as lines
 	Delta    *Delta   // nil without a previous report
 	Changes  []changeGroup
 	Sections []section
@@ -96,7 +95,7 @@ func (r *Report) WriteHTML(w io.Writer, previous *Report) error {
 	if len(data.First) > firstTasks {
 		data.First, data.Then, data.Next = data.First[:firstTasks], data.First[firstTasks:], firstTasks+1
 	}
-	data.Own, data.Provider = r.publish()
+	data.Left = r.omitted()
 	if previous != nil {
 		data.Delta = r.Diff(previous)
 		data.Changes = changeGroups(data.Delta)

@@ -133,7 +133,10 @@ func (r *Report) complete() error {
 		}
 	}
 	r.Hosts, r.Findings, r.Publish = nonNil(r.Hosts), nonNil(r.Findings), nonNil(r.Publish)
-	r.Notes, r.Zones = nonNil(r.Notes), nonNil(r.Zones)
+	r.Notes, r.Omitted = nonNil(r.Notes), nonNil(r.Omitted)
+	for i := range r.Publish {
+		r.Publish[i].Records = nonNil(r.Publish[i].Records)
+	}
 	return nil
 }
 

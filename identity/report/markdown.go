@@ -62,8 +62,21 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	}
 	if len(r.Publish) > 0 {
 		m.line("\n## Records to publish\n")
-		m.line("PTR and SPF records in place of those at their names.\n")
-		m.fenced("", r.Publish)
+		m.line("In this order. PTR, SPF and CSA records take the place of those at their names.")
+		for _, p := range r.Publish {
+			m.line("\n%s:", escape(p.Title()))
+			if p.After != "" {
+				m.line("%s.", escape(untrusted.Line(p.After)))
+			}
+			m.line("")
+			m.fenced("", p.Records)
+		}
+	}
+	if len(r.Omitted) > 0 {
+		m.line("\n## %s\n", omittedTitle)
+		for _, o := range r.omitted() {
+			m.line("- %s", code(o))
+		}
 	}
 	_, err := io.WriteString(w, m.String())
 	return err

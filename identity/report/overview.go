@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/bonafide-mta/bonafide/identity/rule"
-	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
 // What the page and the Markdown say of a report beyond its findings: how grave it is,
@@ -268,18 +267,4 @@ func (r *Report) tally() [][]count {
 		out = append(out, row)
 	}
 	return out
-}
-
-// publish divides the records to publish: those of reverse zones that are not described are
-// set by the provider of the addresses, the others in one's own DNS.
-func (r *Report) publish() (own, provider []string) {
-	for _, record := range r.Publish {
-		owner, _, _ := strings.Cut(record, " ")
-		if strings.HasSuffix(owner, ".arpa.") && !slices.ContainsFunc(r.Zones, func(zone string) bool { return dnsname.Under(owner, zone) }) {
-			provider = append(provider, record)
-		} else {
-			own = append(own, record)
-		}
-	}
-	return own, provider
 }

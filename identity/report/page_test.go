@@ -36,7 +36,11 @@ func hostileReport() *report.Report {
 				{Name: hostile, Confirmed: report.Broken}, {Name: long, Confirmed: report.Unknown}, {Name: "\U0001f4a9" + long, Confirmed: report.Holds, Own: true},
 			}, Skipped: 12},
 		}}},
-		Publish: []string{hostile, long + " 3600 IN A 192.0.2.1", hostile + ".arpa. 3600 IN PTR " + hostile},
+		Publish: []report.Publication{
+			{By: "you", Zone: hostile, After: hostile, Records: []string{hostile, long + " 3600 IN A 192.0.2.1"}},
+			{By: "isp", Records: []string{hostile + ".arpa. 3600 IN PTR " + hostile}},
+		},
+		Omitted: []report.Omission{{What: hostile, Why: hostile}},
 		Summary: report.Summary{Fail: 2, Waived: 1},
 	}
 	evidence := []report.Evidence{

@@ -91,13 +91,10 @@ type Report struct {
 	// that reason, sorted: see flow.Contradictions.
 	Notes    []Note    `json:"notes"`
 	Findings []Finding `json:"findings"`
-	// Zones lists those that the organization is described to write, canonical. Records of
-	// other reverse zones are published by the provider.
-	Zones []string `json:"zones"`
-	// Publish lists the records of all fixes except those that were seen in DNS and those at
-	// aliases, with PTR records at the target of an alias (RFC 2317), each once, in the order of plan.Want.
-	Publish []string `json:"publish"`
-	Summary Summary  `json:"summary"`
+	// Publish lists what a plan over the same DNS adds, in the order of its steps.
+	Publish []Publication `json:"publish"`
+	Omitted []Omission    `json:"omitted"` // what that plan keeps and refuses
+	Summary Summary       `json:"summary"`
 }
 
 // A Note tells where the description and DNS do not fit together about one name, and what is
@@ -121,7 +118,7 @@ type Finding struct {
 	Message  string      `json:"message"`       // the outcome, with the names and addresses it is about
 	Evidence []Evidence  `json:"evidence"`      // what DNS said, on passes too; empty when nothing was asked
 	LeftOut  int         `json:"left_out"`      // how many more answers there are: see Bounds
-	Fix      []string    `json:"fix"`           // records to publish, as zone text; a part of plan.Want, with PTR records at the target of an alias (RFC 2317)
+	Fix      []string    `json:"fix"`           // records to publish, as zone text: what a plan adds, or would add in place of records that it keeps
 	Remedy   string      `json:"remedy"`        // what else to do about a failure, or to find out; or the reason of an exception
 	// Mitigated says what softens a failure, in a clause; "" where nothing does. The
 	// status stays what it is.

@@ -43,11 +43,16 @@ func (r *Report) writeText(w io.Writer, color bool) error {
 	}
 	if len(r.Publish) > 0 {
 		t.line("\n%s", t.paint(bold, "Records to publish"))
-		t.line("PTR and SPF records take the place of those at their names, and CSA and Null MX records likewise.")
-		t.line("What is to be seen to first stands at the findings; a plan (examples/plan) has the order, and what to take out.")
-		own, provider := r.publish()
-		t.records("In your DNS:", own)
-		t.records("In reverse zones, usually the provider's:", provider)
+		t.line("In this order, which hurts no mail. PTR, SPF and CSA records take the place of those at their names; a plan (examples/plan) also lists what to remove.")
+		for _, p := range r.Publish {
+			t.records(p)
+		}
+	}
+	if len(r.Omitted) > 0 {
+		t.line("\n%s", t.paint(bold, omittedTitle))
+		for _, o := range r.omitted() {
+			t.line("  %s", o)
+		}
 	}
 	t.line("\n%s", r)
 	_, err := io.WriteString(w, t.String())
@@ -58,12 +63,13 @@ func (r *Report) writeText(w io.Writer, color bool) error {
 const notesTitle = "Where the description and DNS do not fit together"
 
 // records writes records to publish, from the margin so that they can be copied.
-func (t *text) records(title string, records []string) {
-	if len(records) == 0 {
-		return
+func (t *text) records(p Publication) {
+	t.line("\n%s:", p.Title())
+	if p.After != "" {
+		t.line("%s.", untrusted.Line(p.After))
 	}
-	t.line("\n%s\n", title)
-	for _, record := range records {
+	t.line("")
+	for _, record := range p.Records {
 		t.line("%s", untrusted.Line(record))
 	}
 }

@@ -98,6 +98,7 @@ var policies = []Rule{
 		Outcomes: []Outcome{
 			{CodeOK, Pass, "an RP record names who is responsible", ""},
 			{CodeMissing, Fail, "the HELO name has no RP record", "Publish the records of the fix."},
+			{CodeNotAllContacts, Fail, "the contact of the description is in no RP record of the HELO name", "Publish the records."},
 			{CodeDangling, Fail, "an RP record of the HELO name points to a text that is not there", "Publish the text where the RP record points to."},
 			{CodeNamesNobody, Fail, "the RP records of the HELO name have no mailbox, and no text that names somebody", "Publish a text with a name and a phone number, an address or a URL where the RP record points to."},
 			noAnswer, noName, receives,

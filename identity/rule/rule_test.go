@@ -101,7 +101,7 @@ func TestFrozenOutcomes(t *testing.T) {
 		"helo-spf-strict [ok] [no-fail more-addresses] [no-answer] [mail-domain invalid no-record no-name not-public receives-only]",
 		"mail-spf [ok] [missing invalid not-all-addresses others-allowed no-fail] [no-answer] [not-public]",
 		"helo-csa [ok] [missing denied not-all-addresses unusable] [too-many-names no-answer] [no-name not-public receives-only]",
-		"helo-rp [ok] [missing dangling names-nobody] [no-answer] [no-name receives-only]",
+		"helo-rp [ok] [missing not-all-contacts dangling names-nobody] [no-answer] [no-name receives-only]",
 		"null-mx [ok] [missing receives] [no-answer] [sends no-address]",
 		"null-spf [ok] [missing sends] [no-answer] []",
 		"ptr-locked [ok no-denial] [open] [no-answer] [greets mail-domain other-organization]",
