@@ -135,8 +135,9 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	if set.Type == dns.TypePTR {
 		obsolete = p.obsoletePTRs(set, obsolete, wanted)
 	}
-	// An address has the one name described: other PTR records are removed.
-	if len(obsolete) > 0 && set.Type != dns.TypePTR && !adopt {
+	// An address has the one name described: other PTR records are removed. Mail servers are not
+	// replaced even if adopted, because mail goes by DNS: the description may be wrong.
+	if len(obsolete) > 0 && set.Type != dns.TypePTR && (!adopt || slices.ContainsFunc(obsolete, isExchanger)) {
 		kept := keep(obsolete, wanted)
 		p.Kept = append(p.Kept, kept)
 		if kept.Wanted != nil {
@@ -181,6 +182,8 @@ func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
 	switch first := obsolete[0]; {
 	case first.Header().Rrtype == dns.TypeRP:
 		return Kept{obsolete, nil, "the text that it points to is not there"}
+	case isExchanger(first):
+		return Kept{obsolete, wanted, "mail goes there, where the described MTAs only send: describe the role inbound, or replace the record yourself, which adopting does not do"}
 	case nearMiss(first) != "":
 		return Kept{obsolete, wanted, meantToSend(first)}
 	case isSPF(first) && len(obsolete) > 1: // RFC 7208, Section 4.5

@@ -14,6 +14,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
@@ -23,17 +24,26 @@ type traffic struct {
 	survey *flow.Survey
 	domain string
 	mtas   map[netip.Addr][]org.MTA // those that have an address
+	placed *netipx.IPSet            // addresses of which the description says what they send
 	pub    *Published
 }
 
 // trafficOf surveys what is published.
 func trafficOf(o *org.Organization, pub *Published, observed map[netip.Addr]string) (*traffic, error) {
 	t := &traffic{domain: dnsname.CanonicalOrEmpty(o.Domain), mtas: make(map[netip.Addr][]org.MTA), pub: pub}
+	var placed netipx.IPSetBuilder
 	for _, m := range o.MTAs {
 		for _, addr := range m.Addresses {
+			placed.Add(addr.Unmap())
 			t.mtas[addr.Unmap()] = append(t.mtas[addr.Unmap()], m)
 		}
 	}
+	for _, d := range o.MailDomains() {
+		for _, network := range d.Networks {
+			placed.AddPrefix(address.CanonicalNetwork(network))
+		}
+	}
+	t.placed, _ = placed.IPSet() // the error is about addresses that are not valid
 	var seen []flow.Observation
 	for addr, said := range observed {
 		seen = append(seen, flow.Observation{Addr: addr, Helo: said})
@@ -116,7 +126,7 @@ func (t *traffic) addrs(name string) []netip.Addr {
 }
 
 // ends reports whether nothing of a flow is left after the gates: its clients are MTAs that
-// use another HELO name then, or that do not send.
+// use another HELO name then, or that do not send and were not seen to.
 func (t *traffic) ends(f flow.Flow) bool {
 	if f.Kind != flow.Helo {
 		return false
@@ -124,13 +134,16 @@ func (t *traffic) ends(f flow.Flow) bool {
 	clients := t.survey.Clients(f)
 	for _, p := range clients {
 		mtas := t.mtas[p.Addr()]
-		if !p.IsSingleIP() || len(mtas) == 0 || slices.ContainsFunc(mtas, func(m org.MTA) bool { return stays(m, f.Name) }) {
+		if !p.IsSingleIP() || len(mtas) == 0 || f.Sign == flow.Observed && !t.sends(p.Addr()) || slices.ContainsFunc(mtas, func(m org.MTA) bool { return stays(m, f.Name) }) {
 			return false
 		}
 	}
 	// Without clients, the name is one that only MTAs can use: it has no addresses.
 	return len(clients) > 0 || t.survey.Zone(f.Node) != "."
 }
+
+// sends reports whether an MTA that sends is described at an address.
+func (t *traffic) sends(addr netip.Addr) bool { return slices.ContainsFunc(t.mtas[addr], org.MTA.Sends) }
 
 // stays reports whether an MTA may use a name in HELO after the gates.
 func stays(m org.MTA, name string) bool {
@@ -170,8 +183,10 @@ func remedy(f flow.Flow) string {
 	switch {
 	case f.Name != f.Node && f.Sign == flow.Described && f.Kind == flow.Helo && !strings.HasPrefix(f.Node, "*."):
 		return fmt.Sprintf(": give %s addresses of its own first, in place of its CNAME record", strings.TrimSuffix(f.Name, "."))
-	case f.Sign == flow.Described, f.Sign == flow.Observed:
+	case f.Sign == flow.Described:
 		return ""
+	case f.Sign == flow.Observed:
+		return ": describe it as an MTA that sends"
 	case f.Kind == flow.Helo && f.Sign != flow.CSA:
 		return ": describe that server as an MTA, or give it another name"
 	case f.Kind == flow.Helo:
@@ -331,18 +346,29 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 // whyUnlisted returns why the CSA policy of a domain must not be published, "" if it can: it
 // would deny servers whose names are not decided otherwise.
 func (t *traffic) whyUnlisted(domain string, decided func(name string) bool) string {
-	var denied []string
-	seen := make(map[string]bool)
+	names := make(map[string][]string) // of each server, by its addresses
+	why := make(map[string]flow.Flow)  // by name
 	for f := range t.servers() {
-		if seen[f.Name] || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
+		if _, seen := why[f.Name]; seen || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
 			decided(f.Name) {
 			continue
 		}
-		seen[f.Name], f.Node = true, f.Name
-		denied = append(denied, fmt.Sprintf("%s (%s)", strings.TrimSuffix(f.Name, "."), f))
+		f.Node = f.Name
+		why[f.Name] = f
+		at := fmt.Sprint(t.addrs(f.Name))
+		names[at] = append(names[at], f.Name)
 	}
-	if len(denied) == 0 {
+	if len(names) == 0 {
 		return ""
+	}
+	var denied []string
+	for _, of := range names {
+		slices.SortFunc(of, func(a, b string) int { return cmp.Or(cmp.Compare(why[a].Sign, why[b].Sign), dnsname.Compare(a, b)) })
+		also := ""
+		if len(of) > 1 {
+			also = "; also " + some(of[1:])
+		}
+		denied = append(denied, fmt.Sprintf("%s (%s%s)", strings.TrimSuffix(of[0], "."), why[of[0]], also))
 	}
 	slices.Sort(denied)
 	more := ""

@@ -27,7 +27,7 @@ type Stage uint8
 // The stages. Confirm, Observe and CheckSenders are gates: something to wait for.
 const (
 	_            Stage = iota
-	Prepare            // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
+	Prepare            // addresses of PTR and HELO names; SPF, MX and RP records of HELO names; contacts
 	Authorize          // CSA records of HELO names, which deny the addresses that these names lack
 	Reverse            // PTR records
 	Confirm            // gate: every address has a PTR name that resolves back to it
@@ -170,7 +170,7 @@ func (o *order) stageOf(c Change) Stage {
 		return Lock
 	case c.Type == dns.TypePTR:
 		return Reverse
-	case is(rule.HeloSPF):
+	case is(rule.HeloSPF), is(rule.MailRoute) && o.Organization.UsesInHelo(c.Name): // postmaster@ the name works when it comes into use
 		return Prepare
 	case is(rule.HeloCSA):
 		if name, _ := csa.NameOf(c.Name); o.wouldDeny(name) {

@@ -91,6 +91,9 @@ type Plan struct {
 	// domains deny, one flow for each address, which is its Net: describe them if they send.
 	Unlisted []flow.Flow
 	Notes    []flow.Note // what else the changes do, sorted
+	// Contradictions tell where the description and DNS do not fit together, and what is not
+	// done for that reason, sorted: see flow.Contradictions.
+	Contradictions []flow.Note
 	// Partial says that some names of the organization were only looked up: the rest of
 	// their zones is not known.
 	Partial bool
@@ -107,11 +110,14 @@ type Options struct {
 	AdoptNames []string
 	// DenyNames wants a CSA record that denies each name without mail. The policy of the
 	// domain should be enough for all of them, but Exim from 4.95 on ignores it for names
-	// that do not exist, such as _client._smtp below most names.
+	// that do not exist, such as _client._smtp below most names. A wildcard gets none: CSA has no
+	// record for all names that it answers for.
 	DenyNames bool
-	// Observed maps addresses to what MTAs say in HELO now when they connect from there,
+	// Observed maps addresses to what clients say in HELO now when they connect from there,
 	// as a Received field or the log of another server shows it (see
-	// flow.Observations). The banner of an MTA is not what it says in HELO.
+	// flow.Observations). The banner of an MTA is not what it says in HELO. A client where
+	// no MTA that sends is described counts as mail that no change may hurt, and is noted:
+	// leave out clients that are not yours, because anybody can use your names.
 	Observed map[netip.Addr]string
 }
 
@@ -147,8 +153,8 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	}
 	observed := make(map[netip.Addr]string)
 	for _, addr := range slices.SortedFunc(maps.Keys(options.Observed), netip.Addr.Compare) {
-		if !slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && slices.ContainsFunc(m.Addresses, sameAddr(addr)) }) {
-			return nil, fmt.Errorf("plan: %s was observed to use %q in HELO: expected an address of an MTA that sends", addr, options.Observed[addr])
+		if !addr.IsValid() {
+			return nil, fmt.Errorf("plan: a client was observed to use %q in HELO: expected its address", options.Observed[addr])
 		}
 		if options.Observed[addr] == "" {
 			return nil, fmt.Errorf("plan: %s was observed without a HELO name: expected what it said in HELO", addr)
@@ -163,7 +169,7 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	p := &Plan{Organization: o, Published: pub, Partial: slices.ContainsFunc(slices.Collect(maps.Values(pub.asked)), func(apex string) bool { return apex != "" })}
 	w := want(o)
 	if options.DenyNames {
-		w.wantDenials(o.Names)
+		w.wantDenials()
 	}
 	p.Wanted, p.Refused = w.merged(), w.refusals
 	known, err := trafficOf(o, pub, observed)
@@ -178,14 +184,11 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	}
 	planning.findDropped()
 	planning.findUnlisted()
+	planning.noteObserved(observed)
 	planning.addNotes()
+	p.Contradictions = flow.Contradictions(o, pub.recordsNow)
 	planning.orderSteps(observed)
 	return p, nil
-}
-
-// sameAddr returns a function that reports whether an address is addr, mapped or not.
-func sameAddr(addr netip.Addr) func(netip.Addr) bool {
-	return func(other netip.Addr) bool { return other.Unmap() == addr.Unmap() }
 }
 
 // Overlay returns the DNS as it will be after all steps, laid over a live resolver; see
