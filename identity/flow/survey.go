@@ -104,6 +104,21 @@ func (s *Survey) Locate(name string) string {
 	return name
 }
 
+// Chain returns the names that DNS looks up for a canonical one: the name itself, then the
+// targets of aliases and DNAMEs in turn, 16 at most. A wildcard that answers is not among them.
+func (s *Survey) Chain(name string) []string {
+	out := []string{name}
+	for range maxChain {
+		_, next := s.step(name)
+		if next == "" {
+			break
+		}
+		out = append(out, next)
+		name = next
+	}
+	return out
+}
+
 // step returns the name that has the records for a name in its zone, and the name with which
 // DNS goes on if that is an alias or redirected, "" if not.
 func (s *Survey) step(name string) (node, next string) {

@@ -66,8 +66,8 @@ func (pub *Published) records() iter.Seq2[dns.RR, error] {
 	}
 }
 
-// at returns the flows that records at a name are about, the surest first: also those of a
-// wildcard that answers for the name until it exists, and those of the name itself if it is an
+// at returns the flows that records at a name are about, the surest first: also those that a
+// wildcard answers for by the name until it exists, and those of the name itself if it is an
 // alias: CSA does not follow aliases.
 func (t *traffic) at(name string) []flow.Flow {
 	flows, at := t.survey.At(name), t.survey.Locate(name)
@@ -76,7 +76,10 @@ func (t *traffic) at(name string) []flow.Flow {
 	}
 	wild := t.survey.Node(name) == nil
 	for _, f := range t.survey.At(at) {
-		if f.Name == name || wild && t.survey.Node(f.Name).Has(flow.Alias) {
+		if f.Name == name || wild && slices.Contains(t.survey.Chain(f.Name), name) {
+			if wild {
+				f.Node = name // where records about it are once there are any
+			}
 			flows = append(flows, f)
 		}
 	}
@@ -143,7 +146,9 @@ func (t *traffic) ends(f flow.Flow) bool {
 }
 
 // sends reports whether an MTA that sends is described at an address.
-func (t *traffic) sends(addr netip.Addr) bool { return slices.ContainsFunc(t.mtas[addr], org.MTA.Sends) }
+func (t *traffic) sends(addr netip.Addr) bool {
+	return slices.ContainsFunc(t.mtas[addr], org.MTA.Sends)
+}
 
 // stays reports whether an MTA may use a name in HELO after the gates.
 func stays(m org.MTA, name string) bool {
@@ -182,7 +187,7 @@ func (t *traffic) whyUsed(name string) string {
 func remedy(f flow.Flow) string {
 	switch {
 	case f.Name != f.Node && f.Sign == flow.Described && f.Kind == flow.Helo && !strings.HasPrefix(f.Node, "*."):
-		return fmt.Sprintf(": give %s addresses of its own first, in place of its CNAME record", strings.TrimSuffix(f.Name, "."))
+		return fmt.Sprintf(": give %s addresses of its own first, instead of the alias", strings.TrimSuffix(f.Name, "."))
 	case f.Sign == flow.Described:
 		return ""
 	case f.Sign == flow.Observed:
@@ -235,7 +240,7 @@ func (t *traffic) whyWild(name string) string {
 		return ""
 	}
 	for _, f := range t.survey.At(t.survey.Locate(name)) {
-		through := dnsname.Under(f.Name, top) || t.survey.Node(f.Name).Has(flow.Alias)
+		through := slices.ContainsFunc(t.survey.Chain(f.Name), func(n string) bool { return dnsname.Under(n, top) })
 		if through && t.works(f) {
 			return fmt.Sprintf("%s answers for %s, and %s: give it all its records in one change first", strings.TrimSuffix(wildcard, "."), strings.TrimSuffix(f.Name, "."), f)
 		}
