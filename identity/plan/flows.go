@@ -26,6 +26,8 @@ type traffic struct {
 	mtas   map[netip.Addr][]org.MTA // those that have an address
 	placed *netipx.IPSet            // addresses of which the description says what they send
 	pub    *Published
+	// aliases and redirects are the names whose CNAME or DNAME record has a target.
+	aliases, redirects map[string][]string
 }
 
 // trafficOf surveys what is published.
@@ -49,8 +51,41 @@ func trafficOf(o *org.Organization, pub *Published, observed map[netip.Addr]stri
 		seen = append(seen, flow.Observation{Addr: addr, Helo: said})
 	}
 	survey, err := flow.Read(pub.records(), o, seen...)
-	t.survey = survey
-	return t, err
+	if t.survey = survey; err != nil {
+		return nil, err
+	}
+	t.aliases, t.redirects = make(map[string][]string), make(map[string][]string)
+	for _, n := range survey.Nodes() {
+		if next := survey.Chain(n.Name); n.Has(flow.Alias) && len(next) > 1 {
+			t.aliases[next[1]] = append(t.aliases[next[1]], n.Name)
+		}
+		if next := survey.Chain("_." + n.Name); n.Has(flow.Redirects) && len(next) > 1 { // no host is called _
+			to := dnsname.Parent(next[1])
+			t.redirects[to] = append(t.redirects[to], n.Name)
+		}
+	}
+	return t, nil
+}
+
+// otherNames returns the names for which DNS looks up a name: its aliases, those below DNAME
+// records (RFC 6672), and theirs.
+func (t *traffic) otherNames(name string) []string {
+	out, seen := []string{name}, map[string]bool{name: true}
+	for i := 0; i < len(out); i++ {
+		next := t.aliases[out[i]]
+		for at := dnsname.Parent(out[i]); at != "" && len(t.redirects) > 0; at = dnsname.Parent(at) {
+			for _, owner := range t.redirects[at] {
+				next = append(slices.Clip(next), strings.TrimSuffix(out[i], at)+owner)
+			}
+		}
+		for _, other := range next {
+			if !seen[other] && slices.Contains(t.survey.Chain(other), name) { // it ends: chains do
+				seen[other] = true
+				out = append(out, other)
+			}
+		}
+	}
+	return out[1:]
 }
 
 // records yields all records that are known, those of whole zones and of answers.
@@ -301,32 +336,18 @@ func (t *traffic) whyDenied(name string, allowed *netipx.IPSet) string {
 	return ""
 }
 
-// redirected returns the targets of DNAME records and the names that have them (RFC 6672).
-func (t *traffic) redirected() map[string][]string {
-	owners := make(map[string][]string)
-	for _, n := range t.survey.Nodes() {
-		if n.Has(flow.Redirects) {
-			target := dnsname.Parent(t.survey.Locate("_." + n.Name)) // no host is called _
-			owners[target] = append(owners[target], n.Name)
-		}
-	}
-	return owners
-}
-
 // servers yields the Helo flows that do not end with the plan, those of tied, too, and each
-// also by its name below a DNAME.
+// also by its names below a DNAME.
 func (t *traffic) servers() iter.Seq[flow.Flow] {
-	owners := t.redirected()
 	return func(yield func(flow.Flow) bool) {
 		shown := func(f flow.Flow) bool {
 			if f.Kind != flow.Helo || t.ends(f) {
 				return true
 			}
-			for at := dnsname.Parent(f.Name); at != "" && len(owners) > 0; at = dnsname.Parent(at) {
-				for _, owner := range owners[at] {
-					other := f
-					other.Name = strings.TrimSuffix(f.Name, at) + owner
-					if other.Node = other.Name; !yield(other) {
+			for _, other := range t.otherNames(f.Name) {
+				if t.survey.Node(other) == nil { // else it is one of tied
+					by := f
+					if by.Name, by.Node = other, other; !yield(by) {
 						return false
 					}
 				}

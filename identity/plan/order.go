@@ -104,8 +104,9 @@ func (o *order) changesOf(s Stage) []Change {
 	return o.steps[s].Changes
 }
 
-// checkSenders adds all names that the steps Lock and NoMail declare to send no mail, and
-// those that get a CSA record of their own with the policy, to the gate before them.
+// checkSenders adds all names that the steps Lock and NoMail declare to send no mail, the other
+// names for which DNS looks them up, and those that get a CSA record of their own with the
+// policy, to the gate before them.
 func (o *order) checkSenders() {
 	var names []string
 	locked := make(map[string]bool)
@@ -119,6 +120,9 @@ func (o *order) checkSenders() {
 	}
 	for _, c := range o.changesOf(NoMail) {
 		names = append(names, c.Name)
+	}
+	for _, name := range slices.Clone(names) {
+		names = append(names, o.otherNames(name)...)
 	}
 	for _, c := range o.changesOf(Policy) {
 		domain, _ := csa.NameOf(c.Name)
