@@ -119,7 +119,9 @@ func (o *order) checkSenders() {
 		}
 	}
 	for _, c := range o.changesOf(NoMail) {
-		names = append(names, c.Name)
+		if len(c.After) > 0 {
+			names = append(names, c.Name)
+		}
 	}
 	for _, name := range slices.Clone(names) {
 		names = append(names, o.otherNames(name)...)
@@ -172,6 +174,8 @@ func (o *order) stageOf(c Change) Stage {
 	switch {
 	case c.Type == dns.TypePTR && len(c.Added()) == 0:
 		return Lock
+	case o.wildcardAfter(c) != "":
+		return NoMail // other records have made the name exist by then
 	case c.Type == dns.TypePTR:
 		return Reverse
 	case is(rule.HeloSPF), is(rule.MailRoute) && o.Organization.UsesInHelo(c.Name): // postmaster@ the name works when it comes into use
