@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -135,9 +136,8 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 	if set.Type == dns.TypePTR {
 		obsolete = p.obsoletePTRs(set, obsolete, wanted)
 	}
-	// An address has the one name described: other PTR records are removed. Mail servers are not
-	// replaced even if adopted, because mail goes by DNS: the description may be wrong.
-	if len(obsolete) > 0 && set.Type != dns.TypePTR && (!adopt || slices.ContainsFunc(obsolete, isExchanger)) {
+	// An address has the one name described: other PTR records are removed.
+	if len(obsolete) > 0 && set.Type != dns.TypePTR && !adopt {
 		kept := keep(obsolete, wanted)
 		p.Kept = append(p.Kept, kept)
 		if kept.Wanted != nil {
@@ -145,6 +145,13 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 		}
 		obsolete = nil
 	}
+	// Mail servers are not replaced even if adopted: mail goes by DNS, the description may be wrong.
+	for _, rr := range obsolete {
+		if isExchanger(rr) {
+			p.Notes = append(p.Notes, flow.Note{Name: set.Name, Text: fmt.Sprintf("mail still goes to %s, too, where the described MTAs only send: describe the role inbound, or remove that MX record yourself", rr.(*dns.MX).Mx)})
+		}
+	}
+	obsolete = slices.DeleteFunc(obsolete, isExchanger)
 	ch.After = without(ch.Before, obsolete)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
@@ -183,7 +190,7 @@ func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
 	case first.Header().Rrtype == dns.TypeRP:
 		return Kept{obsolete, nil, "the text that it points to is not there"}
 	case isExchanger(first):
-		return Kept{obsolete, wanted, "mail goes there, where the described MTAs only send: describe the role inbound, or replace the record yourself, which adopting does not do"}
+		return Kept{obsolete, wanted, "mail goes there, where the described MTAs only send: describe the role inbound, or adopt the plan, which adds MX records beside"}
 	case nearMiss(first) != "":
 		return Kept{obsolete, wanted, meantToSend(first)}
 	case isSPF(first) && len(obsolete) > 1: // RFC 7208, Section 4.5
