@@ -21,7 +21,8 @@
 // the records before a step for as long as their TTL says: wait for [Step.Wait], which is
 // printed with the step.
 //
-// Only Options.Observed shows what an MTA says in HELO before the step SetHelo. An MTA that
+// Only Options.Observed shows what an MTA says in HELO before the step SetHelo; a client that it
+// shows where nobody described an MTA that sends counts as mail, and is noted. An MTA that
 // was not observed is assumed to use its described HELO name, an address literal, a name of
 // the organization that resolves to its address, or a PTR name that does not look generic.
 // An address is assumed to have no PTR record if neither a zone nor a resolver showed one.
@@ -37,10 +38,13 @@
 // No change hurts mail that the records at hand, the description and the observations show
 // (package flow): a HELO name, sender or mail server that a changed name, an alias of it, a
 // wildcard or a shared address is tied to. Such a change is refused, and the reason names the
-// mail; or it waits at the gate CheckSenders, whose Flows are signs that only the owner of a
-// name can judge. What the plan itself ends is not an obstacle: MTAs that use another HELO
+// mail; or it waits at the gate CheckSenders, whose Names are all that the plan silences, with their
+// aliases, and whose Flows are signs that only the owner of a name can judge. What the plan itself ends is not an obstacle: MTAs that use another HELO
 // name after the gates. Servers that are not described may send for a mail domain although no
-// record says so: if its new SPF record denies them, Plan.Unlisted lists them.
+// record says so: if its new SPF record denies them, Plan.Unlisted lists them, except addresses
+// that the description has, because it says for which mail domains those send. MX records
+// that name hosts are never removed. Plan.Contradictions has where the description and DNS do
+// not fit together.
 //
 // What is behind another organization's SPF record, and zones that were not read, it cannot
 // know.
@@ -55,8 +59,8 @@
 //
 // # What it removes
 //
-// A name has one SPF record. With Options.Adopt, the wanted record replaces the present
-// one, and Plan.Dropped lists whom it does not authorize any more: describe everything that
+// A name has one SPF record. With Options.Adopt, or AdoptNames for single names, the wanted
+// record replaces the present one, and Plan.Dropped lists whom it does not authorize any more: describe everything that
 // sends for a mail domain first, or receivers will reject its mail.
 package plan
 
