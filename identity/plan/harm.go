@@ -185,9 +185,34 @@ func (p *planner) removeNullMX() {
 			continue
 		}
 		ch.After = without(ch.Before, null)
+		if wildcard := p.wildcardAfter(ch); wildcard != "" && !p.staysBeside(name) {
+			p.Kept = append(p.Kept, Kept{null, nil, fmt.Sprintf("without it, the name would not exist, and %s would answer for it", wildcard)})
+			continue
+		}
 		ch.Rules = []rule.ID{rule.NullMX}
 		p.addChange(ch)
 	}
+}
+
+// wildcardAfter returns the wildcard that would answer for the name of a change that removes all
+// records there are, "" for none, or if the change leaves records (RFC 4592, Section 3.3.1).
+func (p *planner) wildcardAfter(ch Change) string {
+	wildcard := "*." + dnsname.Parent(ch.Name)
+	if len(ch.After) > 0 || len(p.Published.wildcards[wildcard]) == 0 {
+		return ""
+	}
+	return wildcard
+}
+
+// staysBeside reports whether a name certainly has other records, or is to have some, than the MX
+// records that a change removes.
+func (p *planner) staysBeside(name string) bool {
+	for _, q := range append(resolver.AddrQuestions(name), resolver.Question{Name: name, Type: dns.TypeTXT}) {
+		if len(p.recordsAfter(q)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // dropCSAPolicy removes the CSA policy of a domain from the plan if it would deny a server

@@ -26,7 +26,7 @@ import (
 )
 
 var (
-	worldCount = flag.Int("worlds", 200, "how many worlds TestPlanHurtsNoMail tries")
+	worldCount = flag.Int("worlds", 150, "how many worlds TestPlanHurtsNoMail tries")
 	worldSeed  = flag.Uint64("worlds.seed", 0, "the seed of the first of them")
 )
 

@@ -24,7 +24,7 @@ type Step struct {
 	Stage   Stage    `json:"stage,omitzero"`
 	Changes []Change `json:"changes"` // in the order of their names; nil at gates and at SetHelo
 	Hosts   []Host   `json:"hosts"`   // of Confirm, SetHelo and Observe: the MTAs that they are about
-	Names   []string `json:"names"`   // of CheckSenders: all names that nothing may use in HELO or send as, sorted
+	Names   []string `json:"names"`   // of CheckSenders: all names that nothing may use in HELO or send as, aliases too, sorted
 	// Flows are what shows that some of Names may be used in mail: none of it may be so when
 	// the gate is passed.
 	Flows []flow.Flow `json:"flows"`
