@@ -107,9 +107,7 @@ func (p *planner) planChanges() {
 		p.planSet(set, wanted[set])
 	}
 	p.removeNullMX()
-	for _, domain := range p.Organization.Domains() {
-		p.dropCSAPolicy(domain)
-	}
+	p.dropCSAPolicies()
 }
 
 // planSet makes the change of one RRset, or says why there is none.

@@ -29,6 +29,7 @@ type traffic struct {
 	pub    *Published
 	// aliases and redirects are the names whose CNAME or DNAME record has a target.
 	aliases, redirects map[string][]string
+	hosts              []flow.Flow // see listed; nil until it is asked for
 }
 
 // trafficOf surveys what is published.
@@ -177,8 +178,10 @@ func (t *traffic) ends(f flow.Flow) bool {
 			return false
 		}
 	}
-	// Without clients, the name is one that only MTAs can use: it has no addresses.
-	return len(clients) > 0 || t.survey.Zone(f.Node) != "."
+	// Without clients, the name is one that only MTAs can use: it has no addresses, as far as
+	// whole zones tell.
+	apex, obstacle := t.pub.zoneOf(f.Node)
+	return len(clients) > 0 || apex != "" && obstacle == ""
 }
 
 // sends reports whether an MTA that sends is described at an address.
@@ -364,20 +367,36 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 	}
 }
 
+// listed returns the first of servers for each host name or wildcard, sorted by name.
+func (t *traffic) listed() []flow.Flow {
+	if t.hosts != nil {
+		return t.hosts
+	}
+	t.hosts = []flow.Flow{}
+	seen := make(map[string]bool)
+	for f := range t.servers() {
+		if !seen[f.Name] && dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) == dnsname.Host {
+			seen[f.Name], f.Node = true, f.Name
+			t.hosts = append(t.hosts, f)
+		}
+	}
+	slices.SortFunc(t.hosts, func(a, b flow.Flow) int { return dnsname.Compare(a.Name, b.Name) })
+	return t.hosts
+}
+
 // whyUnlisted returns why the CSA policy of a domain must not be published, "" if it can: it
 // would deny servers whose names are not decided otherwise.
 func (t *traffic) whyUnlisted(domain string, decided func(name string) bool) string {
 	names := make(map[string][]string) // of each server, by its addresses
 	why := make(map[string]flow.Flow)  // by name
-	for f := range t.servers() {
-		if _, seen := why[f.Name]; seen || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
-			decided(f.Name) {
-			continue
+	servers := t.listed()
+	i, _ := slices.BinarySearchFunc(servers, domain, func(f flow.Flow, domain string) int { return dnsname.Compare(f.Name, domain) })
+	for ; i < len(servers) && dnsname.Under(servers[i].Name, domain); i++ {
+		if f := servers[i]; !decided(f.Name) {
+			why[f.Name] = f
+			at := fmt.Sprint(t.addrs(f.Name))
+			names[at] = append(names[at], f.Name)
 		}
-		f.Node = f.Name
-		why[f.Name] = f
-		at := fmt.Sprint(t.addrs(f.Name))
-		names[at] = append(names[at], f.Name)
 	}
 	if len(names) == 0 {
 		return ""

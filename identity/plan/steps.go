@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,11 +103,7 @@ func hostsOf(o *org.Organization) []Host {
 // whyHeloRefused returns why the plan refuses the HELO name of an MTA, or addresses that it
 // needs there, "" if it does not.
 func (p *planner) whyHeloRefused(h Host) string {
-	at := h.Helo
-	for range 8 { // an alias of a name with the addresses will do; a loop has none
-		at = cmp.Or(p.Published.aliasTarget(at), at)
-	}
-	has := p.addrsAfter(at)
+	has := p.addrsAfter(p.Published.end(h.Helo)) // an alias of a name with the addresses will do
 	for _, r := range p.Refused {
 		if r.MTA == h.MTA && dnsname.CanonicalOrEmpty(r.Value) == h.Helo && h.Helo != "" {
 			return r.Reason
