@@ -72,7 +72,7 @@ func (o *Overlay) layers() Resolver {
 	if o.Zones != nil {
 		top = layer{top, zonesLayer{o.Zones}}
 	}
-	patch, err := o.Patch.index(top)
+	patch, err := o.Patch.index(top, o.Zones)
 	if err != nil {
 		return failing(err)
 	}
@@ -183,6 +183,7 @@ func (z zonesLayer) answer(_ context.Context, name string, qtype uint16) (Answer
 // patchLayer is a Patch, ready to be asked.
 type patchLayer struct {
 	base    Resolver
+	zones   *Zones              // of base; nil for none
 	sets    map[Question]change // by canonical name
 	exists  map[string]bool     // the names with new records, and those above them
 	domains map[string]bool     // of all names, see domainOf
@@ -207,8 +208,8 @@ func (c *change) insert(rr dns.RR) {
 }
 
 // index brings a patch into a form that answers questions.
-func (p Patch) index(base Resolver) (patchLayer, error) {
-	l := patchLayer{base, make(map[Question]change), make(map[string]bool), make(map[string]bool)}
+func (p Patch) index(base Resolver, zones *Zones) (patchLayer, error) {
+	l := patchLayer{base, zones, make(map[Question]change), make(map[string]bool), make(map[string]bool)}
 	for _, set := range p.Remove {
 		if err := l.add(set.Name, set.Type, nil, true); err != nil {
 			return l, err
@@ -376,7 +377,7 @@ func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qty
 	for existing != domain && !l.exists[existing] {
 		existing = dnsname.Parent(existing)
 	}
-	if existing == domain {
+	if existing == domain || l.isAboveZone(existing, name, qtype) {
 		return false, nil
 	}
 	made, err := guarded(ctx, l.base, "*.*."+existing, qtype)
@@ -384,6 +385,16 @@ func (l patchLayer) lostWildcard(ctx context.Context, a Answer, name string, qty
 		return false, nil
 	}
 	return err == nil && sameData(made.Records, a.Records) && sameData(made.Chain, a.Chain), err
+}
+
+// isAboveZone reports whether a name is above the whole zone that has another, so that it says
+// nothing about the wildcards there.
+func (l patchLayer) isAboveZone(above, name string, qtype uint16) bool {
+	if l.zones == nil || !(zonesLayer{l.zones}).covers(name, qtype) {
+		return false
+	}
+	apex := l.zones.closest(name, qtype).zone.apex
+	return above != apex && dnsname.Under(apex, above)
 }
 
 // sameData reports whether two lists have the same records, whatever their owners.

@@ -171,3 +171,29 @@ www   A     192.0.2.20
 		}
 	}
 }
+
+// A patch of a zone that nobody can be asked about says nothing about whole zones below it: they
+// answer as without it. In their own names it still takes those of wildcards away.
+func TestPatchBesideWholeZones(t *testing.T) {
+	zones := mustZones(t, `
+$TTL 300
+$ORIGIN 1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.
+@     SOA   ns hostmaster 1 7200 900 1209600 60
+0.1   PTR   mx.example.test.
+*.f   PTR   any.example.test.
+`)
+	const zone, isp = ".1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.", "5.2.4.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa."
+	o := &resolver.Overlay{Zones: zones, Patch: resolver.Patch{Replace: []dns.RR{
+		mustRR(t, isp+" 300 PTR mx2.example.test."), mustRR(t, "a.f"+zone+" 300 TXT here"),
+	}}}
+	for name, want := range map[string]string{
+		"0.1" + zone: "NOERROR[0.1" + zone + " 300 IN PTR mx.example.test.]",
+		"b.f" + zone: "NOERROR[b.f" + zone + " 300 IN PTR any.example.test.]",
+		"a.f" + zone: "NOERROR[]",
+		isp:          "NOERROR[" + isp + " 300 IN PTR mx2.example.test.]",
+	} {
+		if got := said(o.Lookup(t.Context(), name, dns.TypePTR)); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}

@@ -81,11 +81,12 @@ What to plan:
                              the notes have whom SPF authorizes no longer
   -deny-names                deny every name without mail in HELO by a CSA record
                              of its own
-  -observed ADDR=NAME        an MTA used NAME in HELO from ADDR; repeatable
-  -observed-log FILE         the same from a log of Exim or Postfix on another server, or
-                             from mail that it took: of each message in FILE, the
-                             topmost Received field; repeatable. Observations are
-                             not kept: give them each time
+  -observed ADDR=NAME        an MTA used NAME in HELO from ADDR; repeatable. At an
+                             address that is not described it counts as mail, too
+  -observed-log FILE         the same of described MTAs, from a log of Exim or Postfix
+                             on another server, or from mail that it took: of each
+                             message in FILE, the topmost Received field; repeatable.
+                             Observations are not kept: give them each time
   -observed-by HOST          of each message, the topmost Received field by HOST
                              instead: the host that takes your mail from the outside;
                              repeatable

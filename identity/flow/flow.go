@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/enum"
 	"github.com/bonafide-mta/bonafide/internal/untrusted"
@@ -230,7 +232,8 @@ func (s *Survey) Flows() iter.Seq[Flow] {
 const maxExchangers = 10
 
 // Clients returns where the clients of a Helo or Sender flow are, sorted: nil if that is not
-// known, as for what another organization's SPF record authorizes.
+// known, as for what another organization's SPF record authorizes. Those of a described mail
+// domain are the MTAs that send for it and its networks.
 func (s *Survey) Clients(f Flow) []netip.Prefix {
 	var out []netip.Prefix
 	switch {
@@ -238,8 +241,8 @@ func (s *Survey) Clients(f Flow) []netip.Prefix {
 		return nil
 	case f.Net.IsValid():
 		return []netip.Prefix{f.Net}
-	case f.Kind == Sender && f.Sign == Described:
-		out = slices.Clone(s.senders)
+	case f.Kind == Sender && f.Sign == Described && s.org != nil:
+		out = s.sendersOf(s.mail[f.Name])
 	case f.Kind == Sender && f.Sign == SPFMX:
 		for _, e := range s.exchangersOfSPF(f.Host) {
 			out = append(out, s.addrs(e.to)...)
@@ -258,6 +261,24 @@ func (s *Survey) Clients(f Flow) []netip.Prefix {
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 	})
 	return slices.Compact(out)
+}
+
+// sendersOf returns the addresses that a mail domain is described to send from, without those
+// of its includes.
+func (s *Survey) sendersOf(d org.MailDomain) []netip.Prefix {
+	var out []netip.Prefix
+	for _, m := range s.org.MTAs {
+		if !d.SentBy(m) {
+			continue
+		}
+		for _, addr := range m.Addresses {
+			out = append(out, single(addr.Unmap()))
+		}
+	}
+	for _, p := range d.Networks {
+		out = append(out, address.CanonicalNetwork(p))
+	}
+	return out
 }
 
 // lenOf returns the prefix length of an SPF term for an address, 0 for the whole address.

@@ -61,6 +61,17 @@ func aliasedZones(r *rand.Rand) string {
 	return b.String()
 }
 
+// chainOf returns a name and the targets of the aliases of an answer for it.
+func chainOf(name string, aliases []dns.RR) []string {
+	out := []string{name}
+	for _, rr := range aliases {
+		if cname, ok := rr.(*dns.CNAME); ok {
+			out = append(out, dnsname.CanonicalOrEmpty(cname.Target))
+		}
+	}
+	return out
+}
+
 // The records at the name that Locate returns are those that DNS answers with.
 func TestLocateRandom(t *testing.T) {
 	first, answered := rand.Uint64(), 0
@@ -90,6 +101,9 @@ func TestLocateRandom(t *testing.T) {
 			}
 			if fmt.Sprint(want) != fmt.Sprint(got) {
 				t.Fatalf("seed %d: %s: Locate returns %s, which has %s; DNS has %s\n%s", seed, name, at, got, want, text)
+			}
+			if chain := chainOf(name, answer.Chain); fmt.Sprint(s.Chain(name)) != fmt.Sprint(chain) {
+				t.Fatalf("seed %d: Chain returns %s, DNS has %s\n%s", seed, s.Chain(name), chain, text)
 			}
 			// Without addresses the end of the chain tells.
 			if end := len(answer.Chain) - 1; end >= 0 && len(want) == 0 {

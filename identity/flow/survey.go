@@ -19,25 +19,25 @@ import (
 // [Read] makes it. The zero Survey knows nothing. It is safe for concurrent use as long as
 // nobody changes its Nodes.
 type Survey struct {
-	nodes      nodes                   // sorted by name once all records are read
-	traits     map[string]Trait        // of names that records point to, which need not exist
-	cuts       map[string]Trait        // of names at which a zone begins, ends or redirects
-	apexes     map[string]bool         // of the zones
-	aliases    map[string]string       // the targets of CNAME records, by their names
-	dnames     map[string]string       // the same of DNAME records
-	mx         []edge                  // domains and the hosts that take their mail, sorted
-	ptrs       []edge                  // reverse names and PTR names
-	flows      []Flow                  // except those of mx and of shared addresses, sorted by node
-	networks   map[netip.Prefix]string // that an SPF record authorizes, and the name of that record
-	lengths    []int                   // prefix lengths of networks, the shortest first
-	redirects  map[string]redirect     // SPF records with a redirect, by their names
-	nearMisses map[string]string       // names with a text that is meant as an SPF record, and what is wrong with it
-	servers    map[netip.Addr]string   // addresses of mail servers, and whose they are
-	senders    []netip.Prefix          // addresses of the described MTAs that send
-	org        *org.Organization       // nil without a description
-	noMail     map[string]bool         // described as names without mail
-	described  map[string]string       // described as names with mail, and their use
-	owned      map[string]bool         // described as zones, mail domains or names
+	nodes      nodes                     // sorted by name once all records are read
+	traits     map[string]Trait          // of names that records point to, which need not exist
+	cuts       map[string]Trait          // of names at which a zone begins, ends or redirects
+	apexes     map[string]bool           // of the zones
+	aliases    map[string]string         // the targets of CNAME records, by their names
+	dnames     map[string]string         // the same of DNAME records
+	mx         []edge                    // domains and the hosts that take their mail, sorted
+	ptrs       []edge                    // reverse names and PTR names
+	flows      []Flow                    // except those of mx and of shared addresses, sorted by node
+	networks   map[netip.Prefix]string   // that an SPF record authorizes, and the name of that record
+	lengths    []int                     // prefix lengths of networks, the shortest first
+	redirects  map[string]redirect       // SPF records with a redirect, by their names
+	nearMisses map[string]string         // names with a text that is meant as an SPF record, and what is wrong with it
+	servers    map[netip.Addr]string     // addresses of mail servers, and whose they are
+	mail       map[string]org.MailDomain // described, by canonical name
+	org        *org.Organization         // nil without a description
+	noMail     map[string]bool           // described as names without mail
+	described  map[string]string         // described as names with mail, and their use
+	owned      map[string]bool           // described as zones, mail domains or names
 }
 
 // An edge is a record of one name that names another.
@@ -51,7 +51,7 @@ type edge struct{ from, to string }
 func Read(records iter.Seq2[dns.RR, error], o *org.Organization, observed ...Observation) (*Survey, error) {
 	s := &Survey{
 		traits: make(map[string]Trait), cuts: make(map[string]Trait), apexes: make(map[string]bool), aliases: make(map[string]string), dnames: make(map[string]string),
-		networks: make(map[netip.Prefix]string), noMail: make(map[string]bool), described: make(map[string]string), servers: make(map[netip.Addr]string), owned: make(map[string]bool),
+		networks: make(map[netip.Prefix]string), noMail: make(map[string]bool), described: make(map[string]string), servers: make(map[netip.Addr]string), owned: make(map[string]bool), mail: make(map[string]org.MailDomain),
 		redirects: make(map[string]redirect), nearMisses: make(map[string]string), org: o,
 	}
 	r := reader{Survey: s, hosts: make(map[string]Flow), terms: make(map[term]string), ptrTerms: make(map[string]string)}
@@ -102,6 +102,21 @@ func (s *Survey) Locate(name string) string {
 		name = next
 	}
 	return name
+}
+
+// Chain returns the names that DNS looks up for a canonical one: the name itself, then the
+// targets of aliases and DNAMEs in turn, 16 at most. A wildcard that answers is not among them.
+func (s *Survey) Chain(name string) []string {
+	out := []string{name}
+	for range maxChain {
+		_, next := s.step(name)
+		if next == "" {
+			break
+		}
+		out = append(out, next)
+		name = next
+	}
+	return out
 }
 
 // step returns the name that has the records for a name in its zone, and the name with which
@@ -249,16 +264,13 @@ func (r *reader) addDescription(o *org.Organization) {
 			if ptr != "" {
 				r.add(Flow{Kind: Helo, Name: ptr, Host: ptr, Net: single(addr), Sign: Described, By: m.ID})
 			}
-			if m.Sends() {
-				r.senders = append(r.senders, single(addr))
-			}
 		}
 	}
 	for _, d := range o.MailDomains() {
 		domain := dnsname.CanonicalOrEmpty(d.Domain)
 		r.describe(domain, "it is a mail domain")
 		r.add(Flow{Kind: Sender, Name: domain, Sign: Described})
-		r.owned[domain] = true
+		r.mail[domain], r.owned[domain] = d, true
 	}
 	for _, zone := range o.Zones {
 		r.owned[dnsname.CanonicalOrEmpty(zone)] = true

@@ -9,6 +9,18 @@ import (
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
+// used returns a flow of a name described as one without mail that is more than a hint, and
+// that the record to add does not end.
+func used(s *flow.Survey, n *flow.Node) flow.Flow {
+	for _, f := range s.AtNode(n) {
+		unsaid := f.Kind == flow.Sender && (f.By == n.Name || f.Name != n.Name && s.NoMail(f.Name))
+		if !f.Hint() && !unsaid {
+			return f
+		}
+	}
+	return flow.Flow{}
+}
+
 // whyLeft returns why a name is left alone, a colon and what to do about it, and the flow that
 // is the reason, if one is. It returns "" for a name that is not left alone, with the flow that a
 // name without mail by the description has to wait for, or that no reader would look for: it has
@@ -42,11 +54,8 @@ func whyLeft(s *flow.Survey, n *flow.Node) (flow.Flow, string) {
 	f := firstFlow(s, n)
 	switch {
 	case s.NoMail(name):
-		for _, sure := range s.AtNode(n) {
-			unsaid := sure.Kind == flow.Sender && (sure.By == name || sure.Name != name && s.NoMail(sure.Name))
-			if !sure.Hint() && !unsaid {
-				return sure, sure.String() + ": remove that record first, or describe the name and take it from names"
-			}
+		if used := used(s, n); used.Sign != 0 { // as a plan refuses it
+			return used, used.String() + ": remove that record first, or describe the name and take it from names"
 		}
 		return f, ""
 	case f.Sign != 0:

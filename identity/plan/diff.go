@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -106,9 +107,7 @@ func (p *planner) planChanges() {
 		p.planSet(set, wanted[set])
 	}
 	p.removeNullMX()
-	for _, domain := range p.Organization.Domains() {
-		p.dropCSAPolicy(domain)
-	}
+	p.dropCSAPolicies()
 }
 
 // planSet makes the change of one RRset, or says why there is none.
@@ -143,6 +142,13 @@ func (p *planner) planSet(set resolver.Question, wanted []rule.Record) {
 		}
 		obsolete = nil
 	}
+	// Mail servers are not replaced even if adopted: mail goes by DNS, the description may be wrong.
+	for _, rr := range obsolete {
+		if isExchanger(rr) {
+			p.Notes = append(p.Notes, flow.Note{Name: set.Name, Text: fmt.Sprintf("mail still goes to %s, too, where the described MTAs only send: describe the role inbound, or remove that MX record yourself", rr.(*dns.MX).Mx)})
+		}
+	}
+	obsolete = slices.DeleteFunc(obsolete, isExchanger)
 	ch.After = without(ch.Before, obsolete)
 	for _, w := range wanted {
 		ch.Rules = append(ch.Rules, w.Rules...)
@@ -187,6 +193,8 @@ func keep(obsolete []dns.RR, wanted []rule.Record) Kept {
 	switch first := obsolete[0]; {
 	case first.Header().Rrtype == dns.TypeRP:
 		return Kept{obsolete, nil, "the text that it points to is not there"}
+	case isExchanger(first):
+		return Kept{obsolete, wanted, "mail goes there, where the described MTAs only send: describe the role inbound, or adopt the plan, which adds MX records beside"}
 	case nearMiss(first) != "":
 		return Kept{obsolete, wanted, meantToSend(first)}
 	case isSPF(first) && len(obsolete) > 1: // RFC 7208, Section 4.5

@@ -150,10 +150,13 @@ func (p *planner) findUnlisted() {
 			continue // its owner says so, and a gate waits for it
 		}
 		for _, client := range p.survey.Clients(f) {
-			if !seen[client] && !allowed.ContainsPrefix(client) {
+			if !seen[client] && !allowed.ContainsPrefix(client) && !p.placed.ContainsPrefix(client) {
 				f.Net = client
 				p.Unlisted = append(p.Unlisted, f)
-				f.Node = f.Name
+				told := slices.ContainsFunc(p.Dropped, func(d Dropped) bool { return slices.ContainsFunc(d.Networks, client.Overlaps) })
+				if f.Node = f.Name; told || f.Sign == flow.Observed {
+					continue // noted by findDropped, or by noteObserved
+				}
 				p.Notes = append(p.Notes, flow.Note{Name: f.Name, Text: fmt.Sprintf("%s, but no MTA is described at %s: describe it if it sends, because new SPF records of mail domains deny it", f, shortest(client))})
 			}
 			seen[client] = true

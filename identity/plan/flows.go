@@ -15,6 +15,7 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/flow"
 	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/identity/org"
+	"github.com/bonafide-mta/bonafide/internal/address"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 )
 
@@ -24,24 +25,69 @@ type traffic struct {
 	survey *flow.Survey
 	domain string
 	mtas   map[netip.Addr][]org.MTA // those that have an address
+	placed *netipx.IPSet            // addresses of which the description says what they send
 	pub    *Published
+	// aliases and redirects are the names whose CNAME or DNAME record has a target.
+	aliases, redirects map[string][]string
+	hosts              []flow.Flow // see listed; nil until it is asked for
 }
 
 // trafficOf surveys what is published.
 func trafficOf(o *org.Organization, pub *Published, observed map[netip.Addr]string) (*traffic, error) {
 	t := &traffic{domain: dnsname.CanonicalOrEmpty(o.Domain), mtas: make(map[netip.Addr][]org.MTA), pub: pub}
+	var placed netipx.IPSetBuilder
 	for _, m := range o.MTAs {
 		for _, addr := range m.Addresses {
+			placed.Add(addr.Unmap())
 			t.mtas[addr.Unmap()] = append(t.mtas[addr.Unmap()], m)
 		}
 	}
+	for _, d := range o.MailDomains() {
+		for _, network := range d.Networks {
+			placed.AddPrefix(address.CanonicalNetwork(network))
+		}
+	}
+	t.placed, _ = placed.IPSet() // the error is about addresses that are not valid
 	var seen []flow.Observation
 	for addr, said := range observed {
 		seen = append(seen, flow.Observation{Addr: addr, Helo: said})
 	}
 	survey, err := flow.Read(pub.records(), o, seen...)
-	t.survey = survey
-	return t, err
+	if t.survey = survey; err != nil {
+		return nil, err
+	}
+	t.aliases, t.redirects = make(map[string][]string), make(map[string][]string)
+	for _, n := range survey.Nodes() {
+		if next := survey.Chain(n.Name); n.Has(flow.Alias) && len(next) > 1 {
+			t.aliases[next[1]] = append(t.aliases[next[1]], n.Name)
+		}
+		if next := survey.Chain("_." + n.Name); n.Has(flow.Redirects) && len(next) > 1 { // no host is called _
+			to := dnsname.Parent(next[1])
+			t.redirects[to] = append(t.redirects[to], n.Name)
+		}
+	}
+	return t, nil
+}
+
+// otherNames returns the names for which DNS looks up a name: its aliases, those below DNAME
+// records (RFC 6672), and theirs.
+func (t *traffic) otherNames(name string) []string {
+	out, seen := []string{name}, map[string]bool{name: true}
+	for i := 0; i < len(out); i++ {
+		next := t.aliases[out[i]]
+		for at := dnsname.Parent(out[i]); at != "" && len(t.redirects) > 0; at = dnsname.Parent(at) {
+			for _, owner := range t.redirects[at] {
+				next = append(slices.Clip(next), strings.TrimSuffix(out[i], at)+owner)
+			}
+		}
+		for _, other := range next {
+			if !seen[other] && slices.Contains(t.survey.Chain(other), name) { // it ends: chains do
+				seen[other] = true
+				out = append(out, other)
+			}
+		}
+	}
+	return out[1:]
 }
 
 // records yields all records that are known, those of whole zones and of answers.
@@ -57,8 +103,8 @@ func (pub *Published) records() iter.Seq2[dns.RR, error] {
 	}
 }
 
-// at returns the flows that records at a name are about, the surest first: also those of a
-// wildcard that answers for the name until it exists, and those of the name itself if it is an
+// at returns the flows that records at a name are about, the surest first: also those that a
+// wildcard answers for by the name until it exists, and those of the name itself if it is an
 // alias: CSA does not follow aliases.
 func (t *traffic) at(name string) []flow.Flow {
 	flows, at := t.survey.At(name), t.survey.Locate(name)
@@ -67,7 +113,10 @@ func (t *traffic) at(name string) []flow.Flow {
 	}
 	wild := t.survey.Node(name) == nil
 	for _, f := range t.survey.At(at) {
-		if f.Name == name || wild && t.survey.Node(f.Name).Has(flow.Alias) {
+		if f.Name == name || wild && slices.Contains(t.survey.Chain(f.Name), name) {
+			if wild {
+				f.Node = name // where records about it are once there are any
+			}
 			flows = append(flows, f)
 		}
 	}
@@ -117,7 +166,7 @@ func (t *traffic) addrs(name string) []netip.Addr {
 }
 
 // ends reports whether nothing of a flow is left after the gates: its clients are MTAs that
-// use another HELO name then, or that do not send.
+// use another HELO name then, or that do not send and were not seen to.
 func (t *traffic) ends(f flow.Flow) bool {
 	if f.Kind != flow.Helo {
 		return false
@@ -125,12 +174,19 @@ func (t *traffic) ends(f flow.Flow) bool {
 	clients := t.survey.Clients(f)
 	for _, p := range clients {
 		mtas := t.mtas[p.Addr()]
-		if !p.IsSingleIP() || len(mtas) == 0 || slices.ContainsFunc(mtas, func(m org.MTA) bool { return stays(m, f.Name) }) {
+		if !p.IsSingleIP() || len(mtas) == 0 || f.Sign == flow.Observed && !t.sends(p.Addr()) || slices.ContainsFunc(mtas, func(m org.MTA) bool { return stays(m, f.Name) }) {
 			return false
 		}
 	}
-	// Without clients, the name is one that only MTAs can use: it has no addresses.
-	return len(clients) > 0 || t.survey.Zone(f.Node) != "."
+	// Without clients, the name is one that only MTAs can use: it has no addresses, as far as
+	// whole zones tell.
+	apex, obstacle := t.pub.zoneOf(f.Node)
+	return len(clients) > 0 || apex != "" && obstacle == ""
+}
+
+// sends reports whether an MTA that sends is described at an address.
+func (t *traffic) sends(addr netip.Addr) bool {
+	return slices.ContainsFunc(t.mtas[addr], org.MTA.Sends)
 }
 
 // stays reports whether an MTA may use a name in HELO after the gates.
@@ -164,9 +220,11 @@ func (t *traffic) whyUsed(name string) string {
 func remedy(f flow.Flow) string {
 	switch {
 	case f.Name != f.Node && f.Sign == flow.Described && f.Kind == flow.Helo && !strings.HasPrefix(f.Node, "*."):
-		return fmt.Sprintf(": give %s addresses of its own first, in place of its CNAME record", strings.TrimSuffix(f.Name, "."))
-	case f.Sign == flow.Described, f.Sign == flow.Observed:
+		return fmt.Sprintf(": give %s addresses of its own first, instead of the alias", strings.TrimSuffix(f.Name, "."))
+	case f.Sign == flow.Described:
 		return ""
+	case f.Sign == flow.Observed:
+		return ": describe it as an MTA that sends"
 	case f.Kind == flow.Helo && f.Sign != flow.CSA:
 		return ": describe that server as an MTA, or give it another name"
 	case f.Kind == flow.Helo:
@@ -215,7 +273,7 @@ func (t *traffic) whyWild(name string) string {
 		return ""
 	}
 	for _, f := range t.survey.At(t.survey.Locate(name)) {
-		through := dnsname.Under(f.Name, top) || t.survey.Node(f.Name).Has(flow.Alias)
+		through := slices.ContainsFunc(t.survey.Chain(f.Name), func(n string) bool { return dnsname.Under(n, top) })
 		if through && t.works(f) {
 			return fmt.Sprintf("%s answers for %s, and %s: give it all its records in one change first", strings.TrimSuffix(wildcard, "."), strings.TrimSuffix(f.Name, "."), f)
 		}
@@ -276,32 +334,18 @@ func (t *traffic) whyDenied(name string, allowed *netipx.IPSet) string {
 	return ""
 }
 
-// redirected returns the targets of DNAME records and the names that have them (RFC 6672).
-func (t *traffic) redirected() map[string][]string {
-	owners := make(map[string][]string)
-	for _, n := range t.survey.Nodes() {
-		if n.Has(flow.Redirects) {
-			target := dnsname.Parent(t.survey.Locate("_." + n.Name)) // no host is called _
-			owners[target] = append(owners[target], n.Name)
-		}
-	}
-	return owners
-}
-
 // servers yields the Helo flows that do not end with the plan, those of tied, too, and each
-// also by its name below a DNAME.
+// also by its names below a DNAME.
 func (t *traffic) servers() iter.Seq[flow.Flow] {
-	owners := t.redirected()
 	return func(yield func(flow.Flow) bool) {
 		shown := func(f flow.Flow) bool {
 			if f.Kind != flow.Helo || t.ends(f) {
 				return true
 			}
-			for at := dnsname.Parent(f.Name); at != "" && len(owners) > 0; at = dnsname.Parent(at) {
-				for _, owner := range owners[at] {
-					other := f
-					other.Name = strings.TrimSuffix(f.Name, at) + owner
-					if other.Node = other.Name; !yield(other) {
+			for _, other := range t.otherNames(f.Name) {
+				if t.survey.Node(other) == nil { // else it is one of tied
+					by := f
+					if by.Name, by.Node = other, other; !yield(by) {
 						return false
 					}
 				}
@@ -323,21 +367,48 @@ func (t *traffic) servers() iter.Seq[flow.Flow] {
 	}
 }
 
+// listed returns the first of servers for each host name or wildcard, sorted by name.
+func (t *traffic) listed() []flow.Flow {
+	if t.hosts != nil {
+		return t.hosts
+	}
+	t.hosts = []flow.Flow{}
+	seen := make(map[string]bool)
+	for f := range t.servers() {
+		if !seen[f.Name] && dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) == dnsname.Host {
+			seen[f.Name], f.Node = true, f.Name
+			t.hosts = append(t.hosts, f)
+		}
+	}
+	slices.SortFunc(t.hosts, func(a, b flow.Flow) int { return dnsname.Compare(a.Name, b.Name) })
+	return t.hosts
+}
+
 // whyUnlisted returns why the CSA policy of a domain must not be published, "" if it can: it
 // would deny servers whose names are not decided otherwise.
 func (t *traffic) whyUnlisted(domain string, decided func(name string) bool) string {
-	var denied []string
-	seen := make(map[string]bool)
-	for f := range t.servers() {
-		if seen[f.Name] || !dnsname.Under(f.Name, domain) || dnsname.FormOf(strings.TrimPrefix(f.Name, "*.")) != dnsname.Host ||
-			decided(f.Name) {
-			continue
+	names := make(map[string][]string) // of each server, by its addresses
+	why := make(map[string]flow.Flow)  // by name
+	servers := t.listed()
+	i, _ := slices.BinarySearchFunc(servers, domain, func(f flow.Flow, domain string) int { return dnsname.Compare(f.Name, domain) })
+	for ; i < len(servers) && dnsname.Under(servers[i].Name, domain); i++ {
+		if f := servers[i]; !decided(f.Name) {
+			why[f.Name] = f
+			at := fmt.Sprint(t.addrs(f.Name))
+			names[at] = append(names[at], f.Name)
 		}
-		seen[f.Name], f.Node = true, f.Name
-		denied = append(denied, fmt.Sprintf("%s (%s)", strings.TrimSuffix(f.Name, "."), f))
 	}
-	if len(denied) == 0 {
+	if len(names) == 0 {
 		return ""
+	}
+	var denied []string
+	for _, of := range names {
+		slices.SortFunc(of, func(a, b string) int { return cmp.Or(cmp.Compare(why[a].Sign, why[b].Sign), dnsname.Compare(a, b)) })
+		also := ""
+		if len(of) > 1 {
+			also = "; also " + some(of[1:])
+		}
+		denied = append(denied, fmt.Sprintf("%s (%s%s)", strings.TrimSuffix(of[0], "."), why[of[0]], also))
 	}
 	slices.Sort(denied)
 	more := ""

@@ -79,12 +79,11 @@ func TestWaitingToObserve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for addr, said := range map[string]string{
-		"192.0.2.99": `plan: 192.0.2.99 was observed to use "x.test" in HELO: expected an address of an MTA that sends`,
-		"192.0.2.10": "plan: 192.0.2.10 was observed without a HELO name: expected what it said in HELO",
+	for said, seen := range map[string]map[netip.Addr]string{
+		`plan: a client was observed to use "x.test" in HELO: expected its address`:        {netip.Addr{}: "x.test"},
+		"plan: 192.0.2.10 was observed without a HELO name: expected what it said in HELO": {netip.MustParseAddr("192.0.2.10"): ""},
 	} {
-		name := map[string]string{"192.0.2.99": "x.test"}[addr]
-		if _, err := plan.New(o, p.Published, plan.Options{Observed: map[netip.Addr]string{netip.MustParseAddr(addr): name}}); err == nil || err.Error() != said {
+		if _, err := plan.New(o, p.Published, plan.Options{Observed: seen}); err == nil || err.Error() != said {
 			t.Errorf("%v, want %s", err, said)
 		}
 	}

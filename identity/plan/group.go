@@ -44,13 +44,21 @@ func grouped[T any](list []T, key func(T) string, limit int) [][]T {
 	return out
 }
 
-// few returns the first names of a list, and how many more there are.
+// few returns the first names of a list, and how many more there are in JSON.
 func few(names []string) string {
+	if len(names) > firstFew {
+		return some(names) + " (all in JSON)"
+	}
+	return some(names)
+}
+
+// some returns the first names of a list, and how many more there are.
+func some(names []string) string {
 	names = each(names, func(n string) string { return strings.TrimSuffix(n, ".") })
 	if len(names) <= firstFew {
 		return joined(names)
 	}
-	return fmt.Sprintf("%s and %d more (all in JSON)", joined(names[:firstFew]), len(names)-firstFew)
+	return fmt.Sprintf("%s and %d more", joined(names[:firstFew]), len(names)-firstFew)
 }
 
 // kind returns what a change has in common with changes of other names.
@@ -98,12 +106,7 @@ func writeLike(like []Change, line func(string, ...any)) {
 
 // writeRest writes what the plan does not do, and the notes.
 func (p *Plan) writeRest(line func(string, ...any)) {
-	title := func(n int, text string) {
-		if n > 0 {
-			line("\n%s:", text)
-		}
-	}
-	title(len(p.Kept), "Kept, unless you adopt the plan in their place")
+	writeTitle("Kept, unless you adopt the plan in their place", len(p.Kept), line)
 	for _, like := range grouped(p.Kept, func(k Kept) string { return k.rrType() + k.Reason }, fewLines) {
 		if len(like) == 1 {
 			like[0].writeText(line)
@@ -111,7 +114,7 @@ func (p *Plan) writeRest(line func(string, ...any)) {
 			line("   = %d names, %s: %s: %s", len(like), like[0].rrType(), few(each(like, Kept.name)), untrusted.Line(like[0].Reason))
 		}
 	}
-	title(len(p.Refused), "Refused")
+	writeTitle("Refused", len(p.Refused), line)
 	for _, like := range grouped(p.Refused, Refusal.reason, fewLines) {
 		if len(like) == 1 {
 			line("   %s", untrusted.Line(like[0].subject()+": "+like[0].Reason))
@@ -119,8 +122,20 @@ func (p *Plan) writeRest(line func(string, ...any)) {
 			line("   %s", untrusted.Line(few(each(like, Refusal.subject))+": "+like[0].reason()))
 		}
 	}
-	title(len(p.Notes), "Notes")
-	for _, like := range grouped(p.Notes, func(n flow.Note) string { return n.Text }, fewLines) {
+	writeNotes("Notes", p.Notes, line)
+}
+
+// writeTitle writes the title of a list, unless that is empty.
+func writeTitle(title string, n int, line func(string, ...any)) {
+	if n > 0 {
+		line("\n%s:", title)
+	}
+}
+
+// writeNotes writes notes below a title, unless there are none.
+func writeNotes(title string, notes []flow.Note, line func(string, ...any)) {
+	writeTitle(title, len(notes), line)
+	for _, like := range grouped(notes, func(n flow.Note) string { return n.Text }, fewLines) {
 		if len(like) == 1 {
 			line("   %s", like[0])
 		} else {

@@ -93,7 +93,7 @@ func (p *planner) missingAddress(wanted rule.Record) (name string, addr netip.Ad
 	if name == "" {
 		return "", netip.Addr{}
 	}
-	has := ipSet(p.addrsAfter(name))
+	has := ipSet(p.addrsAfter(p.Published.end(name)))
 	for _, addr := range addrs {
 		if !has.Contains(addr) {
 			return name, addr
@@ -185,29 +185,77 @@ func (p *planner) removeNullMX() {
 			continue
 		}
 		ch.After = without(ch.Before, null)
+		if wildcard := p.wildcardAfter(ch); wildcard != "" && !p.staysBeside(name) {
+			p.Kept = append(p.Kept, Kept{null, nil, fmt.Sprintf("without it, the name would not exist, and %s would answer for it", wildcard)})
+			continue
+		}
 		ch.Rules = []rule.ID{rule.NullMX}
 		p.addChange(ch)
 	}
 }
 
-// dropCSAPolicy removes the CSA policy of a domain from the plan if it would deny a server
-// whose name has no record of its own after the plan.
-func (p *planner) dropCSAPolicy(domain string) {
-	policy := resolver.Question{Name: csa.Owner(domain), Type: dns.TypeSRV}
-	isPolicy := func(c Change) bool {
-		return c.Name == policy.Name && c.Type == policy.Type && slices.Contains(c.Rules, rule.DomainCSA)
+// wildcardAfter returns the wildcard that would answer for the name of a change that removes all
+// records there are, "" for none, or if the change leaves records (RFC 4592, Section 3.3.1).
+func (p *planner) wildcardAfter(ch Change) string {
+	wildcard := "*." + dnsname.Parent(ch.Name)
+	if len(ch.After) > 0 || len(p.Published.wildcards[wildcard]) == 0 {
+		return ""
 	}
-	if !slices.ContainsFunc(p.Changes, isPolicy) {
-		return
+	return wildcard
+}
+
+// staysBeside reports whether a name certainly has other records, or is to have some, than the MX
+// records that a change removes.
+func (p *planner) staysBeside(name string) bool {
+	for _, q := range append(resolver.AddrQuestions(name), resolver.Question{Name: name, Type: dns.TypeTXT}) {
+		if len(p.recordsAfter(q)) > 0 {
+			return true
+		}
 	}
-	reason := p.whyUnlisted(domain, func(name string) bool {
-		// A null SPF record denies the name to everybody.
-		null := slices.ContainsFunc(p.recordsAfter(resolver.Question{Name: name, Type: dns.TypeTXT}), func(rr dns.RR) bool { return spf.IsNull(textOf(rr)) })
-		return null || name != domain && len(p.recordsAfter(resolver.Question{Name: csa.Owner(name), Type: dns.TypeSRV})) > 0
-	})
-	if reason != "" {
-		p.Changes = slices.DeleteFunc(p.Changes, isPolicy)
-		delete(p.after, policy)
-		p.refuse(policy, reason)
+	return false
+}
+
+// dropCSAPolicies removes the CSA records from the plan that demand records of the names below
+// them (draft-ietf-marid-csv-csa-02, Section 4.2), the policies and those of HELO names, and
+// would deny a server whose name has no record of its own after the plan.
+func (p *planner) dropCSAPolicies() {
+	for _, c := range slices.Clone(p.Changes) {
+		name, ok := csa.NameOf(c.Name)
+		if !ok || !slices.ContainsFunc(resolver.Records[*dns.SRV](resolver.Answer{Records: c.Added()}), csa.RequiresExplicit) {
+			continue
+		}
+		policy := slices.Contains(c.Rules, rule.DomainCSA)
+		reason := p.whyUnlisted(name, func(other string) bool {
+			if other == name {
+				return !policy
+			}
+			// A null SPF record denies the name to everybody.
+			null := slices.ContainsFunc(p.recordsAfter(resolver.Question{Name: other, Type: dns.TypeTXT}), func(rr dns.RR) bool { return spf.IsNull(textOf(rr)) })
+			return null || len(p.recordsAfter(resolver.Question{Name: csa.Owner(other), Type: dns.TypeSRV})) > 0
+		})
+		set := resolver.Question{Name: c.Name, Type: c.Type}
+		if reason == "" {
+			p.noteDelegations(name)
+			continue
+		}
+		p.Changes = slices.DeleteFunc(p.Changes, func(other Change) bool { return other.Name == c.Name && other.Type == c.Type })
+		delete(p.after, set)
+		p.refuse(set, reason)
+	}
+}
+
+// noteDelegations notes the names below a CSA policy that other zones have, which are not
+// known.
+func (p *planner) noteDelegations(domain string) {
+	nodes := p.survey.Nodes()
+	i, _ := slices.BinarySearchFunc(nodes, domain, func(n flow.Node, domain string) int { return dnsname.Compare(n.Name, domain) })
+	var others []string
+	for ; i < len(nodes) && dnsname.Under(nodes[i].Name, domain); i++ {
+		if n := &nodes[i]; n.Has(flow.Delegated) && !n.Has(flow.Apex) && dnsname.FormOf(n.Name) == dnsname.Host {
+			others = append(others, n.Name)
+		}
+	}
+	if len(others) > 0 {
+		p.Notes = append(p.Notes, flow.Note{Name: domain, Text: "its CSA record also denies HELO names without a CSA record at and below " + some(others) + ", in zones that are not given: plan with these zones, too, or make sure that nothing there sends mail"})
 	}
 }

@@ -30,16 +30,17 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		domain = dnsname.CanonicalOrEmpty(p.Organization.Domain)
 	}
 	return jsonform.Marshal(struct {
-		Organization string        `json:"organization"`
-		Partial      bool          `json:"partial"`
-		Steps        []Step        `json:"steps"`
-		Wanted       []rule.Record `json:"wanted"`
-		Kept         []Kept        `json:"kept"`
-		Refused      []Refusal     `json:"refused"`
-		Dropped      []Dropped     `json:"dropped"`
-		Unlisted     []flow.Flow   `json:"unlisted"`
-		Notes        []flow.Note   `json:"notes"`
-	}{domain, p.Partial, nonNil(p.Steps), nonNil(p.Wanted), nonNil(p.Kept), nonNil(p.Refused), nonNil(p.Dropped), nonNil(p.Unlisted), nonNil(p.Notes)})
+		Organization   string        `json:"organization"`
+		Partial        bool          `json:"partial"`
+		Steps          []Step        `json:"steps"`
+		Wanted         []rule.Record `json:"wanted"`
+		Kept           []Kept        `json:"kept"`
+		Refused        []Refusal     `json:"refused"`
+		Dropped        []Dropped     `json:"dropped"`
+		Unlisted       []flow.Flow   `json:"unlisted"`
+		Notes          []flow.Note   `json:"notes"`
+		Contradictions []flow.Note   `json:"contradictions"`
+	}{domain, p.Partial, nonNil(p.Steps), nonNil(p.Wanted), nonNil(p.Kept), nonNil(p.Refused), nonNil(p.Dropped), nonNil(p.Unlisted), nonNil(p.Notes), nonNil(p.Contradictions)})
 }
 
 // MarshalJSON writes the step, with what Gate, Owners and Wait return. Lists are never null, nor

@@ -27,7 +27,7 @@ func TestJSON(t *testing.T) {
 		{plan.Step{Stage: plan.Observe, Hosts: []plan.Host{{MTA: "mx1"}}}, new(plan.Step), `{"stage":"observe","gate":true,"owners":[],"changes":[],"hosts":[{"mta":"mx1","addresses":[],"ptr":"","helo":"","observed":[],"refused":""}],"names":[],"flows":[],"wait":"0s"}`},
 		{plan.Step{Changes: []plan.Change{{}}}, new(plan.Step), `{"gate":false,"owners":[],"changes":[{"zone":"","name":"","type":"None","before":[],"after":[],"rules":[],"signed":false,"wait":"0s"}],"hosts":[],"names":[],"flows":[],"wait":"0s"}`},
 		{plan.Refusal{}, new(plan.Refusal), `{"mta":"","value":"","reason":""}`},
-		{plan.Plan{}, new(any), `{"organization":"","partial":false,"steps":[],"wanted":[],"kept":[],"refused":[],"dropped":[],"unlisted":[],"notes":[]}`},
+		{plan.Plan{}, new(any), `{"organization":"","partial":false,"steps":[],"wanted":[],"kept":[],"refused":[],"dropped":[],"unlisted":[],"notes":[],"contradictions":[]}`},
 	} {
 		first, err := json.Marshal(tt.value)
 		if err != nil || string(first) != tt.want {

@@ -21,12 +21,11 @@ import (
 	"github.com/bonafide-mta/bonafide/identity/plan"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/lab/worlds"
-	"github.com/bonafide-mta/bonafide/nullmx"
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
 var (
-	worldCount = flag.Int("worlds", 200, "how many worlds TestPlanHurtsNoMail tries")
+	worldCount = flag.Int("worlds", 150, "how many worlds TestPlanHurtsNoMail tries")
 	worldSeed  = flag.Uint64("worlds.seed", 0, "the seed of the first of them")
 )
 
@@ -310,34 +309,12 @@ func (c *course) judge(m *mail, r resolver.Resolver) outcome {
 		return answer, err
 	})
 	if m.route != nil {
-		return outcome{addrs: route(c.Context(), asking, *m.route)}
+		return outcome{addrs: m.route.Addrs(c.Context(), asking)}
 	}
 	s := identity.Verifier{Resolver: asking}.Session(c.Context(), m.flow.Addr)
 	defer s.Close()
 	s.Connect(c.Context())
 	return outcome{helo: s.Helo(c.Context(), m.flow.Helo), mailFrom: s.MailFrom(c.Context(), m.flow.Sender)}
-}
-
-// route returns the addresses that mail goes to on a route, none if it does not go there.
-func route(ctx context.Context, r resolver.Resolver, way worlds.Route) []netip.Addr {
-	result := nullmx.Checker{Resolver: r}.Check(ctx, way.Domain)
-	onMX := slices.ContainsFunc(result.MX, func(mx *dns.MX) bool { return mx.Mx == way.Host })
-	if !onMX && (result.Status != nullmx.Implicit || way.Host != way.Domain) {
-		return nil
-	}
-	addrs, _ := resolver.LookupAddrs(ctx, r, way.Host)
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return addrs
-}
-
-// levels are the levels of clients, the best first.
-var levels = []identity.Level{
-	identity.NotApplicable, identity.Explicit, identity.Distinct, identity.Traceable, identity.Anonymous, identity.Undetermined, identity.Forged,
-}
-
-// isWorse reports whether a verdict is worse than another.
-func isWorse(was, is *identity.Verdict) bool {
-	return slices.Index(levels, is.Level) > slices.Index(levels, was.Level) || is.Advice.Action > was.Advice.Action
 }
 
 // worse returns how mail fares worse than before, "" if it does not, or if the plan says so.
@@ -356,7 +333,7 @@ func (c *course) worse(m *mail, is outcome) string {
 		return ""
 	}
 	step, before, now := "HELO", was.helo, is.helo
-	if !isWorse(before, now) {
+	if !worlds.Worse(before, now) {
 		step, before, now = "MAIL FROM", was.mailFrom, is.mailFrom
 		if c.named(m) {
 			return ""
@@ -364,7 +341,7 @@ func (c *course) worse(m *mail, is outcome) string {
 	} else if c.drops(m.flow.Helo+".", m.flow.Addr) {
 		return ""
 	}
-	if !isWorse(before, now) {
+	if !worlds.Worse(before, now) {
 		return ""
 	}
 	return fmt.Sprintf("%s: at %s %s/%s %s, now %s/%s %s", m.flow, step, before.Level, before.Advice.Action, before.Reasons, now.Level, now.Advice.Action, now.Reasons)

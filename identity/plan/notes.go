@@ -2,12 +2,15 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/bonafide-mta/bonafide/identity/flow"
+	"github.com/bonafide-mta/bonafide/identity/helo"
 	"github.com/bonafide-mta/bonafide/internal/dnsname"
 	"github.com/bonafide-mta/bonafide/internal/txt"
 	"github.com/bonafide-mta/bonafide/resolver"
@@ -40,9 +43,29 @@ func (p *planner) addNotes() {
 	for set, records := range p.Published.sets {
 		p.noteWildcard(set, records)
 	}
-	p.Notes = append(p.Notes, flow.Contradictions(p.Organization, p.Published.recordsNow)...)
 	slices.SortFunc(p.Notes, flow.Note.Compare)
 	p.Notes = slices.Compact(p.Notes)
+}
+
+// noteObserved notes what clients were observed to say where no MTA that sends is described:
+// it counts as mail, but is not planned for.
+func (p *planner) noteObserved(observed map[netip.Addr]string) {
+	for addr, said := range observed {
+		if p.sends(addr) {
+			continue
+		}
+		uses, name := "it in HELO", dnsname.Reverse(addr)
+		if arg, err := helo.Parse(said); err == nil && arg.Name != "" {
+			name = arg.Name
+		} else {
+			uses = strconv.Quote(said) + " in HELO"
+		}
+		text := fmt.Sprintf("a client at %s uses %s, and no MTA that sends is described there: the plan has no record that denies its HELO name", addr, uses)
+		if slices.ContainsFunc(p.Unlisted, func(f flow.Flow) bool { return f.Net.Contains(addr) }) {
+			text += ", but new SPF records of mail domains deny it: describe it if it is yours"
+		}
+		p.Notes = append(p.Notes, flow.Note{Name: name, Text: text})
+	}
 }
 
 // isSignature reports whether records of a type only prove other records (RFC 4034).

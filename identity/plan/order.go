@@ -27,7 +27,7 @@ type Stage uint8
 // The stages. Confirm, Observe and CheckSenders are gates: something to wait for.
 const (
 	_            Stage = iota
-	Prepare            // addresses of PTR and HELO names, SPF and RP records of HELO names, contacts
+	Prepare            // addresses of PTR and HELO names; SPF, MX and RP records of HELO names; contacts
 	Authorize          // CSA records of HELO names, which deny the addresses that these names lack
 	Reverse            // PTR records
 	Confirm            // gate: every address has a PTR name that resolves back to it
@@ -104,8 +104,9 @@ func (o *order) changesOf(s Stage) []Change {
 	return o.steps[s].Changes
 }
 
-// checkSenders adds all names that the steps Lock and NoMail declare to send no mail, and
-// those that get a CSA record of their own with the policy, to the gate before them.
+// checkSenders adds all names that the steps Lock and NoMail declare to send no mail, the other
+// names for which DNS looks them up, and those that get a CSA record of their own with the
+// policy, to the gate before them.
 func (o *order) checkSenders() {
 	var names []string
 	locked := make(map[string]bool)
@@ -118,7 +119,12 @@ func (o *order) checkSenders() {
 		}
 	}
 	for _, c := range o.changesOf(NoMail) {
-		names = append(names, c.Name)
+		if len(c.After) > 0 {
+			names = append(names, c.Name)
+		}
+	}
+	for _, name := range slices.Clone(names) {
+		names = append(names, o.otherNames(name)...)
 	}
 	for _, c := range o.changesOf(Policy) {
 		domain, _ := csa.NameOf(c.Name)
@@ -168,9 +174,11 @@ func (o *order) stageOf(c Change) Stage {
 	switch {
 	case c.Type == dns.TypePTR && len(c.Added()) == 0:
 		return Lock
+	case o.wildcardAfter(c) != "":
+		return NoMail // other records have made the name exist by then
 	case c.Type == dns.TypePTR:
 		return Reverse
-	case is(rule.HeloSPF):
+	case is(rule.HeloSPF), is(rule.MailRoute) && o.Organization.UsesInHelo(c.Name): // postmaster@ the name works when it comes into use
 		return Prepare
 	case is(rule.HeloCSA):
 		if name, _ := csa.NameOf(c.Name); o.wouldDeny(name) {

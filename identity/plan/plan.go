@@ -21,7 +21,8 @@
 // the records before a step for as long as their TTL says: wait for [Step.Wait], which is
 // printed with the step.
 //
-// Only Options.Observed shows what an MTA says in HELO before the step SetHelo. An MTA that
+// Only Options.Observed shows what an MTA says in HELO before the step SetHelo; a client that it
+// shows where nobody described an MTA that sends counts as mail, and is noted. An MTA that
 // was not observed is assumed to use its described HELO name, an address literal, a name of
 // the organization that resolves to its address, or a PTR name that does not look generic.
 // An address is assumed to have no PTR record if neither a zone nor a resolver showed one.
@@ -37,10 +38,13 @@
 // No change hurts mail that the records at hand, the description and the observations show
 // (package flow): a HELO name, sender or mail server that a changed name, an alias of it, a
 // wildcard or a shared address is tied to. Such a change is refused, and the reason names the
-// mail; or it waits at the gate CheckSenders, whose Flows are signs that only the owner of a
-// name can judge. What the plan itself ends is not an obstacle: MTAs that use another HELO
+// mail; or it waits at the gate CheckSenders, whose Names are all that the plan silences, with their
+// aliases, and whose Flows are signs that only the owner of a name can judge. What the plan itself ends is not an obstacle: MTAs that use another HELO
 // name after the gates. Servers that are not described may send for a mail domain although no
-// record says so: if its new SPF record denies them, Plan.Unlisted lists them.
+// record says so: if its new SPF record denies them, Plan.Unlisted lists them, except addresses
+// that the description has, because it says for which mail domains those send. MX records
+// that name hosts are never removed. Plan.Contradictions has where the description and DNS do
+// not fit together.
 //
 // What is behind another organization's SPF record, and zones that were not read, it cannot
 // know.
@@ -56,8 +60,8 @@
 //
 // # What it removes
 //
-// A name has one SPF record. With Options.Adopt, the wanted record replaces the present
-// one, and Plan.Dropped lists whom it does not authorize any more: describe everything that
+// A name has one SPF record. With Options.Adopt, or AdoptNames for single names, the wanted
+// record replaces the present one, and Plan.Dropped lists whom it does not authorize any more: describe everything that
 // sends for a mail domain first, or receivers will reject its mail.
 package plan
 
@@ -92,6 +96,9 @@ type Plan struct {
 	// domains deny, one flow for each address, which is its Net: describe them if they send.
 	Unlisted []flow.Flow
 	Notes    []flow.Note // what else the changes do, sorted
+	// Contradictions tell where the description and DNS do not fit together, and what is not
+	// done for that reason, sorted: see flow.Contradictions.
+	Contradictions []flow.Note
 	// Partial says that some names of the organization were only looked up: the rest of
 	// their zones is not known.
 	Partial bool
@@ -109,11 +116,14 @@ type Options struct {
 	AdoptNames []string
 	// DenyNames wants a CSA record that denies each name without mail. The policy of the
 	// domain should be enough for all of them, but Exim from 4.95 on ignores it for names
-	// that do not exist, such as _client._smtp below most names.
+	// that do not exist, such as _client._smtp below most names. A wildcard gets none: CSA has no
+	// record for all names that it answers for.
 	DenyNames bool
-	// Observed maps addresses to what MTAs say in HELO now when they connect from there,
+	// Observed maps addresses to what clients say in HELO now when they connect from there,
 	// as a Received field or the log of another server shows it (see
-	// flow.Observations). The banner of an MTA is not what it says in HELO.
+	// flow.Observations). The banner of an MTA is not what it says in HELO. A client where
+	// no MTA that sends is described counts as mail that no change may hurt, and is noted:
+	// leave out clients that are not yours, because anybody can use your names.
 	Observed map[netip.Addr]string
 }
 
@@ -149,8 +159,8 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	}
 	observed := make(map[netip.Addr]string)
 	for _, addr := range slices.SortedFunc(maps.Keys(options.Observed), netip.Addr.Compare) {
-		if !slices.ContainsFunc(o.MTAs, func(m org.MTA) bool { return m.Sends() && slices.ContainsFunc(m.Addresses, sameAddr(addr)) }) {
-			return nil, fmt.Errorf("plan: %s was observed to use %q in HELO: expected an address of an MTA that sends", addr, options.Observed[addr])
+		if !addr.IsValid() {
+			return nil, fmt.Errorf("plan: a client was observed to use %q in HELO: expected its address", options.Observed[addr])
 		}
 		if options.Observed[addr] == "" {
 			return nil, fmt.Errorf("plan: %s was observed without a HELO name: expected what it said in HELO", addr)
@@ -165,7 +175,7 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	p := &Plan{Organization: o, Published: pub, options: options, Partial: slices.ContainsFunc(slices.Collect(maps.Values(pub.asked)), func(apex string) bool { return apex != "" })}
 	w := want(o)
 	if options.DenyNames {
-		w.wantDenials(o.Names)
+		w.wantDenials()
 	}
 	p.Wanted, p.Refused = w.merged(), w.refusals
 	known, err := trafficOf(o, pub, observed)
@@ -180,14 +190,11 @@ func New(o *org.Organization, pub *Published, options Options) (*Plan, error) {
 	}
 	planning.findDropped()
 	planning.findUnlisted()
+	planning.noteObserved(observed)
 	planning.addNotes()
+	p.Contradictions = flow.Contradictions(o, pub.recordsNow)
 	planning.orderSteps(observed)
 	return p, nil
-}
-
-// sameAddr returns a function that reports whether an address is addr, mapped or not.
-func sameAddr(addr netip.Addr) func(netip.Addr) bool {
-	return func(other netip.Addr) bool { return other.Unmap() == addr.Unmap() }
 }
 
 // Overlay returns the DNS as it will be after all steps, laid over a live resolver; see

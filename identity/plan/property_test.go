@@ -19,7 +19,7 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// The properties hold for 100 random worlds each; -rapid.checks=N tries more.
+// The properties hold for 40 random worlds each; -rapid.checks=N tries more.
 
 // With the plan carried out, the audit finds no failure but what the plan names as kept
 // or refused; where it names nothing, none. Planned again, there is nothing to do.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -308,6 +309,15 @@ func (pub *Published) storedAt(set resolver.Question) resolver.Question {
 		}
 	}
 	return set
+}
+
+// end returns the last target of a name's aliases, the name itself if it is none. A loop ends
+// at an alias.
+func (pub *Published) end(name string) string {
+	for range 8 {
+		name = cmp.Or(pub.aliasTarget(name), name)
+	}
+	return name
 }
 
 // aliasTarget returns the target of a name's CNAME record, "" for none.

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ type Step struct {
 	Stage   Stage    `json:"stage,omitzero"`
 	Changes []Change `json:"changes"` // in the order of their names; nil at gates and at SetHelo
 	Hosts   []Host   `json:"hosts"`   // of Confirm, SetHelo and Observe: the MTAs that they are about
-	Names   []string `json:"names"`   // of CheckSenders: all names that nothing may use in HELO or send as, sorted
+	Names   []string `json:"names"`   // of CheckSenders: all names that nothing may use in HELO or send as, aliases too, sorted
 	// Flows are what shows that some of Names may be used in mail: none of it may be so when
 	// the gate is passed.
 	Flows []flow.Flow `json:"flows"`
@@ -104,11 +103,7 @@ func hostsOf(o *org.Organization) []Host {
 // whyHeloRefused returns why the plan refuses the HELO name of an MTA, or addresses that it
 // needs there, "" if it does not.
 func (p *planner) whyHeloRefused(h Host) string {
-	at := h.Helo
-	for range 8 { // an alias of a name with the addresses will do; a loop has none
-		at = cmp.Or(p.Published.aliasTarget(at), at)
-	}
-	has := p.addrsAfter(at)
+	has := p.addrsAfter(p.Published.end(h.Helo)) // an alias of a name with the addresses will do
 	for _, r := range p.Refused {
 		if r.MTA == h.MTA && dnsname.CanonicalOrEmpty(r.Value) == h.Helo && h.Helo != "" {
 			return r.Reason

@@ -98,6 +98,7 @@ type wanted struct {
 	spf      map[string]*spfBuilder // by canonical name
 	withPTR  []string               // PTR names that got PTR records, canonical
 	unknown  []org.MTA              // those that send, and that have an address that is refused
+	noMail   []string               // names that got null records
 	records  []rule.Record
 	refusals []Refusal
 }
@@ -257,7 +258,9 @@ func (w *wanted) wantContact(name, label string, c *org.Contact, subject string,
 // can be locked: null SPF, Null MX, and for PTR names a CSA record that denies.
 func (w *wanted) wantNullRecords() {
 	for _, name := range w.org.Names {
-		w.wantNull(name, rule.NullSPF, rule.NullMX)
+		if w.wantNull(name, rule.NullSPF, rule.NullMX) {
+			w.noMail = append(w.noMail, name)
+		}
 	}
 	for _, name := range Lockable(w.org) {
 		if !slices.Contains(w.withPTR, name) || !w.wantNull(name, rule.PTRLocked, rule.PTRLocked) {
@@ -307,10 +310,11 @@ func (w *wanted) wantCSAPolicy() {
 	}
 }
 
-// wantDenials wants a CSA record that denies each of the names.
-func (w *wanted) wantDenials(names []string) {
-	for _, name := range names {
-		if !w.checkOwned("", name) {
+// wantDenials wants a CSA record that denies each name without mail that got null records. No
+// name is below a wildcard to have the record of those for which it answers.
+func (w *wanted) wantDenials() {
+	for _, name := range w.noMail {
+		if dnsname.FormOf(name) != dnsname.Host {
 			continue
 		}
 		if rr, err := csa.Deny(name, rule.TTL); w.checkMade("", name, err) {

@@ -22,7 +22,7 @@ func each[T, U any](list []T, f func(T) U) []U {
 
 // stageTitle says what to do, or to wait for, in a stage.
 var stageTitle = map[Stage]string{
-	Prepare:      "Publish the addresses of the PTR and HELO names, and the SPF records of the HELO names",
+	Prepare:      "Publish the addresses of the PTR and HELO names, and the SPF and MX records of the HELO names",
 	Authorize:    "Publish which addresses may use the HELO names (CSA)",
 	Reverse:      "Set the PTR records of the addresses",
 	Confirm:      "Wait until every address has its PTR name, and receivers accept the HELO names from it",
@@ -36,7 +36,7 @@ var stageTitle = map[Stage]string{
 }
 
 // WriteText writes the plan for people: the steps in their order, with how long to wait after
-// each, then what is kept and refused, and the notes. If more than ten changes differ only in
+// each, then what is kept and refused, and the notes; the contradictions come first. If more than ten changes differ only in
 // their names, or more than five records are kept, refused or noted for one reason, it has
 // the first names and how many there are: WriteJSON lists all. The text is printable on any
 // terminal.
@@ -54,6 +54,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	if p.Partial {
 		line("This is a partial view: names were looked up one by one, and the rest of their zones is not known.")
 	}
+	writeNotes("Where the description and DNS do not fit together", p.Contradictions, line)
 	for i, s := range p.Steps {
 		var who []string
 		for _, o := range s.Owners() {

@@ -287,3 +287,29 @@ func TestWriteUpdateOfAnySize(t *testing.T) {
 		}
 	}
 }
+
+// The comment of a rule stands once above all records of a zone for the same rules.
+func TestCommentsOfZoneText(t *testing.T) {
+	p := scenario{
+		org:   parse(t, "domain: example.test\nmtas: [{addresses: [192.0.2.10, 192.0.2.11], ptr: mta1.example.test, helo: post.example.test}, {addresses: [192.0.2.12], helo: out.example.test}]"),
+		zones: collected(parseZones(t, "$TTL 300\n$ORIGIN example.test.\n@ SOA ns hostmaster 1 1 1 1 60\n")),
+	}.plan(t)
+	var b strings.Builder
+	if err := plan.WriteZone(&b, p.Steps[0].Changes); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(b.String()) {
+		before, _, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		got = append(got, strings.ReplaceAll(before, " 3600 IN ", " "))
+	}
+	want := []string{
+		"$ORIGIN example.test.", "; with these, raise the serial number in the SOA record", "; then wait 1m before the next step",
+		"; ptr-confirmed", "; ptr-one-name", "mta1.example.test. A 192.0.2.10", "mta1.example.test. A 192.0.2.11",
+		"; helo-resolves", "out.example.test. A 192.0.2.12", "post.example.test. A 192.0.2.10", "post.example.test. A 192.0.2.11",
+		"; helo-spf", "; helo-spf-strict", `out.example.test. TXT "v=spf1 ip4:192.0.2.12 -all"`, `post.example.test. TXT "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 -all"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

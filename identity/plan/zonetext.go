@@ -13,16 +13,18 @@ import (
 )
 
 // WriteZone writes the records that changes add as zone text (RFC 1035, Section 5), each
-// RRset below the rules that want it. The records to remove are comments, because zone text
+// RRset below the rules that want it; RRsets of a zone for the same rules are together. The records to remove are comments, because zone text
 // cannot say so; so is how long to wait after the changes. Changes of OwnerISP are left out.
 func WriteZone(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for zone, changes := range byZone(changes) {
 		fmt.Fprintf(&b, "$ORIGIN %s\n; %s\n", zone, txt.RaiseSerial)
 		writeAfter(&b, zone, changes)
-		for _, c := range changes {
+		for i, c := range byRules(changes) {
 			for _, id := range c.Rules {
-				fmt.Fprintf(&b, "; %s\n", id.Comment())
+				if i == 0 {
+					fmt.Fprintf(&b, "; %s\n", id.Comment())
+				}
 			}
 			for _, rr := range c.Removed() {
 				fmt.Fprintf(&b, "; remove: %s\n", txt.Record(rr))
@@ -34,6 +36,20 @@ func WriteZone(w io.Writer, changes []Change) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// byRules yields changes, those for the same rules together, with how many others for these
+// came before.
+func byRules(changes []Change) func(yield func(int, Change) bool) {
+	return func(yield func(int, Change) bool) {
+		for _, like := range grouped(changes, func(c Change) string { return fmt.Sprint(c.Rules) }, 1) {
+			for i, c := range like {
+				if !yield(i, c) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // writeAfter writes comments on what to do after the changes of a zone.

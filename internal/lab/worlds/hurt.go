@@ -48,7 +48,7 @@ func (w *World) Judge(ctx context.Context, r resolver.Resolver, n int, sources .
 	}
 	for _, route := range w.Routes {
 		if slices.Contains(sources, route.Source) {
-			b.routes = append(b.routes, judgedRoute{route, route.addrs(ctx, r)})
+			b.routes = append(b.routes, judgedRoute{route, route.Addrs(ctx, r)})
 		}
 	}
 	return b
@@ -69,7 +69,7 @@ func (b *Baseline) Hurt(ctx context.Context, after resolver.Resolver, sources ..
 			continue
 		}
 		for i, is := range j.flow.judge(ctx, after) {
-			if was := j.verdicts[i]; worse(was, is) {
+			if was := j.verdicts[i]; Worse(was, is) {
 				out = append(out, fmt.Sprintf("%s: %s from %s to %s: %s", j.flow, was.Step, show(was), show(is), is.Advice.Reply))
 				break
 			}
@@ -79,7 +79,7 @@ func (b *Baseline) Hurt(ctx context.Context, after resolver.Resolver, sources ..
 		if !wanted(j.route.Source) {
 			continue
 		}
-		is := j.route.addrs(ctx, after)
+		is := j.route.Addrs(ctx, after)
 		for _, addr := range j.addrs {
 			if !slices.Contains(is, addr) {
 				out = append(out, fmt.Sprintf("mail for %s went to %s, %s, and does not any more: now to %s", j.route.Domain, j.route.Host, addr, is))
@@ -149,15 +149,15 @@ var ranks = []identity.Level{
 	identity.NotApplicable, identity.Explicit, identity.Distinct, identity.Traceable, identity.Anonymous, identity.Undetermined, identity.Forged,
 }
 
-// worse reports whether a verdict is worse than another.
-func worse(was, is *identity.Verdict) bool {
+// Worse reports whether a verdict is worse than another: its level, or what it advises.
+func Worse(was, is *identity.Verdict) bool {
 	return slices.Index(ranks, is.Level) > slices.Index(ranks, was.Level) || is.Advice.Action > was.Advice.Action
 }
 
 func show(v *identity.Verdict) string { return fmt.Sprintf("%s/%s", v.Level, v.Advice.Action) }
 
-// addrs returns the addresses that mail goes to on a route, nil if it does not go there.
-func (r Route) addrs(ctx context.Context, res resolver.Resolver) []netip.Addr {
+// Addrs returns the addresses that mail goes to on a route, nil if it does not go there.
+func (r Route) Addrs(ctx context.Context, res resolver.Resolver) []netip.Addr {
 	result := nullmx.Checker{Resolver: res}.Check(ctx, r.Domain)
 	switch result.Status {
 	case nullmx.Implicit:
