@@ -178,10 +178,25 @@ func (t *traffic) ends(f flow.Flow) bool {
 			return false
 		}
 	}
-	// Without clients, the name is one that only MTAs can use: it has no addresses, as far as
-	// whole zones tell.
-	apex, obstacle := t.pub.zoneOf(f.Node)
-	return len(clients) > 0 || apex != "" && obstacle == ""
+	if len(clients) > 0 {
+		return true
+	}
+	// The addresses are not known, or there are none. A described name is its MTA's; another
+	// one is used by nobody if it is known to have no address.
+	described := false
+	for _, mtas := range t.mtas {
+		for _, m := range mtas {
+			if dnsname.Same(m.Helo, f.Name) || dnsname.Same(m.PTR, f.Name) {
+				if described = true; stays(m, f.Name) {
+					return false
+				}
+			}
+		}
+	}
+	if described {
+		return true
+	}
+	return t.pub.hasNoAddress(f.Node)
 }
 
 // sends reports whether an MTA that sends is described at an address.

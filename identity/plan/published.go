@@ -33,6 +33,7 @@ type Published struct {
 	wildcards map[string][]uint16
 	// unanswered has the names that a question without an answer was about, and why it has none.
 	unanswered map[string]string
+	hosts      map[resolver.Question]bool // questions for addresses of hosts outside whole zones that have an answer
 }
 
 // FromZones reads whole zones: all of their records, each zone with its SOA record, as
@@ -80,7 +81,8 @@ func FromZones(records iter.Seq2[dns.RR, error]) (*Published, error) {
 // that the plan of an organization is about, among them the reverse names of its
 // addresses. It is a partial view: the answers of a wildcard, except an alias, look like
 // records of the name, and other names of the zone are not seen. It asks at most seven
-// questions for each name and two for each label and each alias, resolver.AtOnce at a time.
+// questions for each name, two for each label and each alias, and two for each of up to 20
+// hosts that take the mail of a name, resolver.AtOnce at a time.
 //
 // The error is that of the first question without an answer, or of the context: nothing is
 // planned with incomplete answers. Time and memory grow with the size of the answers, all of
@@ -111,7 +113,7 @@ func (pub *Published) WithAnswers(ctx context.Context, r resolver.Resolver, o *o
 func (pub *Published) WithSomeAnswers(ctx context.Context, r resolver.Resolver, o *org.Organization) *Published {
 	known := &Published{
 		sets: cloned(pub.sets), names: cloned(pub.names), apexes: cloned(pub.apexes), cuts: cloned(pub.cuts),
-		asked: cloned(pub.asked), all: pub.all, wildcards: cloned(pub.wildcards), unanswered: cloned(pub.unanswered),
+		asked: cloned(pub.asked), all: pub.all, wildcards: cloned(pub.wildcards), unanswered: cloned(pub.unanswered), hosts: cloned(pub.hosts),
 	}
 	more := moreRecords{known, make(map[resolver.Question]map[string]bool)}
 	subjects, questions := pub.questionsOf(o)
@@ -119,6 +121,13 @@ func (pub *Published) WithSomeAnswers(ctx context.Context, r resolver.Resolver, 
 		return known
 	}
 	answers := resolver.AskAll(ctx, r, questions...)
+	hosts := resolver.AskAll(ctx, r, pub.hostsOf(answers)...)
+	for _, a := range hosts {
+		if a.Err == nil {
+			known.hosts[a.Question] = true
+			more.add(a.Answer, nil)
+		}
+	}
 	soa := make(map[string]resolver.Response) // by the name asked for
 	for _, a := range answers {
 		if a.Type == dns.TypeSOA {
@@ -185,6 +194,39 @@ func (pub *Published) questionsOf(o *org.Organization) (subjects map[resolver.Qu
 		}
 	}
 	return subjects, slices.SortedFunc(maps.Keys(questions), compareSets)
+}
+
+// maxHosts is how many hosts that take the mail of a name are looked up.
+const maxHosts = 20
+
+// hostsOf returns the questions for the addresses of the hosts that take the mail of the names
+// asked for, and that whole zones do not have: they may send, too.
+func (pub *Published) hostsOf(answers []resolver.Response) []resolver.Question {
+	questions := make(map[resolver.Question]bool)
+	for _, a := range answers {
+		for i, mx := range resolver.Records[*dns.MX](a.Answer) {
+			host := dnsname.CanonicalOrEmpty(mx.Mx)
+			if apex, _ := pub.zoneOf(host); apex != "" || i >= maxHosts || dnsname.FormOf(host) != dnsname.Host {
+				continue
+			}
+			for _, q := range resolver.AddrQuestions(host) {
+				questions[q] = true
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(questions), compareSets)
+}
+
+// hasNoAddress reports whether a name is known to have no address.
+func (pub *Published) hasNoAddress(name string) bool {
+	apex, obstacle := pub.zoneOf(name)
+	whole := apex != "" && obstacle == ""
+	for _, q := range resolver.AddrQuestions(name) {
+		if !whole && !pub.hosts[q] || len(pub.sets[q]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // nonexistent is a label that nobody has: what answers for it is a wildcard.
