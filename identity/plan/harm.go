@@ -247,14 +247,13 @@ func (p *planner) dropCSAPolicies() {
 // noteDelegations notes the names below a CSA policy that other zones have, which are not
 // known.
 func (p *planner) noteDelegations(domain string) {
-	nodes := p.survey.Nodes()
-	i, _ := slices.BinarySearchFunc(nodes, domain, func(n flow.Node, domain string) int { return dnsname.Compare(n.Name, domain) })
 	var others []string
-	for ; i < len(nodes) && dnsname.Under(nodes[i].Name, domain); i++ {
-		if n := &nodes[i]; n.Has(flow.Delegated) && !n.Has(flow.Apex) && dnsname.FormOf(n.Name) == dnsname.Host {
-			others = append(others, n.Name)
+	for name := range p.Published.cuts {
+		if dnsname.Under(name, domain) && !p.Published.apexes[name] && dnsname.FormOf(name) == dnsname.Host {
+			others = append(others, name)
 		}
 	}
+	slices.SortFunc(others, dnsname.Compare)
 	if len(others) > 0 {
 		p.Notes = append(p.Notes, flow.Note{Name: domain, Text: "its CSA record also denies HELO names without a CSA record at and below " + some(others) + ", in zones that are not given: plan with these zones, too, or make sure that nothing there sends mail"})
 	}
