@@ -46,7 +46,6 @@ type domain struct {
 	place
 	mx     []string // hosts
 	terms  []string // of its SPF record
-	shown  bool     // whether a given zone shows it
 	told   bool     // whether only the description shows it
 	hosted bool     // whether it has an address, which is where its mail goes without MX records
 }
