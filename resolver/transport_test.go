@@ -290,6 +290,8 @@ func TestExchangeBounded(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if took := time.Since(start); took != 4*time.Second || most != 256 {
 			t.Errorf("took %v, %d calls at once", took, most)
 		}

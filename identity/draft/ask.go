@@ -37,6 +37,9 @@ func (a *asker) Lookup(ctx context.Context, name string, qtype uint16) (resolver
 		return resolver.Answer{}, a.over
 	}
 	response := resolver.Ask(ctx, a.resolver, name, qtype)
+	if response.Err != nil && ctx.Err() != nil { // an SPF check that is decided needs no more answers
+		return response.Answer, response.Err
+	}
 	response.Records = sorted(response.Records)
 	a.answers[q] = response
 	return response.Answer, response.Err

@@ -131,14 +131,14 @@ func (t *traffic) tied(name string) []flow.Flow {
 	server := func(addr netip.Addr) string { return cmp.Or(t.survey.Server(addr), t.survey.Authorizer(addr)) }
 	addrs, other := t.addrs(name), ""
 	at := t.survey.Locate(name)
-	ofSender := t.survey.Described(name) == "" && (t.survey.Node(at).Has(flow.Sends) && !t.survey.NoMail(name) || t.survey.NearMiss(at) != "")
+	alias := t.survey.Node(name).Has(flow.Alias)
+	ofSender := t.survey.Described(name) == "" && (t.survey.Node(at).Has(flow.Sends) && !alias && !t.survey.NoMail(name) || t.survey.NearMiss(at) != "")
 	for _, addr := range addrs {
 		if len(t.mtas[addr]) == 0 { // or else the description has all addresses of the server
 			other = cmp.Or(other, server(addr))
 		}
 	}
 	var flows []flow.Flow
-	alias := t.survey.Node(name).Has(flow.Alias)
 	for _, addr := range addrs {
 		f := flow.Flow{Kind: flow.Helo, Name: name, Node: name, Net: netip.PrefixFrom(addr, addr.BitLen()), Sign: flow.Address, By: t.survey.Server(addr)}
 		if f.By != "" && !alias {

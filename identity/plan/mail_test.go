@@ -255,6 +255,8 @@ func (c *course) check(made []plan.Change, step plan.Step) {
 // key tells which of some changes matter to mail: the last one of each RRset that is at a name
 // which was asked for, or that makes a name exist above it.
 func (c *course) key(m *mail, made []plan.Change) string {
+	c.lock.Lock() // a question of an earlier verdict may still come
+	defer c.lock.Unlock()
 	last := make(map[resolver.Question]string)
 	for _, ch := range made {
 		root := ch.Name
