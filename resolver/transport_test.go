@@ -291,9 +291,10 @@ func TestExchangeBounded(t *testing.T) {
 		}
 		wg.Wait()
 		mu.Lock()
-		defer mu.Unlock()
-		if took := time.Since(start); took != 4*time.Second || most != 256 {
-			t.Errorf("took %v, %d calls at once", took, most)
+		atOnce := most
+		mu.Unlock()
+		if took := time.Since(start); took != 4*time.Second || atOnce != 256 {
+			t.Errorf("took %v, %d calls at once", took, atOnce)
 		}
 		time.Sleep(2 * time.Hour) // they return, and there is room again
 		c.Exchange = overMemory(always(dns.RcodeSuccess, www))
