@@ -23,6 +23,6 @@ func TestDuration(t *testing.T) {
 		}
 	}
 	if err := json.Unmarshal([]byte(`{"for":"soon"}`), new(wait)); err == nil {
-		t.Error("a text that is no duration was taken")
+		t.Error("a text that is not a duration was taken")
 	}
 }
