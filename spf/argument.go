@@ -172,7 +172,7 @@ func checkNetwork(p netip.Prefix) error {
 	case p.Bits() == 0:
 		return errors.New("is everybody: expected a network of senders")
 	case addr.IsMulticast():
-		return errors.New("is no network of hosts")
+		return errors.New("is not a network of hosts")
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func TestBuilderRefuse(t *testing.T) {
 		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{{}}}, "expected an IPv4 or IPv6 network"},
 		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")}}, "expected an IPv4 or IPv6 network"},
 		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}, "everybody"},
-		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4")}}, "no network of hosts"},
+		{spf.Builder{Name: "example.test", Networks: []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4")}}, "not a network of hosts"},
 		{spf.Builder{Name: "example.test", Includes: []string{"nonsense"}}, `include "nonsense"`},
 		{spf.Builder{Name: "example.test", Includes: []string{"Example.Test."}}, "includes itself"},
 		{spf.Builder{Name: "example.test", Others: spf.Pass}, "Others is pass"},

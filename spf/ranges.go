@@ -138,14 +138,22 @@ func settle(pieces []piece) []piece {
 	return won
 }
 
-// A pieceHeap has the piece of the first source on top. Its methods are those of
-// heap.Interface.
+// A pieceHeap has the piece of the first source on top, for container/heap.
 type pieceHeap []*piece
 
-func (h pieceHeap) Len() int           { return len(h) }
+// Len returns how many pieces there are.
+func (h pieceHeap) Len() int { return len(h) }
+
+// Less reports whether the source of one piece comes before that of another.
 func (h pieceHeap) Less(i, j int) bool { return h[i].source < h[j].source }
-func (h pieceHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *pieceHeap) Push(x any)        { *h = append(*h, x.(*piece)) }
+
+// Swap exchanges two pieces.
+func (h pieceHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push adds a piece at the end.
+func (h *pieceHeap) Push(x any) { *h = append(*h, x.(*piece)) }
+
+// Pop removes the last piece and returns it.
 func (h *pieceHeap) Pop() any {
 	last := len(*h) - 1
 	x := (*h)[last]

@@ -21,7 +21,7 @@ import (
 	"github.com/bonafide-mta/bonafide/spf"
 )
 
-// discover finds the mail domains and the MTAs. Each may lead to more of both.
+// discover finds the mail domains and the MTAs. Each may show more of both.
 func (d *draft) discover(ctx context.Context) {
 	for _, name := range d.others {
 		d.addOther(ctx, name)

@@ -29,16 +29,16 @@ const maxHosts = 20
 // at.
 func Contradictions(o *org.Organization, records func(resolver.Question) (rrs []dns.RR, known bool)) []Note {
 	c := comparison{org: o, records: records, used: make(map[netip.Addr]bool)}
-	var greeting []string
+	var heloNames []string
 	for _, m := range o.MTAs {
 		if name := dnsname.CanonicalOrEmpty(m.Helo); m.Sends() && name != "" {
-			greeting = append(greeting, name)
+			heloNames = append(heloNames, name)
 		}
 	}
 	for _, d := range o.MailDomains() {
 		c.compareHosts(dnsname.CanonicalOrEmpty(d.Domain))
 	}
-	for _, name := range greeting {
+	for _, name := range heloNames {
 		c.compareHosts(name)
 	}
 	for _, m := range o.MTAs {

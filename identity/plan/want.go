@@ -52,7 +52,7 @@ func want(o *org.Organization) *wanted {
 	w := &wanted{org: o, owns: o.OwnsFunc(), spf: make(map[string]*spfBuilder)}
 	sending := make(map[string][]netip.Addr) // by the ID of the MTA
 	var exchangers []string                  // names of MTAs that take mail
-	var greeting []string                    // HELO names, canonical
+	var heloNames []string                   // HELO names, canonical
 	for _, m := range o.MTAs {
 		addrs := w.publicAddresses(m)
 		if m.Sends() && len(addrs) < len(m.Addresses) {
@@ -70,7 +70,7 @@ func want(o *org.Organization) *wanted {
 			sending[m.ID] = addrs
 			if w.wantHelo(m, addrs) {
 				name = m.Helo // rather than the PTR name, which can be locked then
-				greeting = append(greeting, dnsname.CanonicalOrEmpty(name))
+				heloNames = append(heloNames, dnsname.CanonicalOrEmpty(name))
 			}
 		}
 		if m.Receives() && name != "" {
@@ -81,7 +81,7 @@ func want(o *org.Organization) *wanted {
 		w.wantMailSPF(d, sending)
 		w.wantMX(dnsname.CanonicalOrEmpty(d.Domain), exchangers)
 	}
-	for _, name := range greeting {
+	for _, name := range heloNames {
 		w.wantMX(name, exchangers) // "or another by adding MX records directing the mail to another MTA"
 	}
 	w.wantSPF()

@@ -46,7 +46,7 @@ func ExampleAll() {
 	// spf-agreed      advice       Strict and lenient receivers read the SPF record in the same way
 	// helo-spf        should-major The SPF record of the HELO name passes every address of the MTA, and denies others
 	// helo-spf-strict advice       The SPF record of the HELO name authorizes the MTA alone, and ends in -all
-	// mail-spf        should-major The SPF record of the mail domain passes every address of the MTAs that send for it, and ends in -all, or in ~all if softfail is described
+	// mail-spf        should-major The SPF record of the mail domain passes every address of the MTAs that send for it, and ends with -all, or with ~all if softfail is described
 	// helo-csa        should-minor A CSA record (Client SMTP Authorization) authorizes the HELO name from every address of the MTA
 	// helo-rp         should-minor An RP record (Responsible Person) says who is responsible for the HELO name
 	// null-mx         should-major A name without mail says so by a Null MX record

@@ -60,7 +60,7 @@ var policies = []Rule{
 	},
 	{
 		ID: MailSPF, Level: ShouldMajor, Scope: MailDomain,
-		Title:  "The SPF record of the mail domain passes every address of the MTAs that send for it, and ends in -all, or in ~all if softfail is described",
+		Title:  "The SPF record of the mail domain passes every address of the MTAs that send for it, and ends with -all, or with ~all if softfail is described",
 		Advice: "this means setting up a spf record autorising mail from user @ your-domain to come from ALL IPs possibly allowed to be seen by recievers",
 		RFC:    []string{"RFC 7208, Section 2.4", "RFC 7208, Section 10.1"},
 		Why:    "Receivers then know the organization's mail from forgeries in its name.",
