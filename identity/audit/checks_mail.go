@@ -106,24 +106,8 @@ func mxHosts(s subject) outcome {
 		out.evidence = append(out.evidence, h.rdnsEvidence()...)
 		unknown = s.addExchangerFaults(faults, h) || h.unknown() || unknown
 	}
-	for _, code := range []rule.Code{rule.CodeNotPublic, rule.CodeNoAddress, rule.CodeUnconfirmed, rule.CodeGeneric} {
-		if len(faults[code]) > 0 {
-			var texts []string
-			var addrs []netip.Addr
-			for _, fault := range faults[code] {
-				texts, addrs = append(texts, fault.text), append(addrs, fault.addr)
-			}
-			out.code, out.detail, out.fix = code, listed(texts), ptrOf(addrs...)
-			switch ascii := dnsname.MeantInASCII(texts[0]); {
-			case code == rule.CodeUnconfirmed, code == rule.CodeGeneric:
-				out.broken = addrs
-			case code == rule.CodeNoAddress && ascii != "":
-				out.remedy = fmt.Sprintf("Write the host of the MX record in A-labels: %s.", strings.TrimSuffix(ascii, "."))
-			case code == rule.CodeNoAddress:
-				out.fix = addressesOf(texts...)
-			}
-			return out
-		}
+	if out.blame(faults) {
+		return out
 	}
 	switch {
 	case unknown:
@@ -144,6 +128,30 @@ func mxHosts(s subject) outcome {
 		}
 	}
 	return out
+}
+
+// blame makes the worst of the faults the outcome, and reports whether there is any.
+func (out *outcome) blame(faults map[rule.Code][]exchangerFault) bool {
+	for _, code := range []rule.Code{rule.CodeNotPublic, rule.CodeNoAddress, rule.CodeUnconfirmed, rule.CodeGeneric} {
+		if len(faults[code]) > 0 {
+			var texts []string
+			var addrs []netip.Addr
+			for _, fault := range faults[code] {
+				texts, addrs = append(texts, fault.text), append(addrs, fault.addr)
+			}
+			out.code, out.detail, out.fix = code, listed(texts), ptrOf(addrs...)
+			switch ascii := dnsname.MeantInASCII(texts[0]); {
+			case code == rule.CodeUnconfirmed, code == rule.CodeGeneric:
+				out.broken = addrs
+			case code == rule.CodeNoAddress && ascii != "":
+				out.remedy = fmt.Sprintf("Write the host of the MX record in A-labels: %s.", strings.TrimSuffix(ascii, "."))
+			case code == rule.CodeNoAddress:
+				out.fix = addressesOf(texts...)
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // An exchangerFault is what is wrong with an address of an exchanger, or the name of one that

@@ -35,20 +35,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		}
 		m.line("")
 	}
-	if tasks := r.tasks(); len(tasks) > 0 {
-		m.line("## What to do first\n")
-		first := min(len(tasks), firstTasks)
-		for i, t := range tasks[:first] {
-			m.line("%d. **%s** at %s", i+1, prose(t.Start(), t.Known.Text), code(t.Where()))
-			if t.Remedy != "" {
-				m.line("   - %s", prose(t.Remedy, t.Known.Remedy))
-			}
-		}
-		if more := len(tasks) - first; more > 0 {
-			m.line("\nand %d more below", more)
-		}
-		m.line("")
-	}
+	m.tasks(r.tasks())
 	m.line("| findings | must | major | minor | advice | receivers |")
 	m.line("| --- | ---: | ---: | ---: | ---: | ---: |")
 	for _, row := range r.tally() {
@@ -60,18 +47,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for _, s := range r.sections() {
 		m.section(s)
 	}
-	if len(r.Publish) > 0 {
-		m.line("\n## Records to publish\n")
-		m.line("In this order. PTR, SPF and CSA records take the place of those at their names.")
-		for _, p := range r.Publish {
-			m.line("\n%s:", code(p.Title()))
-			if p.After != "" {
-				m.line("%s", code(p.After+"."))
-			}
-			m.line("")
-			m.fenced("", p.Records)
-		}
-	}
+	m.publish(r.Publish)
 	if len(r.Omitted) > 0 {
 		m.line("\n## %s\n", omittedTitle)
 		for _, o := range r.omitted() {
@@ -80,6 +56,42 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, m.String())
 	return err
+}
+
+// tasks writes what to do first, nothing if there is nothing to do.
+func (m *markdown) tasks(tasks []task) {
+	if len(tasks) == 0 {
+		return
+	}
+	m.line("## What to do first\n")
+	first := min(len(tasks), firstTasks)
+	for i, t := range tasks[:first] {
+		m.line("%d. **%s** at %s", i+1, prose(t.Start(), t.Known.Text), code(t.Where()))
+		if t.Remedy != "" {
+			m.line("   - %s", prose(t.Remedy, t.Known.Remedy))
+		}
+	}
+	if more := len(tasks) - first; more > 0 {
+		m.line("\nand %d more below", more)
+	}
+	m.line("")
+}
+
+// publish writes the records to publish, nothing if there are none.
+func (m *markdown) publish(publications []Publication) {
+	if len(publications) == 0 {
+		return
+	}
+	m.line("\n## Records to publish\n")
+	m.line("In this order. PTR, SPF and CSA records take the place of those at their names.")
+	for _, p := range publications {
+		m.line("\n%s:", code(p.Title()))
+		if p.After != "" {
+			m.line("%s", code(p.After+"."))
+		}
+		m.line("")
+		m.fenced("", p.Records)
+	}
 }
 
 // WriteMarkdown writes the changes for issues and chats, as Report.WriteMarkdown writes a
