@@ -135,7 +135,7 @@ func bareDomain(word string) string {
 // ParseNetwork returns the network that a text names, as it may be in an SPF record after
 // ip4: or ip6:, with the length that its notation needs. The error says what is wrong, and
 // what to write if that is clear: bits beyond the length, an address without a length, a
-// term of a record, everybody, or no network of hosts.
+// term of a record, everybody, or addresses that no host has.
 func ParseNetwork(text string) (netip.Prefix, error) {
 	network, err := netip.ParsePrefix(text)
 	if err != nil {

@@ -72,7 +72,7 @@ func TestParseNetwork(t *testing.T) {
 		{"::ffff:192.0.2.0/120", `"::ffff:192.0.2.0/120" is an IPv4 network in IPv6 notation: expected an IPv4 or IPv6 network: write 192.0.2.0/24`},
 		{"::ffff:0.0.0.0/90", `"::ffff:0.0.0.0/90" has IPv4 addresses in IPv6 notation: expected an IPv4 or IPv6 network`},
 		{"0.0.0.0/0", `"0.0.0.0/0" is everybody: expected a network of senders`},
-		{"ff00::/8", `"ff00::/8" is` + ` no network of hosts`},
+		{"ff00::/8", `"ff00::/8" is not a network of hosts`},
 	} {
 		network, err := spf.ParseNetwork(tt.text)
 		got := network.String()
