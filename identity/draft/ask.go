@@ -14,35 +14,54 @@ import (
 	"github.com/bonafide-mta/bonafide/resolver"
 )
 
-// An asker asks each question once, and no more than a draft may. The records of an answer
-// are sorted, so that nothing depends on their order.
+// An asker remembers answers, so that a question has one answer in a draft, and asks no more
+// questions than a draft may. The records of an answer are sorted, so that nothing depends on
+// their order.
 type asker struct {
 	resolver resolver.Resolver
 	domain   string // for the error
 	mu       sync.Mutex
+	asked    map[resolver.Question]bool
 	answers  map[resolver.Question]resolver.Response
 	over     error // there were too many questions
 }
 
-// Lookup answers a question.
+// Lookup answers a question. Its callers may ask at once: it holds no lock while it waits.
 func (a *asker) Lookup(ctx context.Context, name string, qtype uint16) (resolver.Answer, error) {
 	q := resolver.Question{Name: name, Type: qtype}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if response, ok := a.answers[q]; ok {
+	response, ok, err := a.remembered(q)
+	if err != nil {
+		return resolver.Answer{}, err
+	}
+	if ok {
 		return response.Answer, response.Err
 	}
-	if len(a.answers) == maxDraftQuestions {
-		a.over = fmt.Errorf("more than %d questions: %s is too large for a draft", maxDraftQuestions, a.domain)
-		return resolver.Answer{}, a.over
-	}
-	response := resolver.Ask(ctx, a.resolver, name, qtype)
+	response = resolver.Ask(ctx, a.resolver, name, qtype)
 	if response.Err != nil && ctx.Err() != nil { // an SPF check that is decided needs no more answers
 		return response.Answer, response.Err
 	}
 	response.Records = sorted(response.Records)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if first, ok := a.answers[q]; ok { // to another caller
+		return first.Answer, first.Err
+	}
 	a.answers[q] = response
 	return response.Answer, response.Err
+}
+
+// remembered returns the answer to a question, if there is one, or the error for a question
+// too many.
+func (a *asker) remembered(q resolver.Question) (response resolver.Response, ok bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	response, ok = a.answers[q]
+	if !ok && !a.asked[q] && len(a.asked) == maxDraftQuestions {
+		a.over = fmt.Errorf("more than %d questions: %s is too large for a draft", maxDraftQuestions, a.domain)
+		return resolver.Response{}, false, a.over
+	}
+	a.asked[q] = true
+	return response, ok, nil
 }
 
 // exhausted returns the error if there were too many questions.

@@ -113,7 +113,7 @@ func newDraft(r resolver.Resolver, domain string, others []string) (*draft, erro
 		return nil, err
 	}
 	d := &draft{
-		resolver: &asker{resolver: r, domain: domain, answers: make(map[resolver.Question]resolver.Response)}, o: &org.Organization{Domain: name},
+		resolver: &asker{resolver: r, domain: domain, asked: make(map[resolver.Question]bool), answers: make(map[resolver.Question]resolver.Response)}, o: &org.Organization{Domain: name},
 		hosts: make(map[string]*draftHost), addrs: make(map[netip.Addr]*draftAddr), domains: make(map[string]*mailDomain), said: make(map[string]bool), parents: make(map[string]bool),
 	}
 	d.addDomain(name, "")
